@@ -1,0 +1,129 @@
+"""How good the model is, against what is simpler, and how sure we may be of it."""
+
+import numpy as np
+import pandas as pd
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import RidgeCV
+from sklearn.metrics import mean_absolute_error, r2_score
+from sklearn.model_selection import GroupKFold, train_test_split
+from sklearn.pipeline import Pipeline
+from sklearn.pipeline import make_pipeline as chain
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from cars import (
+    GROUP,
+    MAY_BE_UNKNOWN,
+    NUMBERS,
+    OPTIONAL,
+    TARGET,
+    TEXTS,
+    fit,
+    make_pipeline,
+    predict_price,
+    without,
+)
+
+TECHNICAL = ["mileage_mpg", "engine_cc", "max_power_bhp", "torque_nm", "seats"]
+
+
+def scores(actual: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """R2 and mean absolute error in INR, and the error as a share of the price."""
+    share = np.abs(predicted - actual) / actual
+    return {
+        "r2": r2_score(actual, predicted),
+        "r2_log": r2_score(np.log(actual), np.log(predicted)),
+        "mae": mean_absolute_error(actual, predicted),
+        "median_relative_error": float(np.median(share)),
+        "share_within_20_percent": float(np.mean(share <= 0.2)),
+    }
+
+
+def bias_by_price(actual: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """Median of (predicted - actual) / actual among cheap, middling and dear cars, and how far
+    the sum of all predictions is from the sum of all prices."""
+    share = (predicted - actual) / actual
+    cheap, dear = actual < 200_000, actual > 1_000_000
+    return {
+        "median_bias_below_200k": float(np.median(share[cheap])),
+        "median_bias_200k_to_1m": float(np.median(share[~cheap & ~dear])),
+        "median_bias_above_1m": float(np.median(share[dear])),
+        "total_bias": float(predicted.sum() / actual.sum() - 1),
+    }
+
+
+def interval_by_name(test: pd.DataFrame, predicted: np.ndarray, seed: int) -> dict[str, float]:
+    """95 % bootstrap intervals that draw whole car names, since rows of one name go together."""
+    random = np.random.default_rng(seed)
+    actual = test[TARGET].to_numpy()
+    groups = list(test.groupby(GROUP).indices.values())
+    draws = []
+    for _ in range(1000):
+        chosen = random.integers(len(groups), size=len(groups))
+        rows = np.concatenate([groups[i] for i in chosen])
+        draws.append(
+            (
+                r2_score(actual[rows], predicted[rows]),
+                mean_absolute_error(actual[rows], predicted[rows]),
+            )
+        )
+    (r2_low, mae_low), (r2_high, mae_high) = np.percentile(draws, [2.5, 97.5], axis=0)
+    return {"r2_low": r2_low, "r2_high": r2_high, "mae_low": mae_low, "mae_high": mae_high}
+
+
+def baselines(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, float]:
+    """The median price for every car, and ridge regression on the log price."""
+    actual = test[TARGET].to_numpy()
+    median = scores(actual, np.full(len(test), train[TARGET].median()))
+    numbers = chain(SimpleImputer(strategy="median"), StandardScaler())
+    texts = OneHotEncoder(handle_unknown="ignore")
+    columns = ColumnTransformer([("numbers", numbers, NUMBERS), ("texts", texts, TEXTS)])
+    ridge = Pipeline([("columns", columns), ("ridge", RidgeCV(np.logspace(-2, 3, 11)))])
+    predicted = scores(actual, predict_price(fit(ridge, train, gap_seed=None), test))
+    return {
+        "median_baseline_r2": median["r2"],
+        "median_baseline_mae": median["mae"],
+        "ridge_baseline_r2": predicted["r2"],
+        "ridge_baseline_mae": predicted["mae"],
+    }
+
+
+def cross_validation(cars: pd.DataFrame, seed: int) -> dict[str, float]:
+    """Mean and standard deviation over five folds that keep a car's name together."""
+    folds = []
+    for train, test in GroupKFold(5, shuffle=True, random_state=seed).split(
+        cars, groups=cars[GROUP]
+    ):
+        model = fit(make_pipeline(cars.iloc[train]), cars.iloc[train])
+        actual = cars[TARGET].to_numpy()[test]
+        folds.append(scores(actual, predict_price(model, cars.iloc[test])))
+    table = pd.DataFrame(folds)
+    return {
+        "cv_r2_mean": table["r2"].mean(),
+        "cv_r2_sd": table["r2"].std(),
+        "cv_r2_min": table["r2"].min(),
+        "cv_r2_max": table["r2"].max(),
+        "cv_mae_mean": table["mae"].mean(),
+        "cv_mae_sd": table["mae"].std(),
+    }
+
+
+def random_split(cars: pd.DataFrame, seed: int) -> dict[str, float]:
+    """The flattering figure: the same car may be on both sides."""
+    train, test = train_test_split(cars, test_size=0.2, random_state=seed)
+    predicted = predict_price(fit(make_pipeline(train), train), test)
+    result = scores(test[TARGET].to_numpy(), predicted)
+    return {"random_split_r2": result["r2"], "random_split_mae": result["mae"]}
+
+
+def cost_of_leaving_out(model: Pipeline, test: pd.DataFrame) -> dict[str, float]:
+    """Mean absolute error on the held-out cars when callers leave columns out."""
+    gaps = {name: [name] for name in MAY_BE_UNKNOWN}
+    gaps |= {"technical_columns": TECHNICAL, "all_optional_columns": OPTIONAL}
+    actual = test[TARGET].to_numpy()
+    return {
+        f"mae_without_{name}": mean_absolute_error(
+            actual, predict_price(model, without(test, columns))
+        )
+        for name, columns in gaps.items()
+    }

@@ -1,0 +1,139 @@
+"""Train, evaluate, export and check the iris model.
+
+python model-store/iris/training/train.py
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+MODEL_FOLDER = Path(__file__).resolve().parents[1]
+sys.path.append(str(MODEL_FOLDER.parent))
+
+# ruff: noqa: E402  what the models share lies in model-store/training
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import Pipeline
+
+from charts import draw_confusion_matrix, draw_regions
+from flowers import COLUMNS, TARGET, cross_validation, make_pipeline, read_flowers, scores
+from training.made_up_rows import (
+    Manifest,
+    Range,
+    draw_rows,
+    read_manifest,
+    refuse_real_rows,
+    write_golden,
+    write_metrics,
+)
+from training.onnx_model import (
+    OnnxModel,
+    convert,
+    frame,
+    rename_output,
+    save,
+    worst_relative_error,
+)
+
+VERSION_FOLDER = MODEL_FOLDER / "1"
+SEED = 42
+GOLDEN_ROWS = 220
+CHECK_ROWS = 5000
+LARGEST_RELATIVE_ERROR = 1e-5
+# Where the two best are closer than this, float32 may choose the other one.
+TIE = 1e-5
+USUAL = {
+    "sepal_length": Range(4.2, 8.0, decimals=2),
+    "sepal_width": Range(2.0, 4.4, decimals=2),
+    "petal_length": Range(1.0, 7.0, decimals=2),
+    "petal_width": Range(0.1, 2.6, decimals=2),
+}
+
+
+def main() -> None:
+    """The whole training, top to bottom."""
+    flowers = read_flowers()
+    manifest = read_manifest(MODEL_FOLDER / "model.yaml")
+
+    train, test = train_test_split(
+        flowers, test_size=0.3, stratify=flowers[TARGET], random_state=SEED
+    )
+    model = make_pipeline().fit(train[list(COLUMNS)], train[TARGET])
+    labels = [str(label) for label in model.classes_]
+    if manifest["outputs"]["probabilities"]["labels"] != labels:
+        raise ValueError(f"model.yaml: probabilities: labels should be {labels}")
+
+    graph = convert(model, "iris", COLUMNS)
+    rename_output(graph, graph.graph.output[0].name, "species")
+    rename_output(graph, graph.graph.output[1].name, "probabilities")
+    onnx_path = VERSION_FOLDER / "model.onnx"
+    save(graph, onnx_path, "Species of an iris from four measurements in cm.")
+    export_errors = check_export(OnnxModel(onnx_path, COLUMNS), model, manifest, test)
+
+    golden = draw_rows(manifest, USUAL, GOLDEN_ROWS, seed=SEED)
+    refuse_real_rows(golden, flowers, COLUMNS)
+    write_golden(VERSION_FOLDER / "golden.jsonl", golden, answers(model, frame(golden, COLUMNS)))
+
+    metrics = {
+        **scores(model, test),
+        **cross_validation(flowers, SEED),
+        **export_errors,
+        "rows": len(flowers),
+        "train_rows": len(train),
+        "test_rows": len(test),
+        "golden_rows": len(golden),
+    }
+    write_metrics(VERSION_FOLDER / "metrics.json", metrics)
+
+    predicted = model.predict(test[list(COLUMNS)])
+    draw_confusion_matrix(test[TARGET], predicted, labels, VERSION_FOLDER / "confusion-matrix.png")
+    draw_regions(model, labels, VERSION_FOLDER / "answer-by-petal.png")
+
+    for name, value in metrics.items():
+        print(f"{name:32} {value:,.6g}")
+
+
+def answers(model: Pipeline, rows: pd.DataFrame) -> list[dict[str, object]]:
+    """scikit-learn's own label and probabilities, row by row."""
+    return [
+        {
+            "species": str(species),
+            "probabilities": dict(zip(model.classes_, map(float, probabilities), strict=True)),
+        }
+        for species, probabilities in zip(
+            model.predict(rows), model.predict_proba(rows), strict=True
+        )
+    ]
+
+
+def check_export(
+    onnx_model: OnnxModel, model: Pipeline, manifest: Manifest, test: pd.DataFrame
+) -> dict[str, float]:
+    """The worst disagreement with scikit-learn, or ValueError if it is above the limit.
+
+    Labels must be the same too, but for rows on the border between two species.
+    """
+    made_up = frame(draw_rows(manifest, USUAL, CHECK_ROWS, seed=SEED + 1), COLUMNS)
+    tables = {"test_rows": test, "made_up_rows": made_up, "empty_row": frame([{}], COLUMNS)}
+    errors = {}
+    for name, table in tables.items():
+        answer, reference = onnx_model.run(table), model.predict_proba(table[list(COLUMNS)])
+        best_two = np.sort(reference, axis=1)[:, -2:]
+        sure = best_two[:, 1] - best_two[:, 0] > TIE
+        if (answer["species"] != model.predict(table[list(COLUMNS)]))[sure].any():
+            raise ValueError(f"the ONNX graph gives other labels: {name}")
+        errors[f"onnx_worst_error_{name}"] = worst_relative_error(
+            answer["probabilities"], reference
+        )
+    thousand = made_up.iloc[:1000]
+    errors["onnx_worst_error_batch_of_1000"] = worst_relative_error(
+        onnx_model.run(thousand)["probabilities"], onnx_model.run_singly(thousand)["probabilities"]
+    )
+    if max(errors.values()) > LARGEST_RELATIVE_ERROR:
+        raise ValueError(f"the ONNX graph disagrees with scikit-learn: {errors}")
+    return errors
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What the trainings of all models share: export, made-up rows, pictures."""

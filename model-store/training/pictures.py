@@ -1,0 +1,42 @@
+"""One look for the pictures of all model cards."""
+
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+from matplotlib import pyplot as plt  # noqa: E402  the backend must be chosen first
+from matplotlib.axes import Axes  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
+
+BLUE = "#2f6690"
+ORANGE = "#d9772b"
+GREY = "#8a8f98"
+
+plt.rcParams.update(
+    {
+        "figure.dpi": 120,
+        "font.size": 10,
+        "axes.titlesize": 11,
+        "axes.titlelocation": "left",
+        "axes.titlepad": 10,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.edgecolor": GREY,
+        "axes.axisbelow": True,
+        "grid.color": "#e6e8eb",
+        "legend.frameon": False,
+    }
+)
+
+
+def new_picture(width: float = 6.4, height: float = 4.8) -> tuple[Figure, Axes]:
+    """An empty picture, sizes in inches."""
+    return plt.subplots(figsize=(width, height), layout="constrained")
+
+
+def save_picture(figure: Figure, path: Path) -> None:
+    """Write a PNG without a date in it, so that the same training gives the same file."""
+    figure.savefig(path, metadata={"Software": None})
+    plt.close(figure)
