@@ -1,0 +1,55 @@
+import { createNodeResolver, importX } from 'eslint-plugin-import-x';
+import { defineConfig } from 'eslint/config';
+import tseslint from 'typescript-eslint';
+
+/** `main -> app -> http, domains -> graphql -> auth, inference, database -> shared`: what each folder may not import. */
+const arrows = [
+  { target: './src/shared', from: './src', except: ['./shared'] },
+  { target: './src/database', from: './src', except: ['./shared', './database'] },
+  { target: './src/inference', from: './src', except: ['./shared', './inference'] },
+  { target: './src/auth', from: './src', except: ['./shared', './auth', './config.ts'] },
+  { target: './src/graphql', from: './src', except: ['./shared', './auth', './inference', './database', './graphql', './config.ts'] },
+  { target: './src/http', from: './src', except: ['./shared', './http'] },
+  { target: './src/domains', from: './src', except: ['./shared', './auth', './inference', './database', './graphql', './domains'] },
+  // Of inference, others see its one face.
+  { target: './src/{app.ts,graphql,domains}/**', from: './src/inference', except: ['./predictor.ts'] },
+  // Domains stand on each other one way: prediction -> user -> employee; of each other they see types, entities and loaders.
+  { target: './src/domains/employee', from: './src/domains', except: ['./employee'] },
+  { target: './src/domains/user', from: './src/domains', except: ['./user', './employee'] },
+  { target: './src/domains/user', from: './src/domains/employee/*.{service,queries,resolver,permissions}.ts' },
+  { target: './src/domains/prediction', from: './src/domains', except: ['./prediction', './user', './employee'] },
+  { target: './src/domains/prediction', from: './src/domains/{user,employee}/*.{service,queries,resolver,permissions}.ts' },
+];
+
+export default defineConfig(
+  { ignores: ['dist', 'coverage', 'node_modules', 'test/e2e/generated', 'model-store', '.data'] },
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
+    plugins: { 'import-x': importX },
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    settings: {
+      'import-x/resolver-next': [createNodeResolver({ extensions: ['.ts', '.js'], extensionAlias: { '.js': ['.ts', '.js'] } })],
+      'import-x/parsers': { '@typescript-eslint/parser': ['.ts'] },
+      'import-x/extensions': ['.ts', '.js'],
+    },
+    rules: {
+      '@typescript-eslint/no-explicit-any': 'error',
+      // GraphQL types are classes for their decorators; rows and plain objects of their shape are what resolvers give.
+      '@typescript-eslint/no-unsafe-class-instance-assignment': 'off',
+      '@typescript-eslint/no-misused-spread': 'off',
+      '@typescript-eslint/no-empty-function': ['error', { allow: ['arrowFunctions'] }],
+      '@typescript-eslint/no-non-null-assertion': 'error',
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/no-extraneous-class': ['error', { allowWithDecorator: true, allowConstructorOnly: true }],
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      'import-x/no-restricted-paths': ['error', { zones: arrows }],
+      'import-x/no-cycle': 'error',
+      'import-x/no-self-import': 'error',
+      'no-restricted-properties': ['error', { object: 'process', property: 'env', message: 'Only main.ts and scripts read the environment; take values instead.' }],
+      'no-console': 'error',
+    },
+  },
+  { files: ['src/main.ts', 'src/scripts/**', 'test/**', 'bench/**', '*.ts'], rules: { 'no-restricted-properties': 'off' } },
+  { files: ['src/database/migrations/**'], rules: { '@typescript-eslint/no-unused-vars': 'off' } },
+);

@@ -1,0 +1,14 @@
+export default {
+  roots: ['<rootDir>/test'],
+  testEnvironment: '<rootDir>/test/kit/environment.js',
+  globalSetup: '<rootDir>/test/kit/global-setup.ts',
+  globalTeardown: '<rootDir>/test/kit/global-teardown.ts',
+  reporters: ['default', '<rootDir>/test/kit/reporter.js'],
+  extensionsToTreatAsEsm: ['.ts'],
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  transform: { '^.+\\.ts$': '@swc/jest' },
+  testTimeout: 30_000,
+  coverageDirectory: 'coverage',
+  coverageReporters: ['text-summary', 'lcovonly'],
+  collectCoverageFrom: ['src/**/*.ts', '!src/main.ts', '!src/scripts/**', '!src/database/migrations/**'],
+};

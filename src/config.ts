@@ -1,0 +1,200 @@
+import { z } from 'zod';
+
+/** All that Auspex can be told from outside, checked and typed. Only `main.ts` and scripts make one, from the environment. */
+export interface Config {
+  isProduction: boolean;
+  host: string;
+  port: number;
+  /** Trust `X-Forwarded-*` of a proxy in front; only then is a forwarded client address believed. */
+  trustProxy: boolean;
+  corsOrigins: string[];
+  /** Where the embedded database and generated secrets lie; absent: chosen beside the project. */
+  dataDir: string | undefined;
+  /** Absent: an embedded PostgreSQL under the data directory. */
+  databaseUrl: string | undefined;
+  databasePoolSize: number;
+  /** Load the demo accounts and demo employees into an empty database. */
+  hasDemoData: boolean;
+  redisUrl: string | undefined;
+  cacheDeadlineMs: number;
+  predictionCache: { ttlSeconds: number; maxEntries: number };
+  predictionHistoryDays: number;
+  modelStoreDir: string;
+  /** Absent outside production: made once and kept in the data directory. */
+  jwtSecret: string | undefined;
+  accessTokenTtlSeconds: number;
+  refreshTokenTtlDays: number;
+  isRegistrationOpen: boolean;
+  throttle: ThrottleLimits;
+  limits: QueryLimits;
+  maxBodyBytes: number;
+  isIntrospectionOpen: boolean;
+  hasLandingPage: boolean;
+  executor: 'jit' | 'graphql-js';
+  logLevel: string;
+  shutdownSeconds: number;
+}
+
+/** How often credentials may be tried within `windowSeconds`. */
+export interface ThrottleLimits {
+  windowSeconds: number;
+  loginsPerAccount: number;
+  loginsPerAddress: number;
+  refreshesPerAccount: number;
+  refreshesPerAddress: number;
+  registrationsPerAddress: number;
+}
+
+/** What one operation may ask for. */
+export interface QueryLimits {
+  depth: number;
+  aliases: number;
+  tokens: number;
+  rootFields: number;
+  cost: number;
+}
+
+/** The environment is wrong; `problems` names each variable, what is wrong with it and what would be right. */
+export class ConfigError extends Error {
+  constructor(readonly problems: readonly string[]) {
+    super(['The configuration is not usable:', ...problems.map((problem) => `  - ${problem}`)].join('\n'));
+    this.name = 'ConfigError';
+  }
+}
+
+const boolean = z
+  .enum(['true', 'false', '1', '0', 'yes', 'no'], 'must be true or false')
+  .transform((text) => text === 'true' || text === '1' || text === 'yes');
+
+const whole = (minimum: number, maximum: number) =>
+  z
+    .string()
+    .regex(/^\d{1,12}$/, `must be a whole number from ${minimum} to ${maximum}`)
+    .transform(Number)
+    .refine((value) => value >= minimum && value <= maximum, `must be a whole number from ${minimum} to ${maximum}`);
+
+const url = (...protocols: string[]) =>
+  z.string().refine((text) => {
+    const parsed = URL.parse(text);
+    return parsed !== null && protocols.includes(parsed.protocol) && parsed.hostname !== '';
+  }, `must be a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`);
+
+const list = z.string().transform((text) => text.split(',').map((part) => part.trim()).filter((part) => part !== ''));
+
+const environment = z.object({
+  NODE_ENV: z.enum(['development', 'production', 'test'], 'must be development, production or test').default('development'),
+  HOST: z.string().optional(),
+  PORT: whole(0, 65_535).default(4000),
+  TRUST_PROXY: boolean.default(false),
+  CORS_ORIGINS: list.optional(),
+  DATA_DIR: z.string().optional(),
+  DATABASE_URL: url('postgres:', 'postgresql:').optional(),
+  DATABASE_POOL_SIZE: whole(1, 500).default(10),
+  ALLOW_EMBEDDED_DATABASE: boolean.default(false),
+  DEMO_DATA: boolean.optional(),
+  REDIS_URL: url('redis:', 'rediss:').optional(),
+  CACHE_DEADLINE_MS: whole(1, 10_000).default(100),
+  PREDICTION_CACHE_TTL_SECONDS: whole(1, 31_536_000).default(3600),
+  PREDICTION_CACHE_MAX_ENTRIES: whole(1, 10_000_000).default(50_000),
+  PREDICTION_HISTORY_DAYS: whole(1, 36_500).default(90),
+  MODEL_STORE: z.string().default('model-store'),
+  JWT_SECRET: z.string().optional(),
+  ACCESS_TOKEN_TTL_SECONDS: whole(10, 86_400).default(900),
+  REFRESH_TOKEN_TTL_DAYS: whole(1, 365).default(30),
+  REGISTRATION: z.enum(['open', 'closed'], 'must be open or closed').optional(),
+  THROTTLE_WINDOW_SECONDS: whole(1, 86_400).default(900),
+  MAX_LOGINS_PER_ACCOUNT: whole(1, 1_000_000).default(10),
+  MAX_LOGINS_PER_ADDRESS: whole(1, 1_000_000).default(100),
+  MAX_REFRESHES_PER_ACCOUNT: whole(1, 1_000_000).default(60),
+  MAX_REFRESHES_PER_ADDRESS: whole(1, 1_000_000).default(600),
+  MAX_REGISTRATIONS_PER_ADDRESS: whole(1, 1_000_000).default(20),
+  MAX_QUERY_DEPTH: whole(1, 1000).default(12),
+  MAX_QUERY_ALIASES: whole(0, 10_000).default(20),
+  MAX_QUERY_TOKENS: whole(10, 1_000_000).default(2000),
+  MAX_ROOT_FIELDS: whole(1, 1000).default(20),
+  MAX_QUERY_COST: whole(1, 100_000_000).default(5000),
+  MAX_BODY_BYTES: whole(1024, 104_857_600).default(1_048_576),
+  INTROSPECTION: boolean.optional(),
+  LANDING_PAGE: boolean.optional(),
+  EXECUTOR: z.enum(['jit', 'graphql-js'], 'must be jit or graphql-js').default('jit'),
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'must be fatal, error, warn, info, debug, trace or silent')
+    .optional(),
+  SHUTDOWN_SECONDS: whole(1, 600).default(20),
+});
+
+/** The variables that Auspex reads, for `.env.example` to be held against. */
+export const variableNames: readonly string[] = Object.keys(environment.shape);
+
+/**
+ * Reads the whole configuration from environment variables; an empty variable counts as absent.
+ * @throws ConfigError that names every faulty variable at once.
+ */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const present = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value.trim() !== ''));
+  const parsed = environment.safeParse(present);
+  const problems = parsed.success ? [] : parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`);
+  if (present.NODE_ENV === 'production') problems.push(...productionProblems(present));
+  else if (present.JWT_SECRET) problems.push(...secretProblems(present.JWT_SECRET));
+  if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
+
+  const read = parsed.data;
+  const isProduction = read.NODE_ENV === 'production';
+  return {
+    isProduction,
+    host: read.HOST ?? (isProduction ? '0.0.0.0' : 'localhost'),
+    port: read.PORT,
+    trustProxy: read.TRUST_PROXY,
+    corsOrigins: read.CORS_ORIGINS ?? (isProduction ? [] : ['https://studio.apollographql.com']),
+    dataDir: read.DATA_DIR,
+    databaseUrl: read.DATABASE_URL,
+    databasePoolSize: read.DATABASE_POOL_SIZE,
+    hasDemoData: read.DEMO_DATA ?? (!isProduction && read.DATABASE_URL === undefined),
+    redisUrl: read.REDIS_URL,
+    cacheDeadlineMs: read.CACHE_DEADLINE_MS,
+    predictionCache: { ttlSeconds: read.PREDICTION_CACHE_TTL_SECONDS, maxEntries: read.PREDICTION_CACHE_MAX_ENTRIES },
+    predictionHistoryDays: read.PREDICTION_HISTORY_DAYS,
+    modelStoreDir: read.MODEL_STORE,
+    jwtSecret: read.JWT_SECRET,
+    accessTokenTtlSeconds: read.ACCESS_TOKEN_TTL_SECONDS,
+    refreshTokenTtlDays: read.REFRESH_TOKEN_TTL_DAYS,
+    isRegistrationOpen: read.REGISTRATION === undefined ? !isProduction : read.REGISTRATION === 'open',
+    throttle: {
+      windowSeconds: read.THROTTLE_WINDOW_SECONDS,
+      loginsPerAccount: read.MAX_LOGINS_PER_ACCOUNT,
+      loginsPerAddress: read.MAX_LOGINS_PER_ADDRESS,
+      refreshesPerAccount: read.MAX_REFRESHES_PER_ACCOUNT,
+      refreshesPerAddress: read.MAX_REFRESHES_PER_ADDRESS,
+      registrationsPerAddress: read.MAX_REGISTRATIONS_PER_ADDRESS,
+    },
+    limits: {
+      depth: read.MAX_QUERY_DEPTH,
+      aliases: read.MAX_QUERY_ALIASES,
+      tokens: read.MAX_QUERY_TOKENS,
+      rootFields: read.MAX_ROOT_FIELDS,
+      cost: read.MAX_QUERY_COST,
+    },
+    maxBodyBytes: read.MAX_BODY_BYTES,
+    isIntrospectionOpen: read.INTROSPECTION ?? !isProduction,
+    hasLandingPage: read.LANDING_PAGE ?? !isProduction,
+    executor: read.EXECUTOR,
+    logLevel: read.LOG_LEVEL ?? (isProduction ? 'info' : 'warn'),
+    shutdownSeconds: read.SHUTDOWN_SECONDS,
+  };
+}
+
+/** What would be unsafe in production unless it was asked for in so many words. */
+function productionProblems(env: Readonly<Record<string, string | undefined>>): string[] {
+  const problems = env.JWT_SECRET
+    ? secretProblems(env.JWT_SECRET)
+    : ['JWT_SECRET must be set in production; make one with: openssl rand -base64 48'];
+  if (!env.DATABASE_URL && env.ALLOW_EMBEDDED_DATABASE !== 'true') {
+    problems.push('DATABASE_URL must be set in production; to run on the embedded database all the same, set ALLOW_EMBEDDED_DATABASE=true');
+  }
+  return problems;
+}
+
+function secretProblems(secret: string): string[] {
+  const isWeak = secret.length < 32 || new Set(secret).size < 10 || /secret|password|changeme|change-me|example/i.test(secret);
+  return isWeak ? ['JWT_SECRET is weak; it must be 32 random characters or more; make one with: openssl rand -base64 48'] : [];
+}

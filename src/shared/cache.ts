@@ -1,0 +1,251 @@
+import KeyvRedis from '@keyv/redis';
+import { createClient } from '@redis/client';
+import { circuitBreaker, CircuitState, ConsecutiveBreaker, handleAll, timeout, TimeoutStrategy, wrap } from 'cockatiel';
+import Keyv from 'keyv';
+import { LRUCache } from 'lru-cache';
+import type { Logger } from './logger.js';
+
+/** A cache of JSON values. It forgets, and it may be away; it never fails and never stalls the one who asks. */
+export interface Cache {
+  /**
+   * What is remembered under each key, in the order of the keys; `undefined` where nothing is. A value is `unknown`,
+   * since anyone may have written to a shared Redis: check it before use.
+   */
+  getMany(keys: readonly string[]): Promise<unknown[]>;
+  /** Remembers JSON values for `ttlMs` milliseconds, at most 1000 a call; what does not fit or does not arrive is dropped. */
+  setMany(entries: readonly CacheEntry[], ttlMs: number): Promise<void>;
+  health(): CacheHealth;
+  close(): Promise<void>;
+}
+
+export interface CacheEntry {
+  key: string;
+  value: unknown;
+}
+
+export type CacheHealth = { kind: 'memory' } | { kind: 'redis'; isUp: boolean };
+
+export interface CacheOptions {
+  /** Absent: this process's memory. */
+  redisUrl?: string | undefined;
+  /** Comes before every key in Redis, so that several programs can share one. */
+  namespace: string;
+  /** Entries held in memory; Redis has its own `maxmemory`. */
+  maxEntries: number;
+  /** Bytes held in memory. */
+  maxBytes: number;
+  /** How long one call waits for Redis, in milliseconds; after that it is a miss. */
+  deadlineMs?: number;
+  logger: Logger;
+}
+
+/** Opens a cache in Redis, or one in memory when no Redis is named. It does not wait for Redis: until it is there, all is a miss. */
+export function openCache({ redisUrl, namespace, maxEntries, maxBytes, deadlineMs = 100, logger }: CacheOptions): Cache {
+  return redisUrl === undefined
+    ? new MemoryCache(namespace, maxEntries, maxBytes)
+    : new RedisCache(redisUrl, namespace, deadlineMs, logger);
+}
+
+/** Entries that one call may write: a bound for what waits on the way to Redis. */
+const maxEntriesPerWrite = 1000;
+
+class MemoryCache implements Cache {
+  readonly #keyv: Keyv;
+
+  constructor(namespace: string, maxEntries: number, maxBytes: number) {
+    this.#keyv = keyvOver(new LruStore(maxEntries, maxBytes), namespace);
+  }
+
+  getMany(keys: readonly string[]): Promise<unknown[]> {
+    return this.#keyv.getMany<unknown>([...keys]);
+  }
+
+  async setMany(entries: readonly CacheEntry[], ttlMs: number): Promise<void> {
+    await this.#keyv.setMany(withTtl(entries, ttlMs));
+  }
+
+  health(): CacheHealth {
+    return { kind: 'memory' };
+  }
+
+  async close(): Promise<void> {
+    await this.#keyv.clear();
+  }
+}
+
+/** Keyv's own store in memory, a Map, has no bound. It holds Keyv's texts, so their size is known. */
+class LruStore {
+  readonly #texts: LRUCache<string, string>;
+
+  constructor(maxEntries: number, maxBytes: number) {
+    this.#texts = new LRUCache({
+      max: maxEntries,
+      maxSize: maxBytes,
+      maxEntrySize: Math.max(1, Math.floor(maxBytes / 8)),
+      // V8 keeps a character in one byte or two.
+      sizeCalculation: (text, key) => 2 * (key.length + text.length) + 1,
+    });
+  }
+
+  get(key: string): string | undefined {
+    return this.#texts.get(key);
+  }
+
+  getMany(keys: readonly string[]): (string | undefined)[] {
+    return keys.map((key) => this.#texts.get(key));
+  }
+
+  set(key: string, text: string, ttlMs?: number): boolean {
+    this.#texts.set(key, text, ttlMs === undefined ? {} : { ttl: ttlMs });
+    return true;
+  }
+
+  setMany(entries: readonly { key: string; value: string; ttl?: number }[]): boolean[] {
+    return entries.map(({ key, value, ttl }) => this.set(key, value, ttl));
+  }
+
+  delete(key: string): boolean {
+    return this.#texts.delete(key);
+  }
+
+  clear(): void {
+    this.#texts.clear();
+  }
+}
+
+/** The idle time after which a connection counts as dead. */
+const socketTimeoutMs = 2000;
+
+/**
+ * How long Redis is left alone after it missed its deadline three times. Longer than the socket's timeout: what is
+ * written meanwhile would keep a dead connection from ever looking idle.
+ */
+const coolDownMs = 2500;
+
+/** Commands on their way to Redis. More are misses: the client cuts a transaction in half when its queue is full. */
+const maxCommandsInFlight = 50_000;
+
+class RedisCache implements Cache {
+  readonly #client;
+  readonly #keyv: Keyv;
+  readonly #breaker = circuitBreaker(handleAll, { halfOpenAfter: coolDownMs, breaker: new ConsecutiveBreaker(3) });
+  readonly #guard;
+  readonly #address: string;
+  readonly #logger: Logger;
+  #commandsInFlight = 0;
+  #wasUp: boolean | undefined;
+  #isClosed = false;
+
+  constructor(url: string, namespace: string, deadlineMs: number, logger: Logger) {
+    this.#address = addressOf(url);
+    this.#logger = logger;
+    this.#guard = wrap(this.#breaker, timeout(deadlineMs, TimeoutStrategy.Aggressive));
+    this.#client = createClient({
+      url,
+      disableOfflineQueue: true,
+      commandsQueueMaxLength: maxCommandsInFlight + 1000,
+      pingInterval: socketTimeoutMs / 2,
+      socket: {
+        connectTimeout: 1000,
+        socketTimeout: socketTimeoutMs,
+        reconnectStrategy: (attempts) => Math.min(50 * 2 ** Math.min(attempts, 5), 1000) + Math.random() * 100,
+      },
+    });
+    this.#keyv = keyvOver(new KeyvRedis(this.#client, { throwOnErrors: true, keyPrefixSeparator: ':' }), namespace);
+    this.#breaker.onBreak((reason) => this.#noteHealth('error' in reason ? reason.error : undefined));
+    this.#breaker.onReset(() => this.#noteHealth());
+    this.#client.on('error', (error: Error) => this.#noteHealth(error));
+    this.#client.on('ready', () => this.#noteHealth());
+    // Redis answers its pings: let the breaker see it, even while nobody asks for anything.
+    this.#client.on('ping-interval', () => void this.#probe());
+    // Not awaited: the client goes on trying by itself until it is closed.
+    this.#client.connect().catch(() => undefined);
+  }
+
+  async getMany(keys: readonly string[]): Promise<unknown[]> {
+    const values = await this.#attempt(1, () => this.#keyv.getMany<unknown>([...keys]));
+    return values ?? keys.map(() => undefined);
+  }
+
+  async setMany(entries: readonly CacheEntry[], ttlMs: number): Promise<void> {
+    const written = withTtl(entries, ttlMs);
+    // MULTI and EXEC stand around the entries.
+    if (written.length > 0) await this.#attempt(written.length + 2, () => this.#keyv.setMany(written));
+  }
+
+  health(): CacheHealth {
+    return { kind: 'redis', isUp: this.#isUp };
+  }
+
+  close(): Promise<void> {
+    this.#isClosed = true;
+    // A socket that is only just connecting is out of the client's reach; it must not keep the process alive.
+    this.#client.unref();
+    if (this.#client.isOpen) this.#client.destroy();
+    return Promise.resolve();
+  }
+
+  get #isUp(): boolean {
+    return this.#client.isReady && this.#breaker.state === CircuitState.Closed;
+  }
+
+  /** What `ask` gives within the deadline; `undefined` where Redis is away, slow, or has too much to do. */
+  async #attempt<T>(commands: number, ask: () => Promise<T>): Promise<T | undefined> {
+    if (!this.#client.isReady || this.#commandsInFlight + commands > maxCommandsInFlight) return undefined;
+    try {
+      return await this.#guard.execute(() => this.#counted(commands, ask));
+    } catch {
+      // The breaker has counted it; its change of state is what is logged.
+      return undefined;
+    }
+  }
+
+  /** Commands count until they are answered or lost with their connection, also past the deadline. */
+  async #counted<T>(commands: number, ask: () => Promise<T>): Promise<T> {
+    this.#commandsInFlight += commands;
+    try {
+      return await ask();
+    } finally {
+      this.#commandsInFlight -= commands;
+    }
+  }
+
+  async #probe(): Promise<void> {
+    if (this.#breaker.state !== CircuitState.Closed) await this.#attempt(1, () => this.#client.ping());
+  }
+
+  #noteHealth(error?: unknown): void {
+    const isUp = this.#isUp;
+    if (isUp === this.#wasUp || this.#isClosed) return;
+    this.#wasUp = isUp;
+    if (isUp) this.#logger.info({ redis: this.#address }, 'the cache in Redis is up');
+    else this.#logger.warn({ redis: this.#address, reason: error instanceof Error ? error.message : undefined }, 'the cache in Redis is down; all is computed until it is back');
+  }
+}
+
+/**
+ * Keyv with its quirks set right: the store alone prefixes keys, since Keyv 5 and its Redis store would do it twice;
+ * errors are thrown, since a failed `set` would otherwise return true; plain JSON, whose damage is a miss, since
+ * Keyv's own reader would fail the whole `getMany` for one damaged entry.
+ */
+function keyvOver(store: KeyvRedis<string> | LruStore, namespace: string): Keyv {
+  return new Keyv({ store, namespace, useKeyPrefix: false, throwOnErrors: true, serialize: JSON.stringify, deserialize: parsedOrNothing });
+}
+
+function parsedOrNothing(text: string): object | undefined {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return typeof parsed === 'object' && parsed !== null ? parsed : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function withTtl(entries: readonly CacheEntry[], ttlMs: number): { key: string; value: unknown; ttl: number }[] {
+  return entries.slice(0, maxEntriesPerWrite).map(({ key, value }) => ({ key, value, ttl: ttlMs }));
+}
+
+/** Where Redis is, without the name and password that a URL may hold. */
+function addressOf(url: string): string {
+  return URL.parse(url)?.host ?? 'unknown';
+}
