@@ -1,0 +1,6 @@
+import type { Constructor } from '@mikro-orm/core';
+import type { Migration } from '@mikro-orm/migrations';
+import { Migration20261121060739 } from './Migration20261121060739.js';
+
+/** Every migration in the order of its making. Append only: a released migration never changes. */
+export const migrations: Constructor<Migration>[] = [Migration20261121060739];

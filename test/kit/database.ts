@@ -1,0 +1,102 @@
+import { createHash, randomBytes } from 'node:crypto';
+import pg from 'pg';
+
+/** What every database of a suite begins with, such as migrations or a seed; made once per run, then cloned. */
+export interface Preparation {
+  /** Of the template; the same name must always mean the same content. */
+  name: string;
+  /** Fills the empty database behind `url`, and has closed its connections when it is done. */
+  run: (url: string) => Promise<void>;
+}
+
+export interface TestDatabase {
+  url: string;
+  /** Removes the database, whoever is still connected. */
+  drop(): Promise<void>;
+}
+
+/**
+ * A database of its own for one suite, cloned from a template that is prepared once per run, in some 20 ms. Suites may clone
+ * one template at the same moment without trying again: nobody can connect to a template, which is all that stands in a
+ * clone's way. Without a preparation the database is empty.
+ */
+export async function createTestDatabase(prepare?: Preparation): Promise<TestDatabase> {
+  const { adminUrl, run } = testRun();
+  const name = `${run}_${randomBytes(6).toString('hex')}`;
+  await withClient(adminUrl, async (admin) => {
+    const template = prepare ? await ensureTemplate(admin, adminUrl, run, prepare) : 'template1';
+    await admin.query(`create database ${pg.escapeIdentifier(name)} template ${pg.escapeIdentifier(template)} strategy file_copy`);
+  });
+  return {
+    url: urlOf(adminUrl, name),
+    drop: () => withClient(adminUrl, (admin) => dropDatabase(admin, name)),
+  };
+}
+
+/** Leaves a borrowed server as it was found. */
+export async function dropDatabasesOfRun(adminUrl: string, run: string): Promise<void> {
+  await withClient(adminUrl, async (admin) => {
+    const { rows } = await admin.query<{ datname: string }>('select datname from pg_database where starts_with(datname, $1)', [run]);
+    for (const { datname } of rows) await dropDatabase(admin, datname);
+  });
+}
+
+function testRun(): { adminUrl: string; run: string } {
+  const { AUSPEX_TEST_POSTGRES: adminUrl, AUSPEX_TEST_RUN: run } = process.env;
+  if (!adminUrl || !run) throw new Error('There is no test PostgreSQL: run the tests by jest, whose test/kit/global-setup.ts starts one.');
+  return { adminUrl, run };
+}
+
+/** The template's name. Jest's workers run side by side, so the first one builds it and the others wait for a lock. */
+async function ensureTemplate(admin: pg.Client, adminUrl: string, run: string, prepare: Preparation): Promise<string> {
+  // PostgreSQL cuts names after 63 bytes without an error, hence the digest.
+  const template = `${run}_template_${createHash('sha256').update(prepare.name).digest('hex').slice(0, 16)}`;
+  const lock = [`auspex template ${template}`];
+  await admin.query('select pg_advisory_lock(hashtextextended($1, 0))', lock);
+  try {
+    if (!(await exists(admin, template))) await buildTemplate(admin, adminUrl, template, prepare);
+  } finally {
+    await admin.query('select pg_advisory_unlock(hashtextextended($1, 0))', lock);
+  }
+  return template;
+}
+
+/** The template gets its name last: what was half built when a worker died is never taken for it. */
+async function buildTemplate(admin: pg.Client, adminUrl: string, template: string, prepare: Preparation): Promise<void> {
+  const draft = `${template}_${randomBytes(3).toString('hex')}`;
+  await admin.query(`create database ${pg.escapeIdentifier(draft)} template template1 strategy file_copy`);
+  try {
+    await prepare.run(urlOf(adminUrl, draft));
+    await admin.query(`alter database ${pg.escapeIdentifier(draft)} with allow_connections false`);
+    // PostgreSQL waits up to five seconds for connections that are just being closed.
+    await admin.query(`alter database ${pg.escapeIdentifier(draft)} rename to ${pg.escapeIdentifier(template)}`);
+  } catch (error) {
+    await dropDatabase(admin, draft);
+    throw error;
+  }
+}
+
+async function exists(admin: pg.Client, name: string): Promise<boolean> {
+  const { rowCount } = await admin.query('select from pg_database where datname = $1', [name]);
+  return rowCount === 1;
+}
+
+async function dropDatabase(admin: pg.Client, name: string): Promise<void> {
+  await admin.query(`drop database if exists ${pg.escapeIdentifier(name)} with (force)`);
+}
+
+async function withClient<T>(url: string, use: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000, lock_timeout: 60_000 });
+  await client.connect();
+  try {
+    return await use(client);
+  } finally {
+    await client.end();
+  }
+}
+
+function urlOf(adminUrl: string, database: string): string {
+  const url = new URL(adminUrl);
+  url.pathname = `/${database}`;
+  return url.href;
+}
