@@ -1,0 +1,160 @@
+import 'reflect-metadata';
+import path from 'node:path';
+import fastifyApollo, { fastifyApolloDrainPlugin } from '@as-integrations/fastify';
+import { sql } from 'kysely';
+import { LoginThrottle } from './auth/login-throttle.js';
+import { TokenSigner } from './auth/token.js';
+import { readViewer, type ViewerSources } from './auth/viewer.js';
+import { ConfigError, type Config } from './config.js';
+import { dataDirOf, keptSecret, projectDir } from './data-dir.js';
+import { migrate } from './database/migrate.js';
+import { openDatabase } from './database/open.js';
+import { databaseOf } from './database/orm.js';
+import type { Database } from './database/tables.js';
+import { demoAccounts, loadDemoData, openDemoAccounts } from './domains/demo-data.js';
+import { domains } from './domains/index.js';
+import { findViewerByApiKey } from './domains/user/user.queries.js';
+import { createApollo } from './graphql/apollo.js';
+import { RequestContext, type Context } from './graphql/context.js';
+import type { Parts } from './graphql/domain.js';
+import { createSchema } from './graphql/schema.js';
+import { addHealthRoutes, type HealthCheck } from './http/health.js';
+import { createHttpServer } from './http/server.js';
+import { openPredictor } from './inference/predictor.js';
+import { openCache, type Cache } from './shared/cache.js';
+import type { Logger } from './shared/logger.js';
+
+/** The gateway at work. */
+export interface App {
+  /** Where GraphQL is. */
+  url: string;
+  dataDir: string;
+  /** Accounts that the demo data brought, with their password; null without demo data. */
+  demo: typeof demoAccounts | null;
+  /** Takes no more requests, finishes those under way, writes what waits to be written, and closes every part. */
+  close(): Promise<void>;
+}
+
+/** The cache's size in memory; without Redis it must fit into the process. */
+const maxCacheBytes = 64 * 1024 * 1024;
+const healthDeadlineMs = 1_000;
+
+/**
+ * Opens every part once, in order, and listens.
+ * @throws ConfigError, and whatever keeps a part from opening; what was opened before is closed again
+ */
+export async function openApp(config: Config, log: Logger): Promise<App> {
+  const opened = new AsyncDisposableStack();
+  try {
+    const dataDir = dataDirOf(config);
+    const [database, { cache, predictor }] = await Promise.all([openData(config, dataDir, opened), openInference(config, log, opened)]);
+    const { db, orm } = database;
+    const tokens = new TokenSigner(config.jwtSecret ?? keptSecret(dataDir), config.accessTokenTtlSeconds);
+    const instances = openDomains({ db, predictor, tokens, log, throttle: new LoginThrottle(config.throttle), settings: config }, opened);
+
+    const server = createHttpServer({ ...config, log });
+    const apollo = createApollo({ ...config, schema: createSchema(domains, instances), log, drain: fastifyApolloDrainPlugin(server) });
+    await apollo.start();
+
+    const credentials: ViewerSources = {
+      verifyToken: (token) => tokens.verify(token),
+      findByApiKey: (secret) => findViewerByApiKey(db, log, secret),
+    };
+    await server.register(fastifyApollo<Context>(apollo), {
+      path: '/graphql',
+      method: ['GET', 'POST'],
+      context: async ({ id, ip, headers }) => {
+        const apiKey = headers['x-api-key'];
+        const viewer = await readViewer({ authorization: headers.authorization, apiKey: Array.isArray(apiKey) ? apiKey[0] : apiKey }, credentials);
+        return new RequestContext(orm, db, viewer, log.child({ requestId: id }), id, ip);
+      },
+    });
+    let isDraining = false;
+    addHealthRoutes(server, healthCheck(db, cache, predictor), () => isDraining);
+    await server.listen({ host: config.host, port: config.port });
+    const address = server.server.address();
+    const port = typeof address === 'object' && address ? address.port : config.port;
+    opened.defer(() => apollo.stop());
+
+    return {
+      url: `http://${config.host === '0.0.0.0' ? 'localhost' : config.host}:${port}/graphql`,
+      dataDir,
+      demo: config.hasDemoData ? demoAccounts : null,
+      async close() {
+        isDraining = true;
+        await opened.disposeAsync();
+      },
+    };
+  } catch (error) {
+    await opened.disposeAsync();
+    throw error;
+  }
+}
+
+/** The database: opened, migrated, and filled with demo data where that is asked for. */
+async function openData(config: Config, dataDir: string, opened: AsyncDisposableStack) {
+  const entities = domains.flatMap((domain) => domain.entities);
+  const database = await openDatabase({ databaseUrl: config.databaseUrl, dataDir }, { entities, poolSize: config.databasePoolSize });
+  opened.defer(() => database.close());
+  await migrate(database.orm, database.url);
+  const db = databaseOf(database.orm);
+  if (config.hasDemoData) await loadDemoData(db);
+  else if (config.isProduction) await refuseDemoAccounts(db);
+  return { orm: database.orm, db };
+}
+
+/** Demo accounts have a published password: production starts with them only where that was asked for. */
+async function refuseDemoAccounts(db: Database): Promise<void> {
+  const open = await openDemoAccounts(db);
+  if (open.length === 0) return;
+  throw new ConfigError([
+    `The database holds demo accounts with the published password (${open.join(', ')}); change their passwords, switch them off, or set DEMO_DATA=true to run with them`,
+  ]);
+}
+
+/** The models and the cache of their answers. */
+async function openInference(config: Config, log: Logger, opened: AsyncDisposableStack) {
+  const { ttlSeconds, maxEntries } = config.predictionCache;
+  const cache = openCache({
+    redisUrl: config.redisUrl,
+    namespace: 'auspex:prediction',
+    maxEntries,
+    maxBytes: maxCacheBytes,
+    deadlineMs: config.cacheDeadlineMs,
+    logger: log,
+  });
+  opened.defer(() => cache.close());
+  const predictor = await openPredictor({ storeDir: path.resolve(projectDir, config.modelStoreDir), cache, cacheTtlSeconds: ttlSeconds, logger: log });
+  opened.defer(() => predictor.close());
+  return { cache, predictor };
+}
+
+/** Opens the domains in their order; answers their resolvers. */
+function openDomains(parts: Parts, opened: AsyncDisposableStack): object[] {
+  return domains.flatMap((domain) => {
+    const open = domain.open(parts);
+    if (open.close) opened.defer(() => open.close?.());
+    return open.resolvers;
+  });
+}
+
+function healthCheck(db: Database, cache: Cache, predictor: { models(): unknown[] }): HealthCheck {
+  return async () => {
+    const models = predictor.models().length;
+    const cacheHealth = cache.health();
+    return {
+      database: { isRequired: true, isUp: await answers(db) },
+      models: { isRequired: true, isUp: models > 0, detail: `${models} loaded` },
+      cache: { isRequired: false, isUp: cacheHealth.kind === 'memory' || cacheHealth.isUp, detail: cacheHealth.kind },
+    };
+  };
+}
+
+async function answers(db: Database): Promise<boolean> {
+  const answer = sql`select 1`.execute(db).then(
+    () => true,
+    () => false,
+  );
+  const deadline = new Promise<false>((resolve) => setTimeout(resolve, healthDeadlineMs, false).unref());
+  return Promise.race([answer, deadline]);
+}

@@ -1,0 +1,18 @@
+import { Entity, Property } from '@mikro-orm/decorators/legacy';
+import { Field, ObjectType } from 'type-graphql';
+import { BaseEntity } from '../../database/base.entity.js';
+import type { Columns } from '../../database/tables.js';
+
+@ObjectType({ simpleResolvers: true, description: 'A part of the company that employees belong to.' })
+@Entity({ tableName: 'department' })
+export class Department extends BaseEntity {
+  @Field({ description: 'The name of the department; no two share one.' })
+  @Property({ length: 100, unique: true })
+  name!: string;
+}
+
+declare module '../../database/tables.js' {
+  interface Tables {
+    department: Columns<Department>;
+  }
+}

@@ -1,0 +1,42 @@
+import type { GraphQLResolveInfo } from 'graphql';
+import { Args, Ctx, Extensions, FieldResolver, ID, Info, Int, Query, Resolver, Root } from 'type-graphql';
+import { ForwardPageArgs, readPage, type Connection } from '../../graphql/connection.js';
+import type { Context } from '../../graphql/context.js';
+import { encodeId } from '../../graphql/id.js';
+import { selects } from '../../graphql/selection.js';
+import { Department } from './department.entity.js';
+import { employeesOfDepartment, headcountOfDepartment } from './employee.loaders.js';
+import { allDepartments, employeeOrder } from './employee.queries.js';
+import { EmployeeConnection, type DepartmentRow, type EmployeeRow } from './employee.types.js';
+
+@Resolver(() => Department)
+export class DepartmentResolver {
+  @Query(() => [Department], { description: 'Every department, by name.' })
+  @Extensions({ listSize: 50 })
+  departments(@Ctx() { db }: Context): Promise<DepartmentRow[]> {
+    return allDepartments(db);
+  }
+
+  @FieldResolver(() => ID, { description: 'The id: department_ and 26 characters.' })
+  id(@Root() department: DepartmentRow): string {
+    return encodeId('department', department.id);
+  }
+
+  @FieldResolver(() => Int, { description: 'How many employees belong to the department.' })
+  headcount(@Root() department: DepartmentRow, @Ctx() context: Context): Promise<number> {
+    return context.load(headcountOfDepartment).load(department.id);
+  }
+
+  @FieldResolver(() => EmployeeConnection, { description: 'The employees of the department, by name.' })
+  async employees(
+    @Root() department: DepartmentRow,
+    @Args(() => ForwardPageArgs) args: ForwardPageArgs,
+    @Ctx() context: Context,
+    @Info() info: GraphQLResolveInfo,
+  ): Promise<Connection<EmployeeRow>> {
+    const page = readPage(args, employeeOrder());
+    const rows = await context.load(employeesOfDepartment).load({ ownerId: department.id, page });
+    if (selects(info, 'nodes|edges.node', 'department')) for (const row of rows) row.department = department;
+    return new EmployeeConnection({ page, rows, count: () => context.load(headcountOfDepartment).load(department.id) });
+  }
+}

@@ -1,0 +1,103 @@
+import type { GraphQLResolveInfo } from 'graphql';
+import { Arg, Args, Ctx, FieldResolver, ID, Info, Mutation, Query, Resolver, Root } from 'type-graphql';
+import { ForwardPageArgs, PageArgs, readPage, type Connection } from '../../graphql/connection.js';
+import type { Context } from '../../graphql/context.js';
+import { decodeId, encodeId } from '../../graphql/id.js';
+import { knownViewer } from '../../graphql/permissions.js';
+import { selects } from '../../graphql/selection.js';
+import { Forbidden } from '../../shared/errors.js';
+import { Department } from './department.entity.js';
+import { Employee } from './employee.entity.js';
+import { departmentById, employeeById, reportCountOfManager, reportsOfManager } from './employee.loaders.js';
+import { whyNotUpdate } from './employee.permissions.js';
+import { countEmployees, employeeOrder, employeePage } from './employee.queries.js';
+import { changeEmployee, dismiss, hire } from './employee.service.js';
+import {
+  CreateEmployeeInput,
+  EmployeeConnection,
+  EmployeeFilter,
+  EmployeeOrder,
+  UpdateEmployeeInput,
+  type DepartmentRow,
+  type EmployeeRow,
+} from './employee.types.js';
+
+@Resolver(() => Employee)
+export class EmployeeResolver {
+  @Query(() => Employee, { nullable: true, description: 'An employee by id; null if unknown.' })
+  employee(@Arg('id', () => ID) id: string, @Ctx() context: Context): Promise<EmployeeRow | null> {
+    return context.load(employeeById).load(decodeId('employee', id));
+  }
+
+  @Query(() => EmployeeConnection, { description: 'Employees: filtered, ordered (by name if nothing is said) and in pages.' })
+  async employees(
+    @Args(() => PageArgs) args: PageArgs,
+    @Arg('filter', () => EmployeeFilter, { nullable: true, description: 'Which employees; all if absent.' }) filter: EmployeeFilter | null,
+    @Arg('orderBy', () => EmployeeOrder, { nullable: true, description: 'The order; by name if absent.' }) orderBy: EmployeeOrder | null,
+    @Ctx() { db }: Context,
+    @Info() info: GraphQLResolveInfo,
+  ): Promise<Connection<EmployeeRow>> {
+    const page = readPage(args, employeeOrder(orderBy));
+    const rows = await employeePage(db, filter ?? {}, page, {
+      department: selects(info, 'nodes|edges.node', 'department'),
+      manager: selects(info, 'nodes|edges.node', 'manager'),
+      managersDepartment: selects(info, 'nodes|edges.node', 'manager', 'department'),
+    });
+    return new EmployeeConnection({ page, rows, count: () => countEmployees(db, filter ?? {}) });
+  }
+
+  @Mutation(() => Employee, { description: 'Hires someone. ADMIN only.' })
+  createEmployee(@Arg('input', () => CreateEmployeeInput) input: CreateEmployeeInput, @Ctx() { em }: Context): Promise<Employee> {
+    return hire(em, input);
+  }
+
+  @Mutation(() => Employee, {
+    description:
+      'Changes an employee. ADMIN: anyone. MANAGER: members of the own department and all direct and indirect reports, not the own record. ' +
+      'CONFLICT where someone else changed the employee at the same time.',
+  })
+  updateEmployee(
+    @Arg('id', () => ID) id: string,
+    @Arg('input', () => UpdateEmployeeInput) input: UpdateEmployeeInput,
+    @Ctx() context: Context,
+  ): Promise<Employee> {
+    const viewer = knownViewer(context);
+    return changeEmployee(context.em, decodeId('employee', id), input, async (employee, change) => {
+      const reason = await whyNotUpdate(viewer, employee, change, context);
+      if (reason) throw new Forbidden(reason);
+    });
+  }
+
+  @Mutation(() => ID, { description: 'Removes an employee and answers its id. ADMIN only. CONFLICT while the employee manages others.' })
+  async deleteEmployee(@Arg('id', () => ID) id: string, @Ctx() { em }: Context): Promise<string> {
+    await dismiss(em, decodeId('employee', id));
+    return id;
+  }
+
+  @FieldResolver(() => ID, { description: 'The id: employee_ and 26 characters.' })
+  id(@Root() employee: EmployeeRow): string {
+    return encodeId('employee', employee.id);
+  }
+
+  @FieldResolver(() => Department, { description: 'The department that the employee belongs to.' })
+  department(@Root() employee: EmployeeRow, @Ctx() context: Context): DepartmentRow | Promise<DepartmentRow | null> {
+    return employee.department ?? context.load(departmentById).load(employee.departmentId);
+  }
+
+  @FieldResolver(() => Employee, { nullable: true, description: 'To whom the employee reports; null for the head of the company.' })
+  manager(@Root() employee: EmployeeRow, @Ctx() context: Context): EmployeeRow | null | Promise<EmployeeRow | null> {
+    if (employee.manager !== undefined) return employee.manager;
+    return employee.managerId === null ? null : context.load(employeeById).load(employee.managerId);
+  }
+
+  @FieldResolver(() => EmployeeConnection, { description: 'Who reports directly to the employee, by name.' })
+  async reports(
+    @Root() employee: EmployeeRow,
+    @Args(() => ForwardPageArgs) args: ForwardPageArgs,
+    @Ctx() context: Context,
+  ): Promise<Connection<EmployeeRow>> {
+    const page = readPage(args, employeeOrder());
+    const rows = await context.load(reportsOfManager).load({ ownerId: employee.id, page });
+    return new EmployeeConnection({ page, rows, count: () => context.load(reportCountOfManager).load(employee.id) });
+  }
+}

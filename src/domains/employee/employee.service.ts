@@ -1,0 +1,179 @@
+import { ForeignKeyConstraintViolationException, OptimisticLockError, UniqueConstraintViolationException } from '@mikro-orm/core';
+import type { SqlEntityManager } from '@mikro-orm/postgresql';
+import { z } from 'zod';
+import { decodeId, encodeId, idProblem } from '../../graphql/id.js';
+import { BadUserInput, Conflict, NotFound, type FieldProblem } from '../../shared/errors.js';
+import { checkFields, email, line, whole } from '../../shared/validation.js';
+import { Department } from './department.entity.js';
+import { Employee } from './employee.entity.js';
+import { isoDate } from './employee.queries.js';
+import type { CreateEmployeeInput, UpdateEmployeeInput } from './employee.types.js';
+
+const maxInt = 2_147_483_647;
+const oneYearMs = 366 * 24 * 60 * 60 * 1000;
+
+const fields = {
+  name: line(100),
+  email,
+  age: whole(16, 100),
+  jobTitle: line(100),
+  jobLevel: whole(1, 5),
+  hiredOn: z
+    .date()
+    .refine((day) => day.getTime() >= Date.UTC(1900, 0, 1), 'must be 1900-01-01 or later')
+    .refine((day) => day.getTime() <= Date.now() + oneYearMs, 'must not be more than a year ahead')
+    .transform(isoDate),
+  salary: whole(0, maxInt),
+};
+
+type Values = Partial<Pick<Employee, 'name' | 'email' | 'age' | 'jobTitle' | 'jobLevel' | 'hiredOn' | 'salary' | 'departmentId' | 'managerId'>>;
+
+/**
+ * Hires someone.
+ * @throws BadUserInput with every faulty field
+ */
+export async function hire(em: SqlEntityManager, input: CreateEmployeeInput): Promise<Employee> {
+  const values = await validated(em, input, null);
+  const employee = em.create(Employee, { ...(values as Required<Values>), managerId: values.managerId ?? null });
+  await flush(em, employee);
+  return employee;
+}
+
+/**
+ * Changes what the input names, and nothing else.
+ * @param mayChange is asked with the employee as it stands and what is to change; throws where the viewer may not
+ * @throws NotFound; BadUserInput with every faulty field; Conflict where someone else changed the employee meanwhile
+ */
+export async function changeEmployee(
+  em: SqlEntityManager,
+  id: string,
+  input: UpdateEmployeeInput,
+  mayChange: (employee: Employee, change: Values) => Promise<void>,
+): Promise<Employee> {
+  return em.transactional(async (transaction) => {
+    if (input.managerId != null) await lockReportingLines(transaction);
+    const employee = await transaction.findOne(Employee, id);
+    if (!employee) throw new NotFound('employee', encodeId('employee', id));
+    await mayChange(employee, movedTo(input));
+    if (input.expectedVersion != null && input.expectedVersion !== employee.version) throw changedMeanwhile();
+    transaction.assign(employee, await validated(transaction, input, employee));
+    await flush(transaction, employee);
+    return employee;
+  });
+}
+
+/**
+ * Removes an employee.
+ * @throws NotFound; Conflict with the number of reports while there are any
+ */
+export async function dismiss(em: SqlEntityManager, id: string): Promise<void> {
+  const employee = await em.findOne(Employee, id);
+  if (!employee) throw new NotFound('employee', encodeId('employee', id));
+  const reports = await em.count(Employee, { managerId: id });
+  if (reports > 0) throw stillManages(reports);
+  try {
+    await em.remove(employee).flush();
+  } catch (error) {
+    if (error instanceof ForeignKeyConstraintViolationException) throw stillManages(await em.fork().count(Employee, { managerId: id }));
+    throw error instanceof OptimisticLockError ? changedMeanwhile() : error;
+  }
+}
+
+const stillManages = (reports: number): Conflict =>
+  new Conflict(`The employee still manages ${reports} ${reports === 1 ? 'employee' : 'employees'}; give them another manager first.`, { reports });
+
+const changedMeanwhile = (): Conflict => new Conflict('The employee was changed by someone else meanwhile; read it again and repeat the change.');
+
+/** What of a change decides whether it may be made, before it is known to be valid. */
+function movedTo(input: UpdateEmployeeInput): Values {
+  if (input.managerId === undefined) return {};
+  const isId = input.managerId !== null && idProblem('employee', input.managerId, 'managerId') === null;
+  return { managerId: isId && input.managerId !== null ? decodeId('employee', input.managerId) : null };
+}
+
+/** One change of managers at a time: two that are harmless alone could close a circle together. */
+async function lockReportingLines(em: SqlEntityManager): Promise<void> {
+  await em.execute(`select pg_advisory_xact_lock(hashtext('employee.reporting-lines'))`);
+}
+
+async function validated(em: SqlEntityManager, input: CreateEmployeeInput | UpdateEmployeeInput, current: Employee | null): Promise<Values> {
+  const { value, problems } = checkFields(fields, input);
+  const found: Values = { ...value };
+  const checks = [
+    value.email === undefined ? null : emailProblem(em, value.email, current),
+    departmentProblem(em, input.departmentId, found),
+    managerProblem(em, input.managerId, current, found),
+  ];
+  for (const check of checks) {
+    const problem = await check;
+    if (problem) problems.push(problem);
+  }
+  if (problems.length > 0) throw BadUserInput.ofFields(problems);
+  return found;
+}
+
+async function emailProblem(em: SqlEntityManager, address: string, current: Employee | null): Promise<FieldProblem | null> {
+  const others = await em.count(Employee, { email: address, ...(current ? { id: { $ne: current.id } } : {}) });
+  return others > 0 ? emailTaken : null;
+}
+
+const emailTaken: FieldProblem = { field: 'email', message: 'is already used by another employee' };
+
+async function departmentProblem(em: SqlEntityManager, id: string | null | undefined, found: Values): Promise<FieldProblem | null> {
+  const field = 'departmentId';
+  if (id === undefined) return null;
+  if (id === null) return { field, message: 'must not be null' };
+  const problem = idProblem('department', id, field);
+  if (problem) return problem;
+  found.departmentId = decodeId('department', id);
+  return (await em.count(Department, { id: found.departmentId })) === 0 ? { field, message: 'is not a department that exists' } : null;
+}
+
+async function managerProblem(
+  em: SqlEntityManager,
+  id: string | null | undefined,
+  current: Employee | null,
+  found: Values,
+): Promise<FieldProblem | null> {
+  const field = 'managerId';
+  if (id === undefined) return null;
+  if (id === null) {
+    found.managerId = null;
+    return null;
+  }
+  const problem = idProblem('employee', id, field);
+  if (problem) return problem;
+  found.managerId = decodeId('employee', id);
+  if ((await em.count(Employee, { id: found.managerId })) === 0) return { field, message: 'is not an employee that exists' };
+  if (!current) return null;
+  if (found.managerId === current.id) return { field, message: 'must not be the employee; nobody is their own manager' };
+  return (await isAbove(em, current.id, found.managerId)) ? { field, message: 'must not report to the employee, directly or through others' } : null;
+}
+
+/** Whether one employee is above another in the reporting line. */
+async function isAbove(em: SqlEntityManager, upperId: string, lowerId: string): Promise<boolean> {
+  const rows = await em.execute(
+    `with recursive line (manager_id) as (
+       select manager_id from employee where id = ?
+       union
+       select boss.manager_id from line join employee boss on boss.id = line.manager_id
+     )
+     select 1 from line where manager_id = ?`,
+    [lowerId, upperId],
+  );
+  return rows.length > 0;
+}
+
+/** Writes what has changed. Faults that only the write can show come out as the same errors that the checks give. */
+async function flush(em: SqlEntityManager, employee: Employee): Promise<void> {
+  try {
+    await em.persist(employee).flush();
+  } catch (error) {
+    if (error instanceof OptimisticLockError) throw changedMeanwhile();
+    if (error instanceof UniqueConstraintViolationException) throw BadUserInput.ofFields([emailTaken]);
+    if (error instanceof ForeignKeyConstraintViolationException) {
+      throw new Conflict('The department or the manager was removed meanwhile; choose another.');
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,133 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Database } from '../../database/tables.js';
+import { ServiceUnavailable } from '../../shared/errors.js';
+import type { Logger } from '../../shared/logger.js';
+import type { PredictionRow } from './prediction.types.js';
+
+export interface HistoryOptions {
+  /** Predictions older than this are deleted. */
+  retentionDays: number;
+  /** Rows that may wait to be written; past it a call waits, and then is refused. */
+  maxPending?: number;
+}
+
+/** A write waits so long for others to join it. */
+const joinMs = 20;
+/** Rows in one insert. */
+const batchSize = 500;
+/** A call waits so long for room before it is refused. */
+const waitForRoomMs = 1_000;
+const retryMs = { first: 100, longest: 5_000 };
+const purgeEveryMs = 3_600_000;
+const purgeBatch = 5_000;
+
+/**
+ * Records predictions behind the response, in batches. Rows wait in memory, bounded, until they are written; an outage of
+ * the database is retried, and `close` writes what is left.
+ */
+export class PredictionHistory {
+  readonly #db: Database;
+  readonly #log: Logger;
+  readonly #maxPending: number;
+  readonly #purge: NodeJS.Timeout;
+  #pending: PredictionRow[] = [];
+  #writing: Promise<void> | null = null;
+  #isClosing = false;
+
+  constructor(db: Database, log: Logger, { retentionDays, maxPending = 20_000 }: HistoryOptions) {
+    this.#db = db;
+    this.#log = log;
+    this.#maxPending = maxPending;
+    this.#purge = setInterval(() => void this.#deleteOlderThan(retentionDays), purgeEveryMs).unref();
+  }
+
+  /**
+   * Takes rows to be written. Returns at once while there is room.
+   * @throws ServiceUnavailable where the database has been away for so long that there is none
+   */
+  async record(rows: readonly PredictionRow[]): Promise<void> {
+    for (let waited = 0; this.#pending.length > 0 && this.#pending.length + rows.length > this.#maxPending; waited += joinMs) {
+      if (waited >= waitForRoomMs) throw new ServiceUnavailable('The history of predictions cannot be written; try again later.');
+      await sleep(joinMs);
+    }
+    this.#pending.push(...rows);
+    this.#writing ??= this.#write();
+  }
+
+  /** Resolves once all that was recorded before is written, so that a reader finds it; waits a second at the most. */
+  async settled(): Promise<void> {
+    if (this.#writing) await Promise.race([this.#writing, sleep(waitForRoomMs)]);
+  }
+
+  /** Writes what is left. Rows that cannot be written within the time are counted in the log. */
+  async close(deadlineMs = 10_000): Promise<void> {
+    clearInterval(this.#purge);
+    this.#isClosing = true;
+    const deadline = new AbortController();
+    if (this.#writing) await Promise.race([this.#writing, sleep(deadlineMs, undefined, { signal: deadline.signal }).catch(() => undefined)]);
+    deadline.abort();
+    if (this.#pending.length > 0) this.#log.error({ rows: this.#pending.length }, 'predictions were lost: the database did not take them before the shutdown');
+  }
+
+  async #write(): Promise<void> {
+    let pauseMs = retryMs.first;
+    if (!this.#isClosing) await sleep(joinMs);
+    while (this.#pending.length > 0) {
+      const batch = this.#pending.slice(0, batchSize);
+      try {
+        await this.#insert(batch);
+        this.#pending = this.#pending.slice(batch.length);
+        pauseMs = retryMs.first;
+      } catch (error) {
+        this.#log.warn({ err: error, rows: this.#pending.length }, 'the history of predictions is not written; trying again');
+        await sleep(pauseMs);
+        pauseMs = Math.min(pauseMs * 2, retryMs.longest);
+      }
+    }
+    this.#writing = null;
+  }
+
+  async #insert(batch: readonly PredictionRow[]): Promise<void> {
+    try {
+      await this.#insertAll(batch);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      if (batch.length === 1) {
+        this.#log.error({ err: error, id: batch[0]?.id, model: batch[0]?.model }, 'a prediction cannot be recorded: the database refuses it');
+        return;
+      }
+      // One row that the database refuses must not keep the others out.
+      for (const row of batch) await this.#insert([row]);
+    }
+  }
+
+  async #insertAll(batch: readonly PredictionRow[]): Promise<void> {
+    await this.#db
+      .insertInto('prediction')
+      .values(
+        batch.map(({ userId, durationMs, createdAt, ...row }) => ({ ...row, user_id: userId, duration_ms: durationMs, created_at: createdAt })),
+      )
+      // A batch whose answer was lost may have been written.
+      .onConflict((conflict) => conflict.column('id').doNothing())
+      .execute();
+  }
+
+  async #deleteOlderThan(days: number): Promise<void> {
+    const before = new Date(Date.now() - days * 86_400_000);
+    try {
+      for (let deleted = purgeBatch; deleted === purgeBatch && !this.#isClosing; ) {
+        const old = this.#db.selectFrom('prediction').select('id').where('created_at', '<', before).orderBy('created_at').limit(purgeBatch);
+        const { numDeletedRows } = await this.#db.deleteFrom('prediction').where('id', 'in', old).executeTakeFirstOrThrow();
+        deleted = Number(numDeletedRows);
+      }
+    } catch (error) {
+      this.#log.warn({ err: error }, 'old predictions were not deleted; trying again in an hour');
+    }
+  }
+}
+
+/** Whether PostgreSQL refused the data itself (SQLSTATE classes 22 and 23), which another try would not change. */
+const isRefusal = (error: unknown): boolean => {
+  const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined;
+  return typeof code === 'string' && /^2[23]/.test(code);
+};

@@ -1,0 +1,71 @@
+import { sql, type SelectQueryBuilder } from 'kysely';
+import { inOrder, pageOf, type Keyset, type KeysetPage } from '../../database/keyset.js';
+import type { Database, Tables } from '../../database/tables.js';
+import type { PredictionFilter, PredictionRow } from './prediction.types.js';
+
+const columns = [
+  'prediction.id',
+  'prediction.user_id as userId',
+  'prediction.model',
+  'prediction.version',
+  'prediction.digest',
+  'prediction.input',
+  'prediction.output',
+  'prediction.source',
+  'prediction.duration_ms as durationMs',
+  'prediction.created_at as createdAt',
+] as const;
+
+/** The order of predictions: the newest first. Their ids sort by time. */
+export const predictionOrder: Keyset = { column: 'prediction.id', property: 'id', type: 'uuid', isDescending: true };
+
+/** Whose predictions, and which; `userId` null means everyone's. */
+export interface PredictionScope extends PredictionFilter {
+  userId: string | null;
+}
+
+/** A prediction by id, if it is the user's; anyone's where `userId` is null. */
+export function findPrediction(db: Database, id: string, userId: string | null): Promise<PredictionRow | undefined> {
+  return scoped(db, { userId }).select(columns).where('prediction.id', '=', id).executeTakeFirst();
+}
+
+/** One page of predictions. */
+export async function predictionPage(db: Database, scope: PredictionScope, page: KeysetPage): Promise<PredictionRow[]> {
+  return inOrder(await pageOf(scoped(db, scope).select(columns), page).execute(), page);
+}
+
+/** How many predictions there are in the scope. */
+export async function countPredictions(db: Database, scope: PredictionScope): Promise<number> {
+  const { count } = await scoped(db, scope).select(sql<number>`count(*)::integer`.as('count')).executeTakeFirstOrThrow();
+  return count;
+}
+
+/** The same page of the predictions of each user, in one statement. */
+export async function predictionPagesByUser(db: Database, userIds: readonly string[], page: KeysetPage): Promise<PredictionRow[]> {
+  const inner = pageOf(scoped(db, { userId: null }).select(columns).where(sql<boolean>`prediction.user_id = owner.id`), page);
+  const { rows } = await sql<PredictionRow>`
+    select found.* from unnest(${[...userIds]}::uuid[]) as owner (id) cross join lateral (${inner}) as found`.execute(db);
+  return rows;
+}
+
+/** How many predictions each user has asked for; a user without any is left out. */
+export function countPredictionsByUser(db: Database, userIds: readonly string[]): Promise<{ userId: string | null; count: number }[]> {
+  return db
+    .selectFrom('prediction')
+    .select(['user_id as userId', sql<number>`count(*)::integer`.as('count')])
+    .where('user_id', 'in', userIds)
+    .groupBy('user_id')
+    .execute();
+}
+
+function scoped(db: Database, scope: PredictionScope): SelectQueryBuilder<Tables, 'prediction', object> {
+  const { userId, model, version, source, createdAfter, createdBefore } = scope;
+  let query: SelectQueryBuilder<Tables, 'prediction', object> = db.selectFrom('prediction');
+  if (userId !== null) query = query.where('prediction.user_id', '=', userId);
+  if (model != null) query = query.where('prediction.model', '=', model.replaceAll('\0', ''));
+  if (version != null) query = query.where('prediction.version', '=', version);
+  if (source != null) query = query.where('prediction.source', '=', source);
+  if (createdAfter != null) query = query.where('prediction.created_at', '>=', createdAfter);
+  if (createdBefore != null) query = query.where('prediction.created_at', '<=', createdBefore);
+  return query;
+}

@@ -1,0 +1,116 @@
+import { GraphQLJSONObject } from 'graphql-scalars';
+import { Arg, Args, Ctx, Extensions, FieldResolver, ID, Int, Query, Resolver, Root } from 'type-graphql';
+import { Role, type KnownViewer } from '../../auth/viewer.js';
+import { newId } from '../../database/base.entity.js';
+import { ForwardPageArgs, readPage, type Connection } from '../../graphql/connection.js';
+import type { Context } from '../../graphql/context.js';
+import { decodeId, encodeId } from '../../graphql/id.js';
+import { knownViewer } from '../../graphql/permissions.js';
+import type { PredictionSet, Predictor } from '../../inference/predictor.js';
+import { User } from '../user/user.entity.js';
+import { userById } from '../user/user.loaders.js';
+import type { UserRow } from '../user/user.types.js';
+import { PredictionSource } from './prediction.entity.js';
+import type { PredictionHistory } from './prediction.history.js';
+import { predictionCountOfUser, predictionsOfUser } from './prediction.loaders.js';
+import { countPredictions, findPrediction, predictionOrder, predictionPage } from './prediction.queries.js';
+import { Model, Prediction, PredictionConnection, PredictionFilter, type PredictionRow } from './prediction.types.js';
+
+@Resolver(() => Prediction)
+export class PredictionResolver {
+  constructor(
+    readonly predictor: Predictor,
+    readonly history: PredictionHistory,
+  ) {}
+
+  @Query(() => [Prediction], { description: 'One answer per input, in the order of the inputs. A pure question: it can be asked by GET and cached.' })
+  @Extensions({ listSize: { lengthOf: 'inputs' } })
+  async predict(
+    @Arg('model', { description: 'The name of the model.' }) model: string,
+    @Arg('inputs', () => [GraphQLJSONObject], { description: 'Rows, 1 to 1000, with the fields that Model.current.inputs lists.' })
+    inputs: Record<string, unknown>[],
+    @Arg('version', () => Int, { nullable: true, description: 'The version to ask; the current one if absent.' }) version: number | null,
+    @Ctx() context: Context,
+  ): Promise<PredictionRow[]> {
+    const rows = asHistory(await this.predictor.predict({ model, rows: inputs, version }), knownViewer(context));
+    await this.history.record(rows);
+    return rows;
+  }
+
+  @Query(() => Prediction, { nullable: true, description: 'A prediction by id; null if unknown, and for anyone but who asked and an ADMIN.' })
+  async prediction(@Arg('id', () => ID) id: string, @Ctx() context: Context): Promise<PredictionRow | null> {
+    const predictionId = decodeId('prediction', id);
+    await this.history.settled();
+    return (await findPrediction(context.db, predictionId, ownerFilter(knownViewer(context)))) ?? null;
+  }
+
+  @Query(() => PredictionConnection, { description: 'The own predictions, the newest first; for an ADMIN those of everyone.' })
+  async predictions(
+    @Args(() => ForwardPageArgs) args: ForwardPageArgs,
+    @Arg('filter', () => PredictionFilter, { nullable: true, description: 'Which predictions; all if absent.' }) filter: PredictionFilter | null,
+    @Ctx() context: Context,
+  ): Promise<Connection<PredictionRow>> {
+    const page = readPage(args, predictionOrder);
+    const scope = { ...filter, userId: ownerFilter(knownViewer(context)) };
+    await this.history.settled();
+    const rows = await predictionPage(context.db, scope, page);
+    return new PredictionConnection({ page, rows, count: () => countPredictions(context.db, scope) });
+  }
+
+  @FieldResolver(() => ID, { description: 'The id: prediction_ and 26 characters.' })
+  id(@Root() prediction: PredictionRow): string {
+    return encodeId('prediction', prediction.id);
+  }
+
+  @FieldResolver(() => Model, { description: 'The model that answered.' })
+  model(@Root() prediction: PredictionRow): Model {
+    return this.predictor.model(prediction.model) ?? removedModel(prediction);
+  }
+
+  @FieldResolver(() => User, { nullable: true, description: 'Who asked; null where the account is gone.' })
+  requestedBy(@Root() prediction: PredictionRow, @Ctx() context: Context): Promise<UserRow | null> | null {
+    return prediction.userId === null ? null : context.load(userById).load(prediction.userId);
+  }
+}
+
+@Resolver(() => User)
+export class UserPredictionsResolver {
+  constructor(readonly history: PredictionHistory) {}
+
+  @FieldResolver(() => PredictionConnection, { description: 'What this user has asked, the newest first. For the user and an ADMIN.' })
+  async predictions(
+    @Root() user: UserRow,
+    @Args(() => ForwardPageArgs) args: ForwardPageArgs,
+    @Ctx() context: Context,
+  ): Promise<Connection<PredictionRow>> {
+    const page = readPage(args, predictionOrder);
+    await this.history.settled();
+    const rows = await context.load(predictionsOfUser).load({ userId: user.id, page });
+    return new PredictionConnection({ page, rows, count: () => context.load(predictionCountOfUser).load(user.id) });
+  }
+}
+
+/** Whose predictions a viewer may read: the own, or, for an administrator, everyone's (null). */
+const ownerFilter = (viewer: KnownViewer): string | null => (viewer.role === Role.ADMIN ? null : viewer.userId);
+
+function asHistory({ model, version, rows }: PredictionSet, viewer: KnownViewer): PredictionRow[] {
+  const createdAt = new Date();
+  return rows.map(({ input, output, source, durationMs }) => ({
+    id: newId(),
+    userId: viewer.userId,
+    model: model.name,
+    version: version.version,
+    digest: version.digest,
+    input,
+    output,
+    source: PredictionSource[source],
+    durationMs,
+    createdAt,
+  }));
+}
+
+/** What history still knows of a model that has left the store. */
+function removedModel({ model, version, digest }: PredictionRow): Model {
+  const gone = { version, digest, inputs: [], outputs: [], metrics: null };
+  return { name: model, title: model, description: 'This model is no longer in the store.', versions: [gone], current: gone };
+}

@@ -1,0 +1,65 @@
+import { Arg, Args, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
+import { Role } from '../../auth/viewer.js';
+import { ForwardPageArgs, readPage, type Connection } from '../../graphql/connection.js';
+import type { Context } from '../../graphql/context.js';
+import { decodeId, encodeId } from '../../graphql/id.js';
+import { knownViewer } from '../../graphql/permissions.js';
+import { Employee } from '../employee/employee.entity.js';
+import { employeeById } from '../employee/employee.loaders.js';
+import type { EmployeeRow } from '../employee/employee.types.js';
+import { User } from './user.entity.js';
+import { userById } from './user.loaders.js';
+import { countUsers, userOrder, userPage } from './user.queries.js';
+import { setActive, setEmployee, setRole } from './user.service.js';
+import { UserConnection, type UserRow } from './user.types.js';
+
+@Resolver(() => User)
+export class UserResolver {
+  @Query(() => User, { nullable: true, description: 'Who is asking.' })
+  me(@Ctx() context: Context): Promise<UserRow | null> {
+    return context.load(userById).load(knownViewer(context).userId);
+  }
+
+  @Query(() => User, { nullable: true, description: 'A user by id; null if unknown, and for anyone but the user and an ADMIN.' })
+  async user(@Arg('id', () => ID) id: string, @Ctx() context: Context): Promise<UserRow | null> {
+    const viewer = knownViewer(context);
+    const userId = decodeId('user', id);
+    return viewer.role === Role.ADMIN || viewer.userId === userId ? context.load(userById).load(userId) : null;
+  }
+
+  @Query(() => UserConnection, { description: 'All users, the oldest account first. ADMIN only.' })
+  async users(@Args(() => ForwardPageArgs) args: ForwardPageArgs, @Ctx() { db }: Context): Promise<Connection<UserRow>> {
+    const page = readPage(args, userOrder);
+    return new UserConnection({ page, rows: await userPage(db, page), count: () => countUsers(db) });
+  }
+
+  @Mutation(() => User, { description: "Gives a user another role. ADMIN only. Felt once the user's access token has expired." })
+  setUserRole(@Arg('userId', () => ID) userId: string, @Arg('role', () => Role) role: Role, @Ctx() { em }: Context): Promise<UserRow> {
+    return setRole(em, decodeId('user', userId, 'userId'), role);
+  }
+
+  @Mutation(() => User, { description: 'Switches a user on or off. ADMIN only. Off ends every session and API key of the user.' })
+  setUserActive(@Arg('userId', () => ID) userId: string, @Arg('isActive') isActive: boolean, @Ctx() { em }: Context): Promise<UserRow> {
+    return setActive(em, decodeId('user', userId, 'userId'), isActive);
+  }
+
+  @Mutation(() => User, { description: 'Says which employee a user is; null for none. ADMIN only.' })
+  setUserEmployee(
+    @Arg('userId', () => ID) userId: string,
+    @Arg('employeeId', () => ID, { nullable: true }) employeeId: string | null,
+    @Ctx() { em }: Context,
+  ): Promise<UserRow> {
+    const employee = employeeId == null ? null : decodeId('employee', employeeId, 'employeeId');
+    return setEmployee(em, decodeId('user', userId, 'userId'), employee);
+  }
+
+  @FieldResolver(() => ID, { description: 'The id: user_ and 26 characters.' })
+  id(@Root() user: UserRow): string {
+    return encodeId('user', user.id);
+  }
+
+  @FieldResolver(() => Employee, { nullable: true, description: 'Which employee this user is; null for none.' })
+  employee(@Root() user: UserRow, @Ctx() context: Context): Promise<EmployeeRow | null> | null {
+    return user.employeeId === null ? null : context.load(employeeById).load(user.employeeId);
+  }
+}

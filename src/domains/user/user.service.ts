@@ -1,0 +1,73 @@
+import { UniqueConstraintViolationException } from '@mikro-orm/core';
+import type { SqlEntityManager } from '@mikro-orm/postgresql';
+import { Role } from '../../auth/viewer.js';
+import { encodeId } from '../../graphql/id.js';
+import { BadUserInput, Conflict, NotFound } from '../../shared/errors.js';
+import { Employee } from '../employee/employee.entity.js';
+import { SessionRecord } from './session.entity.js';
+import { User } from './user.entity.js';
+
+/**
+ * Gives a user another role.
+ * @throws NotFound; Conflict where no active administrator would be left
+ */
+export function setRole(em: SqlEntityManager, userId: string, role: Role): Promise<User> {
+  return em.transactional(async (transaction) => {
+    const user = await findUser(transaction, userId);
+    if (role !== Role.ADMIN) await keepAnAdministrator(transaction, user);
+    user.role = role;
+    return user;
+  });
+}
+
+/**
+ * Switches a user on or off; off ends every session.
+ * @throws NotFound; Conflict where no active administrator would be left
+ */
+export function setActive(em: SqlEntityManager, userId: string, isActive: boolean): Promise<User> {
+  return em.transactional(async (transaction) => {
+    const user = await findUser(transaction, userId);
+    if (!isActive) {
+      await keepAnAdministrator(transaction, user);
+      await transaction.nativeDelete(SessionRecord, { userId });
+    }
+    user.isActive = isActive;
+    return user;
+  });
+}
+
+/**
+ * Says which employee a user is, or that the user is none.
+ * @throws NotFound; BadUserInput where there is no such employee, or another user is that employee
+ */
+export async function setEmployee(em: SqlEntityManager, userId: string, employeeId: string | null): Promise<User> {
+  const user = await findUser(em, userId);
+  if (employeeId !== null && (await em.count(Employee, { id: employeeId })) === 0) {
+    throw BadUserInput.ofFields([{ field: 'employeeId', message: 'is not an employee that exists' }]);
+  }
+  user.employeeId = employeeId;
+  try {
+    await em.flush();
+  } catch (error) {
+    if (error instanceof UniqueConstraintViolationException) {
+      throw BadUserInput.ofFields([{ field: 'employeeId', message: 'already belongs to another user' }]);
+    }
+    throw error;
+  }
+  return user;
+}
+
+async function findUser(em: SqlEntityManager, id: string): Promise<User> {
+  const user = await em.findOne(User, id);
+  if (!user) throw new NotFound('user', encodeId('user', id));
+  return user;
+}
+
+/** Nobody but an administrator can make one, so the last one stays. */
+async function keepAnAdministrator(em: SqlEntityManager, user: User): Promise<void> {
+  if (user.role !== Role.ADMIN || !user.isActive) return;
+  // One at a time: two administrators who switch each other off would leave none.
+  await em.execute(`select pg_advisory_xact_lock(hashtext('user.administrators'))`);
+  const others = await em.count(User, { role: Role.ADMIN, isActive: true, id: { $ne: user.id } });
+  if (others === 0) throw new Conflict('This is the last active administrator; make another one first.');
+}

@@ -1,0 +1,47 @@
+import { ApolloServer, type ApolloServerPlugin } from '@apollo/server';
+import { ApolloServerPluginCacheControlDisabled, ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled';
+import { ApolloServerPluginLandingPageLocalDefault } from '@apollo/server/plugin/landingPage/default';
+import type { GraphQLSchema } from 'graphql';
+import type { QueryLimits } from '../config.js';
+import type { Logger } from '../shared/logger.js';
+import type { Context } from './context.js';
+import { createExecutor, type ExecutorKind } from './executor.js';
+import { createErrorFormatter } from './format-error.js';
+import { httpStatus } from './http-status.js';
+import { operationLog } from './operation-log.js';
+import { queryLimits } from './query-limits.js';
+
+export interface ApolloOptions {
+  schema: GraphQLSchema;
+  executor: ExecutorKind;
+  limits: QueryLimits;
+  isIntrospectionOpen: boolean;
+  hasLandingPage: boolean;
+  log: Logger;
+  /** Drains the HTTP server before Apollo stops. */
+  drain: ApolloServerPlugin;
+}
+
+/** Apollo Server with the gateway's own executor and limits. Its plugins are few: each hook costs every request. */
+export function createApollo({ schema, executor, limits, isIntrospectionOpen, hasLandingPage, log, drain }: ApolloOptions): ApolloServer<Context> {
+  return new ApolloServer<Context>({
+    gateway: createExecutor(schema, executor),
+    parseOptions: { maxLexicalTokens: limits.tokens },
+    introspection: isIntrospectionOpen,
+    hideSchemaDetailsFromClientErrors: !isIntrospectionOpen,
+    maxRecursiveSelections: true,
+    includeStacktraceInErrorResponses: false,
+    persistedQueries: false,
+    stopOnTerminationSignals: false,
+    formatError: createErrorFormatter(log),
+    logger: log,
+    plugins: [
+      drain,
+      queryLimits(limits),
+      operationLog,
+      httpStatus,
+      ApolloServerPluginCacheControlDisabled(),
+      hasLandingPage ? ApolloServerPluginLandingPageLocalDefault({ embed: true, includeCookies: false }) : ApolloServerPluginLandingPageDisabled(),
+    ],
+  });
+}

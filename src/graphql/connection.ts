@@ -1,0 +1,182 @@
+import { ArgsType, Field, Int, ObjectType, type ClassType } from 'type-graphql';
+import type { Keyset, KeysetPage } from '../database/keyset.js';
+import { BadUserInput } from '../shared/errors.js';
+
+export const defaultPageSize = 20;
+export const maxPageSize = 100;
+
+/** How many rows a page holds at the most: what was asked for, capped; the default where nothing was. */
+export const pageSize = (asked: number | null | undefined): number => Math.min(asked ?? defaultPageSize, maxPageSize);
+
+@ArgsType()
+export class ForwardPageArgs {
+  @Field(() => Int, { nullable: true, description: `How many from the start; ${defaultPageSize} if absent, ${maxPageSize} at the most.` })
+  first?: number | null;
+
+  @Field(() => String, { nullable: true, description: 'Only what follows this cursor.' })
+  after?: string | null;
+}
+
+@ArgsType()
+export class PageArgs extends ForwardPageArgs {
+  @Field(() => Int, { nullable: true, description: `How many from the end, instead of \`first\`; ${maxPageSize} at the most.` })
+  last?: number | null;
+
+  @Field(() => String, { nullable: true, description: 'Only what precedes this cursor.' })
+  before?: string | null;
+}
+
+@ObjectType({ simpleResolvers: true, description: 'Where a page stands in its list, after the Relay connection specification.' })
+export class PageInfo {
+  @Field({ description: 'Whether more follow.' })
+  hasNextPage!: boolean;
+
+  @Field({ description: 'Whether more precede.' })
+  hasPreviousPage!: boolean;
+
+  @Field(() => String, { nullable: true, description: 'The cursor of the first edge; null on an empty page.' })
+  startCursor!: string | null;
+
+  @Field(() => String, { nullable: true, description: 'The cursor of the last edge; null on an empty page.' })
+  endCursor!: string | null;
+}
+
+/**
+ * Reads a page's arguments for a list in the given order.
+ * @throws BadUserInput for a negative size, both directions at once, or a cursor that is not of this order.
+ */
+export function readPage({ first, after, last, before }: PageArgs, order: Keyset): KeysetPage {
+  const problems = [
+    ...(first != null && first < 0 ? [{ field: 'first', message: 'must not be negative' }] : []),
+    ...(last != null && last < 0 ? [{ field: 'last', message: 'must not be negative' }] : []),
+    ...(last != null && first != null ? [{ field: 'last', message: 'cannot be combined with first; page in one direction' }] : []),
+    ...(before != null && after != null ? [{ field: 'before', message: 'cannot be combined with after; page in one direction' }] : []),
+    ...(first != null && before != null ? [{ field: 'before', message: 'goes with last, not with first' }] : []),
+    ...(last != null && after != null ? [{ field: 'after', message: 'goes with first, not with last' }] : []),
+  ];
+  if (problems.length > 0) throw BadUserInput.ofFields(problems);
+  const isBackward = last != null || before != null;
+  const cursor = isBackward ? before : after;
+  return {
+    order,
+    limit: pageSize(isBackward ? last : first),
+    isBackward,
+    cursor: cursor == null ? null : decodeCursor(cursor, order, isBackward ? 'before' : 'after'),
+  };
+}
+
+/** One page of rows and what is known about its surroundings. */
+export interface PageOf<Node> {
+  page: KeysetPage;
+  /** In the list's order; one more than `page.limit` where there are more. */
+  rows: Node[];
+  /** Counts the whole list; called only where `totalCount` is asked for. */
+  count: () => Promise<number>;
+}
+
+/** An instance of a connection type: what a resolver returns. */
+export interface Connection<Node> {
+  readonly nodes: Node[];
+  readonly pageInfo: PageInfo;
+}
+
+/**
+ * Makes `<Name>Connection` and `<Name>Edge` for a node type. Cursors are made only where they are asked for.
+ * @param sortValue the value of the row in the order's column; its text is part of the cursor
+ */
+export function connectionType<Node extends { id: string }>(
+  nodeType: ClassType,
+  name: string,
+): new (of: PageOf<Node>) => Connection<Node> {
+  @ObjectType(`${name}Edge`, { simpleResolvers: true, description: `One ${name} in a list.` })
+  class Edge {
+    @Field({ description: 'Where this edge stands; for `after` and `before`.' })
+    cursor!: string;
+
+    @Field(() => nodeType, { description: `The ${name}.` })
+    node!: Node;
+  }
+
+  @ObjectType(`${name}Connection`, { description: `One page of a list of ${name}s.` })
+  class NamedConnection implements Connection<Node> {
+    readonly #of: PageOf<Node>;
+
+    @Field(() => [nodeType], { simple: true, description: 'The page without its cursors.' })
+    readonly nodes: Node[];
+
+    constructor(of: PageOf<Node>) {
+      this.#of = of;
+      const isPartial = of.rows.length > of.page.limit;
+      const from = isPartial && of.page.isBackward ? of.rows.length - of.page.limit : 0;
+      this.nodes = isPartial ? of.rows.slice(from, from + of.page.limit) : of.rows;
+    }
+
+    @Field(() => [Edge], { description: 'The page.' })
+    get edges(): Edge[] {
+      return this.nodes.map((node) => ({ cursor: this.#cursor(node), node }));
+    }
+
+    @Field(() => PageInfo, { description: 'Where the page stands.' })
+    get pageInfo(): PageInfo {
+      const { page, rows } = this.#of;
+      const isPartial = rows.length > page.limit;
+      const first = this.nodes.at(0);
+      const last = this.nodes.at(-1);
+      return {
+        hasNextPage: page.isBackward ? page.cursor !== null : isPartial,
+        hasPreviousPage: page.isBackward ? isPartial : page.cursor !== null,
+        startCursor: first ? this.#cursor(first) : null,
+        endCursor: last ? this.#cursor(last) : null,
+      };
+    }
+
+    @Field(() => Int, { description: 'How many the whole list has. Costs a count of its own.' })
+    totalCount(): Promise<number> {
+      return this.#of.count();
+    }
+
+    #cursor(node: Node): string {
+      return encodeCursor(this.#of.page.order, node);
+    }
+  }
+  return NamedConnection;
+}
+
+function encodeCursor(order: Keyset, node: { id: string }): string {
+  const value: unknown = Reflect.get(node, order.property);
+  return Buffer.from(JSON.stringify([order.property, value, node.id])).toString('base64url');
+}
+
+function decodeCursor(cursor: string, order: Keyset, field: string): NonNullable<KeysetPage['cursor']> {
+  const parts = readJson(Buffer.from(cursor.slice(0, 1000), 'base64url').toString());
+  if (!Array.isArray(parts) || parts.length !== 3) {
+    throw BadUserInput.ofFields([{ field, message: 'is not a cursor of this list; use an endCursor or startCursor that it gave' }]);
+  }
+  const [property, value, id] = parts as unknown[];
+  if (property !== order.property) {
+    throw BadUserInput.ofFields([{ field, message: 'is a cursor of another order; start again without it' }]);
+  }
+  if (!isUuid(id) || !isSortValue(value, order.type)) {
+    throw BadUserInput.ofFields([{ field, message: 'is a damaged cursor; start again without it' }]);
+  }
+  return { value, id };
+}
+
+function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+const isUuid = (id: unknown): id is string => typeof id === 'string' && /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id);
+
+function isSortValue(value: unknown, type: Keyset['type']): value is string | number {
+  if (type === 'integer') return Number.isInteger(value) && Math.abs(Number(value)) <= 2_147_483_647;
+  if (typeof value !== 'string') return false;
+  if (type === 'date') return /^\d{4}-\d{2}-\d{2}$/.test(value) && !Number.isNaN(Date.parse(value));
+  if (type === 'timestamptz') return /^\d{4}-\d{2}-\d{2}T[\d:.]+Z$/.test(value) && !Number.isNaN(Date.parse(value));
+  if (type === 'uuid') return isUuid(value);
+  return !value.includes('\0');
+}

@@ -1,0 +1,65 @@
+import type { MikroORM, SqlEntityManager } from '@mikro-orm/postgresql';
+import DataLoader from 'dataloader';
+import type { Viewer } from '../auth/viewer.js';
+import type { Database } from '../database/tables.js';
+import type { Logger } from '../shared/logger.js';
+
+/**
+ * A batch function by its kind: given the database, it answers many keys with one statement, in the keys' order.
+ * `keyOf` makes a comparable key of an object. Declared once per module; each request gets a loader of its own.
+ */
+export interface LoaderKind<Key, Value> {
+  batch: (db: Database) => (keys: readonly Key[]) => Promise<ArrayLike<Value | Error>>;
+  keyOf?: (key: Key) => string;
+}
+
+/** What one request has in hand. Lives as long as the request. */
+export interface Context {
+  readonly viewer: Viewer;
+  /** Reads: rows by SQL. */
+  readonly db: Database;
+  /**
+   * Writes: a new unit of work each time it is taken, so that one that failed leaves nothing to the next mutation of
+   * the operation. What loaders have read so far is forgotten.
+   */
+  readonly em: SqlEntityManager;
+  readonly log: Logger;
+  readonly requestId: string;
+  /** The caller's address, for throttling. */
+  readonly address: string;
+  /** This request's loader of the given kind; made at its first use. */
+  load<Key, Value>(kind: LoaderKind<Key, Value>): DataLoader<Key, Value, unknown>;
+}
+
+/** A field's keys per batch, so that one statement stays bounded. */
+const maxBatchSize = 1000;
+
+/** Apollo Server copies the context, own properties onto a new object of the same class: hence no `#private` members. */
+export class RequestContext implements Context {
+  private readonly loaders = new Map<unknown, unknown>();
+
+  constructor(
+    private readonly orm: MikroORM,
+    readonly db: Database,
+    readonly viewer: Viewer,
+    readonly log: Logger,
+    readonly requestId: string,
+    readonly address: string,
+  ) {}
+
+  get em(): SqlEntityManager {
+    this.loaders.clear();
+    return this.orm.em.fork();
+  }
+
+  load<Key, Value>(kind: LoaderKind<Key, Value>): DataLoader<Key, Value, unknown> {
+    // The map is keyed by the kind itself, so what comes out is the loader that went in for it.
+    let loader = this.loaders.get(kind) as DataLoader<Key, Value, unknown> | undefined;
+    if (!loader) {
+      const { batch, keyOf } = kind;
+      loader = new DataLoader<Key, Value, unknown>(batch(this.db), { maxBatchSize, ...(keyOf ? { cacheKeyFn: keyOf } : {}) });
+      this.loaders.set(kind, loader);
+    }
+    return loader;
+  }
+}

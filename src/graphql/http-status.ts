@@ -1,0 +1,32 @@
+import type { ApolloServerPlugin } from '@apollo/server';
+import type { GraphQLError } from 'graphql';
+import { unwrapResolverError } from '@apollo/server/errors';
+import { AppError } from '../shared/errors.js';
+
+/**
+ * Gives an answer that holds nothing but errors their HTTP status: 401 for a caller who must sign in, 429, 503.
+ * An answer with any data in it stays 200, as GraphQL over HTTP has it.
+ */
+export const httpStatus: ApolloServerPlugin = {
+  requestDidStart: () =>
+    Promise.resolve({
+      willSendResponse: ({ response, errors }) => {
+        if (response.body.kind !== 'single' || !errors?.length || hasAnswer(response.body.singleResult.data)) return Promise.resolve();
+        const status = commonStatus(errors);
+        if (status !== undefined && status !== 200) response.http.status = status;
+        const retryAfterSeconds = Math.max(0, ...errors.map((error) => Number(error.extensions.retryAfterSeconds ?? 0)));
+        if (retryAfterSeconds > 0) response.http.headers.set('retry-after', String(Math.ceil(retryAfterSeconds)));
+        return Promise.resolve();
+      },
+    }),
+};
+
+const hasAnswer = (data: Record<string, unknown> | null | undefined): boolean => Object.values(data ?? {}).some((value) => value !== null);
+
+/** The status that all errors agree on. */
+function commonStatus(errors: readonly GraphQLError[]): number | undefined {
+  const statuses = new Set(errors.map((error) => statusOf(unwrapResolverError(error))));
+  return statuses.size === 1 ? [...statuses][0] : undefined;
+}
+
+const statusOf = (error: unknown): number | undefined => (error instanceof AppError ? error.httpStatus : undefined);

@@ -1,0 +1,121 @@
+import { isObjectType, type GraphQLSchema } from 'graphql';
+import type { IMiddlewareTypeMap } from 'graphql-middleware';
+import type { KnownViewer, Role, Scope, Viewer } from '../auth/viewer.js';
+import { Forbidden, Unauthenticated, type AppError } from '../shared/errors.js';
+import type { Context } from './context.js';
+import { allow, and, applyMiddleware, or, rule, shield } from './shield.js';
+
+export { allow, and, or };
+
+export type Rule = ReturnType<ReturnType<typeof rule>>;
+
+/** The rules of a domain: type, then field. Root fields must all have one; other fields only where they are guarded. */
+export type Permissions = Readonly<Record<string, Readonly<Record<string, Rule | ReturnType<typeof and>>>>>;
+
+/** What a rule may look at. */
+export interface GuardedCall<Parent = unknown, Args = unknown> {
+  viewer: Viewer;
+  parent: Parent;
+  args: Args;
+  context: Context;
+}
+
+type Verdict = true | AppError;
+
+/**
+ * A rule: `true`, or the error that tells the caller why not. A fault while deciding is answered as the fault it is.
+ * @param cache `contextual` where the answer depends on the viewer alone: decided once a request
+ */
+export function permit<Parent = unknown, Args = unknown>(
+  decide: (call: GuardedCall<Parent, Args>) => Verdict | Promise<Verdict>,
+  cache: 'contextual' | 'no_cache' = 'no_cache',
+): Rule {
+  return rule({ cache })(async (parent: Parent, args: Args, context: Context): Promise<true | Error> => {
+    try {
+      return await decide({ viewer: context.viewer, parent, args, context });
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error));
+    }
+  });
+}
+
+/** Any caller who is known. */
+export const isSignedIn = permit(({ viewer }) => (viewer.kind === 'stranger' ? new Unauthenticated(viewer.reason) : true), 'contextual');
+
+/** A known caller with one of the roles. */
+export const hasRole = (...roles: Role[]): Rule =>
+  permit(({ viewer }) => {
+    if (viewer.kind === 'stranger') return new Unauthenticated(viewer.reason);
+    return roles.includes(viewer.role) ? true : new Forbidden(`This needs the role ${roles.join(' or ')}; yours is ${viewer.role}.`);
+  }, 'contextual');
+
+/** A known caller whose credential has the scope: every session, and an API key that was given it. */
+export const hasScope = (scope: Scope): Rule =>
+  permit(({ viewer }) => {
+    if (viewer.kind === 'stranger') return new Unauthenticated(viewer.reason);
+    return viewer.scopes.includes(scope) ? true : new Forbidden(`This API key lacks the scope ${scope}.`);
+  }, 'contextual');
+
+/** A person who signed in; an API key may not manage accounts. */
+export const isSession = permit(({ viewer }) => {
+  if (viewer.kind === 'stranger') return new Unauthenticated(viewer.reason);
+  return viewer.kind === 'session' ? true : new Forbidden('An API key may not do this; sign in with e-mail and password.');
+}, 'contextual');
+
+/**
+ * The caller, where a rule has let only known callers pass.
+ * @throws Unauthenticated for a stranger
+ */
+export function knownViewer({ viewer }: Context): KnownViewer {
+  if (viewer.kind === 'stranger') throw new Unauthenticated(viewer.reason);
+  return viewer;
+}
+
+/**
+ * Puts the rules before their fields. Only fields with a rule are wrapped: shield's own way, a wrapper around every
+ * field, costs as much as the whole execution.
+ * @throws Error that names each root field without a rule, and each rule without a field
+ */
+export function guardSchema(schema: GraphQLSchema, permissions: readonly Permissions[]): GraphQLSchema {
+  const rules = mergePermissions(permissions);
+  assertComplete(schema, rules);
+  // Shield generates middleware for every field of a ruled type; its own types leave the generator's return open.
+  const generated = shield(rules, { allowExternalErrors: true, fallbackError: new Forbidden() }).generate(schema) as Record<
+    string,
+    Record<string, unknown>
+  >;
+  const ruled = Object.entries(rules).map(([type, fields]) => [
+    type,
+    Object.fromEntries(Object.keys(fields).map((field) => [field, generated[type]?.[field]])),
+  ]);
+  return applyMiddleware(schema, Object.fromEntries(ruled) as IMiddlewareTypeMap);
+}
+
+function mergePermissions(permissions: readonly Permissions[]): Record<string, Record<string, Rule>> {
+  const merged: Record<string, Record<string, Rule>> = {};
+  for (const [type, fields] of permissions.flatMap((one) => Object.entries(one))) {
+    const known = (merged[type] ??= {});
+    for (const [field, fieldRule] of Object.entries(fields)) {
+      if (known[field]) throw new Error(`${type}.${field} has two rules; keep one.`);
+      known[field] = fieldRule as Rule;
+    }
+  }
+  return merged;
+}
+
+function assertComplete(schema: GraphQLSchema, rules: Record<string, Record<string, Rule>>): void {
+  const roots = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()];
+  const unruled = roots.flatMap((root) =>
+    root ? Object.keys(root.getFields()).filter((field) => !rules[root.name]?.[field]).map((field) => `${root.name}.${field}`) : [],
+  );
+  const unknown = Object.entries(rules).flatMap(([typeName, fields]) => {
+    const type = schema.getType(typeName);
+    const known = isObjectType(type) ? type.getFields() : {};
+    return Object.keys(fields).filter((field) => !(field in known)).map((field) => `${typeName}.${field}`);
+  });
+  const problems = [
+    ...(unruled.length > 0 ? [`without a rule: ${unruled.join(', ')}`] : []),
+    ...(unknown.length > 0 ? [`with a rule but not in the schema: ${unknown.join(', ')}`] : []),
+  ];
+  if (problems.length > 0) throw new Error(`Permissions do not fit the schema. Fields ${problems.join('; fields ')}. See the *.permissions.ts of the domain.`);
+}

@@ -1,0 +1,31 @@
+import { Kind, type GraphQLResolveInfo, type SelectionSetNode } from 'graphql';
+
+/**
+ * Whether the operation asks, below the field being resolved, for the given path of fields; one step may offer
+ * alternatives: `selects(info, 'nodes|edges.node', 'manager')`. Looks through fragments; a field that @skip or
+ * @include may drop counts as asked for.
+ */
+export function selects(info: GraphQLResolveInfo, ...path: string[]): boolean {
+  const steps = path.map((step) => step.split('|').map((alternative) => alternative.split('.')));
+  return info.fieldNodes.some((node) => node.selectionSet !== undefined && walk(info, node.selectionSet, steps));
+}
+
+function walk(info: GraphQLResolveInfo, selection: SelectionSetNode, steps: string[][][]): boolean {
+  const [alternatives, ...rest] = steps;
+  if (!alternatives) return true;
+  return alternatives.some((names) => follow(info, selection, names, rest));
+}
+
+function follow(info: GraphQLResolveInfo, selection: SelectionSetNode, names: string[], rest: string[][][]): boolean {
+  const [name, ...deeper] = names;
+  return selection.selections.some((node) => {
+    if (node.kind === Kind.FRAGMENT_SPREAD) {
+      const fragment = info.fragments[node.name.value];
+      return fragment !== undefined && follow(info, fragment.selectionSet, names, rest);
+    }
+    if (node.kind === Kind.INLINE_FRAGMENT) return follow(info, node.selectionSet, names, rest);
+    if (node.name.value !== name) return false;
+    if (!node.selectionSet) return deeper.length === 0 && rest.length === 0;
+    return deeper.length > 0 ? follow(info, node.selectionSet, deeper, rest) : walk(info, node.selectionSet, rest);
+  });
+}

@@ -1,0 +1,52 @@
+import { existsSync } from 'node:fs';
+
+const neededMajor = 24;
+
+/** Starts the gateway and stops it on SIGTERM or SIGINT. What cannot start says why, in one message, and exits 1. */
+async function main(): Promise<void> {
+  if (Number(process.versions.node.split('.')[0]) < neededMajor) {
+    throw new Error(`Auspex needs Node ${neededMajor} or newer; this is Node ${process.versions.node}. Install it from https://nodejs.org.`);
+  }
+  if (existsSync('.env')) process.loadEnvFile('.env');
+
+  // Loaded only now: what follows does not parse on an older Node.
+  const [{ readConfig }, { createLogger }] = await Promise.all([import('./config.js'), import('./shared/logger.js')]);
+  const config = readConfig(process.env);
+  const log = createLogger(config.logLevel);
+  const { openApp } = await import('./app.js');
+  const app = await openApp(config, log);
+
+  if (config.isProduction) log.info({ url: app.url, dataDir: app.dataDir, demoAccounts: app.demo?.emails }, 'ready');
+  else process.stdout.write(`${readyLine(app)}\n`);
+
+  let isStopping = false;
+  const stop = (signal: NodeJS.Signals): void => {
+    if (isStopping) return;
+    isStopping = true;
+    log.info({ signal }, 'stopping');
+    setTimeout(() => {
+      log.fatal('the shutdown took too long');
+      process.exit(1);
+    }, config.shutdownSeconds * 1000).unref();
+    app.close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.fatal({ err: error }, 'the shutdown failed');
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+}
+
+function readyLine({ url, dataDir, demo }: { url: string; dataDir: string; demo: { emails: readonly string[]; password: string } | null }): string {
+  const accounts = demo ? ` | demo accounts ${demo.emails.join(', ')}, password ${demo.password}` : '';
+  return `Auspex is ready at ${url}${accounts} | data in ${dataDir}`;
+}
+
+main().catch((error: unknown) => {
+  const isExplained = error instanceof Error && ['ConfigError', 'EmbeddedPostgresError'].includes(error.name);
+  process.stderr.write(`${error instanceof Error ? (isExplained ? error.message : (error.stack ?? error.message)) : String(error)}\n`);
+  process.exit(1);
+});
