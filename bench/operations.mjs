@@ -1,0 +1,76 @@
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { openApp } from '../dist/app.js';
+import { readConfig } from '../dist/config.js';
+import { startEmbeddedPostgres } from '../dist/database/embedded-postgres.js';
+import { createLogger } from '../dist/shared/logger.js';
+
+const rounds = 3;
+const seconds = 2;
+const connections = 32;
+
+const page = '{ employees(first: 50) { nodes { id name email age jobTitle hiredOn department { name } manager { name } } } }';
+const price = (kilometres) =>
+  `{ predict(model: "car-price", inputs: [{ company: "Maruti", year: 2014, km_driven: ${kilometres} }]) { output source } }`;
+const ask = (query, variables = {}) => JSON.stringify({ query, variables });
+const freshPrice = 'query ($inputs: [JSONObject!]!) { predict(model: "car-price", inputs: $inputs) { output source } }';
+
+let kilometres = 0;
+const operations = {
+  'employees page': () => [ask(page)],
+  'cached prediction': () => [ask(price(90_000))],
+  'fresh prediction': () => Array.from({ length: 20_000 }, () => ask(freshPrice, { inputs: [{ company: 'Ford', year: 2012, km_driven: (kilometres += 1) }] })),
+};
+
+const dir = await mkdtemp(path.join(tmpdir(), 'auspex-bench-'));
+const postgres = await startEmbeddedPostgres({ dir, durable: false });
+const log = createLogger('silent');
+const environment = { HOST: '127.0.0.1', PORT: '0', DATABASE_URL: postgres.url, DATA_DIR: dir, DEMO_DATA: 'true' };
+const apps = {
+  jit: await openApp(readConfig({ ...environment, EXECUTOR: 'jit' }), log),
+  'graphql-js': await openApp(readConfig({ ...environment, EXECUTOR: 'graphql-js' }), log),
+};
+const token = await signIn(apps.jit.url);
+const worker = new Worker(new URL('./load.mjs', import.meta.url));
+
+const results = {};
+for (let round = -1; round < rounds; round++) {
+  for (const [name, bodies] of Object.entries(operations)) {
+    for (const [executor, app] of Object.entries(apps)) {
+      const perSecond = await measure({ url: app.url, token, bodies: bodies(), connections, seconds: round < 0 ? 1 : seconds });
+      if (round >= 0) ((results[name] ??= {})[executor] ??= []).push(perSecond);
+    }
+  }
+}
+
+const median = (values) => values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)];
+console.table(
+  Object.fromEntries(
+    Object.entries(results).map(([name, { jit, 'graphql-js': reference }]) => [
+      name,
+      { 'jit, requests/s': Math.round(median(jit)), 'graphql-js, requests/s': Math.round(median(reference)), ratio: (median(jit) / median(reference)).toFixed(2) },
+    ]),
+  ),
+);
+console.log(`cached against fresh prediction: ${(median(results['cached prediction'].jit) / median(results['fresh prediction'].jit)).toFixed(2)}`);
+
+await worker.terminate();
+for (const app of Object.values(apps)) await app.close();
+await postgres.stop();
+await rm(dir, { recursive: true, force: true });
+
+async function measure(task) {
+  worker.postMessage(task);
+  const [{ perSecond, error }] = await once(worker, 'message');
+  if (error) throw new Error(error);
+  return perSecond;
+}
+
+async function signIn(url) {
+  const query = 'mutation { login(input: { email: "user@example.com", password: "auspex-demo-2026" }) { accessToken } }';
+  const response = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: ask(query) });
+  return (await response.json()).data.login.accessToken;
+}
