@@ -1,5 +1,27 @@
 import type { GatewayExecutor, GatewayInterface } from '@apollo/server-gateway-interface';
-import { execute, GraphQLError, type ExecutionResult, type GraphQLSchema } from 'graphql';
+import {
+  execute,
+  getNamedType,
+  getOperationAST,
+  GraphQLError,
+  isEnumType,
+  isInputType,
+  isNonNullType,
+  isSpecifiedScalarType,
+  Kind,
+  OperationTypeNode,
+  typeFromAST,
+  TypeInfo,
+  visit,
+  visitWithTypeInfo,
+  type ASTNode,
+  type ASTVisitor,
+  type DocumentNode,
+  type ExecutionResult,
+  type GraphQLSchema,
+  type OperationDefinitionNode,
+  type VariableDefinitionNode,
+} from 'graphql';
 import { compileQuery, isCompiledQuery, type CompiledQuery } from 'graphql-jit';
 import { LRUCache } from 'lru-cache';
 
@@ -29,33 +51,91 @@ function referenceExecutor(schema: GraphQLSchema): GatewayExecutor {
     execute({ schema, document, operationName, contextValue: context, variableValues: request.variables });
 }
 
+/** Compiles what graphql-jit executes just as graphql-js does, and leaves the rest to graphql-js. */
 function jitExecutor(schema: GraphQLSchema): GatewayExecutor {
-  const operations = new LRUCache<string, CompiledQuery>({ max: maxCompiledOperations });
-  return async ({ queryHash, document, operationName, context, request }) => {
+  const operations = new LRUCache<string, { query: CompiledQuery['query'] | null }>({ max: maxCompiledOperations });
+  const reference = referenceExecutor(schema);
+  return async (call) => {
+    const { queryHash, document, operationName, context, request } = call;
     const key = `${queryHash}:${operationName ?? ''}`;
     let operation = operations.get(key);
     if (!operation) {
-      const compiled = compileQuery(schema, document, operationName ?? undefined);
-      if (!isCompiledQuery(compiled)) return withExtensions(compiled);
-      operation = compiled;
+      operation = { query: compile(schema, document, operationName) };
       operations.set(key, operation);
     }
-    return withExtensions(await operation.query(undefined, context, request.variables ?? {}));
+    if (!operation.query) return reference(call);
+    const result = await operation.query(undefined, context, request.variables ?? {});
+    // Refused before anything was executed: graphql-jit is stricter with variables at times, and words it in its own way.
+    return 'data' in result ? withExtensions(result) : reference(call);
   };
 }
 
-/** Apollo Server reads `extensions` of every error, which graphql-jit leaves out; its errors of variables carry no code. */
+function compile(schema: GraphQLSchema, document: DocumentNode, operationName: string | null): CompiledQuery['query'] | null {
+  const operation = getOperationAST(document, operationName);
+  if (!operation || !isSafeToCompile(schema, document, operation)) return null;
+  const compiled = compileQuery(schema, document, operationName ?? undefined);
+  return isCompiledQuery(compiled) ? compiled.query : null;
+}
+
+/**
+ * Whether graphql-jit 0.8 is known to give graphql-js's answer. It does not for
+ * - mutations: after one that failed it goes on with the next, where graphql-js stops and nothing more is changed;
+ * - @skip and @include: it notes the conditions on the document's own nodes, so that those of one spread of a fragment,
+ *   or of another operation of the document, hold for all, and a second spread beside the first is lost;
+ * - variables in the literal of a scalar such as JSONObject, or where null may meet a type that is not;
+ * - default values of custom scalars, which reach the resolver as text;
+ * - names that begin with "__": an alias `__proto__` sets a prototype.
+ *
+ * And it writes literals into the code that it generates, where a text that begins with one of its own markers
+ * (`__MAGIC_DATE__` and a constant) becomes code: whoever may send a document could run anything in this process.
+ */
+function isSafeToCompile(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode): boolean {
+  if (operation.operation !== OperationTypeNode.QUERY) return false;
+  const nullable = new Set<string>();
+  const types = new TypeInfo(schema);
+  let isSafe = true;
+  const refuseIf = (isUnsafe: boolean): void => {
+    if (isUnsafe) isSafe = false;
+  };
+  const checks: ASTVisitor = {
+    Directive: () => refuseIf(true),
+    Name: ({ value }) => refuseIf((value.startsWith('__') && value !== '__typename') || value.includes('__MAGIC_')),
+    StringValue: ({ value }) => refuseIf(value.includes('__MAGIC_')),
+    EnumValue: ({ value }) => refuseIf(value.includes('__MAGIC_')),
+    VariableDefinition(definition) {
+      if (definition.type.kind !== Kind.NON_NULL_TYPE) nullable.add(definition.variable.name.value);
+      refuseIf(hasOddDefault(schema, definition));
+    },
+    Variable(variable, _key, parent) {
+      if (isNode(parent) && parent.kind === Kind.VARIABLE_DEFINITION) return;
+      const type = types.getInputType();
+      const isItem = !isNode(parent);
+      refuseIf(isItem || !type || (isNonNullType(type) && nullable.has(variable.name.value)));
+    },
+  };
+  visit(document, visitWithTypeInfo(types, checks));
+  return isSafe;
+}
+
+const isNode = (parent: ASTNode | readonly ASTNode[] | undefined): parent is ASTNode => parent !== undefined && 'kind' in parent;
+
+function hasOddDefault(schema: GraphQLSchema, { defaultValue, type: typeNode }: VariableDefinitionNode): boolean {
+  if (!defaultValue) return false;
+  // A type node of any kind; the overloads of typeFromAST want to know which.
+  const type = typeFromAST(schema, typeNode as Parameters<typeof typeFromAST>[1]);
+  if (!type || !isInputType(type)) return true;
+  const named = getNamedType(type);
+  return !isSpecifiedScalarType(named) && !isEnumType(named);
+}
+
+/** Apollo Server reads `extensions` of every error, which graphql-jit leaves out, and locations, which it gives without a source. */
 function withExtensions(result: ExecutionResult): ExecutionResult {
   if (!result.errors) return result;
-  const extensions = result.data === undefined ? { code: 'BAD_USER_INPUT' } : {};
-  return {
-    ...result,
-    errors: result.errors.map((error) => {
-      if (error.extensions as unknown) return error;
-      const { message, nodes, source, positions, path, originalError } = error;
-      const known = (originalError as { extensions?: Record<string, unknown> } | undefined)?.extensions;
-      const at = { nodes: nodes ?? null, source: source ?? null, positions: positions ?? null, path: path ?? null };
-      return new GraphQLError(message, { ...at, originalError: originalError ?? null, extensions: known ?? extensions });
-    }),
-  };
+  return { ...result, errors: result.errors.map(asGraphQLError) };
+}
+
+function asGraphQLError({ message, locations, path, originalError }: GraphQLError): GraphQLError {
+  const known = (originalError as { extensions?: Record<string, unknown> } | undefined)?.extensions;
+  const error = new GraphQLError(message, { path: path ?? null, originalError: originalError ?? null, extensions: known ?? {} });
+  return Object.defineProperty(error, 'locations', { value: locations, enumerable: true });
 }

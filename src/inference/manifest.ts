@@ -37,7 +37,12 @@ export interface Manifest {
 /** The model store is not usable as it lies on disk; `problems` names each file, what is wrong with it and what would be right. */
 export class ModelStoreError extends Error {
   constructor(readonly problems: readonly string[]) {
-    super(['The model store is not usable. Correct these, or move the model out of the store:', ...problems.map((problem) => `  - ${problem}`)].join('\n'));
+    super(
+      [
+        'The model store is not usable. Correct these, or move the model out of the store:',
+        ...problems.map((problem) => `  - ${problem}`),
+      ].join('\n'),
+    );
     this.name = 'ModelStoreError';
   }
 }
@@ -49,8 +54,6 @@ export const maxManifestBytes = 256 * 1024;
 const maxNames = 1000;
 
 const text = (maxLength: number) => z.string().min(1, 'must not be empty').max(maxLength, `must have ${maxLength} characters or fewer`);
-
-const fieldName = text(100).refine((name) => name !== '__proto__', 'is a name that JavaScript keeps for itself');
 
 const names = z
   .array(z.union([z.string(), z.number()]).transform(String).pipe(text(200)))
@@ -78,12 +81,12 @@ const input = z
 const output = z.strictObject({ ...field, labels: names.optional() });
 
 const fields = <Field extends z.ZodType>(of: Field) =>
-  z.record(fieldName, of).refine((record) => Object.keys(record).length <= maxNames, `must have ${maxNames} entries or fewer`);
+  z.record(text(100), of).refine((record) => Object.keys(record).length <= maxNames, `must have ${maxNames} entries or fewer`);
 
 const manifest = z.strictObject({
   title: text(200),
   description: text(5000).optional(),
-  current: z.int('must be a whole number').positive('must be 1 or more').optional(),
+  current: z.int().positive('must be 1 or more').optional(),
   inputs: fields(input),
   outputs: fields(output),
 });
@@ -103,7 +106,9 @@ export function readManifest(file: string, source: string): Manifest {
   const parsed = manifest.safeParse(plainValue(file, document));
   if (parsed.success) return parsed.data;
   throw new ModelStoreError(
-    parsed.error.issues.flatMap(pathsAndMessages).map(({ path, message }) => `${file}${lineOf(document, lines, path)}: ${path.join('.') || 'the file'} ${message}`),
+    parsed.error.issues
+      .flatMap(pathsAndMessages)
+      .map(({ path, message }) => `${file}${lineOf(document, lines, path)}: ${path.join('.') || 'the file'} ${message}`),
   );
 }
 
@@ -127,9 +132,26 @@ function pathsAndMessages(issue: z.core.$ZodIssue): Fault[] {
     return issue.keys.map((key) => ({ path: [...issue.path, key], message: `is not known; known here are ${known}` }));
   }
   if (issue.code === 'invalid_key') return issue.issues.map(({ message }) => ({ path: issue.path, message }));
-  if (issue.code === 'invalid_type') return [{ path: issue.path, message: issue.message.includes('undefined') ? 'is missing' : `must be ${issue.expected}` }];
+  if (issue.code === 'invalid_type') {
+    return [
+      {
+        path: issue.path,
+        message: issue.message.endsWith('undefined') ? 'is missing' : `must be ${typeNames[issue.expected] ?? issue.expected}`,
+      },
+    ];
+  }
   return [{ path: issue.path, message: issue.message }];
 }
+
+const typeNames: Record<string, string> = {
+  int: 'a whole number',
+  number: 'a number',
+  string: 'text; put it in quotes where YAML takes it for something else',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'an object',
+  record: 'an object',
+};
 
 function knownKeys(path: PropertyKey[]): string[] {
   if (path.length === 0) return Object.keys(manifest.shape);

@@ -91,7 +91,9 @@ export async function readModelBytes({ label, modelFile, digest }: StoredVersion
 export async function readGoldenRows({ label, goldenFile }: StoredVersion, first = Infinity): Promise<GoldenRow[]> {
   const size = await fileSize(goldenFile);
   if (size === null) return [];
-  if (size > maxGoldenBytes) throw new ModelStoreError([`${label}/golden.jsonl is larger than ${megabytes(maxGoldenBytes)}; keep the rows that tell most`]);
+  if (size > maxGoldenBytes) {
+    throw new ModelStoreError([`${label}/golden.jsonl is larger than ${megabytes(maxGoldenBytes)}; keep the rows that tell most`]);
+  }
   const rows: GoldenRow[] = [];
   const problems: string[] = [];
   for (const [index, line] of (await readFile(goldenFile, 'utf8')).split('\n').entries()) {
@@ -164,7 +166,9 @@ async function manifestIn(folder: string, name: string): Promise<string | null> 
 async function readManifestFile(folder: string, name: string, manifestName: string): Promise<Manifest> {
   const file = join(folder, manifestName);
   const size = await fileSize(file);
-  if (size === null || size > maxManifestBytes) throw new ModelStoreError([`${name}/${manifestName} must be a file of at most ${maxManifestBytes / 1024} KiB`]);
+  if (size === null || size > maxManifestBytes) {
+    throw new ModelStoreError([`${name}/${manifestName} must be a file of at most ${maxManifestBytes / 1024} KiB`]);
+  }
   return readManifest(`${name}/${manifestName}`, await readFile(file, 'utf8'));
 }
 
@@ -187,7 +191,9 @@ async function readVersion(folder: string, name: string, version: number): Promi
   const modelFile = join(versionDir, 'model.onnx');
   const size = await fileSize(modelFile);
   if (size === null) throw new ModelStoreError([`${label} has no model.onnx; add it or remove the folder`]);
-  if (size > maxModelBytes) throw new ModelStoreError([`${label}/model.onnx has ${megabytes(size)}; it may have ${megabytes(maxModelBytes)}`]);
+  if (size > maxModelBytes) {
+    throw new ModelStoreError([`${label}/model.onnx has ${megabytes(size)}; it may have ${megabytes(maxModelBytes)}`]);
+  }
   const metrics = await readMetrics(join(versionDir, 'metrics.json'), label);
   return { version, label, modelFile, goldenFile: join(versionDir, 'golden.jsonl'), digest: await sha256OfFile(modelFile), metrics };
 }
@@ -196,7 +202,9 @@ async function readMetrics(file: string, label: string): Promise<Record<string, 
   const size = await fileSize(file);
   if (size === null) return null;
   const metrics = size > maxMetricsBytes ? null : jsonObject.safeParse(parsedJson(await readFile(file, 'utf8')));
-  if (!metrics?.success) throw new ModelStoreError([`${label}/metrics.json must be one JSON object of at most ${megabytes(maxMetricsBytes)}`]);
+  if (!metrics?.success) {
+    throw new ModelStoreError([`${label}/metrics.json must be one JSON object of at most ${megabytes(maxMetricsBytes)}`]);
+  }
   return metrics.data;
 }
 

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { Cache } from '../shared/cache.js';
+import type { Cache, CacheEntry } from '../shared/cache.js';
 import { isOutput, type EncodedRow, type Signature } from './signature.js';
 
 /** The part of a version that its keys and answers depend on. */
@@ -40,7 +40,7 @@ export class PredictionCache {
   }
 
   /** Writes answers in one round trip, behind the caller's back. */
-  writeBehind(entries: readonly { key: string; value: Record<string, unknown> }[]): void {
+  writeBehind(entries: readonly CacheEntry[]): void {
     if (entries.length === 0) return;
     const write = this.cache.setMany(entries, this.ttlSeconds * 1000).finally(() => this.#writes.delete(write));
     this.#writes.add(write);

@@ -5,7 +5,7 @@ import { Batcher } from './batcher.js';
 import { readModelStore } from './model-store.js';
 import { cacheKey, PredictionCache } from './prediction-cache.js';
 import { Registry, type LoadedVersion, type Model, type ModelVersion } from './registry.js';
-import { encodeRow, validateRows, type EncodedRow, type RowAnswer } from './signature.js';
+import { encodeRow, shortened, validateRows, type EncodedRow, type RowAnswer } from './signature.js';
 
 export { ModelStoreError } from './model-store.js';
 export type { Model, ModelVersion } from './registry.js';
@@ -83,7 +83,7 @@ export async function openPredictor({ storeDir, cache, cacheTtlSeconds = 3600, l
 
 /** The one path from rows to answers: check, key, cache, batch, answer. */
 export class Predictor {
-  readonly #batchers: Map<LoadedVersion, Batcher<EncodedRow, RowAnswer>>;
+  readonly #batchers: Map<LoadedVersion, Batcher<KeyedRow, RowAnswer>>;
   readonly #stats: PredictorStats = { runs: 0, rowsRun: 0, cacheHits: 0, cacheMisses: 0 };
   readonly #calls = new Set<Promise<unknown>>();
 
@@ -138,19 +138,16 @@ export class Predictor {
     const startedAt = performance.now();
     const loaded = this.#versionFor(model, version ?? null);
     const inputs = this.#checkedRows(loaded, rows);
-    const encoded = inputs.map((input) => {
-      const row = encodeRow(loaded.signature, input);
-      return { input, row, key: cacheKey(loaded.fingerprint, row) };
-    });
+    const keyed = inputs.map((input) => keyedRow(loaded, input));
     // Rows that are the same to the model share a key, and so an answer.
-    const answers = await this.#answers(loaded, new Map(encoded.map(({ key, row }) => [key, row])), startedAt);
-    const predicted = encoded.map(({ input, key }, row) => ({ input, ...answerOf(answers, key, row) }));
+    const answers = await this.#answers(loaded, new Map(keyed.map((row) => [row.key, row])), startedAt);
+    const predicted = inputs.map((input, row) => ({ input, ...answerOf(answers, keyed[row]?.key ?? '', row) }));
     this.#countRows(predicted);
     return { model: loaded.model, version: loaded.version, rows: predicted };
   }
 
   /** The answers by key: those in the cache, then those of one run for the rest. */
-  async #answers(loaded: LoadedVersion, wanted: ReadonlyMap<string, EncodedRow>, startedAt: number): Promise<Map<string, KnownAnswer>> {
+  async #answers(loaded: LoadedVersion, wanted: ReadonlyMap<string, KeyedRow>, startedAt: number): Promise<Map<string, KnownAnswer>> {
     const keys = [...wanted.keys()];
     const cached = await this.cache.getMany(loaded, keys);
     const answers = new Map<string, KnownAnswer>();
@@ -159,18 +156,15 @@ export class Predictor {
       const output = cached[index];
       if (output) answers.set(key, { kind: 'answered', output, source: 'CACHE', durationMs: cachedAfterMs });
     }
-    const missing = [...wanted].filter(([key]) => !answers.has(key));
+    const missing = [...wanted.values()].filter(({ key }) => !answers.has(key));
     if (missing.length === 0) return answers;
 
-    const computed = await this.#batcherOf(loaded).answer(missing.map(([, row]) => row));
+    const computed = await this.#batcherOf(loaded).answer(missing);
     const durationMs = performance.now() - startedAt;
-    const news: { key: string; value: Record<string, unknown> }[] = [];
-    for (const [index, answer] of computed.entries()) {
-      const key = missing[index]?.[0] ?? '';
-      answers.set(key, { ...answer, source: 'MODEL', durationMs });
-      if (answer.kind === 'answered') news.push({ key, value: answer.output });
+    for (const [index, { key }] of missing.entries()) {
+      const answer = computed[index];
+      if (answer) answers.set(key, { ...answer, source: 'MODEL', durationMs });
     }
-    this.cache.writeBehind(news);
     return answers;
   }
 
@@ -178,12 +172,16 @@ export class Predictor {
     const model = this.registry.get(name);
     if (!model) {
       const names = this.registry.models().map((known) => known.name);
-      throw BadUserInput.ofFields([{ field: 'model', message: `${shortened(name)} is not served; served are ${names.join(', ') || 'none'}` }]);
+      throw BadUserInput.ofFields([
+        { field: 'model', message: `${shortened(name)} is not served; served are ${names.join(', ') || 'none'}` },
+      ]);
     }
     const loaded = this.registry.find(name, version);
     if (!loaded) {
       const versions = model.versions.map((known) => known.version);
-      throw BadUserInput.ofFields([{ field: 'version', message: `${version} of ${name} is not served; served are ${versions.join(', ')}` }]);
+      throw BadUserInput.ofFields([
+        { field: 'version', message: `${version} of ${name} is not served; served are ${versions.join(', ')}` },
+      ]);
     }
     return loaded;
   }
@@ -198,16 +196,24 @@ export class Predictor {
     return rows as Record<string, unknown>[];
   }
 
-  #batcherOf(loaded: LoadedVersion): Batcher<EncodedRow, RowAnswer> {
+  #batcherOf(loaded: LoadedVersion): Batcher<KeyedRow, RowAnswer> {
     const batcher = this.#batchers.get(loaded);
     if (!batcher) throw new Error(`${loaded.model.name}/${loaded.version.version} has no batcher`);
     return batcher;
   }
 
-  async #run(loaded: LoadedVersion, rows: readonly EncodedRow[]): Promise<RowAnswer[]> {
+  /** One run for all the calls that the batcher joined, and one write to the cache for all of their answers. */
+  async #run(loaded: LoadedVersion, rows: readonly KeyedRow[]): Promise<RowAnswer[]> {
     this.#stats.runs += 1;
     this.#stats.rowsRun += rows.length;
-    return loaded.run(rows);
+    const answers = await loaded.run(rows.map(({ row }) => row));
+    this.cache.writeBehind(
+      rows.flatMap(({ key }, index) => {
+        const answer = answers[index];
+        return answer?.kind === 'answered' ? [{ key, value: answer.output }] : [];
+      }),
+    );
+    return answers;
   }
 
   #countRows(rows: readonly PredictedRow[]): void {
@@ -217,6 +223,17 @@ export class Predictor {
   }
 }
 
+/** A row as the model is fed, and the key of its answer. */
+interface KeyedRow {
+  key: string;
+  row: EncodedRow;
+}
+
+function keyedRow({ signature, fingerprint }: LoadedVersion, input: Record<string, unknown>): KeyedRow {
+  const row = encodeRow(signature, input);
+  return { key: cacheKey(fingerprint, row), row };
+}
+
 type KnownAnswer = RowAnswer & Pick<PredictedRow, 'source' | 'durationMs'>;
 
 /** @throws BadUserInput where the model gave the row no value that JSON could hold */
@@ -224,12 +241,10 @@ function answerOf(answers: ReadonlyMap<string, KnownAnswer>, key: string, row: n
   const answer = answers.get(key);
   if (!answer) throw new Error(`row ${row} got no answer`);
   if (answer.kind === 'unanswerable') {
-    throw BadUserInput.ofFields([{ row, field: answer.field, message: 'has no finite value for this row; the model cannot answer these inputs' }]);
+    throw BadUserInput.ofFields([
+      { row, field: answer.field, message: 'has no finite value for this row; the model cannot answer these inputs' },
+    ]);
   }
   const { output, source, durationMs } = answer;
   return { output, source, durationMs };
-}
-
-function shortened(text: string): string {
-  return text.length > 100 ? `${text.slice(0, 100)}...` : text;
 }

@@ -1,4 +1,12 @@
-import { problemsOf, ModelStoreError, readGoldenRows, readModelBytes, type GoldenRow, type StoredModel, type StoredVersion } from './model-store.js';
+import {
+  problemsOf,
+  ModelStoreError,
+  readGoldenRows,
+  readModelBytes,
+  type GoldenRow,
+  type StoredModel,
+  type StoredVersion,
+} from './model-store.js';
 import { openOnnxSession, type OnnxSession } from './onnx-session.js';
 import { fingerprintOf } from './prediction-cache.js';
 import {
@@ -144,13 +152,18 @@ async function openVersion({ name, manifest }: StoredModel, stored: StoredVersio
   return opened;
 }
 
-/** The first run of a session is its slowest; better now than for the first caller. It also shows whether the graph does what it did in training. */
+/**
+ * The first run of a session is its slowest; better now than for the first caller. It also shows whether the graph does
+ * what it did in training.
+ */
 async function warmUp(stored: StoredVersion, { signature, run }: OpenedVersion): Promise<void> {
   const [golden] = await readGoldenRows(stored, 1);
   const input = golden?.input ?? syntheticRow(signature);
   const what = golden ? `${stored.label}/golden.jsonl: its first row` : `${stored.label}: a made-up row`;
   const faults = validateRows(signature, [input]);
-  if (faults.length > 0) throw new ModelStoreError(faults.map(({ field, message }) => `${what} does not fit the manifest: ${field} ${message}`));
+  if (faults.length > 0) {
+    throw new ModelStoreError(faults.map(({ field, message }) => `${what} does not fit the manifest: ${field} ${message}`));
+  }
   const row = encodeRow(signature, input);
   // Twice the same row: a graph whose number of rows is not free shows it here.
   const answers = await run([row, row]).catch((error: unknown) => {
@@ -160,7 +173,10 @@ async function warmUp(stored: StoredVersion, { signature, run }: OpenedVersion):
     if (answer.kind === 'unanswerable') {
       if (golden) throw new ModelStoreError([`${what} gets no finite value for ${answer.field}`]);
     } else if (golden && !isClose(answer.output, golden.output)) {
-      throw new ModelStoreError([`${what} is answered ${JSON.stringify(answer.output)}, not ${JSON.stringify(golden.output)}; model.onnx and golden.jsonl are not of one training`]);
+      throw new ModelStoreError([
+        `${what} is answered ${JSON.stringify(answer.output)}, not ${JSON.stringify(golden.output)}; ` +
+          'model.onnx and golden.jsonl are not of one training',
+      ]);
     }
   }
 }

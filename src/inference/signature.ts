@@ -82,7 +82,11 @@ export function validateRows(signature: Signature, rows: readonly unknown[]): Fi
   for (const [row, value] of rows.entries()) {
     if (problems.length >= maxProblems) break;
     if (!isPlainObject(value)) {
-      problems.push({ row, field: 'inputs', message: `must be an object such as {"${signature.inputs[0]?.name ?? 'name'}": ...}, not ${kindOf(value)}` });
+      problems.push({
+        row,
+        field: 'inputs',
+        message: `must be an object such as {"${signature.inputs[0]?.name ?? 'name'}": ...}, not ${kindOf(value)}`,
+      });
       continue;
     }
     for (const input of signature.inputs) {
@@ -91,7 +95,8 @@ export function validateRows(signature: Signature, rows: readonly unknown[]): Fi
     }
     for (const key of Object.keys(value)) {
       if (problems.length >= maxProblems) break;
-      if (!names.has(key)) problems.push({ row, field: shortened(key), message: `is not an input of this model${suggestion(key, [...names])}` });
+      if (!names.has(key))
+        problems.push({ row, field: shortened(key), message: `is not an input of this model${suggestion(key, [...names])}` });
     }
   }
   return problems.slice(0, maxProblems);
@@ -111,7 +116,13 @@ export function toTensors({ inputs }: Signature, rows: readonly EncodedRow[]): R
   return Object.fromEntries(
     inputs.map(({ name, tensorType, shape }, column) => {
       const dims = [rows.length, ...shape.slice(1).map(() => 1)];
-      return [name, tensorOf[tensorType](rows.map((row) => row[column] ?? null), dims)];
+      return [
+        name,
+        tensorOf[tensorType](
+          rows.map((row) => row[column] ?? null),
+          dims,
+        ),
+      ];
     }),
   );
 }
@@ -135,7 +146,16 @@ export function fromTensors({ outputs }: Signature, tensors: Record<string, Tens
 
 /** Whether a value has the shape of this version's answers; what comes out of a shared cache may not. */
 export function isOutput({ outputs }: Signature, value: unknown): value is Record<string, unknown> {
-  return isPlainObject(value) && Object.keys(value).length === outputs.length && outputs.every((output) => hasOutputShape(output, ownValue(value, output.name)));
+  return (
+    isPlainObject(value) &&
+    Object.keys(value).length === outputs.length &&
+    outputs.every((output) => hasOutputShape(output, ownValue(value, output.name)))
+  );
+}
+
+/** A caller's text as messages repeat it. */
+export function shortened(text: string): string {
+  return text.length > 100 ? `${text.slice(0, 100)}...` : text;
 }
 
 // ---------------------------------------------------------------- types of a graph
@@ -145,7 +165,14 @@ type TensorType = (typeof tensorTypes)[number];
 
 type Scalar = EncodedRow[number];
 
-const fieldTypes: Record<TensorType, FieldType> = { float32: 'float', float64: 'float', int64: 'integer', int32: 'integer', bool: 'boolean', string: 'string' };
+const fieldTypes: Record<TensorType, FieldType> = {
+  float32: 'float',
+  float64: 'float',
+  int64: 'integer',
+  int32: 'integer',
+  bool: 'boolean',
+  string: 'string',
+};
 
 /** What the type can hold beside the manifest's limits. JSON's own numbers are exact up to 2^53. */
 const typeLimits: Partial<Record<TensorType, [minimum: number, maximum: number]>> = {
@@ -160,10 +187,20 @@ const canBeMissing: Record<TensorType, boolean> = { float32: true, float64: true
 const tensorOf: Record<TensorType, (values: Scalar[], dims: number[]) => Tensor> = {
   float32: (values, dims) => new Tensor('float32', Float32Array.from(values, numberOrNaN), dims),
   float64: (values, dims) => new Tensor('float64', Float64Array.from(values, numberOrNaN), dims),
-  int64: (values, dims) => new Tensor('int64', BigInt64Array.from(values, (value) => BigInt(value ?? 0)), dims),
+  int64: (values, dims) =>
+    new Tensor(
+      'int64',
+      BigInt64Array.from(values, (value) => BigInt(value ?? 0)),
+      dims,
+    ),
   int32: (values, dims) => new Tensor('int32', Int32Array.from(values, Number), dims),
   bool: (values, dims) => new Tensor('bool', Uint8Array.from(values, Number), dims),
-  string: (values, dims) => new Tensor('string', values.map((value) => (typeof value === 'string' ? value : '')), dims),
+  string: (values, dims) =>
+    new Tensor(
+      'string',
+      values.map((value) => (typeof value === 'string' ? value : '')),
+      dims,
+    ),
 };
 
 function numberOrNaN(value: Scalar): number {
@@ -175,7 +212,9 @@ function numberOrNaN(value: Scalar): number {
 function unmatched(what: string, graph: readonly GraphValue[], manifest: Record<string, unknown>): string[] {
   const inGraph = graph.map(({ name }) => name);
   return [
-    ...inGraph.filter((name) => !Object.hasOwn(manifest, name)).map((name) => `${what} ${name} of the graph is not in the manifest; describe it there`),
+    ...inGraph
+      .filter((name) => !Object.hasOwn(manifest, name))
+      .map((name) => `${what} ${name} of the graph is not in the manifest; describe it there`),
     ...Object.keys(manifest)
       .filter((name) => !inGraph.includes(name))
       .map((name) => `${what} ${name} of the manifest is not in the graph, which has ${inGraph.join(', ')}`),
@@ -190,7 +229,9 @@ function inputField(value: GraphValue, told: ManifestInput, report: Report): Inp
   const isNumber = tensorType !== 'string' && tensorType !== 'bool';
   const isSingle = value.shape.length === 1 || (value.shape.length === 2 && value.shape[1] === 1);
   if (!isSingle) report(`has the shape ${shapeText(value.shape)}; an input takes one value for each row: [N, 1] or [N]`);
-  if (!isNumber && (told.integer || told.minimum !== undefined || told.maximum !== undefined)) report(`is ${fieldTypes[tensorType]}; integer, minimum and maximum are for numbers`);
+  if (!isNumber && (told.integer || told.minimum !== undefined || told.maximum !== undefined)) {
+    report(`is ${fieldTypes[tensorType]}; integer, minimum and maximum are for numbers`);
+  }
   if (!isNumber && tensorType === 'bool' && told.values) report('is boolean; it needs no list of values');
   if (!told.required && !canBeMissing[tensorType]) report(`is ${tensorType}, which has no sign for a missing value; set required: true`);
   const type = isNumber && told.integer ? 'integer' : fieldTypes[tensorType];
@@ -210,10 +251,14 @@ function outputField(value: GraphValue, told: ManifestOutput, report: Report): O
   const tensorType = servedType(value, report);
   if (!tensorType) return [];
   const width = value.shape[1];
-  if (value.shape.length > 2) report(`has the shape ${shapeText(value.shape)}; an output gives a value or a vector for each row: [N], [N, 1] or [N, k]`);
+  if (value.shape.length > 2) {
+    report(`has the shape ${shapeText(value.shape)}; an output gives a value or a vector for each row: [N], [N, 1] or [N, k]`);
+  }
   if (told.labels && told.values) report('has both values and labels; a vector has labels, a single value has values');
   if (told.labels && value.shape.length !== 2) report(`has labels, but is no vector: its shape is ${shapeText(value.shape)}`);
-  if (told.labels && typeof width === 'number' && width !== told.labels.length) report(`has ${told.labels.length} labels for ${width} elements`);
+  if (told.labels && typeof width === 'number' && width !== told.labels.length) {
+    report(`has ${told.labels.length} labels for ${width} elements`);
+  }
   const isVector = value.shape.length === 2 && (told.labels !== undefined || width !== 1);
   const values = told.labels ?? told.values;
   return [
@@ -320,10 +365,6 @@ function quoted(text: string): string {
   return `"${shortened(text)}"`;
 }
 
-function shortened(text: string): string {
-  return text.length > 100 ? `${text.slice(0, 100)}...` : text;
-}
-
 /** The known name that was most likely meant: spelt otherwise, or two letters off. */
 function suggestion(name: string, known: readonly string[]): string {
   if (name.length > 100) return '';
@@ -383,7 +424,9 @@ function hasOutputShape({ vector, type }: OutputField, value: unknown): boolean 
   if (!vector) return isScalarOf(type, value);
   const { labels } = vector;
   if (!labels) return Array.isArray(value) && value.every((element) => isScalarOf(type, element));
-  return isPlainObject(value) && Object.keys(value).length === labels.length && labels.every((label) => isScalarOf(type, ownValue(value, label)));
+  return (
+    isPlainObject(value) && Object.keys(value).length === labels.length && labels.every((label) => isScalarOf(type, ownValue(value, label)))
+  );
 }
 
 function isScalarOf(type: FieldType, value: unknown): boolean {

@@ -1,0 +1,132 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { openPredictor, type Predictor } from '../../../src/inference/predictor.js';
+import { openCache, type Cache } from '../../../src/shared/cache.js';
+import type { BadUserInput } from '../../../src/shared/errors.js';
+import { createLogger } from '../../../src/shared/logger.js';
+
+/** Element types as ONNX numbers them (onnx.proto, TensorProto.DataType). */
+const elementTypes = { float: 1, int32: 6, int64: 7, string: 8, bool: 9, double: 11 } as const;
+
+const inputNames = Object.keys(elementTypes) as (keyof typeof elementTypes)[];
+
+const logger = createLogger('silent');
+
+let storeDir: string;
+let cache: Cache;
+let predictor: Predictor;
+
+beforeAll(async () => {
+  storeDir = await mkdtemp(path.join(tmpdir(), 'auspex-echo-'));
+  const inputs = inputNames.map((name) => `  ${name}: { required: ${!['float', 'double', 'string'].includes(name)} }`);
+  const outputs = [...inputNames.map((name) => `  ${name}_out: {}`), '  pair: {}'];
+  await mkdir(path.join(storeDir, 'echo', '1'), { recursive: true });
+  await writeFile(path.join(storeDir, 'echo', 'model.yaml'), ['title: Echo', 'inputs:', ...inputs, 'outputs:', ...outputs].join('\n'));
+  await writeFile(path.join(storeDir, 'echo', '1', 'model.onnx'), echoGraph());
+  cache = openCache({ namespace: 'test', maxEntries: 1000, maxBytes: 1_000_000, logger });
+  predictor = await openPredictor({ storeDir, cache, logger });
+});
+
+afterAll(async () => {
+  await predictor.close();
+  await cache.close();
+  await rm(storeDir, { recursive: true, force: true });
+});
+
+const row = { float: 0.5, int32: -7, int64: 9_007_199_254_740_991, string: 'Zürich, "北京"', bool: true, double: 0.1 };
+
+const answer = {
+  float_out: 0.5,
+  int32_out: -7,
+  int64_out: 9_007_199_254_740_991,
+  string_out: 'Zürich, "北京"',
+  bool_out: true,
+  double_out: 0.1,
+  pair: [0.5, 0.5],
+};
+
+describe('a model that answers what it is asked', () => {
+  it('takes and gives every type that is served, from the graph and from the cache', async () => {
+    const first = await predictor.predict({ model: 'echo', rows: [row, { ...row, bool: false, int32: 5 }] });
+    const second = await predictor.predict({ model: 'echo', rows: [row] });
+
+    expect(first.rows.map(({ output }) => output)).toEqual([answer, { ...answer, bool_out: false, int32_out: 5 }]);
+    expect(second.rows[0]).toMatchObject({ output: answer, source: 'CACHE' });
+    expect(first.version.inputs.map(({ name, type }) => [name, type])).toEqual([
+      ['float', 'float'],
+      ['int32', 'integer'],
+      ['int64', 'integer'],
+      ['string', 'string'],
+      ['bool', 'boolean'],
+      ['double', 'float'],
+    ]);
+  });
+
+  it('gives an empty text for a missing one', async () => {
+    const { rows } = await predictor.predict({ model: 'echo', rows: [{ ...row, string: null }] });
+
+    expect(rows[0]?.output.string_out).toBe('');
+  });
+
+  it('refuses the row whose answer is no number, by its place, and answers its neighbours in other calls', async () => {
+    const outcomes = await Promise.allSettled([
+      predictor.predict({ model: 'echo', rows: [row, { ...row, float: null, int32: 1 }] }),
+      predictor.predict({ model: 'echo', rows: [{ ...row, int32: 2 }] }),
+    ]);
+
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
+    const refused = (outcomes[0] as PromiseRejectedResult).reason as BadUserInput;
+    expect(refused.fields).toEqual([{ row: 1, field: 'float_out', message: expect.stringContaining('has no finite value') as string }]);
+  });
+
+  it('does not remember that a row had no answer as an answer', async () => {
+    const missing = { ...row, float: null, int32: 3 };
+    await expect(predictor.predict({ model: 'echo', rows: [missing] })).rejects.toThrow('has no finite value');
+    await expect(predictor.predict({ model: 'echo', rows: [missing] })).rejects.toThrow('has no finite value');
+  });
+});
+
+/** A graph with one Identity per type, and the float twice beside itself as a vector: onnx.proto written by hand. */
+function echoGraph(): Uint8Array {
+  const identities = inputNames.map((name) => node('Identity', [name], `${name}_out`));
+  const concat = node('Concat', ['float', 'float'], 'pair', [...bytesField(1, text('axis')), ...intField(3, 1), ...intField(20, 2)]);
+  const graph = [
+    ...[...identities, concat].flatMap((each) => bytesField(1, each)),
+    ...bytesField(2, text('echo')),
+    ...inputNames.flatMap((name) => bytesField(11, valueInfo(name, elementTypes[name], 1))),
+    ...inputNames.flatMap((name) => bytesField(12, valueInfo(`${name}_out`, elementTypes[name], 1))),
+    ...bytesField(12, valueInfo('pair', elementTypes.float, 2)),
+  ];
+  return Uint8Array.from([...intField(1, 8), ...bytesField(7, graph), ...bytesField(8, intField(2, 17))]);
+}
+
+function node(operator: string, inputs: string[], output: string, attribute?: number[]): number[] {
+  return [
+    ...inputs.flatMap((input) => bytesField(1, text(input))),
+    ...bytesField(2, text(output)),
+    ...bytesField(4, text(operator)),
+    ...(attribute ? bytesField(5, attribute) : []),
+  ];
+}
+
+function valueInfo(name: string, elementType: number, width: number): number[] {
+  const shape = [...bytesField(1, bytesField(2, text('N'))), ...bytesField(1, intField(1, width))];
+  return [...bytesField(1, text(name)), ...bytesField(2, bytesField(1, [...intField(1, elementType), ...bytesField(2, shape)]))];
+}
+
+function text(value: string): number[] {
+  return [...Buffer.from(value)];
+}
+
+function intField(field: number, value: number): number[] {
+  return [...varint(field << 3), ...varint(value)];
+}
+
+function bytesField(field: number, bytes: number[]): number[] {
+  return [...varint((field << 3) | 2), ...varint(bytes.length), ...bytes];
+}
+
+function varint(value: number): number[] {
+  return value < 128 ? [value] : [(value & 127) | 128, ...varint(value >> 7)];
+}

@@ -1,0 +1,247 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { openPredictor, type PredictedRow, type Predictor } from '../../../src/inference/predictor.js';
+import { openCache, type Cache } from '../../../src/shared/cache.js';
+import { BadUserInput, ServiceUnavailable, type AppError } from '../../../src/shared/errors.js';
+import { createLogger } from '../../../src/shared/logger.js';
+
+const storeDir = path.resolve('model-store');
+const logger = createLogger('silent');
+
+const openMemory = () => openCache({ namespace: 'test', maxEntries: 10_000, maxBytes: 16 * 1024 * 1024, logger });
+
+let cache: Cache;
+let predictor: Predictor;
+
+beforeEach(async () => {
+  cache = openMemory();
+  predictor = await openPredictor({ storeDir, cache, logger });
+});
+
+afterEach(async () => {
+  await predictor.close();
+  await cache.close();
+});
+
+const car = (km_driven: number) => ({ company: 'Maruti', year: 2015, km_driven });
+
+const prices = (rows: readonly PredictedRow[]) => rows.map(({ output }) => output.selling_price);
+
+async function refusal(call: Parameters<Predictor['predict']>[0]): Promise<AppError> {
+  return predictor.predict(call).then(
+    () => {
+      throw new Error('it was not refused');
+    },
+    (error: unknown) => error as AppError,
+  );
+}
+
+/** Numbers within a relative error of 1e-4, all else equal. */
+function expectClose(answer: unknown, expected: unknown): void {
+  if (typeof expected === 'number') {
+    expect(Math.abs(Number(answer) - expected)).toBeLessThanOrEqual(1e-4 * Math.max(Math.abs(expected), 1e-2));
+  } else if (typeof expected === 'object' && expected !== null) {
+    expect(Object.keys(answer as object).sort()).toEqual(Object.keys(expected).sort());
+    for (const [name, value] of Object.entries(expected)) expectClose((answer as Record<string, unknown>)[name], value);
+  } else {
+    expect(answer).toBe(expected);
+  }
+}
+
+describe('the models of the store', () => {
+  it.each(['car-price', 'iris'])('%s answers its golden rows as it did in training, one by one and all at once', async (model) => {
+    const golden = readFileSync(path.join(storeDir, model, '1', 'golden.jsonl'), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { input: Record<string, unknown>; output: Record<string, unknown> });
+    expect(golden.length).toBeGreaterThan(50);
+
+    const { rows } = await predictor.predict({ model, rows: golden.map(({ input }) => input) });
+    for (const [index, row] of golden.entries()) expectClose(rows[index]?.output, row.output);
+
+    const emptyCache = openMemory();
+    const fresh = await openPredictor({ storeDir, cache: emptyCache, logger });
+    for (const row of golden) {
+      const single = await fresh.predict({ model, rows: [row.input] });
+      expectClose(single.rows[0]?.output, row.output);
+    }
+    await fresh.close();
+    await emptyCache.close();
+  });
+
+  it('says of itself what the manifest and the graph say', () => {
+    expect(predictor.models().map(({ name }) => name)).toEqual(['car-price', 'iris']);
+    expect(predictor.model('iris')).toMatchObject({
+      name: 'iris',
+      title: 'Species of an iris',
+      current: {
+        version: 1,
+        digest: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
+        metrics: { accuracy: expect.any(Number) as number },
+        inputs: expect.arrayContaining([
+          expect.objectContaining({
+            name: 'petal_length',
+            type: 'float',
+            shape: [null, 1],
+            required: true,
+            unit: 'cm',
+            minimum: 0.2,
+            maximum: 12,
+          }),
+        ]) as unknown[],
+        outputs: [
+          { name: 'species', type: 'string', shape: [null], values: ['setosa', 'versicolor', 'virginica'] },
+          { name: 'probabilities', type: 'float', shape: [null, 3], values: ['setosa', 'versicolor', 'virginica'] },
+        ],
+      },
+    });
+    expect(predictor.model('rose')).toBeNull();
+    expect(predictor.model('constructor')).toBeNull();
+  });
+});
+
+describe('predict', () => {
+  it('answers in the order of the rows and repeats each row as it was written', async () => {
+    const rows = [car(90_000), { ...car(10_000), fuel: null }, car(50_000)];
+    const together = await predictor.predict({ model: 'car-price', rows });
+
+    expect(together.rows.map(({ input }) => input)).toEqual(rows);
+    expect(together.version.version).toBe(1);
+    expect(together.model.name).toBe('car-price');
+    for (const [index, row] of rows.entries()) {
+      const alone = await predictor.predict({ model: 'car-price', version: 1, rows: [row] });
+      expect(alone.rows[0]?.output).toEqual(together.rows[index]?.output);
+    }
+  });
+
+  it('answers a 1000-row call in one run, and only what the cache does not know', async () => {
+    const first = Array.from({ length: 400 }, (_, index) => car(index * 10));
+    await predictor.predict({ model: 'car-price', rows: first });
+    expect(predictor.stats).toEqual({ runs: 1, rowsRun: 400, cacheHits: 0, cacheMisses: 400 });
+
+    const { rows } = await predictor.predict({ model: 'car-price', rows: Array.from({ length: 1000 }, (_, index) => car(index * 10)) });
+
+    expect(predictor.stats).toEqual({ runs: 2, rowsRun: 1000, cacheHits: 400, cacheMisses: 1000 });
+    expect(rows.map(({ source }) => source)).toEqual([...Array<string>(400).fill('CACHE'), ...Array<string>(600).fill('MODEL')]);
+    expect(rows.every(({ durationMs }) => durationMs > 0)).toBe(true);
+  });
+
+  it('computes rows that are the same to the model once', async () => {
+    const reordered = { km_driven: 50_000, fuel: null, year: 2015, company: 'Maruti' };
+    const { rows } = await predictor.predict({ model: 'car-price', rows: [car(50_000), car(60_000), reordered, car(50_000)] });
+
+    expect(predictor.stats).toEqual({ runs: 1, rowsRun: 2, cacheHits: 0, cacheMisses: 4 });
+    expect(prices(rows)).toEqual([0, 1, 0, 0].map((row) => prices(rows)[row]));
+    expect(prices(rows)[0]).not.toBe(prices(rows)[1]);
+    expect(rows[2]?.input).toEqual(reordered);
+  });
+
+  it('never gives a caller the answers of another, however many ask at once', async () => {
+    const expected = new Map<number, unknown>();
+    for (let km = 0; km < 200; km += 1) {
+      const { rows } = await predictor.predict({ model: 'car-price', rows: [car(km * 1000)] });
+      expected.set(km, prices(rows)[0]);
+    }
+    expect(new Set(expected.values()).size).toBeGreaterThan(20);
+
+    const emptyCache = openMemory();
+    const fresh = await openPredictor({ storeDir, cache: emptyCache, logger });
+    const calls = Array.from({ length: 50 }, (_, call) =>
+      Array.from({ length: 1 + (call % 7) }, (__, row) => (call * 37 + row * 11) % 200),
+    );
+    const answers = await Promise.all([
+      ...calls.map((kms) => fresh.predict({ model: 'car-price', rows: kms.map((km) => car(km * 1000)) })),
+      fresh.predict({ model: 'iris', rows: [{ petal_length: 1.4, petal_width: 0.2 }] }),
+    ]);
+
+    for (const [call, kms] of calls.entries()) expect(prices(answers[call]?.rows ?? [])).toEqual(kms.map((km) => expected.get(km)));
+    expect(answers.at(-1)?.rows[0]?.output.species).toBe('setosa');
+    // One for the cars, one for the flower: all came in the same moment.
+    expect(fresh.stats.runs).toBe(2);
+    await fresh.close();
+    await emptyCache.close();
+  });
+
+  it('remembers an answer and gives the same again', async () => {
+    const rows = [car(70_000)];
+    const first = await predictor.predict({ model: 'car-price', rows });
+    const second = await predictor.predict({ model: 'car-price', rows });
+
+    expect([first.rows[0]?.source, second.rows[0]?.source]).toEqual(['MODEL', 'CACHE']);
+    expect(second.rows[0]?.output).toEqual(first.rows[0]?.output);
+  });
+
+  it('does not wait for its answers to be written', async () => {
+    const slow = openMemory();
+    let hasWritten = false;
+    const patient = await openPredictor({
+      storeDir,
+      logger,
+      cache: {
+        getMany: (keys) => slow.getMany(keys),
+        health: () => slow.health(),
+        close: () => slow.close(),
+        async setMany(entries, ttlMs) {
+          await new Promise((resolve) => setTimeout(resolve, 200));
+          hasWritten = true;
+          await slow.setMany(entries, ttlMs);
+        },
+      },
+    });
+    await patient.predict({ model: 'car-price', rows: [car(1)] });
+
+    expect(hasWritten).toBe(false);
+    await patient.close();
+    expect(hasWritten).toBe(true);
+    await slow.close();
+  });
+
+  it('names the models or versions there are when another is asked for', async () => {
+    const unknownModel = await refusal({ model: 'bike-price', rows: [car(1)] });
+    const unknownVersion = await refusal({ model: 'iris', version: 7, rows: [{ petal_length: 1, petal_width: 1 }] });
+
+    expect(unknownModel).toBeInstanceOf(BadUserInput);
+    expect(unknownModel.extensions).toMatchObject({
+      code: 'BAD_USER_INPUT',
+      fields: [{ field: 'model', message: expect.stringContaining('car-price, iris') as string }],
+    });
+    expect(unknownVersion.extensions).toMatchObject({
+      fields: [{ field: 'version', message: expect.stringMatching(/7 of iris.*served are 1/) as string }],
+    });
+    for (const version of [0, -1, 1.5, NaN]) expect(await refusal({ model: 'iris', version, rows: [{}] })).toBeInstanceOf(BadUserInput);
+  });
+
+  it.each([0, 1001])('refuses a call of %i rows', async (count) => {
+    const error = await refusal({ model: 'car-price', rows: Array.from({ length: count }, () => car(1)) });
+
+    expect(error.extensions).toMatchObject({ fields: [{ field: 'inputs', message: `must have 1 to 1000 rows; it has ${count}` }] });
+    expect(predictor.stats).toEqual({ runs: 0, rowsRun: 0, cacheHits: 0, cacheMisses: 0 });
+  });
+
+  it('names every faulty field of every row and runs nothing', async () => {
+    const error = await refusal({ model: 'car-price', rows: [car(1), { company: 'Maruti', year: '2015', km: 5 }, car(-1)] });
+
+    expect(error).toBeInstanceOf(BadUserInput);
+    expect((error as BadUserInput).fields.map(({ row, field }) => [row, field])).toEqual([
+      [1, 'year'],
+      [1, 'km_driven'],
+      [1, 'km'],
+      [2, 'km_driven'],
+    ]);
+    expect(predictor.stats.runs).toBe(0);
+  });
+
+  it('refuses a call at once when too many rows wait, and answers the ones that wait', async () => {
+    const emptyCache = openMemory();
+    const narrow = await openPredictor({ storeDir, cache: emptyCache, logger, limits: { maxRows: 10, maxBatch: 10, maxWaitingRows: 20 } });
+    const calls = Array.from({ length: 5 }, (_, call) =>
+      narrow.predict({ model: 'car-price', rows: Array.from({ length: 10 }, (__, row) => car(call * 1000 + row)) }),
+    );
+    const outcomes = await Promise.allSettled(calls);
+
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'rejected', 'rejected']);
+    expect((outcomes[4] as PromiseRejectedResult).reason).toBeInstanceOf(ServiceUnavailable);
+    await narrow.close();
+    await emptyCache.close();
+  });
+});
