@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net';
 import { LRUCache } from 'lru-cache';
 import type { ThrottleLimits } from '../config.js';
 import { TooManyAttempts } from '../shared/errors.js';
@@ -19,10 +20,13 @@ export class LoginThrottle {
 
   constructor(readonly limits: ThrottleLimits) {}
 
-  /** @throws TooManyAttempts past the limit for the account or the address */
+  /**
+   * The address comes first: past its limit it must not use up the attempts of accounts.
+   * @throws TooManyAttempts past the limit for the account or the address
+   */
   login(account: string, address: string): void {
+    this.#count(`login address ${networkOf(address)}`, this.limits.loginsPerAddress);
     this.#count(`login account ${account}`, this.limits.loginsPerAccount);
-    this.#count(`login address ${address}`, this.limits.loginsPerAddress);
   }
 
   /** A right password clears the account's count; the address keeps its own. */
@@ -32,7 +36,7 @@ export class LoginThrottle {
 
   /** Counted before the token is looked up. @throws TooManyAttempts past the limit for the address */
   refreshFrom(address: string): void {
-    this.#count(`refresh address ${address}`, this.limits.refreshesPerAddress);
+    this.#count(`refresh address ${networkOf(address)}`, this.limits.refreshesPerAddress);
   }
 
   /** Counted once the token's account is known. @throws TooManyAttempts past the limit for the account */
@@ -42,7 +46,7 @@ export class LoginThrottle {
 
   /** @throws TooManyAttempts past the limit for the address */
   register(address: string): void {
-    this.#count(`register address ${address}`, this.limits.registrationsPerAddress);
+    this.#count(`register address ${networkOf(address)}`, this.limits.registrationsPerAddress);
   }
 
   #count(key: string, limit: number): void {
@@ -58,4 +62,16 @@ export class LoginThrottle {
     }
     counter.attempts += 1;
   }
+}
+
+/** What an address is counted as: IPv4 by itself, IPv6 by its /64, which is the least that one subscriber gets (RFC 6177). */
+function networkOf(address: string): string {
+  if (!isIPv6(address)) return address;
+  const ipv4 = /^::ffff:(\d+(?:\.\d+){3})$/i.exec(address)?.[1];
+  if (ipv4 !== undefined) return ipv4;
+  // Puts the address into its one canonical form, of hexadecimal groups alone; a zone says nothing about the network.
+  const canonical = URL.parse(`http://[${address.replace(/%.*/, '')}]`)?.hostname.slice(1, -1) ?? address;
+  const [front = [], back = []] = canonical.split('::').map((part) => part.split(':').filter((group) => group !== ''));
+  const skipped = Array.from({ length: 8 - front.length - back.length }, () => '0');
+  return [...front, ...skipped, ...back].slice(0, 4).join(':');
 }

@@ -13,9 +13,10 @@ const nobodysHash = bcrypt.hash(crypto.randomUUID(), cost);
 
 /** What keeps a new password from being taken, or null. */
 export function passwordProblem(password: string, field: string): FieldProblem | null {
-  if (password.length < minLength) return { field, message: `must have ${minLength} characters or more` };
   if (Buffer.byteLength(password) > maxBytes) return { field, message: `must have ${maxBytes} bytes or fewer` };
-  if (password.includes('\0')) return { field, message: 'must not contain the character NUL' };
+  // Code points, not UTF-16 units: an emoji is one character (NIST SP 800-63B).
+  if (Array.from(password).length < minLength) return { field, message: `must have ${minLength} characters or more` };
+  if (password.includes('\0') || !password.isWellFormed()) return { field, message: 'must not contain the character NUL or half a character' };
   return null;
 }
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { sql } from 'kysely';
 import { hashPassword, isPassword } from '../auth/password.js';
 import { Role } from '../auth/viewer.js';
 import { newId } from '../database/base.entity.js';
@@ -15,14 +16,15 @@ export const demoAccounts = {
 const demoEmployees = 240;
 const rowsPerInsert = 2_000;
 
-/** Fills an empty database with a made-up company and the demo accounts; leaves one that holds anything as it is. */
+/** Gives a database without accounts a made-up company and the demo accounts; leaves one that has any account as it is. */
 export async function loadDemoData(db: Database): Promise<void> {
-  const passwordHash = await hashPassword(demoAccounts.password);
   await db.transaction().execute(async (transaction) => {
+    // Of several gateways that start at once on an empty database one loads; the others wait and find it used.
+    await sql`select pg_advisory_xact_lock(hashtext('demo-data'))`.execute(transaction);
     const isUsed = await transaction.selectFrom('user_account').select('id').limit(1).executeTakeFirst();
     if (isUsed) return;
-    const departments = companyDepartments();
-    await transaction.insertInto('department').values(departments).execute();
+    const passwordHash = await hashPassword(demoAccounts.password);
+    const departments = await ensureDepartments(transaction, companyDepartments());
     const employees = [...company(departments, demoEmployees)];
     await transaction.insertInto('employee').values(employees).execute();
 
@@ -60,12 +62,10 @@ export async function openDemoAccounts(db: Database): Promise<string[]> {
  * @returns how many were added
  */
 export async function seedEmployees(db: Database, count: number): Promise<number> {
-  await db
-    .insertInto('department')
-    .values(companyDepartments().map((department) => ({ ...department, id: newId() })))
-    .onConflict((conflict) => conflict.column('name').doNothing())
-    .execute();
-  const departments = await db.selectFrom('department').selectAll().execute();
+  const departments = await ensureDepartments(
+    db,
+    companyDepartments().map((department) => ({ ...department, id: newId() })),
+  );
   const run = newId();
   let batch: Columns<Employee>[] = [];
   for (const employee of company(departments, count, run)) {
@@ -83,6 +83,17 @@ const founded = new Date('2026-01-05T09:00:00.000Z');
 function companyDepartments(): Columns<Department>[] {
   const names = ['Engineering', 'Finance', 'Marketing', 'Operations', 'People', 'Research', 'Sales', 'Support'];
   return names.map((name, position) => ({ id: demoId('department', position), name, created_at: founded, updated_at: founded }));
+}
+
+/** The company's departments, by name; those that the database has already stay as they are. */
+async function ensureDepartments(db: Database, departments: Columns<Department>[]): Promise<Columns<Department>[]> {
+  await db
+    .insertInto('department')
+    .values(departments)
+    .onConflict((conflict) => conflict.column('name').doNothing())
+    .execute();
+  const names = departments.map((department) => department.name);
+  return db.selectFrom('department').selectAll().where('name', 'in', names).orderBy('name').execute();
 }
 
 /**

@@ -3,9 +3,9 @@ import type { IMiddlewareTypeMap } from 'graphql-middleware';
 import type { KnownViewer, Role, Scope, Viewer } from '../auth/viewer.js';
 import { Forbidden, Unauthenticated, type AppError } from '../shared/errors.js';
 import type { Context } from './context.js';
-import { allow, and, applyMiddleware, or, rule, shield } from './shield.js';
+import { allow, and, applyMiddleware, chain, or, rule, shield } from './shield.js';
 
-export { allow, and, or };
+export { allow, and, chain, or };
 
 export type Rule = ReturnType<ReturnType<typeof rule>>;
 
@@ -86,15 +86,22 @@ export function guardSchema(schema: GraphQLSchema, permissions: readonly Permiss
   >;
   const ruled = Object.entries(rules).map(([type, fields]) => [
     type,
-    Object.fromEntries(Object.keys(fields).map((field) => [field, generated[type]?.[field]])),
+    Object.fromEntries(Object.keys(fields).map((field) => [field, generated[type]?.[field] ?? unguarded(type, field)])),
   ]);
   return applyMiddleware(schema, Object.fromEntries(ruled) as IMiddlewareTypeMap);
 }
 
+function unguarded(type: string, field: string): never {
+  throw new Error(`graphql-shield made no guard for ${type}.${field}.`);
+}
+
+/** An object without a prototype: a field may be called `constructor`, and no rule must be found where none was given. */
+const emptyRecord = <Value>(): Record<string, Value> => Object.create(null) as Record<string, Value>;
+
 function mergePermissions(permissions: readonly Permissions[]): Record<string, Record<string, Rule>> {
-  const merged: Record<string, Record<string, Rule>> = {};
+  const merged = emptyRecord<Record<string, Rule>>();
   for (const [type, fields] of permissions.flatMap((one) => Object.entries(one))) {
-    const known = (merged[type] ??= {});
+    const known = (merged[type] ??= emptyRecord<Rule>());
     for (const [field, fieldRule] of Object.entries(fields)) {
       if (known[field]) throw new Error(`${type}.${field} has two rules; keep one.`);
       known[field] = fieldRule as Rule;
@@ -110,7 +117,7 @@ function assertComplete(schema: GraphQLSchema, rules: Record<string, Record<stri
   );
   const unknown = Object.entries(rules).flatMap(([typeName, fields]) => {
     const type = schema.getType(typeName);
-    const known = isObjectType(type) ? type.getFields() : {};
+    const known = isObjectType(type) ? type.getFields() : emptyRecord();
     return Object.keys(fields).filter((field) => !(field in known)).map((field) => `${typeName}.${field}`);
   });
   const problems = [

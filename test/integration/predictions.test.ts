@@ -195,7 +195,8 @@ describe('the history', () => {
     let after: string | null = null;
     do {
       const document = 'query ($after: String) { predictions(first: 3, after: $after) { nodes { id } pageInfo { hasNextPage endCursor } } }';
-      const { predictions } = (await gateway.ask<Any>('user', document, { after })).data;
+      const answer: Any = await gateway.ask<Any>('user', document, { after });
+      const { predictions } = answer.data;
       ids.push(...predictions.nodes.map((node: Any) => node.id as string));
       after = predictions.pageInfo.hasNextPage ? (predictions.pageInfo.endCursor as string) : null;
     } while (after !== null);

@@ -1,9 +1,10 @@
 import { Role, type KnownViewer } from '../../auth/viewer.js';
 import type { Context } from '../../graphql/context.js';
+import { encodeId } from '../../graphql/id.js';
 import { and, hasRole, hasScope, isSignedIn, permit, type Permissions } from '../../graphql/permissions.js';
 import { Forbidden, Unauthenticated } from '../../shared/errors.js';
 import { employeeById, isReport } from './employee.loaders.js';
-import { EmployeeOrderField, type EmployeeOrder, type EmployeeRow } from './employee.types.js';
+import { EmployeeOrderField, type EmployeeOrder, type EmployeeRow, type UpdateEmployeeInput } from './employee.types.js';
 
 const mayRead = and(isSignedIn, hasScope('employees:read'));
 
@@ -42,14 +43,15 @@ const reportsTo = (managerId: string, employee: EmployeeRow, context: Context): 
 export async function whyNotUpdate(
   viewer: KnownViewer,
   employee: EmployeeRow,
-  change: { managerId?: string | null },
+  input: UpdateEmployeeInput,
   context: Context,
 ): Promise<string | null> {
   if (viewer.role === Role.ADMIN) return null;
   if (viewer.role !== Role.MANAGER || !(await isInCare(viewer, employee, context))) return 'You may not change this employee.';
   if (viewer.employeeId === employee.id) return 'You may not change your own record; ask your manager or an administrator.';
-  const movesUp = change.managerId !== undefined && change.managerId !== employee.managerId;
-  if (movesUp && !(viewer.employeeId !== null && (await reportsTo(viewer.employeeId, employee, context)))) {
+  const managerId = employee.managerId === null ? null : encodeId('employee', employee.managerId);
+  const isMoved = input.managerId !== undefined && input.managerId !== managerId;
+  if (isMoved && !(viewer.employeeId !== null && (await reportsTo(viewer.employeeId, employee, context)))) {
     return 'You may give another manager only to those who report to you.';
   }
   return null;

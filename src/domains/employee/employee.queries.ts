@@ -1,8 +1,8 @@
 import { sql, type SelectQueryBuilder } from 'kysely';
 import { inOrder, pageOf, type Keyset, type KeysetPage } from '../../database/keyset.js';
 import type { Database, Tables } from '../../database/tables.js';
-import { decodeId } from '../../graphql/id.js';
-import { BadUserInput } from '../../shared/errors.js';
+import { decodeId, idProblem } from '../../graphql/id.js';
+import { BadUserInput, type FieldProblem } from '../../shared/errors.js';
 import type { DepartmentRow, EmployeeFilter, EmployeeOrder, EmployeeRow } from './employee.types.js';
 import { EmployeeOrderField, OrderDirection } from './employee.types.js';
 
@@ -113,7 +113,7 @@ export async function employeePage(db: Database, filter: EmployeeFilter, page: K
   return inOrder(rows, page);
 }
 
-/** How many employees the filter describes. */
+/** How many employees the filter describes. @throws BadUserInput for a faulty filter */
 export async function countEmployees(db: Database, filter: EmployeeFilter): Promise<number> {
   const { count } = await filtered(db, filter)
     .select(sql<number>`count(*)::integer`.as('count'))
@@ -122,11 +122,13 @@ export async function countEmployees(db: Database, filter: EmployeeFilter): Prom
 }
 
 function filtered(db: Database, filter: EmployeeFilter): EmployeeQuery<object> {
+  const problems = filterProblems(filter);
+  if (problems.length > 0) throw BadUserInput.ofFields(problems);
   const { search, departmentId, managerId, minAge, maxAge, hiredAfter, hiredBefore } = filter;
   let query: EmployeeQuery<object> = db.selectFrom('employee');
   if (search != null && search.trim() !== '') query = query.where(contains(search.trim()));
-  if (departmentId != null) query = query.where('employee.department_id', '=', decodeId('department', departmentId, 'departmentId'));
-  if (managerId != null) query = query.where('employee.manager_id', '=', decodeId('employee', managerId, 'managerId'));
+  if (departmentId != null) query = query.where('employee.department_id', '=', decodeId('department', departmentId));
+  if (managerId != null) query = query.where('employee.manager_id', '=', decodeId('employee', managerId));
   if (minAge != null) query = query.where(sql<boolean>`employee.age >= ${minAge}::integer`);
   if (maxAge != null) query = query.where(sql<boolean>`employee.age <= ${maxAge}::integer`);
   if (hiredAfter != null) query = query.where('employee.hired_on', '>=', isoDate(hiredAfter));
@@ -136,10 +138,27 @@ function filtered(db: Database, filter: EmployeeFilter): EmployeeQuery<object> {
 
 const maxSearchLength = 100;
 
+function filterProblems({ search, departmentId, managerId, hiredAfter, hiredBefore }: EmployeeFilter): FieldProblem[] {
+  const problems = [
+    search == null ? null : searchProblem(search.trim()),
+    departmentId == null ? null : idProblem('department', departmentId, 'departmentId'),
+    managerId == null ? null : idProblem('employee', managerId, 'managerId'),
+    hiredAfter == null ? null : dayProblem(hiredAfter, 'hiredAfter'),
+    hiredBefore == null ? null : dayProblem(hiredBefore, 'hiredBefore'),
+  ];
+  return problems.filter((problem) => problem !== null);
+}
+
+function searchProblem(search: string): FieldProblem | null {
+  if (search.length <= maxSearchLength && !search.includes('\0')) return null;
+  return { field: 'search', message: `must be text of ${maxSearchLength} characters or fewer` };
+}
+
+// PostgreSQL's calendar, unlike JavaScript's, has no year 0.
+const dayProblem = (day: Date, field: string): FieldProblem | null =>
+  day.getUTCFullYear() < 1 ? { field, message: 'must be 0001-01-01 or later' } : null;
+
 function contains(search: string) {
-  if (search.length > maxSearchLength || search.includes('\0')) {
-    throw BadUserInput.ofFields([{ field: 'search', message: `must be text of ${maxSearchLength} characters or fewer` }]);
-  }
   const pattern = `%${search.replace(/[\\%_]/g, '\\$&')}%`;
   return sql<boolean>`(employee.name ilike ${pattern} or employee.email ilike ${pattern} or employee.job_title ilike ${pattern})`;
 }

@@ -5,7 +5,7 @@ import type { Context } from '../../graphql/context.js';
 import { decodeId, encodeId } from '../../graphql/id.js';
 import { knownViewer } from '../../graphql/permissions.js';
 import { selects } from '../../graphql/selection.js';
-import { Forbidden } from '../../shared/errors.js';
+import { Forbidden, NotFound } from '../../shared/errors.js';
 import { Department } from './department.entity.js';
 import { Employee } from './employee.entity.js';
 import { departmentById, employeeById, reportCountOfManager, reportsOfManager } from './employee.loaders.js';
@@ -56,16 +56,17 @@ export class EmployeeResolver {
       'Changes an employee. ADMIN: anyone. MANAGER: members of the own department and all direct and indirect reports, not the own record. ' +
       'CONFLICT where someone else changed the employee at the same time.',
   })
-  updateEmployee(
+  async updateEmployee(
     @Arg('id', () => ID) id: string,
     @Arg('input', () => UpdateEmployeeInput) input: UpdateEmployeeInput,
     @Ctx() context: Context,
   ): Promise<Employee> {
-    const viewer = knownViewer(context);
-    return changeEmployee(context.em, decodeId('employee', id), input, async (employee, change) => {
-      const reason = await whyNotUpdate(viewer, employee, change, context);
-      if (reason) throw new Forbidden(reason);
-    });
+    const employee = await context.load(employeeById).load(decodeId('employee', id));
+    if (!employee) throw new NotFound('employee', id);
+    // Before the change holds a connection: were each to wait for a second one, a full pool would stand still.
+    const reason = await whyNotUpdate(knownViewer(context), employee, input, context);
+    if (reason) throw new Forbidden(reason);
+    return changeEmployee(context.em, employee, input);
   }
 
   @Mutation(() => ID, { description: 'Removes an employee and answers its id. ADMIN only. CONFLICT while the employee manages others.' })

@@ -1,4 +1,4 @@
-import { ForeignKeyConstraintViolationException, OptimisticLockError, UniqueConstraintViolationException } from '@mikro-orm/core';
+import { ForeignKeyConstraintViolationException, LockMode, OptimisticLockError, UniqueConstraintViolationException } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { z } from 'zod';
 import { decodeId, encodeId, idProblem } from '../../graphql/id.js';
@@ -10,7 +10,6 @@ import { isoDate } from './employee.queries.js';
 import type { CreateEmployeeInput, UpdateEmployeeInput } from './employee.types.js';
 
 const maxInt = 2_147_483_647;
-const oneYearMs = 366 * 24 * 60 * 60 * 1000;
 
 const fields = {
   name: line(100),
@@ -21,10 +20,16 @@ const fields = {
   hiredOn: z
     .date()
     .refine((day) => day.getTime() >= Date.UTC(1900, 0, 1), 'must be 1900-01-01 or later')
-    .refine((day) => day.getTime() <= Date.now() + oneYearMs, 'must not be more than a year ahead')
+    .refine((day) => day.getTime() <= inAYear(), 'must not be more than a year ahead')
     .transform(isoDate),
   salary: whole(0, maxInt),
 };
+
+/** Today's day of next year, in milliseconds. */
+function inAYear(): number {
+  const now = new Date();
+  return Date.UTC(now.getUTCFullYear() + 1, now.getUTCMonth(), now.getUTCDate());
+}
 
 type Values = Partial<Pick<Employee, 'name' | 'email' | 'age' | 'jobTitle' | 'jobLevel' | 'hiredOn' | 'salary' | 'departmentId' | 'managerId'>>;
 
@@ -41,21 +46,15 @@ export async function hire(em: SqlEntityManager, input: CreateEmployeeInput): Pr
 
 /**
  * Changes what the input names, and nothing else.
- * @param mayChange is asked with the employee as it stands and what is to change; throws where the viewer may not
- * @throws NotFound; BadUserInput with every faulty field; Conflict where someone else changed the employee meanwhile
+ * @param seen the employee as it stood when the change was found to be allowed
+ * @throws BadUserInput with every faulty field; Conflict where someone else has changed the employee since it was seen
  */
-export async function changeEmployee(
-  em: SqlEntityManager,
-  id: string,
-  input: UpdateEmployeeInput,
-  mayChange: (employee: Employee, change: Values) => Promise<void>,
-): Promise<Employee> {
+export async function changeEmployee(em: SqlEntityManager, seen: Pick<Employee, 'id' | 'version'>, input: UpdateEmployeeInput): Promise<Employee> {
+  if (input.expectedVersion != null && input.expectedVersion !== seen.version) throw changedMeanwhile();
   return em.transactional(async (transaction) => {
     if (input.managerId != null) await lockReportingLines(transaction);
-    const employee = await transaction.findOne(Employee, id);
-    if (!employee) throw new NotFound('employee', encodeId('employee', id));
-    await mayChange(employee, movedTo(input));
-    if (input.expectedVersion != null && input.expectedVersion !== employee.version) throw changedMeanwhile();
+    const employee = await transaction.findOne(Employee, { id: seen.id, version: seen.version });
+    if (!employee) throw changedMeanwhile();
     transaction.assign(employee, await validated(transaction, input, employee));
     await flush(transaction, employee);
     return employee;
@@ -67,29 +66,20 @@ export async function changeEmployee(
  * @throws NotFound; Conflict with the number of reports while there are any
  */
 export async function dismiss(em: SqlEntityManager, id: string): Promise<void> {
-  const employee = await em.findOne(Employee, id);
-  if (!employee) throw new NotFound('employee', encodeId('employee', id));
-  const reports = await em.count(Employee, { managerId: id });
-  if (reports > 0) throw stillManages(reports);
-  try {
-    await em.remove(employee).flush();
-  } catch (error) {
-    if (error instanceof ForeignKeyConstraintViolationException) throw stillManages(await em.fork().count(Employee, { managerId: id }));
-    throw error instanceof OptimisticLockError ? changedMeanwhile() : error;
-  }
+  await em.transactional(async (transaction) => {
+    // Who gets a report is locked by the database against removal: with this lock the count stays true until the end.
+    const employee = await transaction.findOne(Employee, id, { lockMode: LockMode.PESSIMISTIC_WRITE });
+    if (!employee) throw new NotFound('employee', encodeId('employee', id));
+    const reports = await transaction.count(Employee, { managerId: id });
+    if (reports > 0) throw stillManages(reports);
+    transaction.remove(employee);
+  });
 }
 
 const stillManages = (reports: number): Conflict =>
   new Conflict(`The employee still manages ${reports} ${reports === 1 ? 'employee' : 'employees'}; give them another manager first.`, { reports });
 
 const changedMeanwhile = (): Conflict => new Conflict('The employee was changed by someone else meanwhile; read it again and repeat the change.');
-
-/** What of a change decides whether it may be made, before it is known to be valid. */
-function movedTo(input: UpdateEmployeeInput): Values {
-  if (input.managerId === undefined) return {};
-  const isId = input.managerId !== null && idProblem('employee', input.managerId, 'managerId') === null;
-  return { managerId: isId && input.managerId !== null ? decodeId('employee', input.managerId) : null };
-}
 
 /** One change of managers at a time: two that are harmless alone could close a circle together. */
 async function lockReportingLines(em: SqlEntityManager): Promise<void> {

@@ -1,11 +1,13 @@
+import { LockMode } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { z } from 'zod';
 import { createApiKeySecret } from '../../auth/api-key.js';
 import { Role, SCOPES, type KnownViewer, type Scope } from '../../auth/viewer.js';
 import { encodeId } from '../../graphql/id.js';
-import { BadUserInput, Conflict, NotFound } from '../../shared/errors.js';
+import { BadUserInput, Conflict, NotFound, Unauthenticated } from '../../shared/errors.js';
 import { checkFields, line } from '../../shared/validation.js';
 import { ApiKey } from './api-key.entity.js';
+import { User } from './user.entity.js';
 import type { CreatedApiKey } from './user.types.js';
 
 /** API keys that a user has at a time. */
@@ -22,7 +24,8 @@ const fields = {
 
 /**
  * Makes a key that acts for the viewer.
- * @throws BadUserInput with every faulty field; Conflict where the viewer has as many keys as one may have
+ * @throws BadUserInput with every faulty field; Conflict where the viewer has as many keys as one may have; Unauthenticated
+ * where the account was switched off
  */
 export async function createKey(
   em: SqlEntityManager,
@@ -32,20 +35,25 @@ export async function createKey(
   const given = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== null));
   const { value, problems } = checkFields(fields, given);
   if (problems.length > 0 || value.name === undefined) throw BadUserInput.ofFields(problems);
-  if ((await em.count(ApiKey, { userId: viewer.userId })) >= maxKeysPerUser) {
-    throw new Conflict(`You have ${maxKeysPerUser} API keys, which is as many as one may have; revoke one first.`);
-  }
+  const { name, scopes, expiresAt } = value;
   const { secret, prefix, hash } = createApiKeySecret();
-  const apiKey = em.create(ApiKey, {
-    userId: viewer.userId,
-    name: value.name,
-    prefix,
-    secretHash: hash,
-    scopes: [...new Set(value.scopes ?? defaultScopes)],
-    lastUsedAt: null,
-    expiresAt: value.expiresAt ?? null,
+  const apiKey = await em.transactional(async (transaction) => {
+    // The owner is locked, so that calls at once are counted one after the other. An access token outlives the account's switching off.
+    const owner = await transaction.findOne(User, { id: viewer.userId, isActive: true }, { lockMode: LockMode.PESSIMISTIC_WRITE });
+    if (!owner) throw new Unauthenticated('The account is switched off.');
+    if ((await transaction.count(ApiKey, { userId: owner.id })) >= maxKeysPerUser) {
+      throw new Conflict(`You have ${maxKeysPerUser} API keys, which is as many as one may have; revoke one first.`);
+    }
+    return transaction.create(ApiKey, {
+      userId: owner.id,
+      name,
+      prefix,
+      secretHash: hash,
+      scopes: [...new Set(scopes ?? defaultScopes)],
+      lastUsedAt: null,
+      expiresAt: expiresAt ?? null,
+    });
   });
-  await em.flush();
   return { apiKey, secret };
 }
 

@@ -13,7 +13,7 @@ export class SessionRecord extends BaseEntity {
   @Property({ length: 64, unique: true })
   refreshTokenHash!: string;
 
-  /** The token before the last rotation. Seen again, it was stolen: the session ends. */
+  /** The token before the last rotation. Seen again, it was stolen and the session ends, as with any older one; at once, two tabs may have sent it. */
   @Property({ length: 64, nullable: true, unique: true })
   previousTokenHash!: string | null;
 

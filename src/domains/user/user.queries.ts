@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { hashApiKey } from '../../auth/api-key.js';
-import { SCOPES, type Viewer } from '../../auth/viewer.js';
+import { SCOPES, type Role, type Viewer } from '../../auth/viewer.js';
 import { inOrder, pageOf, type Keyset, type KeysetPage } from '../../database/keyset.js';
 import type { Database } from '../../database/tables.js';
 import type { Logger } from '../../shared/logger.js';
@@ -32,6 +32,12 @@ export async function userPage(db: Database, page: KeysetPage): Promise<UserRow[
 export async function countUsers(db: Database): Promise<number> {
   const { count } = await db.selectFrom('user_account').select(sql<number>`count(*)::integer`.as('count')).executeTakeFirstOrThrow();
   return count;
+}
+
+/** The role that a user has as of now; null where the account is switched off or unknown. */
+export async function activeRoleOf(db: Database, userId: string): Promise<Role | null> {
+  const user = await db.selectFrom('user_account').select('role').where('id', '=', userId).where('is_active', '=', true).executeTakeFirst();
+  return user?.role ?? null;
 }
 
 /** The API keys of a user, the newest first. */

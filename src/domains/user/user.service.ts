@@ -1,9 +1,10 @@
-import { UniqueConstraintViolationException } from '@mikro-orm/core';
+import { ForeignKeyConstraintViolationException, LockMode, UniqueConstraintViolationException } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { Role } from '../../auth/viewer.js';
 import { encodeId } from '../../graphql/id.js';
 import { BadUserInput, Conflict, NotFound } from '../../shared/errors.js';
 import { Employee } from '../employee/employee.entity.js';
+import { ApiKey } from './api-key.entity.js';
 import { SessionRecord } from './session.entity.js';
 import { User } from './user.entity.js';
 
@@ -13,7 +14,7 @@ import { User } from './user.entity.js';
  */
 export function setRole(em: SqlEntityManager, userId: string, role: Role): Promise<User> {
   return em.transactional(async (transaction) => {
-    const user = await findUser(transaction, userId);
+    const user = await findForChange(transaction, userId);
     if (role !== Role.ADMIN) await keepAnAdministrator(transaction, user);
     user.role = role;
     return user;
@@ -21,15 +22,16 @@ export function setRole(em: SqlEntityManager, userId: string, role: Role): Promi
 }
 
 /**
- * Switches a user on or off; off ends every session.
+ * Switches a user on or off; off ends every session and API key.
  * @throws NotFound; Conflict where no active administrator would be left
  */
 export function setActive(em: SqlEntityManager, userId: string, isActive: boolean): Promise<User> {
   return em.transactional(async (transaction) => {
-    const user = await findUser(transaction, userId);
+    const user = await findForChange(transaction, userId);
     if (!isActive) {
       await keepAnAdministrator(transaction, user);
       await transaction.nativeDelete(SessionRecord, { userId });
+      await transaction.nativeDelete(ApiKey, { userId });
     }
     user.isActive = isActive;
     return user;
@@ -41,10 +43,9 @@ export function setActive(em: SqlEntityManager, userId: string, isActive: boolea
  * @throws NotFound; BadUserInput where there is no such employee, or another user is that employee
  */
 export async function setEmployee(em: SqlEntityManager, userId: string, employeeId: string | null): Promise<User> {
-  const user = await findUser(em, userId);
-  if (employeeId !== null && (await em.count(Employee, { id: employeeId })) === 0) {
-    throw BadUserInput.ofFields([{ field: 'employeeId', message: 'is not an employee that exists' }]);
-  }
+  const user = await em.findOne(User, userId);
+  if (!user) throw new NotFound('user', encodeId('user', userId));
+  if (employeeId !== null && (await em.count(Employee, { id: employeeId })) === 0) throw noSuchEmployee();
   user.employeeId = employeeId;
   try {
     await em.flush();
@@ -52,13 +53,18 @@ export async function setEmployee(em: SqlEntityManager, userId: string, employee
     if (error instanceof UniqueConstraintViolationException) {
       throw BadUserInput.ofFields([{ field: 'employeeId', message: 'already belongs to another user' }]);
     }
-    throw error;
+    throw error instanceof ForeignKeyConstraintViolationException ? noSuchEmployee() : error;
   }
   return user;
 }
 
-async function findUser(em: SqlEntityManager, id: string): Promise<User> {
-  const user = await em.findOne(User, id);
+const noSuchEmployee = (): BadUserInput => BadUserInput.ofFields([{ field: 'employeeId', message: 'is not an employee that exists' }]);
+
+/** The account, kept from changing until the transaction ends: no session or API key is opened meanwhile. */
+async function findForChange(em: SqlEntityManager, id: string): Promise<User> {
+  // One at a time: two administrators who switch each other off would leave none.
+  await em.execute(`select pg_advisory_xact_lock(hashtext('user.administrators'))`);
+  const user = await em.findOne(User, id, { lockMode: LockMode.PESSIMISTIC_WRITE });
   if (!user) throw new NotFound('user', encodeId('user', id));
   return user;
 }
@@ -66,8 +72,6 @@ async function findUser(em: SqlEntityManager, id: string): Promise<User> {
 /** Nobody but an administrator can make one, so the last one stays. */
 async function keepAnAdministrator(em: SqlEntityManager, user: User): Promise<void> {
   if (user.role !== Role.ADMIN || !user.isActive) return;
-  // One at a time: two administrators who switch each other off would leave none.
-  await em.execute(`select pg_advisory_xact_lock(hashtext('user.administrators'))`);
   const others = await em.count(User, { role: Role.ADMIN, isActive: true, id: { $ne: user.id } });
   if (others === 0) throw new Conflict('This is the last active administrator; make another one first.');
 }

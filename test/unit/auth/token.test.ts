@@ -1,0 +1,131 @@
+import { createHash, createHmac } from 'node:crypto';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import jwt from 'jsonwebtoken';
+import { hashToken, randomToken, TokenSigner } from '../../../src/auth/token.js';
+import { Role, SCOPES } from '../../../src/auth/viewer.js';
+
+const secret = 'vT5rQ0xYw8LkZp3BnM6sHd1FgJc9aEuI2o';
+const owner = {
+  userId: '0195b1c2-0000-7000-8000-000000000001',
+  role: Role.MANAGER,
+  employeeId: '0195b1c2-0000-7000-8000-000000000002',
+  sessionId: '0195b1c2-0000-7000-8000-000000000003',
+};
+const invalid = { kind: 'stranger', reason: 'The access token is not valid; sign in again.' };
+const expired = { kind: 'stranger', reason: 'The access token has expired; refresh the session.' };
+const viewer = { kind: 'session', userId: owner.userId, role: Role.MANAGER, employeeId: owner.employeeId, credentialId: owner.sessionId, scopes: SCOPES };
+
+/** Signs claims by hand, right but for what is changed; `undefined` leaves a claim out. */
+function forge(changed: Record<string, unknown> = {}, header: Record<string, unknown> = {}): string {
+  const now = Math.floor(Date.now() / 1000);
+  const claims = { sub: owner.userId, typ: 'access', role: owner.role, sid: owner.sessionId, emp: owner.employeeId, iss: 'auspex', aud: 'auspex:graphql', iat: now, exp: now + 900, ...changed };
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const signed = `${part({ alg: 'HS256', typ: 'JWT', ...header })}.${part(claims)}`;
+  return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
+}
+
+afterEach(() => {
+  jest.restoreAllMocks();
+});
+
+describe('TokenSigner', () => {
+  it('reads back whom it has signed for, with every scope', () => {
+    const signer = new TokenSigner(secret, 900);
+    expect(signer.verify(signer.sign(owner).token)).toEqual(viewer);
+    expect(signer.verify(signer.sign({ ...owner, employeeId: null }).token)).toEqual({ ...viewer, employeeId: null });
+  });
+
+  it('says when the token ends, to the second that stands in it', () => {
+    const { token, expiresAt } = new TokenSigner(secret, 900).sign(owner);
+    const claims = jwt.decode(token) as jwt.JwtPayload;
+    expect((claims.exp ?? 0) * 1000).toBe(expiresAt.getTime());
+    expect((claims.exp ?? 0) - (claims.iat ?? 0)).toBe(900);
+  });
+
+  it('puts nothing into a token but who it is for and what it is', () => {
+    const { token } = new TokenSigner(secret, 900).sign(owner);
+    expect(jwt.decode(token, { complete: true })?.header).toEqual({ alg: 'HS256', typ: 'JWT' });
+    expect(Object.keys(jwt.decode(token) as object).sort()).toEqual(['aud', 'emp', 'exp', 'iat', 'iss', 'role', 'sid', 'sub', 'typ']);
+  });
+
+  it('takes a token forged by hand where all is right with it, which the tests of wrong ones rest on', () => {
+    expect(new TokenSigner(secret, 900).verify(forge())).toEqual(viewer);
+  });
+
+  it('takes a token of another signer with the same secret, and none of one with another', () => {
+    const { token } = new TokenSigner(secret, 900).sign(owner);
+    expect(new TokenSigner(secret, 1).verify(token)).toEqual(viewer);
+    expect(new TokenSigner(`${secret}x`, 900).verify(token)).toEqual(invalid);
+  });
+
+  it.each(['sub', 'typ', 'role', 'sid', 'emp', 'iss', 'aud', 'exp'])('refuses a token without %s', (claim) => {
+    expect(new TokenSigner(secret, 900).verify(forge({ [claim]: undefined }))).toEqual(invalid);
+  });
+
+  it.each([
+    ['sub', 'nobody'],
+    ['sub', 5],
+    ['typ', 'refresh'],
+    ['role', 'ROOT'],
+    ['role', 'admin'],
+    ['sid', ''],
+    ['emp', ''],
+    ['emp', 'all'],
+    ['iss', 'Auspex'],
+    ['aud', 'auspex'],
+    ['aud', []],
+    ['exp', '9999999999'],
+    ['exp', null],
+    ['nbf', 9_999_999_999],
+    ['nbf', 'soon'],
+  ])('refuses a token whose %s is %j', (claim, value) => {
+    expect(new TokenSigner(secret, 900).verify(forge({ [claim]: value }))).toEqual(invalid);
+  });
+
+  it.each(['none', 'None', 'HS384', 'HS512', 'RS256', 'ES256', 'PS256', '', null, ['HS256']])('refuses the algorithm %j', (alg) => {
+    expect(new TokenSigner(secret, 900).verify(forge({}, { alg }))).toEqual(invalid);
+  });
+
+  it.each(['', '.', '..', 'a', 'a.b', 'a.b.c', 'e30.e30.', '{}', 'null', '\0', 'x'.repeat(1_000_000)])('never throws, whatever it is given', (token) => {
+    expect(new TokenSigner(secret, 900).verify(token)).toEqual(invalid);
+  });
+
+  it('refuses a token from the second in which it ends, though it has verified it before', () => {
+    const signer = new TokenSigner(secret, 900);
+    const start = Date.now();
+    const { token, expiresAt } = signer.sign(owner);
+    expect(signer.verify(token)).toEqual(viewer);
+    const now = jest.spyOn(Date, 'now').mockReturnValue(expiresAt.getTime() - 1);
+    expect(signer.verify(token)).toEqual(viewer);
+    now.mockReturnValue(expiresAt.getTime());
+    expect(signer.verify(token)).toEqual(expired);
+    now.mockReturnValue(start);
+    expect(signer.verify(token)).toEqual(viewer);
+  });
+
+  it('verifies a token once, and one that differs in a letter anew', () => {
+    const verify = jest.spyOn(jwt, 'verify');
+    const signer = new TokenSigner(secret, 900);
+    const { token } = signer.sign(owner);
+    for (let call = 0; call < 3; call++) expect(signer.verify(token)).toEqual(viewer);
+    expect(verify).toHaveBeenCalledTimes(1);
+    expect(signer.verify(`${token.slice(0, -2)}AA`)).toEqual(invalid);
+    expect(verify).toHaveBeenCalledTimes(2);
+  });
+
+  it('remembers no token that was no good', () => {
+    const verify = jest.spyOn(jwt, 'verify');
+    const signer = new TokenSigner(secret, 900);
+    for (let call = 0; call < 3; call++) signer.verify('a.b.c');
+    expect(verify).toHaveBeenCalledTimes(3);
+  });
+});
+
+describe('an opaque token', () => {
+  it('holds 256 random bits, and is stored as its SHA-256', () => {
+    const tokens = Array.from({ length: 1000 }, randomToken);
+    expect(new Set(tokens).size).toBe(1000);
+    for (const token of tokens) expect(Buffer.from(token, 'base64url')).toHaveLength(32);
+    expect(hashToken('a')).toBe(createHash('sha256').update('a').digest('hex'));
+  });
+});
