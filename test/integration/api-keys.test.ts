@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { sql } from 'kysely';
 import { TokenSigner } from '../../src/auth/token.js';
 import { Role } from '../../src/auth/viewer.js';
 import { newId } from '../../src/database/base.entity.js';
@@ -60,6 +61,18 @@ async function expectRefused(asker: Asker, document: string, variables: Record<s
   return answer;
 }
 
+/** Holds a row until `count` statements wait for it, so that calls that come at once surely meet. */
+async function meeting<Result>(table: 'user_account', id: string, count: number, calls: () => Promise<Result>[]): Promise<Result[]> {
+  const waiting = sql<{ count: number }>`select count(*)::integer as count from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+  const { asked } = await gateway.db.transaction().execute(async (holder) => {
+    await holder.selectFrom(table).select('id').where('id', '=', id).forUpdate().execute();
+    const promises = calls();
+    for (let look = 0; look < 400 && ((await waiting.execute(gateway.db)).rows[0]?.count ?? 0) < count; look++) await sleep(10);
+    return { asked: promises };
+  });
+  return Promise.all(asked);
+}
+
 async function expectDead({ apiKey }: Key): Promise<void> {
   const answer = await whoIs({ apiKey });
   expect([answer.status, codesOf(answer), answer.data]).toEqual([401, ['UNAUTHENTICATED'], { me: null }]);
@@ -115,7 +128,7 @@ describe('createApiKey', () => {
     const times = { created_at: new Date(), updated_at: new Date() };
     const rows = Array.from({ length: 49 }, () => ({ id: newId(), user_id: person.uuid, name: 'a key', prefix: 'auspex_', secret_hash: newId(), scopes: ['predict'], last_used_at: null, expires_at: null, ...times }));
     await gateway.db.insertInto('api_key').values(rows).execute();
-    const answers = await Promise.all(Array.from({ length: 5 }, () => gateway.ask<Any>({ token: person.token }, CREATE, { name: 'one more' })));
+    const answers = await meeting('user_account', person.uuid, 5, () => Array.from({ length: 5 }, () => gateway.ask<Any>({ token: person.token }, CREATE, { name: 'one more' })));
     expect(answers.flatMap(codesOf)).toEqual(Array<string>(4).fill('CONFLICT'));
     expect(await keysOf(person)).toHaveLength(50);
     expect((await gateway.ask<Any>({ token: person.token }, '{ apiKeys { id } }')).data.apiKeys).toHaveLength(50);

@@ -304,6 +304,14 @@ describe('an API key', () => {
     await refused(() => remove(key, company.deep));
   });
 
+  it('that may only write does not read a salary by what a change answers', async () => {
+    const key = await keyOf('admin', ['employees:write']);
+    const answer = await update(key, company.deep, {}, 'id salary');
+    expect(codesOf(answer)).toEqual(['FORBIDDEN']);
+    expect(answer.errors[0]?.path).toEqual(['updateEmployee', 'salary']);
+    expect(answer.data?.updateEmployee.salary).toBeNull();
+  });
+
   it('that may not read sees no employee', async () => {
     const key = await keyOf('admin', ['employees:write']);
     for (const document of ['{ employees { nodes { name } } }', '{ departments { name } }', `{ employee(id: "${company.deep}") { name } }`]) {

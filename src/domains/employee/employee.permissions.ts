@@ -16,6 +16,8 @@ const mayOrder = permit<unknown, { orderBy?: EmployeeOrder | null }>(({ viewer, 
 
 const maySeeSalary = permit<EmployeeRow>(async ({ viewer, parent, context }) => {
   if (viewer.kind === 'stranger') return new Unauthenticated(viewer.reason);
+  // An answer to a change shows the employee; a key that may only write must not read salaries by it.
+  if (!viewer.scopes.includes('employees:read')) return new Forbidden('This API key lacks the scope employees:read.');
   return (await seesSalary(viewer, parent, context)) ? true : new Forbidden('You may not see this salary.');
 });
 

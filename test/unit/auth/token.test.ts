@@ -16,12 +16,12 @@ const expired = { kind: 'stranger', reason: 'The access token has expired; refre
 const viewer = { kind: 'session', userId: owner.userId, role: Role.MANAGER, employeeId: owner.employeeId, credentialId: owner.sessionId, scopes: SCOPES };
 
 /** Signs claims by hand, right but for what is changed; `undefined` leaves a claim out. */
-function forge(changed: Record<string, unknown> = {}, header: Record<string, unknown> = {}): string {
+function forge(changed: Record<string, unknown> = {}, header: Record<string, unknown> = {}, hash = 'sha256'): string {
   const now = Math.floor(Date.now() / 1000);
   const claims = { sub: owner.userId, typ: 'access', role: owner.role, sid: owner.sessionId, emp: owner.employeeId, iss: 'auspex', aud: 'auspex:graphql', iat: now, exp: now + 900, ...changed };
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const signed = `${part({ alg: 'HS256', typ: 'JWT', ...header })}.${part(claims)}`;
-  return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
+  return `${signed}.${createHmac(hash, secret).update(signed).digest('base64url')}`;
 }
 
 afterEach(() => {
@@ -84,6 +84,10 @@ describe('TokenSigner', () => {
 
   it.each(['none', 'None', 'HS384', 'HS512', 'RS256', 'ES256', 'PS256', '', null, ['HS256']])('refuses the algorithm %j', (alg) => {
     expect(new TokenSigner(secret, 900).verify(forge({}, { alg }))).toEqual(invalid);
+  });
+
+  it.each(['384', '512'])('refuses HS%s, though its signature is right', (bits) => {
+    expect(new TokenSigner(secret, 900).verify(forge({}, { alg: `HS${bits}` }, `sha${bits}`))).toEqual(invalid);
   });
 
   it.each(['', '.', '..', 'a', 'a.b', 'a.b.c', 'e30.e30.', '{}', 'null', '\0', 'x'.repeat(1_000_000)])('never throws, whatever it is given', (token) => {
