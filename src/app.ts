@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import path from 'node:path';
 import fastifyApollo, { fastifyApolloDrainPlugin } from '@as-integrations/fastify';
+import type { FastifyInstance } from 'fastify';
 import { sql } from 'kysely';
 import { LoginThrottle } from './auth/login-throttle.js';
 import { TokenSigner } from './auth/token.js';
@@ -47,8 +48,7 @@ export async function openApp(config: Config, log: Logger): Promise<App> {
   const opened = new AsyncDisposableStack();
   try {
     const dataDir = dataDirOf(config);
-    const [database, { cache, predictor }] = await Promise.all([openData(config, dataDir, opened), openInference(config, log, opened)]);
-    const { db, orm } = database;
+    const [{ db, orm }, { cache, predictor }] = await bothOrNeither(openData(config, dataDir, opened), openInference(config, log, opened));
     const tokens = new TokenSigner(config.jwtSecret ?? keptSecret(dataDir), config.accessTokenTtlSeconds);
     const instances = openDomains({ db, predictor, tokens, log, throttle: new LoginThrottle(config.throttle), settings: config }, opened);
 
@@ -71,13 +71,11 @@ export async function openApp(config: Config, log: Logger): Promise<App> {
     });
     let isDraining = false;
     addHealthRoutes(server, healthCheck(db, cache, predictor), () => isDraining);
-    await server.listen({ host: config.host, port: config.port });
-    const address = server.server.address();
-    const port = typeof address === 'object' && address ? address.port : config.port;
     opened.defer(() => apollo.stop());
+    const port = await listen(server, config);
 
     return {
-      url: `http://${config.host === '0.0.0.0' ? 'localhost' : config.host}:${port}/graphql`,
+      url: `http://${urlHost(config.host)}:${port}/graphql`,
       dataDir,
       demo: config.hasDemoData ? demoAccounts : null,
       async close() {
@@ -90,6 +88,35 @@ export async function openApp(config: Config, log: Logger): Promise<App> {
     throw error;
   }
 }
+
+/** Waits for both also where one fails, so that what the other opens is closed as well. */
+async function bothOrNeither<One, Other>(one: Promise<One>, other: Promise<Other>): Promise<[One, Other]> {
+  await Promise.allSettled([one, other]);
+  return Promise.all([one, other]);
+}
+
+/**
+ * Listens; answers the port.
+ * @throws ConfigError where the address cannot be had
+ */
+async function listen(server: FastifyInstance, { host, port }: Config): Promise<number> {
+  try {
+    await server.listen({ host, port });
+  } catch (error) {
+    const reason = {
+      EADDRINUSE: `PORT ${port} is taken on ${host}; stop what listens there, or set another`,
+      EACCES: `PORT ${port} may not be used by this user; set one above 1023`,
+      EADDRNOTAVAIL: `HOST ${host} is no address of this machine`,
+      ENOTFOUND: `HOST ${host} is not known`,
+    }[String((error as NodeJS.ErrnoException).code)];
+    throw reason === undefined ? error : new ConfigError([reason]);
+  }
+  const address = server.server.address();
+  return typeof address === 'object' && address ? address.port : port;
+}
+
+/** A host as URLs have it; an address that stands for all of this machine's becomes one that can be opened. */
+const urlHost = (host: string): string => (host === '0.0.0.0' || host === '::' ? 'localhost' : host.includes(':') ? `[${host}]` : host);
 
 /** The database: opened, migrated, and filled with demo data where that is asked for. */
 async function openData(config: Config, dataDir: string, opened: AsyncDisposableStack) {

@@ -5,8 +5,8 @@ export interface Config {
   isProduction: boolean;
   host: string;
   port: number;
-  /** Trust `X-Forwarded-*` of a proxy in front; only then is a forwarded client address believed. */
-  trustProxy: boolean;
+  /** Proxies in front that each add the caller's address to `X-Forwarded-For`; 0: nobody's word is taken for an address. */
+  trustedProxies: number;
   corsOrigins: string[];
   /** Where the embedded database and generated secrets lie; absent: chosen beside the project. */
   dataDir: string | undefined;
@@ -85,7 +85,7 @@ const environment = z.object({
   NODE_ENV: z.enum(['development', 'production', 'test'], 'must be development, production or test').default('development'),
   HOST: z.string().optional(),
   PORT: whole(0, 65_535).default(4000),
-  TRUST_PROXY: boolean.default(false),
+  TRUST_PROXY: z.union([boolean.transform(Number), whole(0, 10)], 'must be true, false, or how many proxies there are, from 0 to 10').default(0),
   CORS_ORIGINS: list.optional(),
   DATA_DIR: z.string().optional(),
   DATABASE_URL: url('postgres:', 'postgresql:').optional(),
@@ -134,8 +134,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const present = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value.trim() !== ''));
   const parsed = environment.safeParse(present);
   const problems = parsed.success ? [] : parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`);
+  if (present.JWT_SECRET) problems.push(...secretProblems(present.JWT_SECRET));
   if (present.NODE_ENV === 'production') problems.push(...productionProblems(present));
-  else if (present.JWT_SECRET) problems.push(...secretProblems(present.JWT_SECRET));
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
 
   const read = parsed.data;
@@ -144,7 +144,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     isProduction,
     host: read.HOST ?? (isProduction ? '0.0.0.0' : 'localhost'),
     port: read.PORT,
-    trustProxy: read.TRUST_PROXY,
+    trustedProxies: read.TRUST_PROXY,
     corsOrigins: read.CORS_ORIGINS ?? (isProduction ? [] : ['https://studio.apollographql.com']),
     dataDir: read.DATA_DIR,
     databaseUrl: read.DATABASE_URL,
@@ -185,13 +185,13 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
 
 /** What would be unsafe in production unless it was asked for in so many words. */
 function productionProblems(env: Readonly<Record<string, string | undefined>>): string[] {
-  const problems = env.JWT_SECRET
-    ? secretProblems(env.JWT_SECRET)
-    : ['JWT_SECRET must be set in production; make one with: openssl rand -base64 48'];
-  if (!env.DATABASE_URL && env.ALLOW_EMBEDDED_DATABASE !== 'true') {
-    problems.push('DATABASE_URL must be set in production; to run on the embedded database all the same, set ALLOW_EMBEDDED_DATABASE=true');
-  }
-  return problems;
+  const isEmbeddedAllowed = boolean.safeParse(env.ALLOW_EMBEDDED_DATABASE).data === true;
+  return [
+    ...(env.JWT_SECRET ? [] : ['JWT_SECRET must be set in production; make one with: openssl rand -base64 48']),
+    ...(env.DATABASE_URL || isEmbeddedAllowed
+      ? []
+      : ['DATABASE_URL must be set in production; to run on the embedded database all the same, set ALLOW_EMBEDDED_DATABASE=true']),
+  ];
 }
 
 function secretProblems(secret: string): string[] {

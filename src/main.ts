@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
+import { explain } from './shared/errors.js';
 
 const neededMajor = 24;
 
 /** Starts the gateway and stops it on SIGTERM or SIGINT. What cannot start says why, in one message, and exits 1. */
 async function main(): Promise<void> {
   if (Number(process.versions.node.split('.')[0]) < neededMajor) {
-    throw new Error(`Auspex needs Node ${neededMajor} or newer; this is Node ${process.versions.node}. Install it from https://nodejs.org.`);
+    fail(`Auspex needs Node ${neededMajor} or newer; this is Node ${process.versions.node}. Install it from https://nodejs.org.`);
   }
   if (existsSync('.env')) process.loadEnvFile('.env');
 
@@ -45,8 +46,9 @@ function readyLine({ url, dataDir, demo }: { url: string; dataDir: string; demo:
   return `Auspex is ready at ${url}${accounts} | data in ${dataDir}`;
 }
 
-main().catch((error: unknown) => {
-  const isExplained = error instanceof Error && ['ConfigError', 'EmbeddedPostgresError'].includes(error.name);
-  process.stderr.write(`${error instanceof Error ? (isExplained ? error.message : (error.stack ?? error.message)) : String(error)}\n`);
+function fail(reason: string): never {
+  process.stderr.write(`${reason}\n`);
   process.exit(1);
-});
+}
+
+main().catch((error: unknown) => fail(explain(error)));

@@ -17,7 +17,10 @@ export interface OpenDatabase {
   close(): Promise<void>;
 }
 
-/** Opens the database that the configuration names, or starts one. */
+/**
+ * Opens the database that the configuration names, or starts one.
+ * @throws EmbeddedPostgresError
+ */
 export async function openDatabase(location: DatabaseLocation, options: Omit<OrmOptions, 'url'>): Promise<OpenDatabase> {
   const embedded = location.databaseUrl === undefined ? await startEmbeddedPostgres({ dir: location.dataDir }) : null;
   const url = location.databaseUrl ?? embedded?.url ?? '';

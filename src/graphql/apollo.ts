@@ -33,7 +33,7 @@ export function createApollo({ schema, executor, limits, isIntrospectionOpen, ha
     includeStacktraceInErrorResponses: false,
     persistedQueries: false,
     stopOnTerminationSignals: false,
-    formatError: createErrorFormatter(log),
+    formatError: createErrorFormatter({ log, hidesSuggestions: !isIntrospectionOpen }),
     logger: log,
     plugins: [
       drain,

@@ -1,16 +1,13 @@
 import type { GatewayExecutor, GatewayInterface } from '@apollo/server-gateway-interface';
 import {
   execute,
-  getNamedType,
   getOperationAST,
   GraphQLError,
   isEnumType,
-  isInputType,
   isNonNullType,
   isSpecifiedScalarType,
   Kind,
   OperationTypeNode,
-  typeFromAST,
   TypeInfo,
   visit,
   visitWithTypeInfo,
@@ -20,6 +17,7 @@ import {
   type ExecutionResult,
   type GraphQLSchema,
   type OperationDefinitionNode,
+  type TypeNode,
   type VariableDefinitionNode,
 } from 'graphql';
 import { compileQuery, isCompiledQuery, type CompiledQuery } from 'graphql-jit';
@@ -47,8 +45,9 @@ export function createExecutor(schema: GraphQLSchema, kind: ExecutorKind): Gatew
 }
 
 function referenceExecutor(schema: GraphQLSchema): GatewayExecutor {
-  return async ({ document, operationName, context, request }) =>
-    execute({ schema, document, operationName, contextValue: context, variableValues: request.variables });
+  // The name as it was asked for: Apollo Server's own `operationName` is null where the document has none of that name.
+  return async ({ document, context, request: { operationName, variables } }) =>
+    execute({ schema, document, operationName, contextValue: context, variableValues: variables });
 }
 
 /** Compiles what graphql-jit executes just as graphql-js does, and leaves the rest to graphql-js. */
@@ -119,14 +118,13 @@ function isSafeToCompile(schema: GraphQLSchema, document: DocumentNode, operatio
 
 const isNode = (parent: ASTNode | readonly ASTNode[] | undefined): parent is ASTNode => parent !== undefined && 'kind' in parent;
 
-function hasOddDefault(schema: GraphQLSchema, { defaultValue, type: typeNode }: VariableDefinitionNode): boolean {
+function hasOddDefault(schema: GraphQLSchema, { defaultValue, type }: VariableDefinitionNode): boolean {
   if (!defaultValue) return false;
-  // A type node of any kind; the overloads of typeFromAST want to know which.
-  const type = typeFromAST(schema, typeNode as Parameters<typeof typeFromAST>[1]);
-  if (!type || !isInputType(type)) return true;
-  const named = getNamedType(type);
-  return !isSpecifiedScalarType(named) && !isEnumType(named);
+  const named = schema.getType(typeName(type));
+  return !named || !(isSpecifiedScalarType(named) || isEnumType(named));
 }
+
+const typeName = (node: TypeNode): string => (node.kind === Kind.NAMED_TYPE ? node.name.value : typeName(node.type));
 
 /** Apollo Server reads `extensions` of every error, which graphql-jit leaves out, and locations, which it gives without a source. */
 function withExtensions(result: ExecutionResult): ExecutionResult {

@@ -1,10 +1,15 @@
 import type { ApolloServerPlugin } from '@apollo/server';
+import { ApolloServerValidationErrorCode } from '@apollo/server/errors';
 import {
   getNamedType,
+  getNullableType,
   GraphQLError,
   isObjectType,
   isInterfaceType,
+  isListType,
   Kind,
+  SchemaMetaFieldDef,
+  TypeMetaFieldDef,
   type DocumentNode,
   type FieldNode,
   type FragmentDefinitionNode,
@@ -28,9 +33,14 @@ export interface OperationSize {
   depth: number;
   aliases: number;
   rootFields: number;
-  /** Objects that the answer may hold: each object field counts 1, times the sizes of the lists around it. */
+  /** Objects that the answer may hold, with the sizes that pages and lists may have. */
   cost: number;
+  /** Fields at any depth, those of a fragment at each of its spreads. */
+  fields: number;
 }
+
+/** Items to count on in a list of objects that neither has pages nor a hint. */
+const unknownListSize = 5;
 
 type Variables = Readonly<Record<string, unknown>>;
 
@@ -45,6 +55,8 @@ export function queryLimits(limits: QueryLimits): ApolloServerPlugin {
           for (const name of ['depth', 'aliases', 'rootFields', 'cost'] as const) {
             if (size[name] > limits[name]) throw tooMuch(name, size[name], limits[name]);
           }
+          // Fragments that spread each other twice make a short document long: what is walked or compiled is its full length.
+          if (size.fields > limits.tokens) throw tooMuch('fields', size.fields, limits.tokens);
           return Promise.resolve();
         },
       }),
@@ -57,14 +69,26 @@ function tooMuch(name: keyof OperationSize, actual: number, limit: number): Grap
     aliases: 'uses more aliases than',
     rootFields: 'asks for more root fields than',
     cost: 'may give more objects than',
+    fields: 'selects, with its fragments spread out, more fields than',
   }[name];
   const advice = name === 'cost' ? 'ask for smaller pages, fewer rows, or in several operations' : 'ask in several operations';
   return new GraphQLError(`The operation ${what} ${limit} (${Number.isFinite(actual) ? actual : 'without bound'}); ${advice}.`, {
-    extensions: { code: 'QUERY_TOO_LARGE', limit: name, maximum: limit, http: { status: 400 } },
+    extensions: { code: 'QUERY_TOO_LARGE', limit: name === 'fields' ? 'tokens' : name, maximum: limit, http: { status: 400 } },
   });
 }
 
-/** Measures an operation that has passed validation, with the sizes that its variables give. Introspection counts nothing. */
+/**
+ * The words for a document that was refused for its size before it could be measured, by the parser or by validation;
+ * null for any other error. graphql-js marks its own two refusals by nothing but their messages.
+ */
+export function sizeRefusal({ message, extensions }: GraphQLError): string | null {
+  const tokens = /^Syntax Error: Document contains more tha[nt] (\d+) tokens\./.exec(message)?.[1];
+  if (tokens !== undefined) return `The document has more than ${tokens} tokens; ask in several operations.`;
+  const isAborted = message === 'Validation aborted.' || extensions.validationErrorCode === ApolloServerValidationErrorCode.MAX_RECURSIVE_SELECTIONS_EXCEEDED;
+  return isAborted ? 'The document repeats its fields or fragments too often; ask for each once.' : null;
+}
+
+/** Measures an operation that has passed validation, with the sizes that its variables give. Introspection counts its aliases and fields. */
 export function measure(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, variables: Variables): OperationSize {
   const fragments = new Map<string, FragmentDefinitionNode>();
   for (const definition of document.definitions) {
@@ -72,16 +96,16 @@ export function measure(schema: GraphQLSchema, document: DocumentNode, operation
   }
   const measuring = new Measuring(schema, fragments, withDefaults(operation, variables));
   const root = schema.getRootType(operation.operation);
-  const inside = root ? measuring.selection(operation.selectionSet, root.name) : { depth: 0, aliases: 0, fields: 0, cost: 0 };
-  return { depth: inside.depth, aliases: inside.aliases, rootFields: inside.fields, cost: inside.cost };
+  const inside = root ? measuring.selection(operation.selectionSet, root.name) : nothing;
+  return { ...inside, rootFields: inside.topFields };
 }
 
-interface Inside {
-  depth: number;
-  aliases: number;
-  fields: number;
-  cost: number;
+interface Inside extends Omit<OperationSize, 'rootFields'> {
+  /** Fields of the outermost selection. */
+  topFields: number;
 }
+
+const nothing: Inside = { depth: 0, aliases: 0, topFields: 0, fields: 0, cost: 0 };
 
 class Measuring {
   /** A fragment is measured once however often it is spread: nested spreads would otherwise double at each level. */
@@ -94,7 +118,7 @@ class Measuring {
   ) {}
 
   selection(set: SelectionSetNode, typeName: string): Inside {
-    const total: Inside = { depth: 0, aliases: 0, fields: 0, cost: 0 };
+    const total: Inside = { ...nothing };
     for (const node of set.selections) {
       const inside =
         node.kind === Kind.FIELD
@@ -104,6 +128,7 @@ class Measuring {
             : this.#fragment(node.name.value);
       total.depth = Math.max(total.depth, inside.depth);
       total.aliases += inside.aliases;
+      total.topFields += inside.topFields;
       total.fields += inside.fields;
       total.cost += inside.cost;
     }
@@ -114,29 +139,48 @@ class Measuring {
     const known = this.#measured.get(name);
     if (known) return known;
     const fragment = this.fragments.get(name);
-    const inside = fragment ? this.selection(fragment.selectionSet, fragment.typeCondition.name.value) : { depth: 0, aliases: 0, fields: 0, cost: 0 };
+    const inside = fragment ? this.selection(fragment.selectionSet, fragment.typeCondition.name.value) : nothing;
     this.#measured.set(name, inside);
     return inside;
   }
 
   #field(node: FieldNode, typeName: string): Inside {
-    const name = node.name.value;
-    if (name === '__schema' || name === '__type') return { depth: 0, aliases: node.alias ? 1 : 0, fields: 1, cost: 1 };
-    const type = this.schema.getType(typeName);
-    const field = isObjectType(type) || isInterfaceType(type) ? type.getFields()[name] : undefined;
-    const aliases = node.alias ? 1 : 0;
-    const size = field ? this.#listSize(node, field) : 1;
-    if (!node.selectionSet || !field) return { depth: 1, aliases, fields: 1, cost: size > 1 ? size : 0 };
+    const field = this.#definition(node, typeName);
+    const own = { aliases: node.alias ? 1 : 0, topFields: 1, fields: 1 };
+    if (!node.selectionSet || !field) return { ...own, depth: 1, cost: 0 };
     const inside = this.selection(node.selectionSet, getNamedType(field.type).name);
-    return { depth: inside.depth + 1, aliases: aliases + inside.aliases, fields: 1, cost: 1 + size * Math.max(1, inside.cost) };
+    const isIntrospection = field === SchemaMetaFieldDef || field === TypeMetaFieldDef;
+    return {
+      ...own,
+      aliases: own.aliases + inside.aliases,
+      fields: own.fields + inside.fields,
+      // Tools ask for the schema in one operation that nests deep and is as large as the schema, which nobody can enlarge.
+      depth: isIntrospection ? 1 : inside.depth + 1,
+      cost: isIntrospection ? 1 : this.#cost(node, field, typeName, inside.cost),
+    };
   }
 
-  /** How many items the field may give: its page size, the hinted size, else 1. */
-  #listSize(node: FieldNode, field: GraphQLField<unknown, unknown>): number {
+  #definition({ name }: FieldNode, typeName: string): GraphQLField<unknown, unknown> | undefined {
+    const type = this.schema.getType(typeName);
+    if (type === this.schema.getQueryType()) {
+      if (name.value === SchemaMetaFieldDef.name) return SchemaMetaFieldDef;
+      if (name.value === TypeMetaFieldDef.name) return TypeMetaFieldDef;
+    }
+    return isObjectType(type) || isInterfaceType(type) ? type.getFields()[name.value] : undefined;
+  }
+
+  /** The objects that an object field may give, with those inside each of them. */
+  #cost(node: FieldNode, field: GraphQLField<unknown, unknown>, typeName: string, inside: number): number {
     const hint = field.extensions.listSize as ListSize | undefined;
-    if (typeof hint === 'number') return hint;
-    if (hint) return this.#length(this.#argument(node, hint.lengthOf));
-    if (!field.args.some((argument) => argument.name === 'first' || argument.name === 'last')) return 1;
+    if (typeof hint === 'number') return hint * (1 + inside);
+    if (hint) return Math.max(1, this.#length(this.#argument(node, hint.lengthOf))) * (1 + inside);
+    // A connection gives as much as its page has of what is asked inside, be that its nodes or its edges.
+    if (field.args.some(({ name }) => name === 'first' || name === 'last')) return 1 + this.#pageSize(node) * Math.max(1, inside);
+    const isCounted = typeName.endsWith('Connection');
+    return (isListType(getNullableType(field.type)) && !isCounted ? unknownListSize : 1) * (1 + inside);
+  }
+
+  #pageSize(node: FieldNode): number {
     const asked = [this.#number(this.#argument(node, 'first')), this.#number(this.#argument(node, 'last'))].filter((size) => size !== null);
     return Math.min(asked.length > 0 ? Math.max(...asked, 1) : defaultPageSize, maxPageSize);
   }

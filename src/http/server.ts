@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
 import cors from '@fastify/cors';
-import fastify, { type FastifyError, type FastifyInstance } from 'fastify';
+import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from '../shared/logger.js';
 
 export interface HttpOptions {
   maxBodyBytes: number;
-  trustProxy: boolean;
+  /** Proxies in front that each add an address to `X-Forwarded-For`. What a caller wrote there itself comes before theirs and is not believed. */
+  trustedProxies: number;
   corsOrigins: string[];
   log: Logger;
 }
@@ -17,27 +19,48 @@ const requestTimeoutMs = 30_000;
 const securityHeaders = { 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer', 'x-frame-options': 'DENY' };
 
 /** Fastify as the gateway uses it: request ids, bounded bodies, errors in GraphQL's form. Routes are added by the caller. */
-export function createHttpServer({ maxBodyBytes, trustProxy, corsOrigins, log }: HttpOptions): FastifyInstance {
+export function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigins, log }: HttpOptions): FastifyInstance {
+  const refuse = (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
+    const status = error.statusCode ?? 500;
+    if (status >= 500) log.error({ err: error, requestId: request.id }, 'a request failed');
+    const { code, message } = told(error, status, maxBodyBytes);
+    void reply.code(status).send({ errors: [{ message, extensions: { code, requestId: request.id } }] });
+  };
   const server = fastify({
     bodyLimit: maxBodyBytes,
-    trustProxy,
+    trustProxy: trustedProxies > 0 && ((_address, hop) => hop < trustedProxies),
     requestTimeout: requestTimeoutMs,
     forceCloseConnections: 'idle',
+    // What comes over an open connection while the server drains is answered, and the connection closed.
+    return503OnClosing: false,
     genReqId: ({ headers }) => sentRequestId(headers['x-request-id']) ?? randomUUID(),
+    // A path that cannot be decoded fails before hooks and the error handler.
+    frameworkErrors: (error, request, reply) => refuse(error, request, reply.headers({ ...securityHeaders, 'x-request-id': request.id })),
   });
   server.addHook('onRequest', (request, reply, done) => {
     reply.headers(securityHeaders).header('x-request-id', request.id);
     done();
   });
+  // A shutdown waits for open connections: what is under way closes its own, and those that browsers open in advance go.
+  let isClosing = false;
+  const sockets = new Set<Socket>();
+  server.server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  server.addHook('preClose', (done) => {
+    isClosing = true;
+    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+    done();
+  });
+  server.addHook('onSend', (_request, reply, _payload, done) => {
+    if (isClosing) void reply.header('connection', 'close');
+    done();
+  });
   if (corsOrigins.length > 0) {
     void server.register(cors, { origin: corsOrigins, methods: ['GET', 'POST'], exposedHeaders: ['x-request-id', 'retry-after'], maxAge: 86_400 });
   }
-  server.setErrorHandler<FastifyError>((error, request, reply) => {
-    const status = error.statusCode ?? 500;
-    if (status >= 500) log.error({ err: error, requestId: request.id }, 'a request failed');
-    const { code, message } = told(error, status, maxBodyBytes);
-    return reply.code(status).send({ errors: [{ message, extensions: { code, requestId: request.id } }] });
-  });
+  server.setErrorHandler<FastifyError>(refuse);
   server.setNotFoundHandler((request, reply) =>
     reply.code(404).send({ errors: [{ message: `There is nothing at ${request.method} ${request.url.slice(0, 200)}; GraphQL is at /graphql.`, extensions: { code: 'NOT_FOUND' } }] }),
   );

@@ -1,24 +1,28 @@
 import 'reflect-metadata';
 import { existsSync } from 'node:fs';
-import { readConfig, type Config } from '../config.js';
+import { readConfig } from '../config.js';
 import { dataDirOf } from '../data-dir.js';
 import { openDatabase, type OpenDatabase } from '../database/open.js';
 import { domains } from '../domains/index.js';
+import { explain } from '../shared/errors.js';
 
-/** The configuration as the gateway itself would read it. */
-export function scriptConfig(): Config {
-  if (existsSync('.env')) process.loadEnvFile('.env');
-  return readConfig(process.env);
-}
-
-/** Opens the gateway's database for a script, runs the script, and closes the database again. */
+/**
+ * Opens the gateway's database, as the gateway itself would, for a script, runs the script, and closes it again. What
+ * cannot be done is said in one message, and the process exits 1.
+ */
 export async function withDatabase(run: (database: OpenDatabase) => Promise<void>): Promise<void> {
-  const config = scriptConfig();
-  const location = { databaseUrl: config.databaseUrl, dataDir: dataDirOf(config) };
-  const database = await openDatabase(location, { entities: domains.flatMap((domain) => domain.entities), poolSize: config.databasePoolSize });
   try {
-    await run(database);
-  } finally {
-    await database.close();
+    if (existsSync('.env')) process.loadEnvFile('.env');
+    const config = readConfig(process.env);
+    const location = { databaseUrl: config.databaseUrl, dataDir: dataDirOf(config) };
+    const database = await openDatabase(location, { entities: domains.flatMap((domain) => domain.entities), poolSize: config.databasePoolSize });
+    try {
+      await run(database);
+    } finally {
+      await database.close();
+    }
+  } catch (error) {
+    process.stderr.write(`${explain(error)}\n`);
+    process.exit(1);
   }
 }

@@ -93,3 +93,12 @@ export class ServiceUnavailable extends AppError {
     super('SERVICE_UNAVAILABLE', 503, message, { retryAfterSeconds });
   }
 }
+
+/** The errors of a start whose message says all that the reader needs: what is wrong and what to do. */
+const explainedErrors = new Set(['ConfigError', 'DatabaseUnreachable', 'EmbeddedPostgresError', 'ModelStoreError']);
+
+/** What to print where a process cannot go on: the message of an error that explains itself, the stack of any other. */
+export function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return explainedErrors.has(error.name) ? error.message : (error.stack ?? error.message);
+}

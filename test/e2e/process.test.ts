@@ -1,0 +1,260 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { createTestDatabase, type TestDatabase } from '../kit/database.js';
+import type { Any } from '../kit/gateway.js';
+import { buildProgram, reachableFolder, startProgram, type TestProcess } from '../kit/process.js';
+
+let folder: string;
+/** With an embedded database in it, made by the first test that needs one. */
+let dataDir: string;
+const databases: TestDatabase[] = [];
+const processes: TestProcess[] = [];
+beforeAll(async () => {
+  buildProgram();
+  folder = await reachableFolder();
+  dataDir = path.join(folder, 'data');
+}, 60_000);
+afterAll(async () => {
+  for (const started of processes) started.signal('SIGTERM');
+  await Promise.all(processes.map((started) => started.ended));
+  await Promise.all(databases.map((database) => database.drop()));
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function emptyDatabase(): Promise<string> {
+  const database = await createTestDatabase();
+  databases.push(database);
+  return database.url;
+}
+
+function start(env: Record<string, string>, cwd = folder, program = 'main.js', args: string[] = []): TestProcess {
+  const started = startProgram(program, { env: { HOST: '127.0.0.1', PORT: '0', ...env }, cwd, args });
+  processes.push(started);
+  return started;
+}
+
+async function stop(started: TestProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+  started.signal(signal);
+  expect([await started.ended, started.stderr()]).toEqual([0, '']);
+}
+
+/** The answer's data. @throws Error where there are errors, or nobody answers */
+async function ask(url: string, query: string, { token, variables = {} }: { token?: string; variables?: object } = {}): Promise<Any> {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) },
+    body: JSON.stringify({ query, variables }),
+  });
+  const { data, errors }: Any = await response.json();
+  if (errors) throw new Error(JSON.stringify(errors));
+  return data;
+}
+
+async function signIn(url: string, email = 'admin@example.com'): Promise<string> {
+  const { login } = await ask(url, 'mutation ($email: String!) { login(input: { email: $email, password: "auspex-demo-2026" }) { accessToken } }', { variables: { email } });
+  return login.accessToken as string;
+}
+
+async function rowsOf(url: string, statement: string): Promise<Any[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  const { rows } = await client.query<Any>(statement).finally(() => client.end());
+  return rows;
+}
+
+/** What a start that cannot succeed says; it must end with exit code 1, and say it without a stack. */
+async function failureOf(started: TestProcess): Promise<string> {
+  expect(await started.ended).toBe(1);
+  expect(started.stdout()).toBe('');
+  expect(started.stderr()).not.toMatch(/^\s+at /m);
+  return started.stderr().trim();
+}
+
+/** Asks for predictions without a pause until nobody answers any more; gives the ids of those that were answered. */
+async function askForever(url: string, token: string, workers: number): Promise<string[]> {
+  const answered: string[] = [];
+  let row = 0;
+  const work = async (): Promise<void> => {
+    for (;;) {
+      const inputs = Array.from({ length: 5 }, () => ({ petal_length: 1 + ((row += 1) % 5000) / 1000, petal_width: 0.5 }));
+      const query = 'query ($inputs: [JSONObject!]!) { predict(model: "iris", inputs: $inputs) { id } }';
+      const data: Any = await ask(url, query, { token, variables: { inputs } }).catch((error: unknown) => {
+        // Refused with words would be an answer that a client cannot do anything with.
+        expect(String(error)).toContain('fetch failed');
+        return null;
+      });
+      if (data === null) return;
+      answered.push(...data.predict.map((prediction: Any) => prediction.id as string));
+    }
+  };
+  await Promise.all(Array.from({ length: workers }, work));
+  return answered;
+}
+
+/** Sign-ins with a wrong password, which take a while: what is answered to them. */
+const slowQuestions = (url: string, count: number): Promise<Any>[] =>
+  Array.from({ length: count }, async (_none, position) => {
+    const query = `mutation { login(input: { email: "nobody${position}@example.com", password: "wrong password" }) { accessToken } }`;
+    const response = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ query }) });
+    return response.json();
+  });
+
+describe('a gateway with a database of its own', () => {
+  it('prints one ready line at its first start, and keeps what was entered for the next', async () => {
+    const first = start({ DATA_DIR: dataDir });
+    const url = await first.ready();
+    const departments: Any = await ask(url, '{ departments { id } }', { token: await signIn(url) });
+    const input = { name: 'Kept Person', email: 'kept@example.com', age: 33, jobTitle: 'Keeper', jobLevel: 2, hiredOn: '2024-02-29', salary: 1000, departmentId: departments.departments[0].id as string };
+    const { createEmployee } = await ask(url, 'mutation ($input: CreateEmployeeInput!) { createEmployee(input: $input) { id } }', { token: await signIn(url), variables: { input } });
+    const token = await signIn(url);
+    await stop(first);
+    expect(first.stdout()).toBe(
+      `Auspex is ready at ${url} | demo accounts admin@example.com, manager@example.com, user@example.com, password auspex-demo-2026 | data in ${dataDir}\n`,
+    );
+
+    const second = start({ DATA_DIR: dataDir });
+    const again = await second.ready();
+    const { employee } = await ask(again, 'query ($id: ID!) { employee(id: $id) { name email hiredOn } }', { token, variables: { id: createEmployee.id as string } });
+    expect(employee).toEqual({ name: 'Kept Person', email: 'kept@example.com', hiredOn: '2024-02-29' });
+    await stop(second);
+  }, 60_000);
+
+  it('loses no answered prediction at SIGINT under load', async () => {
+    const running = start({ DATA_DIR: dataDir });
+    const url = await running.ready();
+    const token = await signIn(url, 'user@example.com');
+    const load = askForever(url, token, 8);
+    await sleep(800);
+    await stop(running, 'SIGINT');
+    const answered = await load;
+    expect(answered.length).toBeGreaterThan(100);
+    expect(existsSync(path.join(dataDir, 'postgres', 'data', 'postmaster.pid'))).toBe(false);
+
+    const next = start({ DATA_DIR: dataDir });
+    const { predictions } = await ask(await next.ready(), '{ predictions { totalCount nodes { id } } }', { token });
+    expect(predictions.totalCount).toBeGreaterThanOrEqual(answered.length);
+    await stop(next);
+  }, 60_000);
+
+  it('leaves no database process behind where its port is taken', async () => {
+    const squatter = createServer().listen(0, '127.0.0.1');
+    await once(squatter, 'listening');
+    const { port } = squatter.address() as AddressInfo;
+    const message = await failureOf(start({ DATA_DIR: dataDir, PORT: String(port) }));
+    squatter.close();
+    expect(message).toBe(`The configuration is not usable:\n  - PORT ${port} is taken on 127.0.0.1; stop what listens there, or set another`);
+    expect(existsSync(path.join(dataDir, 'postgres', 'data', 'PG_VERSION'))).toBe(true);
+    expect(existsSync(path.join(dataDir, 'postgres', 'data', 'postmaster.pid'))).toBe(false);
+  }, 60_000);
+
+  it('leaves no database process behind where a model is broken', async () => {
+    const store = path.join(folder, 'broken-store');
+    await mkdir(path.join(store, 'oracle', '1'), { recursive: true });
+    await writeFile(path.join(store, 'oracle', 'model.yaml'), 'title: Oracle\n');
+    await writeFile(path.join(store, 'oracle', '1', 'model.onnx'), 'no model');
+    const message = await failureOf(start({ DATA_DIR: dataDir, MODEL_STORE: store }));
+    expect(message).toMatch(/^The model store is not usable\. .*\n {2}- oracle\/model\.yaml: inputs is missing\n/);
+    expect(existsSync(path.join(dataDir, 'postgres', 'data', 'postmaster.pid'))).toBe(false);
+  }, 60_000);
+});
+
+describe('a gateway with a database that it was given', () => {
+  it('answers what is under way and loses no answered prediction at SIGTERM under load', async () => {
+    const databaseUrl = await emptyDatabase();
+    const running = start({ DATA_DIR: dataDir, DATABASE_URL: databaseUrl, DEMO_DATA: 'true' });
+    const url = await running.ready();
+    const token = await signIn(url);
+    const load = askForever(url, token, 16);
+    await sleep(800);
+    const slow = slowQuestions(url, 4);
+    await sleep(200);
+    const signalledAt = performance.now();
+    await stop(running);
+    // A client that stays connected must not hold the shutdown up.
+    expect(performance.now() - signalledAt).toBeLessThan(8000);
+    for (const answer of await Promise.all(slow)) expect(answer).toMatchObject({ errors: [{ extensions: { code: 'UNAUTHENTICATED' } }] });
+
+    const answered = await load;
+    expect(answered.length).toBeGreaterThan(100);
+    const { TypeID } = await import('typeid-js');
+    const recorded = new Set((await rowsOf(databaseUrl, 'select id from prediction')).map((row) => row.id as string));
+    expect(answered.filter((id) => !recorded.has(TypeID.fromString(id).toUUID()))).toEqual([]);
+  }, 60_000);
+
+  it('is one of two that start at once on an empty database, which is migrated and filled once', async () => {
+    const databaseUrl = await emptyDatabase();
+    const env = { DATA_DIR: dataDir, DATABASE_URL: databaseUrl, DEMO_DATA: 'true' };
+    const both = [start(env), start(env)];
+    const urls = await Promise.all(both.map((one) => one.ready()));
+    const tokens = await Promise.all(urls.map((url) => signIn(url)));
+    // They share the secret that was made in the data folder.
+    const counts = await Promise.all(urls.map((url, position) => ask(url, '{ employees(first: 1) { totalCount } }', { token: tokens[1 - position] ?? '' })));
+    expect(counts).toEqual([{ employees: { totalCount: 240 } }, { employees: { totalCount: 240 } }]);
+    const migrated = await rowsOf(databaseUrl, 'select name from migration');
+    expect(new Set(migrated.map((row) => row.name as string)).size).toBe(migrated.length);
+    await Promise.all(both.map((one) => stop(one)));
+  }, 60_000);
+
+  it('reads the .env file of the folder that it is started in', async () => {
+    const cwd = path.join(folder, 'configured');
+    await mkdir(cwd);
+    await writeFile(path.join(cwd, '.env'), `# for this test\nDATABASE_URL="${await emptyDatabase()}"\nMAX_ROOT_FIELDS=1\nDATA_DIR=${dataDir}\nPORT=not-this-one\n`);
+    const running = start({}, cwd);
+    const url = await running.ready();
+    expect(running.stdout()).toBe(`Auspex is ready at ${url} | data in ${dataDir}\n`);
+    await expect(ask(url, '{ __typename a: __typename }')).rejects.toThrow('QUERY_TOO_LARGE');
+    await stop(running);
+  }, 60_000);
+
+  it('says in one message where the database does not answer', async () => {
+    expect(await failureOf(start({ DATA_DIR: dataDir, DATABASE_URL: 'postgresql://me:hidden@127.0.0.1:1/none' }))).toMatch(/^The database none at 127\.0\.0\.1:1 cannot be opened as me \(.*\); start it, or correct DATABASE_URL\.$/);
+  });
+});
+
+describe('a start with mistakes in its configuration', () => {
+  it('names all of them in one message and exits 1', async () => {
+    expect(await failureOf(start({ NODE_ENV: 'production', PORT: 'x', MAX_QUERY_COST: '0' }))).toBe(
+      [
+        'The configuration is not usable:',
+        '  - PORT must be a whole number from 0 to 65535',
+        '  - MAX_QUERY_COST must be a whole number from 1 to 100000000',
+        '  - JWT_SECRET must be set in production; make one with: openssl rand -base64 48',
+        '  - DATABASE_URL must be set in production; to run on the embedded database all the same, set ALLOW_EMBEDDED_DATABASE=true',
+      ].join('\n'),
+    );
+  });
+
+  it('is told by the scripts in the same way', async () => {
+    expect(await failureOf(start({ PORT: 'x' }, folder, 'scripts/migrate.js'))).toBe('The configuration is not usable:\n  - PORT must be a whole number from 0 to 65535');
+  });
+});
+
+describe('the scripts', () => {
+  it('migrate a database once, and fill it with as many employees as asked', async () => {
+    const databaseUrl = await emptyDatabase();
+    const run = async (script: string, ...args: string[]): Promise<string> => {
+      const running = start({ DATABASE_URL: databaseUrl }, folder, `scripts/${script}.js`, args);
+      expect([await running.ended, running.stderr()]).toEqual([0, '']);
+      return running.stdout().trim();
+    };
+    expect(await run('migrate')).toMatch(/^Migrated: Migration\d+/);
+    expect(await run('migrate')).toBe('The database is up to date.');
+    expect(await run('seed', '--employees', '500')).toMatch(/^Added 500 employees in [\d.]+ s\.$/);
+    expect(await run('seed', '--employees', '1')).toMatch(/^Added 1 employees/);
+    expect(await rowsOf(databaseUrl, 'select count(*)::int as total, count(distinct email)::int as emails from employee')).toEqual([{ total: 501, emails: 501 }]);
+    expect(await rowsOf(databaseUrl, 'select from user_account')).toEqual([]);
+  }, 60_000);
+
+  it('refuse a number of employees that is none', async () => {
+    const databaseUrl = await emptyDatabase();
+    for (const count of ['0', '-5', 'many', '1.5']) {
+      expect(await failureOf(start({ DATABASE_URL: databaseUrl }, folder, 'scripts/seed.js', [`--employees=${count}`]))).toBe(`--employees must be a whole number from 1 to 1000000; it is ${count}`);
+    }
+  }, 60_000);
+});

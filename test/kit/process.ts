@@ -1,0 +1,63 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+export const projectDir = path.join(import.meta.dirname, '..', '..');
+
+const startTimeoutMs = 30_000;
+
+/** A program of dist/ that runs as a process of its own. */
+export interface TestProcess {
+  /** What it has printed so far. */
+  stdout: () => string;
+  stderr: () => string;
+  /** The address in the ready line. @throws Error with what it printed where it ends before, or says nothing for half a minute */
+  ready: () => Promise<string>;
+  signal: (name: NodeJS.Signals) => void;
+  /** Its exit code, or the signal that ended it. */
+  ended: Promise<number | NodeJS.Signals>;
+}
+
+/** Compiles src/ into dist/, as `npm run build` does. */
+export function buildProgram(): void {
+  const { status, stdout } = spawnSync(path.join(projectDir, 'node_modules', '.bin', 'tsc'), ['-p', 'tsconfig.build.json'], { cwd: projectDir, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`The program does not compile:\n${stdout}`);
+}
+
+/** A folder that also the user whom PostgreSQL runs as can reach. */
+export async function reachableFolder(): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'auspex-process-'));
+  chmodSync(folder, 0o755);
+  return folder;
+}
+
+/** Starts `dist/<program>` with this environment and no other. `cwd` is where a `.env` file would be read. */
+export function startProgram(program: string, { env, cwd, args = [] }: { env: Record<string, string>; cwd: string; args?: string[] }): TestProcess {
+  const child = spawn(process.execPath, [path.join(projectDir, 'dist', program), ...args], { cwd, env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  const ended = once(child, 'close').then(([code, signal]) => (code ?? signal) as number | NodeJS.Signals);
+
+  return {
+    stdout: () => stdout,
+    stderr: () => stderr,
+    signal: (name) => void child.kill(name),
+    ended,
+    async ready() {
+      const deadline = AbortSignal.timeout(startTimeoutMs);
+      // An exit code of its own says that it has ended; `close` follows once all that it printed is read.
+      while (child.exitCode === null && child.signalCode === null && !deadline.aborted) {
+        const url = /ready at (\S+)/.exec(stdout)?.[1];
+        if (url !== undefined) return url;
+        await Promise.race([once(child.stdout, 'data', { signal: deadline }).catch(() => null), ended]);
+      }
+      child.kill('SIGTERM');
+      throw new Error(`${program} did not get ready.\n${stdout}\n${stderr}`);
+    },
+  };
+}
