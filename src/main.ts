@@ -39,6 +39,15 @@ async function main(): Promise<void> {
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
+  if (process.env.npm_lifecycle_event !== undefined) stopWithParent(() => stop('SIGTERM'));
+}
+
+/** A signal to npm ends the shell that it runs its scripts in, which does not pass it on: without the shell, the gateway stops too. */
+function stopWithParent(stop: () => void): void {
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent) stop();
+  }, 200).unref();
 }
 
 function readyLine({ url, dataDir, demo }: { url: string; dataDir: string; demo: { emails: readonly string[]; password: string } | null }): string {

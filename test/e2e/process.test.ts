@@ -142,6 +142,17 @@ describe('a gateway with a database of its own', () => {
     await stop(next);
   }, 60_000);
 
+  it('stops when npm’s shell is ended, which does not pass the signal on', async () => {
+    const env = { HOST: '127.0.0.1', PORT: '0', DATA_DIR: dataDir, npm_lifecycle_event: 'start' };
+    const started = startProgram('main.js', { env, cwd: folder, inShell: true });
+    processes.push(started);
+    const url = await started.ready();
+    started.signal('SIGTERM');
+    await started.ended; // the pipes that the gateway itself holds are closed
+    await expect(fetch(url)).rejects.toThrow();
+    expect(started.stderr()).toBe('');
+  });
+
   it('leaves no database process behind where its port is taken', async () => {
     const squatter = createServer().listen(0, '127.0.0.1');
     await once(squatter, 'listening');

@@ -40,6 +40,16 @@ describe('an error that nobody foresaw', () => {
     expect(loggedUnder(gateway, errorId)).toMatchObject({ level: 50, path: ['departments'], err: { message: expect.stringContaining('relation "department" does not exist') as unknown } });
   });
 
+  it('is logged without the row that the database complains of', async () => {
+    await sql`alter table user_account add constraint broken check (role <> 'USER') not valid`.execute(gateway.db);
+    const document = 'mutation { register(input: { email: "leaky@example.com", password: "a-long-password-indeed" }) { user { id } } }';
+    const answer = await gateway.ask(null, document).finally(() => sql`alter table user_account drop constraint broken`.execute(gateway.db));
+    expect(codesOf(answer)).toEqual(['INTERNAL_SERVER_ERROR']);
+    const line = JSON.stringify(loggedUnder(gateway, answer.errors[0]?.extensions.errorId));
+    expect(line).toContain('violates check constraint');
+    expect(line).not.toMatch(/leaky@|\$2b\$|a-long-password/);
+  });
+
   it('leaves the rest of the answer', async () => {
     await sql`alter table prediction rename to gone`.execute(gateway.db);
     const answer = await gateway

@@ -34,9 +34,17 @@ export async function reachableFolder(): Promise<string> {
   return folder;
 }
 
-/** Starts `dist/<program>` with this environment and no other. `cwd` is where a `.env` file would be read. */
-export function startProgram(program: string, { env, cwd, args = [] }: { env: Record<string, string>; cwd: string; args?: string[] }): TestProcess {
-  const child = spawn(process.execPath, [path.join(projectDir, 'dist', program), ...args], { cwd, env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+/**
+ * Starts `dist/<program>` with this environment and no other. `cwd` is where a `.env` file would be read. As npm does it,
+ * `inShell` runs it in a shell, which then takes the signals; it has ended once the program has, too.
+ */
+export function startProgram(
+  program: string,
+  { env, cwd, args = [], inShell = false }: { env: Record<string, string>; cwd: string; args?: string[]; inShell?: boolean },
+): TestProcess {
+  const command = [process.execPath, path.join(projectDir, 'dist', program), ...args];
+  const [file = '', ...words] = inShell ? ['sh', '-c', '"$@"; exit $?', 'sh', ...command] : command;
+  const child = spawn(file, words, { cwd, env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));

@@ -1,5 +1,5 @@
 import { GraphQLDateTime, GraphQLJSONObject } from 'graphql-scalars';
-import { Field, Float, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
+import { Extensions, Field, Float, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
 import { connectionType } from '../../graphql/connection.js';
 import { PredictionSource } from './prediction.entity.js';
 
@@ -47,6 +47,7 @@ export class ModelVersion {
   @Field(() => Int, { description: 'The number of the version, 1 or more.' })
   version!: number;
 
+  @Extensions({ listSize: 20 })
   @Field(() => [ModelField], { description: 'What a row for predict holds.' })
   inputs!: ModelField[];
 
