@@ -116,7 +116,7 @@ const environment = z.object({
   MAX_BODY_BYTES: whole(1024, 104_857_600).default(1_048_576),
   INTROSPECTION: boolean.optional(),
   LANDING_PAGE: boolean.optional(),
-  EXECUTOR: z.enum(['jit', 'graphql-js'], 'must be jit or graphql-js').default('jit'),
+  EXECUTOR: z.enum(['jit', 'graphql-js'], 'must be jit or graphql-js').default('graphql-js'),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'must be fatal, error, warn, info, debug, trace or silent')
     .optional(),

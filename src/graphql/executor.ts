@@ -29,8 +29,8 @@ export type ExecutorKind = 'jit' | 'graphql-js';
 const maxCompiledOperations = 500;
 
 /**
- * How Apollo Server executes operations: compiled by graphql-jit once per document and operation name, or by
- * graphql-js, the reference. Apollo's `gateway` option is its way to hand execution over.
+ * How Apollo Server executes operations: by graphql-js, or, where that is safe, compiled by graphql-jit once per document
+ * and operation name. Apollo's `gateway` option is its way to hand execution over.
  */
 export function createExecutor(schema: GraphQLSchema, kind: ExecutorKind): GatewayInterface {
   const executor = kind === 'jit' ? jitExecutor(schema) : referenceExecutor(schema);

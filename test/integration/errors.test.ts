@@ -11,7 +11,7 @@ let production: TestGateway;
 beforeAll(async () => {
   [gateway, closed, production] = await Promise.all([
     startGateway(),
-    startGateway({ INTROSPECTION: 'false', EXECUTOR: 'graphql-js' }),
+    startGateway({ INTROSPECTION: 'false', EXECUTOR: 'jit' }),
     startGateway({ NODE_ENV: 'production', DEMO_DATA: 'true', JWT_SECRET: secret }),
   ]);
 });
