@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { explain } from './shared/errors.js';
 
 const neededMajor = 24;
+const parentAtStart = process.ppid;
 
 /** Starts the gateway and stops it on SIGTERM or SIGINT. What cannot start says why, in one message, and exits 1. */
 async function main(): Promise<void> {
@@ -16,9 +17,6 @@ async function main(): Promise<void> {
   const log = createLogger(config.logLevel);
   const { openApp } = await import('./app.js');
   const app = await openApp(config, log);
-
-  if (config.isProduction) log.info({ url: app.url, dataDir: app.dataDir, demoAccounts: app.demo?.emails }, 'ready');
-  else process.stdout.write(`${readyLine(app)}\n`);
 
   let isStopping = false;
   const stop = (signal: NodeJS.Signals): void => {
@@ -40,13 +38,16 @@ async function main(): Promise<void> {
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
   if (process.env.npm_lifecycle_event !== undefined) stopWithParent(() => stop('SIGTERM'));
+
+  // Said last: whoever reads it may send a signal at once.
+  if (config.isProduction) log.info({ url: app.url, dataDir: app.dataDir, demoAccounts: app.demo?.emails }, 'ready');
+  else process.stdout.write(`${readyLine(app)}\n`);
 }
 
 /** A signal to npm ends the shell that it runs its scripts in, which does not pass it on: without the shell, the gateway stops too. */
 function stopWithParent(stop: () => void): void {
-  const parent = process.ppid;
   setInterval(() => {
-    if (process.ppid !== parent) stop();
+    if (process.ppid !== parentAtStart) stop();
   }, 200).unref();
 }
 
