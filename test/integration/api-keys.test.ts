@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { sql } from 'kysely';
-import { TokenSigner } from '../../src/auth/token.js';
 import { Role } from '../../src/auth/viewer.js';
 import { newId } from '../../src/database/base.entity.js';
 import { encodeId } from '../../src/graphql/id.js';
 import { codesOf, fieldsOf, startGateway, type Answer, type Any, type Asker, type TestGateway } from '../kit/gateway.js';
+import { addPerson, meeting, type Person } from '../kit/people.js';
 
 const secret = 'vT5rQ0xYw8LkZp3BnM6sHd1FgJc9aEuI2o';
 const CREATE = `mutation ($name: String!, $scopes: [String!], $expiresAt: DateTime) {
@@ -20,21 +19,6 @@ beforeAll(async () => {
   gateway = await startGateway({ JWT_SECRET: secret });
 });
 afterAll(() => gateway.close());
-
-interface Person {
-  uuid: string;
-  id: string;
-  token: string;
-}
-
-let made = 0;
-async function addPerson(role = Role.USER): Promise<Person> {
-  const uuid = newId();
-  const times = { created_at: new Date(), updated_at: new Date() };
-  await gateway.db.insertInto('user_account').values({ id: uuid, email: `person${++made}@example.org`, password_hash: 'none', role, is_active: true, employee_id: null, ...times }).execute();
-  const { token } = new TokenSigner(secret, 900).sign({ userId: uuid, role, employeeId: null, sessionId: newId() });
-  return { uuid, id: encodeId('user', uuid), token };
-}
 
 interface Key {
   id: string;
@@ -61,18 +45,6 @@ async function expectRefused(asker: Asker, document: string, variables: Record<s
   return answer;
 }
 
-/** Holds a row until `count` statements wait for it, so that calls that come at once surely meet. */
-async function meeting<Result>(table: 'user_account', id: string, count: number, calls: () => Promise<Result>[]): Promise<Result[]> {
-  const waiting = sql<{ count: number }>`select count(*)::integer as count from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
-  const { asked } = await gateway.db.transaction().execute(async (holder) => {
-    await holder.selectFrom(table).select('id').where('id', '=', id).forUpdate().execute();
-    const promises = calls();
-    for (let look = 0; look < 400 && ((await waiting.execute(gateway.db)).rows[0]?.count ?? 0) < count; look++) await sleep(10);
-    return { asked: promises };
-  });
-  return Promise.all(asked);
-}
-
 async function expectDead({ apiKey }: Key): Promise<void> {
   const answer = await whoIs({ apiKey });
   expect([answer.status, codesOf(answer), answer.data]).toEqual([401, ['UNAUTHENTICATED'], { me: null }]);
@@ -81,7 +53,7 @@ async function expectDead({ apiKey }: Key): Promise<void> {
 
 describe('createApiKey', () => {
   it('shows the secret once and stores a hash of it', async () => {
-    const person = await addPerson();
+    const person = await addPerson(gateway);
     const { data } = await gateway.ask<Any>({ token: person.token }, CREATE, { name: '  nightly import ' });
     const { secret: shown, apiKey } = data.createApiKey;
     expect(shown).toMatch(/^auspex_[A-Za-z0-9_-]{43}$/);
@@ -96,7 +68,7 @@ describe('createApiKey', () => {
   });
 
   it('takes the scopes and the end that are asked for', async () => {
-    const person = await addPerson();
+    const person = await addPerson(gateway);
     const expiresAt = new Date(Date.now() + 3_600_000).toISOString();
     const { data } = await gateway.ask<Any>({ token: person.token }, CREATE, { name: 'a key', scopes: ['predict', 'predict'], expiresAt });
     expect(data.createApiKey.apiKey).toMatchObject({ scopes: ['predict'], expiresAt });
@@ -114,25 +86,25 @@ describe('createApiKey', () => {
     ['a name of two lines', { name: 'a\nb' }, ['name']],
     ['all of it at once', { name: '', scopes: ['root'], expiresAt: '2020-01-01T00:00:00Z' }, ['expiresAt', 'name', 'scopes']],
   ])('refuses %s, and makes no key', async (_name, variables, fields) => {
-    const person = await addPerson();
+    const person = await addPerson(gateway);
     expect(fieldsOf(await expectRefused({ token: person.token }, CREATE, variables, 'BAD_USER_INPUT'))).toEqual(fields);
   });
 
   it.each(['not a date', '2026-13-45T00:00:00Z', 5])('refuses %j as an end', async (expiresAt) => {
-    const person = await addPerson();
+    const person = await addPerson(gateway);
     await expectRefused({ token: person.token }, CREATE, { name: 'a key', expiresAt }, 'BAD_USER_INPUT');
   });
 
   it('takes the 50th key of a user and refuses the 51st, also where several come at once', async () => {
-    const person = await addPerson();
+    const person = await addPerson(gateway);
     const times = { created_at: new Date(), updated_at: new Date() };
     const rows = Array.from({ length: 49 }, () => ({ id: newId(), user_id: person.uuid, name: 'a key', prefix: 'auspex_', secret_hash: newId(), scopes: ['predict'], last_used_at: null, expires_at: null, ...times }));
     await gateway.db.insertInto('api_key').values(rows).execute();
-    const answers = await meeting('user_account', person.uuid, 5, () => Array.from({ length: 5 }, () => gateway.ask<Any>({ token: person.token }, CREATE, { name: 'one more' })));
+    const answers = await meeting(gateway, 'user_account', person.uuid, 5, () => Array.from({ length: 5 }, () => gateway.ask<Any>({ token: person.token }, CREATE, { name: 'one more' })));
     expect(answers.flatMap(codesOf)).toEqual(Array<string>(4).fill('CONFLICT'));
     expect(await keysOf(person)).toHaveLength(50);
     expect((await gateway.ask<Any>({ token: person.token }, '{ apiKeys { id } }')).data.apiKeys).toHaveLength(50);
-    await createKey(await addPerson());
+    await createKey(await addPerson(gateway));
   });
 
   it('refuses a stranger', async () => {
@@ -142,7 +114,7 @@ describe('createApiKey', () => {
 
 describe('apiKeys', () => {
   it('lists the own keys, the newest first, and nobody else’s', async () => {
-    const [one, other] = [await addPerson(), await addPerson(Role.ADMIN)];
+    const [one, other] = [await addPerson(gateway), await addPerson(gateway, Role.ADMIN)];
     const [first, second] = [await createKey(one), await createKey(one)];
     const foreign = await createKey(other);
     const list = async ({ token }: Person) => (await gateway.ask<Any>({ token }, '{ apiKeys { id } }')).data.apiKeys;
@@ -153,7 +125,7 @@ describe('apiKeys', () => {
 
 describe('revokeApiKey', () => {
   it('ends an own key at once, and only that one', async () => {
-    const person = await addPerson();
+    const person = await addPerson(gateway);
     const [one, other] = [await createKey(person), await createKey(person)];
     expect((await gateway.ask<Any>({ token: person.token }, REVOKE, { id: one.id })).data).toEqual({ revokeApiKey: true });
     await expectDead(one);
@@ -162,7 +134,7 @@ describe('revokeApiKey', () => {
   });
 
   it('does not know the key of someone else, which goes on working', async () => {
-    const [owner, thief, manager] = [await addPerson(), await addPerson(), await addPerson(Role.MANAGER)];
+    const [owner, thief, manager] = [await addPerson(gateway), await addPerson(gateway), await addPerson(gateway, Role.MANAGER)];
     const key = await createKey(owner);
     for (const { token } of [thief, manager]) {
       const answer = await expectRefused({ token }, REVOKE, { id: key.id }, 'NOT_FOUND');
@@ -172,13 +144,13 @@ describe('revokeApiKey', () => {
   });
 
   it('lets an administrator end anyone’s', async () => {
-    const key = await createKey(await addPerson());
+    const key = await createKey(await addPerson(gateway));
     expect((await gateway.ask<Any>('admin', REVOKE, { id: key.id })).data).toEqual({ revokeApiKey: true });
     await expectDead(key);
   });
 
   it('refuses an unknown id, a malformed one, a stranger and an API key', async () => {
-    const admin = await addPerson(Role.ADMIN);
+    const admin = await addPerson(gateway, Role.ADMIN);
     const key = await createKey(admin, ['employees:read', 'employees:write', 'predict']);
     await expectRefused('admin', REVOKE, { id: encodeId('apikey', newId()) }, 'NOT_FOUND');
     for (const id of ['', 'nothing', admin.id]) await expectRefused('admin', REVOKE, { id }, 'BAD_USER_INPUT');
@@ -189,7 +161,7 @@ describe('revokeApiKey', () => {
 
 describe('an API key', () => {
   it('acts for its owner, and its use is noted to the minute', async () => {
-    const person = await addPerson();
+    const person = await addPerson(gateway);
     const key = await createKey(person);
     const before = Date.now();
     expect((await whoIs(key)).data.me.id).toBe(person.id);
@@ -210,7 +182,7 @@ describe('an API key', () => {
   });
 
   it('is refused from the moment it expires', async () => {
-    const person = await addPerson();
+    const person = await addPerson(gateway);
     const key = await createKey(person);
     const endAt = (at: Date) => gateway.db.updateTable('api_key').set({ expires_at: at }).where('user_id', '=', person.uuid).execute();
     await endAt(new Date(Date.now() + 60_000));
@@ -220,14 +192,14 @@ describe('an API key', () => {
   });
 
   it('is refused from the moment its owner is switched off', async () => {
-    const person = await addPerson();
+    const person = await addPerson(gateway);
     const key = await createKey(person);
     await gateway.db.updateTable('user_account').set({ is_active: false }).where('id', '=', person.uuid).execute();
     await expectDead(key);
   });
 
   it('is refused with any letter changed, cut, or as a bearer token', async () => {
-    const key = await createKey(await addPerson());
+    const key = await createKey(await addPerson(gateway));
     const [last] = key.apiKey.slice(-1);
     const spoilt = [`${key.apiKey.slice(0, -1)}${last === 'A' ? 'B' : 'A'}`, key.apiKey.slice(0, -1), `${key.apiKey}A`, key.apiKey.slice(7), key.apiKey.toLowerCase(), 'auspex_', '', '%', "' or '1'='1"];
     for (const apiKey of spoilt) await expectDead({ id: '', apiKey });
@@ -236,12 +208,12 @@ describe('an API key', () => {
   });
 
   it('is refused sent twice', async () => {
-    const key = await createKey(await addPerson());
+    const key = await createKey(await addPerson(gateway));
     await expectDead({ id: '', apiKey: `${key.apiKey}, ${key.apiKey}` });
   });
 
   it('follows its owner’s role at once', async () => {
-    const person = await addPerson();
+    const person = await addPerson(gateway);
     const key = await createKey(person, ['employees:write']);
     const department = await gateway.db.selectFrom('department').select('id').executeTakeFirstOrThrow();
     const input = { name: 'New Person', age: 30, jobTitle: 'Analyst', jobLevel: 1, hiredOn: '2026-01-05', salary: 50_000, departmentId: encodeId('department', department.id) };
@@ -257,8 +229,8 @@ describe('an API key', () => {
   });
 
   it('sees no salary where its owner sees none', async () => {
-    const ofUser = await createKey(await addPerson());
-    const ofAdmin = await createKey(await addPerson(Role.ADMIN));
+    const ofUser = await createKey(await addPerson(gateway));
+    const ofAdmin = await createKey(await addPerson(gateway, Role.ADMIN));
     const document = '{ employees(first: 3) { nodes { name salary } } }';
     const seen = await gateway.ask<Any>(ofUser, document);
     expect(codesOf(seen)).toEqual(['FORBIDDEN', 'FORBIDDEN', 'FORBIDDEN']);
@@ -291,7 +263,7 @@ describe('the scopes of an API key', () => {
   };
 
   it.each(['employees:read', 'employees:write', 'predict'] as const)('%s opens its own fields and none of the others, whatever the owner’s role', async (scope) => {
-    const key = await createKey(await addPerson(Role.ADMIN), [scope]);
+    const key = await createKey(await addPerson(gateway, Role.ADMIN), [scope]);
     const before = await state();
     for (const [needed, documents] of Object.entries(await operations())) {
       for (const document of documents) {
@@ -304,7 +276,7 @@ describe('the scopes of an API key', () => {
   });
 
   it('predict reaches no employee by the way of users', async () => {
-    const admin = await addPerson(Role.ADMIN);
+    const admin = await addPerson(gateway, Role.ADMIN);
     const { id } = await gateway.db.selectFrom('employee').select('id').where('id', 'not in', gateway.db.selectFrom('user_account').select('employee_id').where('employee_id', 'is not', null)).executeTakeFirstOrThrow();
     await gateway.db.updateTable('user_account').set({ employee_id: id }).where('id', '=', admin.uuid).execute();
     const key = await createKey(admin, ['predict']);
@@ -318,7 +290,7 @@ describe('the scopes of an API key', () => {
   });
 
   it('all of them together manage no account, session or key, even for an administrator', async () => {
-    const [admin, person] = [await addPerson(Role.ADMIN), await addPerson()];
+    const [admin, person] = [await addPerson(gateway, Role.ADMIN), await addPerson(gateway)];
     const key = await createKey(admin, ['employees:read', 'employees:write', 'predict']);
     const before = await state();
     const documents = [

@@ -1,11 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import bcrypt from 'bcrypt';
-import { sql } from 'kysely';
 import { hashToken, randomToken, TokenSigner } from '../../src/auth/token.js';
 import { Role } from '../../src/auth/viewer.js';
 import { newId } from '../../src/database/base.entity.js';
 import { codesOf, fieldsOf, startGateway, type Answer, type Any, type TestGateway } from '../kit/gateway.js';
+import { meeting } from '../kit/people.js';
 
 const CHANGE = 'mutation ($current: String!, $next: String!) { changePassword(currentPassword: $current, newPassword: $next) { accessToken refreshToken user { email } } }';
 const LOGIN = 'mutation ($input: LoginInput!) { login(input: $input) { refreshToken } }';
@@ -65,18 +64,6 @@ async function stateOf(person: Person) {
   return { user, sessions };
 }
 
-/** Holds a row until `count` statements wait for it, so that calls that come at once surely meet. */
-async function meeting<Result>(table: 'session', id: string, count: number, calls: () => Promise<Result>[]): Promise<Result[]> {
-  const waiting = sql<{ count: number }>`select count(*)::integer as count from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
-  const { asked } = await gateway.db.transaction().execute(async (holder) => {
-    await holder.selectFrom(table).select('id').where('id', '=', id).forUpdate().execute();
-    const promises = calls();
-    for (let look = 0; look < 400 && ((await waiting.execute(gateway.db)).rows[0]?.count ?? 0) < count; look++) await sleep(10);
-    return { asked: promises };
-  });
-  return Promise.all(asked);
-}
-
 describe('changePassword', () => {
   it('ends every session of the account, opens a new one, and from then on the new password alone signs in', async () => {
     const [person, other] = [await addPerson(), await addPerson()];
@@ -126,7 +113,7 @@ describe('changePassword', () => {
 
   it('lets one of two changes at once win; the other leaves no session behind', async () => {
     const person = await addPerson();
-    const answers = await meeting('session', person.sessionId, 2, () => [change(person, current, next), change(person, current, `${next} too`)]);
+    const answers = await meeting(gateway, 'session', person.sessionId, 2, () => [change(person, current, next), change(person, current, `${next} too`)]);
     expect(answers.filter(({ errors }) => errors.length === 0)).toHaveLength(1);
     expect(answers.flatMap(fieldsOf)).toEqual(['currentPassword']);
     expect((await stateOf(person)).sessions).toHaveLength(1);

@@ -1,11 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { sql } from 'kysely';
 import { hashToken, randomToken, TokenSigner } from '../../src/auth/token.js';
 import { Role } from '../../src/auth/viewer.js';
 import { newId } from '../../src/database/base.entity.js';
 import { encodeId } from '../../src/graphql/id.js';
 import { codesOf, startGateway, type Answer, type Any, type TestGateway } from '../kit/gateway.js';
+import { meeting } from '../kit/people.js';
 
 const REFRESH = 'mutation ($token: String!) { refreshSession(refreshToken: $token) { accessToken refreshToken refreshTokenExpiresAt user { id email role } } }';
 const secret = 'vT5rQ0xYw8LkZp3BnM6sHd1FgJc9aEuI2o';
@@ -59,18 +58,6 @@ async function next(token: string): Promise<string> {
 
 /** Lets the grace after the last rotation pass. */
 const letGracePass = (sessionId: string) => gateway.db.updateTable('session').set({ updated_at: minutes(-1) }).where('id', '=', sessionId).execute();
-
-/** Holds a row until `count` statements wait for it, so that calls that come at once surely meet. */
-async function meeting<Result>(table: 'session', id: string, count: number, calls: () => Promise<Result>[]): Promise<Result[]> {
-  const waiting = sql<{ count: number }>`select count(*)::integer as count from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
-  const { asked } = await gateway.db.transaction().execute(async (holder) => {
-    await holder.selectFrom(table).select('id').where('id', '=', id).forUpdate().execute();
-    const promises = calls();
-    for (let look = 0; look < 400 && ((await waiting.execute(gateway.db)).rows[0]?.count ?? 0) < count; look++) await sleep(10);
-    return { asked: promises };
-  });
-  return Promise.all(asked);
-}
 
 async function expectRefused(token: string): Promise<void> {
   const answer = await refresh(token);
@@ -130,7 +117,7 @@ describe('refreshSession', () => {
 
   it('lets exactly one of two that come at once win, and the session lives on', async () => {
     const session = await openSession();
-    const answers = await meeting('session', session.sessionId, 2, () => [refresh(session.refreshToken), refresh(session.refreshToken)]);
+    const answers = await meeting(gateway, 'session', session.sessionId, 2, () => [refresh(session.refreshToken), refresh(session.refreshToken)]);
     const winners = answers.filter(({ errors }) => errors.length === 0);
     expect(winners).toHaveLength(1);
     expect(answers.flatMap(codesOf)).toEqual(['UNAUTHENTICATED']);

@@ -2,11 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { sql } from 'kysely';
 import { createApiKeySecret } from '../../src/auth/api-key.js';
-import { TokenSigner } from '../../src/auth/token.js';
 import { Role } from '../../src/auth/viewer.js';
 import { newId } from '../../src/database/base.entity.js';
 import { encodeId } from '../../src/graphql/id.js';
 import { codesOf, fieldsOf, startGateway, type Answer, type Any, type Asker, type TestGateway, type Variables } from '../kit/gateway.js';
+import { addPerson, type Person } from '../kit/people.js';
 
 const secret = 'vT5rQ0xYw8LkZp3BnM6sHd1FgJc9aEuI2o';
 const SET_ROLE = 'mutation ($userId: ID!, $role: Role!) { setUserRole(userId: $userId, role: $role) { id role } }';
@@ -18,24 +18,6 @@ beforeAll(async () => {
   gateway = await startGateway({ JWT_SECRET: secret });
 });
 afterAll(() => gateway.close());
-
-interface Person {
-  uuid: string;
-  id: string;
-  email: string;
-  token: string;
-}
-
-let made = 0;
-/** An account, and an access token as its session holds it. */
-async function addPerson(role = Role.USER, of = gateway): Promise<Person> {
-  const uuid = newId();
-  const email = `person${++made}@example.org`;
-  const times = { created_at: new Date(), updated_at: new Date() };
-  await of.db.insertInto('user_account').values({ id: uuid, email, password_hash: 'none', role, is_active: true, employee_id: null, ...times }).execute();
-  const { token } = new TokenSigner(secret, 900).sign({ userId: uuid, role, employeeId: null, sessionId: newId() });
-  return { uuid, id: encodeId('user', uuid), email, token };
-}
 
 async function addApiKey(userId: string, of = gateway): Promise<string> {
   const { secret: key, prefix, hash } = createApiKeySecret();
@@ -88,7 +70,7 @@ describe('me', () => {
   });
 
   it('says the role of now, not the one in the token', async () => {
-    const person = await addPerson();
+    const person = await addPerson(gateway);
     await gateway.db.updateTable('user_account').set({ role: Role.MANAGER }).where('id', '=', person.uuid).execute();
     expect((await gateway.ask<Any>({ token: person.token }, '{ me { role } }')).data.me.role).toBe('MANAGER');
   });
@@ -103,7 +85,7 @@ describe('user', () => {
   const USER = 'query ($id: ID!) { user(id: $id) { email } }';
 
   it('shows a user the own account, and nothing of another, as if there were none', async () => {
-    const [one, other] = [await addPerson(), await addPerson()];
+    const [one, other] = [await addPerson(gateway), await addPerson(gateway)];
     expect((await gateway.ask<Any>({ token: one.token }, USER, { id: one.id })).data).toEqual({ user: { email: one.email } });
     for (const id of [other.id, encodeId('user', newId())]) {
       const answer = await gateway.ask<Any>({ token: one.token }, USER, { id });
@@ -113,13 +95,13 @@ describe('user', () => {
   });
 
   it('shows an administrator any account', async () => {
-    const person = await addPerson();
+    const person = await addPerson(gateway);
     expect((await gateway.ask<Any>('admin', USER, { id: person.id })).data).toEqual({ user: { email: person.email } });
     expect((await gateway.ask<Any>('admin', USER, { id: encodeId('user', newId()) })).data).toEqual({ user: null });
   });
 
   it('shows an API key the account of its owner only, whatever the owner’s role', async () => {
-    const [person, admin] = [await addPerson(), await adminOf()];
+    const [person, admin] = [await addPerson(gateway), await adminOf()];
     const apiKey = await addApiKey(admin.uuid);
     expect((await gateway.ask<Any>({ apiKey }, USER, { id: admin.id })).data).toEqual({ user: { email: admin.email } });
     expect((await gateway.ask<Any>({ apiKey }, USER, { id: person.id })).data).toEqual({ user: null });
@@ -137,7 +119,7 @@ describe('user', () => {
 
 describe('users', () => {
   it('pages through all accounts, the oldest first, each once', async () => {
-    for (let count = 0; count < 5; count++) await addPerson();
+    for (let count = 0; count < 5; count++) await addPerson(gateway);
     const seen: string[] = [];
     let after: string | null = null;
     for (let page = 0; page < 50; page++) {
@@ -167,7 +149,7 @@ describe.each([
   ['setUserEmployee', SET_EMPLOYEE, { employeeId: null }],
 ])('%s', (_name, document, rest) => {
   it('refuses everyone but an administrator who signed in, and changes nothing', async () => {
-    const [person, manager] = [await addPerson(), await addPerson(Role.MANAGER)];
+    const [person, manager] = [await addPerson(gateway), await addPerson(gateway, Role.MANAGER)];
     const variables = { userId: person.id, ...rest };
     await expectRefused({ token: manager.token }, document, variables, 'FORBIDDEN');
     await expectRefused({ token: person.token }, document, variables, 'FORBIDDEN');
@@ -179,7 +161,7 @@ describe.each([
     ['demoted', { role: Role.USER }],
     ['switched off', { is_active: false }],
   ])('refuses who was an administrator until %s a moment ago: the token is not enough', async (_how, change) => {
-    const [former, person] = [await addPerson(Role.ADMIN), await addPerson()];
+    const [former, person] = [await addPerson(gateway, Role.ADMIN), await addPerson(gateway)];
     await gateway.db.updateTable('user_account').set(change).where('id', '=', former.uuid).execute();
     await expectRefused({ token: former.token }, document, { userId: former.id, ...rest }, 'FORBIDDEN');
     await expectRefused({ token: former.token }, document, { userId: person.id, ...rest }, 'FORBIDDEN');
@@ -196,18 +178,18 @@ describe.each([
 
 describe('setUserRole', () => {
   it.each([Role.ADMIN, Role.MANAGER, Role.USER])('gives the role %s', async (role) => {
-    const person = await addPerson(role === Role.USER ? Role.MANAGER : Role.USER);
+    const person = await addPerson(gateway, role === Role.USER ? Role.MANAGER : Role.USER);
     const { data, errors } = await gateway.ask<Any>('admin', SET_ROLE, { userId: person.id, role });
     expect([data, errors]).toEqual([{ setUserRole: { id: person.id, role } }, []]);
     expect((await rowOf(person)).role).toBe(role);
   });
 
   it('refuses a role that there is not, and changes nothing', async () => {
-    await expectRefused('admin', SET_ROLE, { userId: (await addPerson()).id, role: 'ROOT' }, 'BAD_USER_INPUT');
+    await expectRefused('admin', SET_ROLE, { userId: (await addPerson(gateway)).id, role: 'ROOT' }, 'BAD_USER_INPUT');
   });
 
   it('counts from the second mutation on in one operation: who demotes themself may do no more', async () => {
-    const [admin, person] = [await addPerson(Role.ADMIN), await addPerson()];
+    const [admin, person] = [await addPerson(gateway, Role.ADMIN), await addPerson(gateway)];
     const document = `mutation ($me: ID!, $other: ID!) { setUserRole(userId: $me, role: USER) { role } again: setUserRole(userId: $other, role: ADMIN) { role } }`;
     const answer = await gateway.ask<Any>({ token: admin.token }, document, { me: admin.id, other: person.id });
     expect(codesOf(answer)).toEqual(['FORBIDDEN']);
@@ -217,7 +199,7 @@ describe('setUserRole', () => {
 
 describe('setUserActive', () => {
   it('off ends every session and API key of the user at once, and nobody else’s; on brings none of them back', async () => {
-    const [person, other] = [await addPerson(), await addPerson()];
+    const [person, other] = [await addPerson(gateway), await addPerson(gateway)];
     for (const { uuid } of [person, person, other]) await addSession(uuid);
     const [apiKey, othersKey] = [await addApiKey(person.uuid), await addApiKey(other.uuid)];
     const me = (asker: Asker) => gateway.ask<Any>(asker, '{ me { id } }');
@@ -236,7 +218,7 @@ describe('setUserActive', () => {
   });
 
   it('lets no switched-off user make an API key with an access token that is still good', async () => {
-    const person = await addPerson();
+    const person = await addPerson(gateway);
     await gateway.ask('admin', SET_ACTIVE, { userId: person.id, isActive: false });
     await expectRefused({ token: person.token }, 'mutation { createApiKey(name: "for later") { secret } }', {}, 'UNAUTHENTICATED');
     expect(await gateway.db.selectFrom('api_key').select('id').where('user_id', '=', person.uuid).execute()).toEqual([]);
@@ -252,7 +234,7 @@ describe('the last active administrator', () => {
 
   it('can be neither demoted nor switched off', async () => {
     const admin = await adminOf(alone);
-    const inactive = await addPerson(Role.ADMIN, alone);
+    const inactive = await addPerson(alone, Role.ADMIN);
     await alone.db.updateTable('user_account').set({ is_active: false }).where('id', '=', inactive.uuid).execute();
     const before = await accounts(alone);
     for (const [document, variables] of [[SET_ROLE, { role: 'USER' }], [SET_ACTIVE, { isActive: false }]] as const) {
@@ -267,7 +249,7 @@ describe('the last active administrator', () => {
   it('remains where all of them remove each other at once', async () => {
     const admin = await adminOf(alone);
     for (let round = 0; round < 4; round++) {
-      const others = [await addPerson(Role.ADMIN, alone), await addPerson(Role.ADMIN, alone)];
+      const others = [await addPerson(alone, Role.ADMIN), await addPerson(alone, Role.ADMIN)];
       const [one, two] = others;
       const pairs = [[admin, one], [one, two], [two, admin]] as const;
       const answers = await Promise.all(
@@ -287,7 +269,7 @@ describe('the last active administrator', () => {
 
 describe('setUserEmployee', () => {
   it('says which employee a user is, and by null that the user is none', async () => {
-    const [person, employee] = [await addPerson(), await freeEmployee()];
+    const [person, employee] = [await addPerson(gateway), await freeEmployee()];
     const linked = await gateway.ask<Any>('admin', SET_EMPLOYEE, { userId: person.id, employeeId: employee.id });
     expect(linked.data).toEqual({ setUserEmployee: { id: person.id, employee: { id: employee.id } } });
     expect((await rowOf(person)).employee_id).toBe(employee.uuid);
@@ -299,14 +281,14 @@ describe('setUserEmployee', () => {
   });
 
   it('unlinks where the employee is left out, too', async () => {
-    const [person, employee] = [await addPerson(), await freeEmployee()];
+    const [person, employee] = [await addPerson(gateway), await freeEmployee()];
     await gateway.ask('admin', SET_EMPLOYEE, { userId: person.id, employeeId: employee.id });
     expect((await gateway.ask('admin', SET_EMPLOYEE, { userId: person.id })).errors).toEqual([]);
     expect((await rowOf(person)).employee_id).toBeNull();
   });
 
   it('refuses an employee whom another user is, also where two ask at once', async () => {
-    const [one, other, employee] = [await addPerson(), await addPerson(), await freeEmployee()];
+    const [one, other, employee] = [await addPerson(gateway), await addPerson(gateway), await freeEmployee()];
     const answers = await Promise.all([one, other].map(({ id }) => gateway.ask<Any>('admin', SET_EMPLOYEE, { userId: id, employeeId: employee.id })));
     expect(answers.flatMap(codesOf)).toEqual(['BAD_USER_INPUT']);
     expect(answers.flatMap(fieldsOf)).toEqual(['employeeId']);
@@ -316,14 +298,14 @@ describe('setUserEmployee', () => {
   });
 
   it('refuses an unknown employee and an id of another type', async () => {
-    const person = await addPerson();
+    const person = await addPerson(gateway);
     for (const employeeId of [encodeId('employee', newId()), encodeId('user', newId()), 'nobody', '']) {
       expect(fieldsOf(await expectRefused('admin', SET_EMPLOYEE, { userId: person.id, employeeId }, 'BAD_USER_INPUT'))).toEqual(['employeeId']);
     }
   });
 
   it('refuses an employee who is dismissed at the same moment', async () => {
-    const [person, employee] = [await addPerson(), await freeEmployee()];
+    const [person, employee] = [await addPerson(gateway), await freeEmployee()];
     const before = await rowOf(person);
     const answer = await gateway.db.transaction().execute(async (dismissal) => {
       await dismissal.deleteFrom('employee').where('id', '=', employee.uuid).execute();
@@ -340,7 +322,7 @@ describe('setUserEmployee', () => {
 
 describe('several mutations in one operation', () => {
   it('each see what the one before has done', async () => {
-    const [person, employee] = [await addPerson(), await freeEmployee()];
+    const [person, employee] = [await addPerson(gateway), await freeEmployee()];
     const document = `mutation ($id: ID!, $employee: ID!) {
       setUserRole(userId: $id, role: MANAGER) { role isActive employee { id } }
       setUserEmployee(userId: $id, employeeId: $employee) { role isActive employee { id } }
@@ -353,7 +335,7 @@ describe('several mutations in one operation', () => {
   });
 
   it('end with the first that fails: what was done before it stands, what comes after is not done', async () => {
-    const [one, other] = [await addPerson(), await addPerson()];
+    const [one, other] = [await addPerson(gateway), await addPerson(gateway)];
     const document = `mutation ($one: ID!, $other: ID!, $nobody: ID!) {
       first: setUserRole(userId: $one, role: MANAGER) { role }
       failing: setUserEmployee(userId: $one, employeeId: $nobody) { id }
@@ -366,7 +348,7 @@ describe('several mutations in one operation', () => {
   });
 
   it('leave nothing of a failure to the next operation', async () => {
-    const [one, other, employee] = [await addPerson(), await addPerson(), await freeEmployee()];
+    const [one, other, employee] = [await addPerson(gateway), await addPerson(gateway), await freeEmployee()];
     await gateway.ask('admin', SET_EMPLOYEE, { userId: one.id, employeeId: employee.id });
     await expectRefused('admin', SET_EMPLOYEE, { userId: other.id, employeeId: employee.id }, 'BAD_USER_INPUT');
     const next = await gateway.ask<Any>('admin', SET_ROLE, { userId: other.id, role: 'MANAGER' });

@@ -39,6 +39,8 @@ export interface TestGateway extends App {
   /** What was logged, a parsed line each. */
   logs: Record<string, unknown>[];
   ask<Data = Record<string, unknown>>(asker: Asker, document: string, variables?: Variables, headers?: Record<string, string>): Promise<Answer<Data>>;
+  /** Signs and verifies as the gateway does. */
+  tokens: TokenSigner;
   /** A demo account's access token. */
   tokenOf(asker: 'admin' | 'manager' | 'user'): Promise<string>;
 }
@@ -81,6 +83,7 @@ export async function startGateway(env: Record<string, string> = {}): Promise<Te
     databaseUrl: database.url,
     db,
     logs,
+    tokens,
     tokenOf,
     async ask<Data>(asker: Asker, document: string, variables: Variables = {}, headers: Record<string, string> = {}): Promise<Answer<Data>> {
       const response = await fetch(app.url, {
