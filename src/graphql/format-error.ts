@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { unwrapResolverError } from '@apollo/server/errors';
 import { GraphQLError, isValueNode, type GraphQLFormattedError } from 'graphql';
-import { AppError } from '../shared/errors.js';
+import { AppError, Conflict } from '../shared/errors.js';
 import type { Logger } from '../shared/logger.js';
 import { sizeRefusal } from './query-limits.js';
 
@@ -26,7 +26,8 @@ export interface ErrorOptions {
 /** Lets the errors meant for callers pass; any other is logged whole under an id, and only the id is told. */
 export function createErrorFormatter({ log, hidesSuggestions }: ErrorOptions): (formatted: GraphQLFormattedError, error: unknown) => GraphQLFormattedError {
   return (formatted, error) => {
-    const cause = unwrapResolverError(error);
+    const thrown = unwrapResolverError(error);
+    const cause = isCollision(thrown) ? new Conflict('Someone else was changing the same at the same time; repeat the change.') : thrown;
     const { locations, path } = formatted;
     const at = { ...(locations ? { locations } : {}), ...(path ? { path } : {}) };
     if (cause instanceof AppError) return { message: cause.message, ...at, extensions: { ...cause.extensions } };
@@ -41,6 +42,12 @@ export function createErrorFormatter({ log, hidesSuggestions }: ErrorOptions): (
     log.error({ errorId, err: cause, path }, 'unexpected error');
     return { message: `Internal error. Quote the id ${errorId} when you report it.`, ...at, extensions: { code: 'INTERNAL_SERVER_ERROR', errorId } };
   };
+}
+
+/** Whether PostgreSQL gave up one of two transactions that stood in each other's way (serialization_failure, deadlock_detected). */
+function isCollision(error: unknown): boolean {
+  const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined;
+  return code === '40001' || code === '40P01';
 }
 
 /** The code of an error that is the caller's own; undefined for any other. */

@@ -40,6 +40,18 @@ describe('an error that nobody foresaw', () => {
     expect(loggedUnder(gateway, errorId)).toMatchObject({ level: 50, path: ['departments'], err: { message: expect.stringContaining('relation "department" does not exist') as unknown } });
   });
 
+  it('is a conflict where PostgreSQL gave the transaction up for another', async () => {
+    const { db } = gateway;
+    const { id, name } = (await gateway.ask<Any>('admin', '{ employees(first: 1) { nodes { id name } } }')).data.employees.nodes[0];
+    await sql`create function give_up() returns trigger language plpgsql as $$ begin raise exception 'deadlock detected' using errcode = '40P01'; end $$`.execute(db);
+    await sql`create trigger give_up before update on employee for each row execute function give_up()`.execute(db);
+    const document = 'mutation ($id: ID!) { updateEmployee(id: $id, input: { name: "Changed" }) { id } }';
+    const answer = await gateway.ask('admin', document, { id }).finally(() => sql`drop function give_up cascade`.execute(db));
+    expect(codesOf(answer)).toEqual(['CONFLICT']);
+    expect(answer.errors[0]?.message).toContain('repeat the change');
+    expect((await gateway.ask<Any>('admin', 'query ($id: ID!) { employee(id: $id) { name } }', { id })).data.employee.name).toBe(name);
+  });
+
   it('is logged without the row that the database complains of', async () => {
     await sql`alter table user_account add constraint broken check (role <> 'USER') not valid`.execute(gateway.db);
     const document = 'mutation { register(input: { email: "leaky@example.com", password: "a-long-password-indeed" }) { user { id } } }';
