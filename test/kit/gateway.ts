@@ -1,7 +1,6 @@
 import { Writable } from 'node:stream';
 import { openApp, type App } from '../../src/app.js';
 import { TokenSigner } from '../../src/auth/token.js';
-import { Role } from '../../src/auth/viewer.js';
 import { readConfig } from '../../src/config.js';
 import { migrate } from '../../src/database/migrate.js';
 import { databaseOf, openOrm } from '../../src/database/orm.js';
@@ -112,9 +111,6 @@ async function prepare(url: string): Promise<void> {
     await orm.close();
   }
 }
-
-/** The demo user's role by the name of its account. */
-export const roles = { admin: Role.ADMIN, manager: Role.MANAGER, user: Role.USER } as const;
 
 /** The codes of the errors, in order. */
 export const codesOf = (answer: Answer<unknown>): string[] => answer.errors.map((error) => error.extensions.code);
