@@ -89,15 +89,13 @@ async function lockReportingLines(em: SqlEntityManager): Promise<void> {
 async function validated(em: SqlEntityManager, input: CreateEmployeeInput | UpdateEmployeeInput, current: Employee | null): Promise<Values> {
   const { value, problems } = checkFields(fields, input);
   const found: Values = { ...value };
-  const checks = [
+  // Together: one that fails must not leave another's failure without anyone to take it.
+  const checks = await Promise.all([
     value.email === undefined ? null : emailProblem(em, value.email, current),
     departmentProblem(em, input.departmentId, found),
     managerProblem(em, input.managerId, current, found),
-  ];
-  for (const check of checks) {
-    const problem = await check;
-    if (problem) problems.push(problem);
-  }
+  ]);
+  problems.push(...checks.filter((problem) => problem !== null));
   if (problems.length > 0) throw BadUserInput.ofFields(problems);
   return found;
 }
