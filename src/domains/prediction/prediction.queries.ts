@@ -49,10 +49,10 @@ export async function predictionPagesByUser(db: Database, userIds: readonly stri
 }
 
 /** How many predictions each user has asked for; a user without any is left out. */
-export function countPredictionsByUser(db: Database, userIds: readonly string[]): Promise<{ userId: string | null; count: number }[]> {
+export function countPredictionsByUser(db: Database, userIds: readonly string[]): Promise<{ ownerId: string | null; count: number }[]> {
   return db
     .selectFrom('prediction')
-    .select(['user_id as userId', sql<number>`count(*)::integer`.as('count')])
+    .select(['user_id as ownerId', sql<number>`count(*)::integer`.as('count')])
     .where('user_id', 'in', userIds)
     .groupBy('user_id')
     .execute();

@@ -85,7 +85,7 @@ export class UserPredictionsResolver {
   ): Promise<Connection<PredictionRow>> {
     const page = readPage(args, predictionOrder);
     await this.history.settled();
-    const rows = await context.load(predictionsOfUser).load({ userId: user.id, page });
+    const rows = await context.load(predictionsOfUser).load({ ownerId: user.id, page });
     return new PredictionConnection({ page, rows, count: () => context.load(predictionCountOfUser).load(user.id) });
   }
 }

@@ -1,0 +1,49 @@
+import type { KeysetPage } from '../database/keyset.js';
+import type { Database } from '../database/tables.js';
+import type { LoaderKind } from './context.js';
+
+/** Reads a row by its id; null if unknown. */
+export const rowById = <Row extends { id: string }>(read: (db: Database, ids: readonly string[]) => Promise<Row[]>): LoaderKind<string, Row | null> => ({
+  batch: (db) => async (ids) => {
+    const byId = new Map((await read(db, ids)).map((row) => [row.id, row]));
+    return ids.map((id) => byId.get(id) ?? null);
+  },
+});
+
+/** Counts what an owner has; `read` may leave out owners without any. */
+export const countByOwner = (
+  read: (db: Database, ownerIds: readonly string[]) => Promise<{ ownerId: string | null; count: number }[]>,
+): LoaderKind<string, number> => ({
+  batch: (db) => async (ownerIds) => {
+    const counts = new Map((await read(db, ownerIds)).map(({ ownerId, count }) => [ownerId, count]));
+    return ownerIds.map((id) => counts.get(id) ?? 0);
+  },
+});
+
+/** Which page of whose rows. */
+export interface OwnedPage {
+  ownerId: string;
+  page: KeysetPage;
+}
+
+/**
+ * Reads a page of what an owner has. Each different page costs one statement, whatever the number of owners.
+ * @param read gives the rows of all the owners, each owner's in the page's order
+ */
+export const pageByOwner = <Row>(
+  read: (db: Database, ownerIds: readonly string[], page: KeysetPage) => Promise<Row[]>,
+  ownerOf: (row: Row) => string | null,
+): LoaderKind<OwnedPage, Row[]> => ({
+  keyOf: ({ ownerId, page }) => `${ownerId} ${JSON.stringify(page)}`,
+  batch: (db) => async (keys) => {
+    const wanted = Map.groupBy(keys, ({ page }) => JSON.stringify(page));
+    const found = new Map<OwnedPage, Row[]>();
+    for (const samePage of wanted.values()) {
+      const [first] = samePage;
+      if (!first) continue;
+      const rows = Map.groupBy(await read(db, samePage.map((key) => key.ownerId), first.page), ownerOf);
+      for (const key of samePage) found.set(key, rows.get(key.ownerId) ?? []);
+    }
+    return keys.map((key) => found.get(key) ?? []);
+  },
+});
