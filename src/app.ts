@@ -23,6 +23,7 @@ import { addHealthRoutes, type HealthCheck } from './http/health.js';
 import { createHttpServer } from './http/server.js';
 import { openPredictor } from './inference/predictor.js';
 import { openCache, type Cache } from './shared/cache.js';
+import { codeOf } from './shared/error-code.js';
 import type { Logger } from './shared/logger.js';
 
 /** The gateway at work. */
@@ -108,7 +109,7 @@ async function listen(server: FastifyInstance, { host, port }: Config): Promise<
       EACCES: `PORT ${port} may not be used by this user; set one above 1023`,
       EADDRNOTAVAIL: `HOST ${host} is no address of this machine`,
       ENOTFOUND: `HOST ${host} is not known`,
-    }[String((error as NodeJS.ErrnoException).code)];
+    }[codeOf(error) ?? ''];
     throw reason === undefined ? error : new ConfigError([reason]);
   }
   const address = server.server.address();

@@ -3,6 +3,7 @@ import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import path from 'node:path';
 import { ConfigError } from './config.js';
 import { defaultDataDir } from './database/embedded-postgres.js';
+import { codeOf } from './shared/error-code.js';
 
 const minSecretLength = 32;
 
@@ -25,7 +26,7 @@ export function keptSecret(dataDir: string): string {
   try {
     linkSync(draft, file);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    if (codeOf(error) !== 'EEXIST') throw error;
   } finally {
     rmSync(draft);
   }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { unwrapResolverError } from '@apollo/server/errors';
 import { GraphQLError, isValueNode, type GraphQLFormattedError } from 'graphql';
+import { codeOf } from '../shared/error-code.js';
 import { AppError, Conflict } from '../shared/errors.js';
 import type { Logger } from '../shared/logger.js';
 import { sizeRefusal } from './query-limits.js';
@@ -45,10 +46,7 @@ export function createErrorFormatter({ log, hidesSuggestions }: ErrorOptions): (
 }
 
 /** Whether PostgreSQL gave up one of two transactions that stood in each other's way (serialization_failure, deadlock_detected). */
-function isCollision(error: unknown): boolean {
-  const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined;
-  return code === '40001' || code === '40P01';
-}
+const isCollision = (error: unknown): boolean => ['40001', '40P01'].includes(codeOf(error) ?? '');
 
 /** The code of an error that is the caller's own; undefined for any other. */
 function clientCode(error: GraphQLError): string | undefined {

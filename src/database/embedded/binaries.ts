@@ -3,7 +3,8 @@ import { cp } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { publishFolder } from './draft-folder.js';
-import { codeOf, EmbeddedPostgresError } from './error.js';
+import { codeOf } from '../../shared/error-code.js';
+import { EmbeddedPostgresError } from './error.js';
 import { runProgram } from './process.js';
 import { canReach, type ServerUser } from './server-user.js';
 

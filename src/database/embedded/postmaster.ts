@@ -5,7 +5,8 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Binaries } from './binaries.js';
 import type { Cluster } from './cluster.js';
-import { codeOf, EmbeddedPostgresError } from './error.js';
+import { codeOf } from '../../shared/error-code.js';
+import { EmbeddedPostgresError } from './error.js';
 import { CLEAN_ENVIRONMENT, isAlive, isRunningWith, runProgram } from './process.js';
 import { asUser, type ServerUser } from './server-user.js';
 

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { codeOf } from './error.js';
+import { codeOf } from '../../shared/error-code.js';
 import { asUser, type ServerUser } from './server-user.js';
 
 /** PostgreSQL's messages are read by this code and its locale must not depend on the shell, so nothing is inherited. */

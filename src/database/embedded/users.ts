@@ -3,7 +3,7 @@ import { chownSync, mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } f
 import { Socket } from 'node:net';
 import path from 'node:path';
 import type { Cluster } from './cluster.js';
-import { codeOf } from './error.js';
+import { codeOf } from '../../shared/error-code.js';
 import { CLEAN_ENVIRONMENT, isRunningWith } from './process.js';
 import { asUser, type ServerUser } from './server-user.js';
 

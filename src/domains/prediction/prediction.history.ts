@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '../../database/tables.js';
+import { codeOf } from '../../shared/error-code.js';
 import { ServiceUnavailable } from '../../shared/errors.js';
 import type { Logger } from '../../shared/logger.js';
 import type { PredictionRow } from './prediction.types.js';
@@ -127,7 +128,4 @@ export class PredictionHistory {
 }
 
 /** Whether PostgreSQL refused the data itself (SQLSTATE classes 22 and 23), which another try would not change. */
-const isRefusal = (error: unknown): boolean => {
-  const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined;
-  return typeof code === 'string' && /^2[23]/.test(code);
-};
+const isRefusal = (error: unknown): boolean => /^2[23]/.test(codeOf(error) ?? '');
