@@ -1,22 +1,25 @@
 import { Agent, request } from 'node:http';
 import { parentPort } from 'node:worker_threads';
 
-const agent = new Agent({ keepAlive: true, maxSockets: 64 });
+const agent = new Agent({ keepAlive: true, maxSockets: 256 });
 
-/** Asks the same again and again with `connections` requests under way for `seconds`; answers how many a second came back. */
+/** Asks the same again and again with `connections` requests under way for `seconds`; answers how many a second came back, and how late. */
 async function load({ url, token, bodies, connections, seconds }) {
   const end = performance.now() + seconds * 1000;
-  let answered = 0;
+  const latencies = [];
   let next = 0;
   const client = async () => {
     while (performance.now() < end) {
+      const start = performance.now();
       await post(url, token, bodies[next++ % bodies.length]);
-      answered += 1;
+      latencies.push(performance.now() - start);
     }
   };
   const start = performance.now();
   await Promise.all(Array.from({ length: connections }, client));
-  return (answered / (performance.now() - start)) * 1000;
+  latencies.sort((one, other) => one - other);
+  const quantile = (share) => latencies[Math.min(latencies.length - 1, Math.floor(share * latencies.length))];
+  return { perSecond: (latencies.length / (performance.now() - start)) * 1000, p50Ms: quantile(0.5), p99Ms: quantile(0.99) };
 }
 
 function post(url, token, body) {
@@ -33,7 +36,7 @@ function post(url, token, body) {
 
 parentPort.on('message', async (task) => {
   try {
-    parentPort.postMessage({ perSecond: await load(task) });
+    parentPort.postMessage(await load(task));
   } catch (error) {
     parentPort.postMessage({ error: String(error) });
   }

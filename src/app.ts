@@ -14,14 +14,16 @@ import { databaseOf } from './database/orm.js';
 import type { Database } from './database/tables.js';
 import { demoAccounts, loadDemoData, openDemoAccounts } from './domains/demo-data.js';
 import { domains } from './domains/index.js';
+import { namingProblems } from './domains/prediction/typed-models/index.js';
 import { findViewerByApiKey } from './domains/user/user.queries.js';
 import { createApollo } from './graphql/apollo.js';
 import { RequestContext, type Context } from './graphql/context.js';
-import type { Parts } from './graphql/domain.js';
-import { createSchema } from './graphql/schema.js';
-import { addHealthRoutes, type HealthCheck } from './http/health.js';
-import { createHttpServer } from './http/server.js';
-import { openPredictor } from './inference/predictor.js';
+import type { Parts, SchemaExtension } from './graphql/domain.js';
+import { domainSchema, LiveSchema } from './graphql/schema.js';
+import { addHealthRoutes, modelsHealth, type HealthCheck } from './http/health.js';
+import { addMetricsRoute, type MetricsSource } from './http/metrics.js';
+import { abortedWith, createHttpServer } from './http/server.js';
+import { openPredictor, type Predictor } from './inference/predictor.js';
 import { openCache, type Cache } from './shared/cache.js';
 import { codeOf } from './shared/error-code.js';
 import type { Logger } from './shared/logger.js';
@@ -30,6 +32,8 @@ import type { Logger } from './shared/logger.js';
 export interface App {
   /** Where GraphQL is. */
   url: string;
+  /** Where Prometheus reads; null where nothing is told. */
+  metricsUrl: string | null;
   dataDir: string;
   /** Accounts that the demo data brought, with their password; null without demo data. */
   demo: typeof demoAccounts | null;
@@ -49,12 +53,14 @@ export async function openApp(config: Config, log: Logger): Promise<App> {
   const opened = new AsyncDisposableStack();
   try {
     const dataDir = dataDirOf(config);
-    const [{ db, orm }, { cache, predictor }] = await bothOrNeither(openData(config, dataDir, opened), openInference(config, log, opened));
+    const [{ db, orm, databaseUrl }, { cache, predictor }] = await bothOrNeither(openData(config, dataDir, opened), openInference(config, log, opened));
     const tokens = new TokenSigner(config.jwtSecret ?? keptSecret(dataDir), config.accessTokenTtlSeconds);
-    const instances = openDomains({ db, predictor, tokens, log, throttle: new LoginThrottle(config.throttle), settings: config }, opened);
+    const { resolvers, extensions } = await openDomains({ db, databaseUrl, predictor, tokens, log, throttle: new LoginThrottle(config.throttle), settings: config }, opened);
 
     const server = createHttpServer({ ...config, log });
-    const apollo = createApollo({ ...config, schema: createSchema(domains, instances), log, drain: fastifyApolloDrainPlugin(server) });
+    const schema = new LiveSchema(domains, resolvers, extensions, log);
+    opened.defer(() => schema.close());
+    const apollo = createApollo({ ...config, schema, log, drain: fastifyApolloDrainPlugin(server) });
     await apollo.start();
 
     const credentials: ViewerSources = {
@@ -64,19 +70,23 @@ export async function openApp(config: Config, log: Logger): Promise<App> {
     await server.register(fastifyApollo<Context>(apollo), {
       path: '/graphql',
       method: ['GET', 'POST'],
-      context: async ({ id, ip, headers }) => {
+      context: async ({ id, ip, headers }, reply) => {
         const apiKey = headers['x-api-key'];
         const viewer = await readViewer({ authorization: headers.authorization, apiKey: Array.isArray(apiKey) ? apiKey[0] : apiKey }, credentials);
-        return new RequestContext(orm, db, viewer, log.child({ requestId: id }), id, ip);
+        return new RequestContext(orm, db, viewer, log.child({ requestId: id }), id, ip, abortedWith(reply.raw));
       },
     });
     let isDraining = false;
     addHealthRoutes(server, healthCheck(db, cache, predictor), () => isDraining);
+    if (config.metricsPort === undefined && !config.isProduction) addMetricsRoute(server, predictor);
+    const metricsPort = config.metricsPort === undefined ? null : await openMetrics(config.host, config.metricsPort, predictor, log, opened);
     opened.defer(() => apollo.stop());
     const port = await listen(server, config);
 
+    const urlOf = (at: number, route: string): string => `http://${urlHost(config.host)}:${at}${route}`;
     return {
-      url: `http://${urlHost(config.host)}:${port}/graphql`,
+      url: urlOf(port, '/graphql'),
+      metricsUrl: metricsPort === null && config.isProduction ? null : urlOf(metricsPort ?? port, '/metrics'),
       dataDir,
       demo: config.hasDemoData ? demoAccounts : null,
       async close() {
@@ -98,15 +108,16 @@ async function bothOrNeither<One, Other>(one: Promise<One>, other: Promise<Other
 
 /**
  * Listens; answers the port.
+ * @param variable the one that sets the port
  * @throws ConfigError where the address cannot be had
  */
-async function listen(server: FastifyInstance, { host, port }: Config): Promise<number> {
+async function listen(server: FastifyInstance, { host, port }: { host: string; port: number }, variable = 'PORT'): Promise<number> {
   try {
     await server.listen({ host, port });
   } catch (error) {
     const reason = {
-      EADDRINUSE: `PORT ${port} is taken on ${host}; stop what listens there, or set another`,
-      EACCES: `PORT ${port} may not be used by this user; set one above 1023`,
+      EADDRINUSE: `${variable} ${port} is taken on ${host}; stop what listens there, or set another`,
+      EACCES: `${variable} ${port} may not be used by this user; set one above 1023`,
       EADDRNOTAVAIL: `HOST ${host} is no address of this machine`,
       ENOTFOUND: `HOST ${host} is not known`,
     }[codeOf(error) ?? ''];
@@ -114,6 +125,14 @@ async function listen(server: FastifyInstance, { host, port }: Config): Promise<
   }
   const address = server.server.address();
   return typeof address === 'object' && address ? address.port : port;
+}
+
+/** `/metrics` on a port of its own; answers the port. It can be read until everything else is closed. */
+async function openMetrics(host: string, port: number, source: MetricsSource, log: Logger, opened: AsyncDisposableStack): Promise<number> {
+  const server = createHttpServer({ maxBodyBytes: 1024, trustedProxies: 0, corsOrigins: [], log });
+  addMetricsRoute(server, source);
+  opened.defer(() => server.close());
+  return listen(server, { host, port }, 'METRICS_PORT');
 }
 
 /** A host as URLs have it; an address that stands for all of this machine's becomes one that can be opened. */
@@ -128,7 +147,7 @@ async function openData(config: Config, dataDir: string, opened: AsyncDisposable
   const db = databaseOf(database.orm);
   if (config.hasDemoData) await loadDemoData(db);
   else if (config.isProduction) await refuseDemoAccounts(db);
-  return { orm: database.orm, db };
+  return { orm: database.orm, db, databaseUrl: database.url };
 }
 
 /** Demo accounts have a published password: production starts with them only where that was asked for. */
@@ -152,27 +171,39 @@ async function openInference(config: Config, log: Logger, opened: AsyncDisposabl
     logger: log,
   });
   opened.defer(() => cache.close());
-  const predictor = await openPredictor({ storeDir: path.resolve(projectDir, config.modelStoreDir), cache, cacheTtlSeconds: ttlSeconds, logger: log });
+  const names = domainSchema(domains);
+  const predictor = await openPredictor({
+    storeDir: path.resolve(projectDir, config.modelStoreDir),
+    pollMs: config.modelStorePollMs,
+    cache,
+    cacheTtlSeconds: ttlSeconds,
+    logger: log,
+    check: (models) => namingProblems(models, names),
+  });
   opened.defer(() => predictor.close());
   return { cache, predictor };
 }
 
-/** Opens the domains in their order; answers their resolvers. */
-function openDomains(parts: Parts, opened: AsyncDisposableStack): object[] {
-  return domains.flatMap((domain) => {
+/** Opens the domains in their order; answers their parts of the schema. */
+async function openDomains(parts: Parts, opened: AsyncDisposableStack): Promise<{ resolvers: object[]; extensions: SchemaExtension[] }> {
+  const resolvers: object[] = [];
+  const extensions: SchemaExtension[] = [];
+  for (const domain of domains) {
     const open = domain.open(parts);
     if (open.close) opened.defer(() => open.close?.());
-    return open.resolvers;
-  });
+    await open.ready?.();
+    resolvers.push(...open.resolvers);
+    if (open.extension) extensions.push(open.extension);
+  }
+  return { resolvers, extensions };
 }
 
-function healthCheck(db: Database, cache: Cache, predictor: { models(): unknown[] }): HealthCheck {
+function healthCheck(db: Database, cache: Cache, predictor: Predictor): HealthCheck {
   return async () => {
-    const models = predictor.models().length;
     const cacheHealth = cache.health();
     return {
       database: { isRequired: true, isUp: await answers(db) },
-      models: { isRequired: true, isUp: models > 0, detail: `${models} loaded` },
+      models: modelsHealth(predictor.models(), predictor.problems()),
       cache: { isRequired: false, isUp: cacheHealth.kind === 'memory' || cacheHealth.isUp, detail: cacheHealth.kind },
     };
   };

@@ -5,6 +5,8 @@ export interface Config {
   isProduction: boolean;
   host: string;
   port: number;
+  /** Where `/metrics` is, alone; absent: at `port`, and in production nowhere. */
+  metricsPort: number | undefined;
   /** Proxies in front that each add the caller's address to `X-Forwarded-For`; 0: nobody's word is taken for an address. */
   trustedProxies: number;
   corsOrigins: string[];
@@ -20,6 +22,8 @@ export interface Config {
   predictionCache: { ttlSeconds: number; maxEntries: number };
   predictionHistoryDays: number;
   modelStoreDir: string;
+  /** Milliseconds between two looks for changed models; 0: none. */
+  modelStorePollMs: number;
   /** Absent outside production: made once and kept in the data directory. */
   jwtSecret: string | undefined;
   accessTokenTtlSeconds: number;
@@ -85,6 +89,7 @@ const environment = z.object({
   NODE_ENV: z.enum(['development', 'production', 'test'], 'must be development, production or test').default('development'),
   HOST: z.string().optional(),
   PORT: whole(0, 65_535).default(4000),
+  METRICS_PORT: whole(0, 65_535).optional(),
   TRUST_PROXY: z.union([boolean.transform(Number), whole(0, 10)], 'must be true, false, or how many proxies there are, from 0 to 10').default(0),
   CORS_ORIGINS: list.optional(),
   DATA_DIR: z.string().optional(),
@@ -98,6 +103,7 @@ const environment = z.object({
   PREDICTION_CACHE_MAX_ENTRIES: whole(1, 10_000_000).default(50_000),
   PREDICTION_HISTORY_DAYS: whole(1, 36_500).default(90),
   MODEL_STORE: z.string().default('model-store'),
+  MODEL_STORE_POLL_MS: whole(0, 3_600_000).default(1000),
   JWT_SECRET: z.string().optional(),
   ACCESS_TOKEN_TTL_SECONDS: whole(10, 86_400).default(900),
   REFRESH_TOKEN_TTL_DAYS: whole(1, 365).default(30),
@@ -135,6 +141,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const parsed = environment.safeParse(present);
   const problems = parsed.success ? [] : parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`);
   if (present.JWT_SECRET) problems.push(...secretProblems(present.JWT_SECRET));
+  if (parsed.success) problems.push(...portProblems(parsed.data));
   if (present.NODE_ENV === 'production') problems.push(...productionProblems(present));
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
 
@@ -144,6 +151,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     isProduction,
     host: read.HOST ?? (isProduction ? '0.0.0.0' : 'localhost'),
     port: read.PORT,
+    metricsPort: read.METRICS_PORT,
     trustedProxies: read.TRUST_PROXY,
     corsOrigins: read.CORS_ORIGINS ?? (isProduction ? [] : ['https://studio.apollographql.com']),
     dataDir: read.DATA_DIR,
@@ -155,6 +163,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     predictionCache: { ttlSeconds: read.PREDICTION_CACHE_TTL_SECONDS, maxEntries: read.PREDICTION_CACHE_MAX_ENTRIES },
     predictionHistoryDays: read.PREDICTION_HISTORY_DAYS,
     modelStoreDir: read.MODEL_STORE,
+    modelStorePollMs: read.MODEL_STORE_POLL_MS,
     jwtSecret: read.JWT_SECRET,
     accessTokenTtlSeconds: read.ACCESS_TOKEN_TTL_SECONDS,
     refreshTokenTtlDays: read.REFRESH_TOKEN_TTL_DAYS,
@@ -181,6 +190,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     logLevel: read.LOG_LEVEL ?? (isProduction ? 'info' : 'warn'),
     shutdownSeconds: read.SHUTDOWN_SECONDS,
   };
+}
+
+/** 0 is any free port: two of them differ. */
+function portProblems({ PORT, METRICS_PORT }: { PORT: number; METRICS_PORT?: number | undefined }): string[] {
+  return METRICS_PORT === PORT && PORT !== 0 ? [`METRICS_PORT must not be PORT, ${PORT}; leave it out, or set another`] : [];
 }
 
 /** What would be unsafe in production unless it was asked for in so many words. */

@@ -106,30 +106,42 @@ def save(model: onnx.ModelProto, path: Path, description: str) -> None:
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 
-class OnnxModel:
-    """A saved graph behind the same table that the pipeline takes."""
+class OnnxGraph:
+    """A saved graph that takes and gives arrays."""
 
-    def __init__(self, path: Path, columns: Mapping[str, Kind]) -> None:
+    def __init__(self, path: Path) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         self._session = onnxruntime.InferenceSession(
             path.read_bytes(), options, providers=["CPUExecutionProvider"]
         )
+        self.outputs = [output.name for output in self._session.get_outputs()]
+
+    def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Answer all rows in one batch: output name -> array."""
+        return dict(zip(self.outputs, self._session.run(self.outputs, feeds), strict=True))
+
+
+class OnnxModel:
+    """A saved graph behind the same table that the pipeline takes."""
+
+    def __init__(self, path: Path, columns: Mapping[str, Kind]) -> None:
+        self._graph = OnnxGraph(path)
         self._columns = columns
-        self._outputs = [output.name for output in self._session.get_outputs()]
 
     def run(self, table: pd.DataFrame) -> dict[str, np.ndarray]:
         """Answer all rows in one batch: output name -> array."""
-        feeds = {
-            name: table[[name]].to_numpy(np.float32 if kind == "float" else object)
-            for name, kind in self._columns.items()
-        }
-        return dict(zip(self._outputs, self._session.run(self._outputs, feeds), strict=True))
+        return self._graph.run(
+            {
+                name: table[[name]].to_numpy(np.float32 if kind == "float" else object)
+                for name, kind in self._columns.items()
+            }
+        )
 
     def run_singly(self, table: pd.DataFrame) -> dict[str, np.ndarray]:
         """Answer the same rows one at a time."""
         answers = [self.run(table.iloc[[i]]) for i in range(len(table))]
-        return {name: np.concatenate([a[name] for a in answers]) for name in self._outputs}
+        return {name: np.concatenate([a[name] for a in answers]) for name in self._graph.outputs}
 
 
 def worst_relative_error(answer: np.ndarray, reference: np.ndarray) -> float:

@@ -1,8 +1,10 @@
 """One look for the pictures of all model cards."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 
 matplotlib.use("Agg")
 
@@ -34,6 +36,18 @@ plt.rcParams.update(
 def new_picture(width: float = 6.4, height: float = 4.8) -> tuple[Figure, Axes]:
     """An empty picture, sizes in inches."""
     return plt.subplots(figsize=(width, height), layout="constrained")
+
+
+def draw_counts(axes: Axes, counts: np.ndarray, labels: Sequence[str]) -> None:
+    """A confusion matrix: each count in its square, the darker the more."""
+    axes.imshow(counts, cmap="Blues", vmin=0, vmax=counts.max() * 1.2)
+    for (row, column), count in np.ndenumerate(counts):
+        colour = "white" if count > counts.max() / 2 else "black"
+        axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=14)
+    ticks = range(len(labels))
+    axes.set(xticks=ticks, yticks=ticks, xticklabels=labels, yticklabels=labels)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
 
 
 def save_picture(figure: Figure, path: Path) -> None:

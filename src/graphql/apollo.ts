@@ -1,7 +1,6 @@
 import { ApolloServer, type ApolloServerPlugin } from '@apollo/server';
 import { ApolloServerPluginCacheControlDisabled, ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled';
 import { ApolloServerPluginLandingPageLocalDefault } from '@apollo/server/plugin/landingPage/default';
-import type { GraphQLSchema } from 'graphql';
 import type { QueryLimits } from '../config.js';
 import type { Logger } from '../shared/logger.js';
 import type { Context } from './context.js';
@@ -10,9 +9,10 @@ import { createErrorFormatter } from './format-error.js';
 import { httpStatus } from './http-status.js';
 import { operationLog } from './operation-log.js';
 import { queryLimits } from './query-limits.js';
+import type { SchemaSource } from './schema.js';
 
 export interface ApolloOptions {
-  schema: GraphQLSchema;
+  schema: SchemaSource;
   executor: ExecutorKind;
   limits: QueryLimits;
   isIntrospectionOpen: boolean;

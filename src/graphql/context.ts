@@ -27,6 +27,8 @@ export interface Context {
   readonly requestId: string;
   /** The caller's address, for throttling. */
   readonly address: string;
+  /** Aborted when the caller has gone without waiting for the answer. */
+  readonly signal: AbortSignal;
   /** This request's loader of the given kind; made at its first use. */
   load<Key, Value>(kind: LoaderKind<Key, Value>): DataLoader<Key, Value, unknown>;
 }
@@ -45,6 +47,7 @@ export class RequestContext implements Context {
     readonly log: Logger,
     readonly requestId: string,
     readonly address: string,
+    readonly signal: AbortSignal,
   ) {}
 
   get em(): SqlEntityManager {

@@ -1,10 +1,12 @@
 import type { EntityClass } from '@mikro-orm/postgresql';
+import type { GraphQLFieldConfigMap, GraphQLSchema } from 'graphql';
 import type { ClassType } from 'type-graphql';
 import type { LoginThrottle } from '../auth/login-throttle.js';
 import type { TokenSigner } from '../auth/token.js';
 import type { Database } from '../database/tables.js';
 import type { Predictor } from '../inference/predictor.js';
 import type { Logger } from '../shared/logger.js';
+import type { Context } from './context.js';
 import type { Permissions } from './permissions.js';
 
 /** What a domain hands to the gateway: its tables, its part of the schema, and who may ask for what. */
@@ -20,6 +22,8 @@ export interface Domain {
 /** What the gateway has opened before its domains. */
 export interface Parts {
   db: Database;
+  /** For a connection of one's own, such as one that listens. */
+  databaseUrl: string;
   predictor: Predictor;
   tokens: TokenSigner;
   throttle: LoginThrottle;
@@ -31,6 +35,23 @@ export interface Parts {
 export interface OpenDomain {
   /** One instance of each resolver class. */
   resolvers: object[];
+  /** Its part of the schema that changes while the gateway serves. */
+  extension?: SchemaExtension;
+  /** Does what must be done before the first request; a failure keeps the gateway from starting. */
+  ready?(): Promise<void>;
   /** Finishes what is under way, for a domain that works behind the response. */
   close?(): Promise<void>;
+}
+
+/** Root fields that come, go and change while the gateway serves. */
+export interface SchemaExtension {
+  /**
+   * The fields of Query as they are now, with the types that they reach.
+   * @param base the schema of the domains' resolvers, whose types they may use
+   */
+  queries(base: GraphQLSchema): GraphQLFieldConfigMap<unknown, Context>;
+  /** Who may ask for these fields. */
+  rule: Permissions[string][string];
+  /** Calls the listener when `queries` would give other fields than before; answers how to stop that. */
+  onChange(listener: () => void): () => void;
 }

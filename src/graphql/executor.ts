@@ -22,6 +22,7 @@ import {
 } from 'graphql';
 import { compileQuery, isCompiledQuery, type CompiledQuery } from 'graphql-jit';
 import { LRUCache } from 'lru-cache';
+import type { SchemaSource } from './schema.js';
 
 export type ExecutorKind = 'jit' | 'graphql-js';
 
@@ -29,43 +30,51 @@ export type ExecutorKind = 'jit' | 'graphql-js';
 const maxCompiledOperations = 500;
 
 /**
- * How Apollo Server executes operations: by graphql-js, or, where that is safe, compiled by graphql-jit once per document
- * and operation name. Apollo's `gateway` option is its way to hand execution over.
+ * How Apollo Server executes operations: by graphql-js, or, where that is safe, compiled by graphql-jit once per schema,
+ * document and operation name. Apollo's `gateway` option is its way to hand execution over, and to change the schema
+ * while serving: each operation is executed on the schema that it was validated with.
  */
-export function createExecutor(schema: GraphQLSchema, kind: ExecutorKind): GatewayInterface {
-  const executor = kind === 'jit' ? jitExecutor(schema) : referenceExecutor(schema);
+export function createExecutor(source: SchemaSource, kind: ExecutorKind): GatewayInterface {
+  const executor = kind === 'jit' ? jitExecutor() : referenceExecutor;
   return {
     onSchemaLoadOrUpdate(callback) {
-      callback({ apiSchema: schema, coreSupergraphSdl: '' });
-      return () => undefined;
+      const hand = (schema: GraphQLSchema): void => callback({ apiSchema: schema, coreSupergraphSdl: '' });
+      hand(source.current);
+      return source.onChange(hand);
     },
     load: () => Promise.resolve({ executor }),
     stop: () => Promise.resolve(),
   };
 }
 
-function referenceExecutor(schema: GraphQLSchema): GatewayExecutor {
-  // The name as it was asked for: Apollo Server's own `operationName` is null where the document has none of that name.
-  return async ({ document, context, request: { operationName, variables } }) =>
-    execute({ schema, document, operationName, contextValue: context, variableValues: variables });
-}
+// The name as it was asked for: Apollo Server's own `operationName` is null where the document has none of that name.
+const referenceExecutor: GatewayExecutor = async ({ schema, document, context, request: { operationName, variables } }) =>
+  execute({ schema, document, operationName, contextValue: context, variableValues: variables });
+
+type CompiledOperations = LRUCache<string, { query: CompiledQuery['query'] | null }>;
 
 /** Compiles what graphql-jit executes just as graphql-js does, and leaves the rest to graphql-js. */
-function jitExecutor(schema: GraphQLSchema): GatewayExecutor {
-  const operations = new LRUCache<string, { query: CompiledQuery['query'] | null }>({ max: maxCompiledOperations });
-  const reference = referenceExecutor(schema);
+function jitExecutor(): GatewayExecutor {
+  // What was compiled for a schema goes with it.
+  const compiled = new WeakMap<GraphQLSchema, CompiledOperations>();
+  const operationsOf = (schema: GraphQLSchema): CompiledOperations => {
+    const operations: CompiledOperations = compiled.get(schema) ?? new LRUCache({ max: maxCompiledOperations });
+    compiled.set(schema, operations);
+    return operations;
+  };
   return async (call) => {
-    const { queryHash, document, operationName, context, request } = call;
+    const { schema, queryHash, document, operationName, context, request } = call;
+    const operations = operationsOf(schema);
     const key = `${queryHash}:${operationName ?? ''}`;
     let operation = operations.get(key);
     if (!operation) {
       operation = { query: compile(schema, document, operationName) };
       operations.set(key, operation);
     }
-    if (!operation.query) return reference(call);
+    if (!operation.query) return referenceExecutor(call);
     const result = await operation.query(undefined, context, request.variables ?? {});
     // Refused before anything was executed: graphql-jit is stricter with variables at times, and words it in its own way.
-    return 'data' in result ? withExtensions(result) : reference(call);
+    return 'data' in result ? withExtensions(result) : referenceExecutor(call);
   };
 }
 

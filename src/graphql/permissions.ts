@@ -1,4 +1,4 @@
-import { isObjectType, type GraphQLSchema } from 'graphql';
+import { GraphQLBoolean, GraphQLObjectType, GraphQLSchema, isObjectType, type GraphQLFieldConfigMap } from 'graphql';
 import type { IMiddlewareTypeMap } from 'graphql-middleware';
 import type { KnownViewer, Role, Scope, Viewer } from '../auth/viewer.js';
 import { Forbidden, Unauthenticated, type AppError } from '../shared/errors.js';
@@ -89,6 +89,18 @@ export function guardSchema(schema: GraphQLSchema, permissions: readonly Permiss
     Object.fromEntries(Object.keys(fields).map((field) => [field, generated[type]?.[field] ?? unguarded(type, field)])),
   ]);
   return applyMiddleware(schema, Object.fromEntries(ruled) as IMiddlewareTypeMap);
+}
+
+/** Puts one rule before root fields that are in no schema yet: what comes to a guarded schema while it is served. */
+export function guardFields(fields: GraphQLFieldConfigMap<unknown, Context>, guard: Permissions[string][string]): GraphQLFieldConfigMap<unknown, Context> {
+  const entries = Object.entries(fields);
+  if (entries.length === 0) return fields;
+  // Only their resolvers matter to the guard, so that a schema of nothing else is enough, and quickly made.
+  const bare = entries.map(([name, { resolve }]) => [name, { type: GraphQLBoolean, resolve }]);
+  const query = new GraphQLObjectType({ name: 'Query', fields: Object.fromEntries(bare) as GraphQLFieldConfigMap<unknown, Context> });
+  const rules = { Query: Object.fromEntries(entries.map(([name]) => [name, guard])) };
+  const guarded = guardSchema(new GraphQLSchema({ query }), [rules]).getQueryType()?.getFields() ?? {};
+  return Object.fromEntries(entries.map(([name, field]) => [name, { ...field, resolve: guarded[name]?.resolve ?? unguarded('Query', name) }]));
 }
 
 function unguarded(type: string, field: string): never {

@@ -1,26 +1,89 @@
-import { isIntrospectionType, isSpecifiedScalarType, printType, type GraphQLSchema } from 'graphql';
+import {
+  assertValidSchema,
+  GraphQLObjectType,
+  GraphQLSchema,
+  isIntrospectionType,
+  isSpecifiedScalarType,
+  printType,
+  type GraphQLFieldConfigMap,
+} from 'graphql';
 import { buildSchemaSync, type ClassType, type NonEmptyArray } from 'type-graphql';
-import type { Domain } from './domain.js';
-import { guardSchema } from './permissions.js';
+import type { Logger } from '../shared/logger.js';
+import type { Context } from './context.js';
+import type { Domain, SchemaExtension } from './domain.js';
+import { guardFields, guardSchema } from './permissions.js';
+
+/** A schema that may change while it is served. */
+export interface SchemaSource {
+  readonly current: GraphQLSchema;
+  /** Calls the listener with each schema that comes after; answers how to stop that. */
+  onChange(listener: (schema: GraphQLSchema) => void): () => void;
+}
 
 /**
  * The domains' schema with every rule in place.
  * @param instances the resolvers, ready made; resolver classes not among them are made without arguments
  */
-export function createSchema(domains: readonly Domain[], instances: readonly object[]): GraphQLSchema {
-  const schema = buildSchema(domains, instances);
-  return guardSchema(schema, domains.map((domain) => domain.permissions));
+export function createSchema(domains: readonly Domain[], instances: readonly object[], extensions: readonly SchemaExtension[] = []): GraphQLSchema {
+  return withExtensions(guardedDomainSchema(domains, instances), extensions);
+}
+
+/**
+ * The domains' schema that follows its extensions: when one of them changes, all of the next schema is made and checked
+ * before it takes the place of the one before. One that cannot be made is logged, and the one before stays.
+ */
+export class LiveSchema implements SchemaSource {
+  readonly #listeners = new Set<(schema: GraphQLSchema) => void>();
+  readonly #unsubscribe: (() => void)[];
+  #current: GraphQLSchema;
+
+  constructor(domains: readonly Domain[], instances: readonly object[], extensions: readonly SchemaExtension[], log: Logger) {
+    const base = guardedDomainSchema(domains, instances);
+    this.#current = withExtensions(base, extensions);
+    const follow = (): void => {
+      try {
+        const startedAt = performance.now();
+        this.#current = withExtensions(base, extensions);
+        log.info({ ms: Math.round(performance.now() - startedAt) }, 'the schema has changed');
+      } catch (error) {
+        log.error({ err: error }, 'the schema cannot follow a change; the one before is served');
+        return;
+      }
+      for (const listener of this.#listeners) listener(this.#current);
+    };
+    this.#unsubscribe = extensions.map((extension) => extension.onChange(follow));
+  }
+
+  get current(): GraphQLSchema {
+    return this.#current;
+  }
+
+  onChange(listener: (schema: GraphQLSchema) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Follows no more. */
+  close(): void {
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+  }
 }
 
 /** The schema as text, as it is committed: types by name, so that a change shows where it is; fields in their own order. */
-export function printedSchema(domains: readonly Domain[]): string {
-  const types = Object.values(buildSchema(domains, []).getTypeMap());
+export function printedSchema(domains: readonly Domain[], extensions: readonly SchemaExtension[] = []): string {
+  const base = domainSchema(domains);
+  const whole = extended(
+    base,
+    extensions.map((extension) => extension.queries(base)),
+  );
+  const types = Object.values(whole.getTypeMap());
   const own = types.filter((type) => !isIntrospectionType(type) && !isSpecifiedScalarType(type));
   own.sort((one, other) => (one.name < other.name ? -1 : 1));
   return `${own.map((type) => printType(type)).join('\n\n')}\n`;
 }
 
-function buildSchema(domains: readonly Domain[], instances: readonly object[]): GraphQLSchema {
+/** The schema of the domains' resolvers alone, without rules. Without instances it cannot be asked, but has all names. */
+export function domainSchema(domains: readonly Domain[], instances: readonly object[] = []): GraphQLSchema {
   const byClass = new Map(instances.map((instance) => [instance.constructor, instance]));
   const [first, ...others] = domains.flatMap((domain) => domain.resolvers);
   if (!first) throw new Error('No domain has a resolver.');
@@ -37,4 +100,32 @@ function buildSchema(domains: readonly Domain[], instances: readonly object[]): 
     // Services validate: they name all faulty fields at once, those that need the database among them.
     validate: false,
   });
+}
+
+function guardedDomainSchema(domains: readonly Domain[], instances: readonly object[]): GraphQLSchema {
+  return guardSchema(
+    domainSchema(domains, instances),
+    domains.map((domain) => domain.permissions),
+  );
+}
+
+function withExtensions(base: GraphQLSchema, extensions: readonly SchemaExtension[]): GraphQLSchema {
+  const added = extensions.map((extension) => guardFields(extension.queries(base), extension.rule));
+  const schema = extended(base, added);
+  // Otherwise the first operation would wait for it.
+  assertValidSchema(schema);
+  return schema;
+}
+
+/** @throws Error where a root field is there already */
+function extended(base: GraphQLSchema, added: readonly GraphQLFieldConfigMap<unknown, Context>[]): GraphQLSchema {
+  const query = base.getQueryType();
+  if (!query || added.length === 0) return base;
+  const { fields, ...config } = query.toConfig();
+  for (const [name, field] of added.flatMap((one) => Object.entries(one))) {
+    if (Object.hasOwn(fields, name)) throw new Error(`The root field ${name} is there twice.`);
+    fields[name] = field;
+  }
+  const { types, ...rest } = base.toConfig();
+  return new GraphQLSchema({ ...rest, query: new GraphQLObjectType({ ...config, fields }), types: types.filter((type) => type !== query) });
 }

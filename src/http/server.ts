@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import cors from '@fastify/cors';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
@@ -65,6 +66,15 @@ export function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigins, lo
     reply.code(404).send({ errors: [{ message: `There is nothing at ${request.method} ${request.url.slice(0, 200)}; GraphQL is at /graphql.`, extensions: { code: 'NOT_FOUND' } }] }),
   );
   return server;
+}
+
+/** A signal that is aborted when the connection closes before the answer was sent. */
+export function abortedWith(response: ServerResponse): AbortSignal {
+  const abort = new AbortController();
+  response.once('close', () => {
+    if (!response.writableEnded) abort.abort();
+  });
+  return abort.signal;
 }
 
 /** A caller's own request id, if it is one that can be put into a log and a header. */

@@ -1,95 +1,162 @@
-import { ServiceUnavailable } from '../shared/errors.js';
+import { AppError, Overloaded } from '../shared/errors.js';
+import type { VersionCounters } from './statistics.js';
 
-/** Answers rows of one model version, one answer for each row, in their order. */
-export type Run<Row, Answer> = (rows: readonly Row[]) => Promise<Answer[]>;
-
-export interface BatchLimits {
-  /** Rows of one run; no call may have more. */
-  maxBatch: number;
-  /** Rows that may wait for a run. */
-  maxWaiting: number;
+/** A row that waits for its answer. The batcher calls `settle` or `fail` once, unless the row was withdrawn. */
+export interface BatchItem<Answer> {
+  settle(answer: Answer): void;
+  fail(error: unknown): void;
 }
 
-interface Call<Row, Answer> {
-  rows: readonly Row[];
-  resolve: (answers: Answer[]) => void;
-  reject: (error: unknown) => void;
+/** What answers rows: one answer for each, in their order. */
+export interface Runner<Answer, Item> {
+  run(items: readonly Item[]): Promise<{ answers: Answer[]; computeMs: number }>;
+  /** Rows that a run may have so that it begins at once, although others are under way. */
+  room(): number;
+}
+
+export interface BatchLimits {
+  /** Rows of one run. */
+  maxBatch: number;
+  /** Rows that may wait for a run. */
+  maxQueue: number;
+  /** Milliseconds that a row waits for others to join its run; 0: those of the same turn of the event loop join. */
+  windowMs: number;
+}
+
+/** Rows that came together. They stay together where they fit into one run. */
+interface Group<Item> {
+  items: Item[];
+  since: number;
 }
 
 /**
- * Joins the rows that several calls want at the same moment into one run. Nobody waits for company: a run takes what
- * came in during the same turn of the event loop, or while the run before it was busy.
+ * Joins the rows that are wanted at the same moment into one run, whoever wants them. A run begins when the turn of the
+ * event loop ends in which its first row came, or when the window ends. While all that could run is busy, groups that
+ * are small enough to run all the same overtake those that are not.
  */
-export class Batcher<Row, Answer> {
-  readonly #waiting: Call<Row, Answer>[] = [];
-  #waitingRows = 0;
-  #isBusy = false;
+export class Batcher<Answer, Item extends BatchItem<Answer>> {
+  #groups: Group<Item>[] = [];
+  readonly #queued = new Set<Item>();
+  #running = 0;
+  #window: NodeJS.Timeout | undefined;
+  #soon: NodeJS.Immediate | undefined;
 
   constructor(
-    private readonly run: Run<Row, Answer>,
-    private readonly limits: BatchLimits,
+    private readonly runner: Runner<Answer, Item>,
+    private readonly counters: VersionCounters,
+    public limits: BatchLimits,
   ) {}
 
+  /** Whether no row waits and no run is under way. */
+  get isIdle(): boolean {
+    return this.#queued.size === 0 && this.#running === 0;
+  }
+
   /**
-   * The answers to a call's rows, in their order.
-   * @throws ServiceUnavailable at once where too many rows wait already, and whatever the run throws
+   * Puts rows into the queue.
+   * @throws Overloaded at once where they do not fit; none of them is queued then
    */
-  async answer(rows: readonly Row[]): Promise<Answer[]> {
-    if (rows.length > this.limits.maxBatch) throw new RangeError(`${rows.length} rows do not fit into a batch of ${this.limits.maxBatch}`);
-    if (this.#waitingRows + rows.length > this.limits.maxWaiting) {
-      throw new ServiceUnavailable('Too many predictions are waiting for this model; try again shortly.');
+  submit(items: readonly Item[]): void {
+    const { maxBatch, maxQueue } = this.limits;
+    if (this.#queued.size + items.length > maxQueue) throw new Overloaded('Too many predictions are waiting for this model.', this.#retryAfterSeconds());
+    const since = performance.now();
+    for (let start = 0; start < items.length; start += maxBatch) {
+      this.#groups.push({ items: items.slice(start, start + maxBatch), since });
     }
-    const answers = new Promise<Answer[]>((resolve, reject) => {
-      this.#waiting.push({ rows, resolve, reject });
-    });
-    this.#waitingRows += rows.length;
-    this.#schedule();
-    return answers;
+    for (const item of items) this.#queued.add(item);
+    this.counters.pending += items.length;
+    this.#openWindow();
   }
 
-  /** A macrotask, also between two batches: sockets are read and written in the meantime. */
-  #schedule(): void {
-    if (this.#isBusy || this.#waiting.length === 0) return;
-    this.#isBusy = true;
-    setImmediate(() => {
-      void this.#runBatch(this.#takeBatch()).finally(() => {
-        this.#isBusy = false;
-        this.#schedule();
-      });
-    });
+  /** Takes a row out of the queue; answers whether it was still there. */
+  withdraw(item: Item): boolean {
+    const wasQueued = this.#queued.delete(item);
+    if (wasQueued) this.counters.pending -= 1;
+    return wasQueued;
   }
 
-  /** Whole calls, in the order in which they came, as many as fit. */
-  #takeBatch(): Call<Row, Answer>[] {
-    let rowCount = 0;
-    let callCount = 0;
-    for (const { rows } of this.#waiting) {
-      if (rowCount + rows.length > this.limits.maxBatch) break;
-      rowCount += rows.length;
-      callCount += 1;
+  /** Seconds in which what waits now will have been run, at the pace of the runs so far. */
+  #retryAfterSeconds(): number {
+    const { rows, computeMs } = this.counters;
+    return rows === 0 ? 1 : Math.min(60, Math.max(1, Math.ceil(((computeMs / rows) * this.#queued.size) / 1000)));
+  }
+
+  /** Opens the window for others to join, unless one is open; a full batch waits no longer. */
+  #openWindow(): void {
+    const { windowMs, maxBatch } = this.limits;
+    if (windowMs === 0 || this.#queued.size >= maxBatch) this.#fireSoon();
+    else this.#window ??= setTimeout(() => this.#fire(), windowMs);
+  }
+
+  /** A macrotask, also between two runs: sockets are read and written in the meantime. */
+  #fireSoon(): void {
+    this.#soon ??= setImmediate(() => this.#fire());
+  }
+
+  #fire(): void {
+    clearTimeout(this.#window);
+    this.#window = undefined;
+    this.#soon = undefined;
+    const batch = this.#take();
+    if (batch.length === 0) return;
+    this.#running += 1;
+    void this.#runBatch(batch).finally(() => {
+      this.#running -= 1;
+      if (this.#queued.size > 0) this.#fireSoon();
+    });
+    // Another run may have room beside this one.
+    if (this.#queued.size > 0) this.#fireSoon();
+  }
+
+  /** Groups in the order in which they came, those passed over that do not fit. Empty where all must wait for a run to end. */
+  #take(): Item[] {
+    const { maxBatch } = this.limits;
+    // With no run of its own under way nothing would wake this batcher later: what runs models may queue this one run.
+    const room = this.#running === 0 ? maxBatch : Math.min(maxBatch, this.runner.room());
+    const now = performance.now();
+    const batch: Item[] = [];
+    const left: Group<Item>[] = [];
+    for (const group of this.#groups) {
+      const items = batch.length < room ? group.items.filter((item) => this.#queued.has(item)) : group.items;
+      if (batch.length + items.length > room) {
+        left.push(group);
+        continue;
+      }
+      for (const item of items) {
+        this.#queued.delete(item);
+        batch.push(item);
+      }
+      this.counters.queueMs += (now - group.since) * items.length;
     }
-    this.#waitingRows -= rowCount;
-    return this.#waiting.splice(0, callCount);
+    this.#groups = left;
+    return batch;
   }
 
-  async #runBatch(calls: readonly Call<Row, Answer>[]): Promise<void> {
+  async #runBatch(items: readonly Item[]): Promise<void> {
     try {
-      await this.#runJoined(calls);
+      await this.#runJoined(items);
+      this.counters.pending -= items.length;
     } catch (error) {
-      // One call's rows may have failed the run for its neighbours; a call alone has failed for itself.
-      if (calls.length > 1) for (const call of calls) await this.#runBatch([call]);
-      else for (const call of calls) call.reject(error);
+      // What is told to callers, such as a run that hangs or threads that are all busy, is not a row's doing.
+      if (items.length === 1 || error instanceof AppError) {
+        for (const item of items) item.fail(error);
+        this.counters.pending -= items.length;
+        return;
+      }
+      // Some row has failed the run for its neighbours: halves find it in few runs.
+      const half = Math.ceil(items.length / 2);
+      await this.#runBatch(items.slice(0, half));
+      await this.#runBatch(items.slice(half));
     }
   }
 
-  async #runJoined(calls: readonly Call<Row, Answer>[]): Promise<void> {
-    const rows = calls.flatMap((call) => call.rows);
-    const answers = await this.run(rows);
-    if (answers.length !== rows.length) throw new Error(`${answers.length} answers came for ${rows.length} rows`);
-    let start = 0;
-    for (const call of calls) {
-      call.resolve(answers.slice(start, start + call.rows.length));
-      start += call.rows.length;
+  async #runJoined(items: readonly Item[]): Promise<void> {
+    const { answers, computeMs } = await this.runner.run(items);
+    if (answers.length !== items.length) throw new Error(`${answers.length} answers came for ${items.length} rows`);
+    this.counters.countRun(items.length, computeMs);
+    for (const [index, item] of items.entries()) {
+      const answer = answers[index];
+      if (answer !== undefined) item.settle(answer);
     }
   }
 }

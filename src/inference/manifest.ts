@@ -28,10 +28,49 @@ export interface ManifestOutput extends ManifestField {
 export interface Manifest {
   title: string;
   description?: string | undefined;
-  /** The version that answers when none is asked for; absent: the highest. */
+  /** Which versions are served: all that lie there, the highest, or these. */
+  versions: 'all' | 'latest' | number[];
+  /** The version that answers when none is asked for; absent: the highest that is served. A promotion comes before it. */
   current?: number | undefined;
+  serving: Serving;
+  /** A version that a share of the callers gets instead of the current one. */
+  canary?: CanaryRule | undefined;
+  /** A version that answers along with the current one, for comparison only. */
+  shadow?: ShadowRule | undefined;
   inputs: Record<string, ManifestInput>;
   outputs: Record<string, ManifestOutput>;
+}
+
+/** How a model's calls are queued and run. */
+export interface Serving {
+  /** Rows of one run. */
+  maxBatch: number;
+  /** Milliseconds that a call waits for others to join its run; 0: only those of the same moment join. */
+  windowMs: number;
+  /** Rows that may wait for a run; what comes after is refused. */
+  maxQueue: number;
+  /** Milliseconds after which a call is given up. */
+  deadlineMs: number;
+  /** Seconds for which an expired answer may stand in where the model fails or is late; 0: never. */
+  staleSeconds: number;
+}
+
+export interface CanaryRule {
+  version: number;
+  /** Callers out of a hundred; the same callers as long as it runs. */
+  percent: number;
+  /** Share of the last calls that may fail, 0 to 1; above it the canary is stopped. */
+  maxErrorRate: number;
+  /** Milliseconds within which 95 of the last 100 calls must be answered; absent: any. */
+  maxP95Ms?: number | undefined;
+  /** Calls before it is judged. */
+  minCalls: number;
+}
+
+export interface ShadowRule {
+  version: number;
+  /** Calls out of a hundred that it answers as well. */
+  percent: number;
 }
 
 /** The model store is not usable as it lies on disk; `problems` names each file, what is wrong with it and what would be right. */
@@ -56,7 +95,7 @@ const maxNames = 1000;
 const text = (maxLength: number) => z.string().min(1, 'must not be empty').max(maxLength, `must have ${maxLength} characters or fewer`);
 
 const names = z
-  .array(z.union([z.string(), z.number()]).transform(String).pipe(text(200)))
+  .array(z.union([z.string(), z.number()], 'must be text or a number').transform(String).pipe(text(200)))
   .min(1, 'must name at least one')
   .max(maxNames, `must have ${maxNames} entries or fewer`)
   .refine((list) => new Set(list).size === list.length, 'must not name one twice');
@@ -83,12 +122,44 @@ const output = z.strictObject({ ...field, labels: names.optional() });
 const fields = <Field extends z.ZodType>(of: Field) =>
   z.record(text(100), of).refine((record) => Object.keys(record).length <= maxNames, `must have ${maxNames} entries or fewer`);
 
+const within = (lowest: number, highest: number) =>
+  z.number().min(lowest, `must be ${lowest} or more`).max(highest, `must be ${highest} or less`);
+const whole = (lowest: number, highest: number) => z.int().min(lowest, `must be ${lowest} or more`).max(highest, `must be ${highest} or less`);
+
+/** GraphQL's Int ends there. */
+const version = whole(1, 2 ** 31 - 1);
+
+const serving = z.strictObject({
+  max_batch: whole(1, 65_536).default(1024),
+  window_ms: within(0, 1000).default(0),
+  max_queue: whole(1, 1_000_000).default(16_384),
+  deadline_ms: whole(1, 600_000).default(2000),
+  stale_seconds: whole(0, 31_536_000).default(0),
+});
+
+const canary = z.strictObject({
+  version,
+  percent: within(0, 100),
+  max_error_rate: within(0, 1).default(0.05),
+  max_p95_ms: within(1, 600_000).optional(),
+  min_calls: whole(1, 1000).default(20),
+});
+
+const shadow = z.strictObject({ version, percent: within(0, 100) });
+
+const versions = z.union([z.enum(['all', 'latest']), z.array(version).min(1, 'must name at least one').max(100)], 'must be all, latest, or a list of up to 100 version numbers');
+
+const signature = z.strictObject({ inputs: fields(input), outputs: fields(output) });
+
 const manifest = z.strictObject({
   title: text(200),
   description: text(5000).optional(),
-  current: z.int().positive('must be 1 or more').optional(),
-  inputs: fields(input),
-  outputs: fields(output),
+  versions: versions.default('all'),
+  current: version.optional(),
+  serving: serving.prefault({}),
+  canary: canary.optional(),
+  shadow: shadow.optional(),
+  ...signature.shape,
 });
 
 /**
@@ -97,19 +168,59 @@ const manifest = z.strictObject({
  * @throws ModelStoreError that names every faulty line at once
  */
 export function readManifest(file: string, source: string): Manifest {
+  return camelCased(readDocument(manifest, file, source));
+}
+
+/** Where a manifest says something, for messages: `iris/model.yaml:3`, or the file alone where it does not say it. */
+export function placeIn(file: string, source: string, path: readonly string[]): string {
+  const lines = new LineCounter();
+  return `${file}${lineOf(parseDocument(source, { lineCounter: lines }), lines, path)}`;
+}
+
+/**
+ * Reads what one version says of its own inputs and outputs, in place of the manifest; YAML or JSON.
+ * @param file the name that problems are told under, such as `iris/2/signature.yaml`
+ * @throws ModelStoreError that names every faulty line at once
+ */
+export function readSignatureFile(file: string, source: string): Pick<Manifest, 'inputs' | 'outputs'> {
+  return readDocument(signature, file, source);
+}
+
+function readDocument<Schema extends z.ZodObject>(schema: Schema, file: string, source: string): z.infer<Schema> {
   const lines = new LineCounter();
   const document = parseDocument(source, { lineCounter: lines, prettyErrors: false });
   const faults = [...document.errors, ...document.warnings];
   if (faults.length > 0) {
     throw new ModelStoreError(faults.map(({ pos, message }) => `${file}:${lines.linePos(pos[0]).line}: ${message}`));
   }
-  const parsed = manifest.safeParse(plainValue(file, document));
+  const parsed = schema.safeParse(plainValue(file, document));
   if (parsed.success) return parsed.data;
   throw new ModelStoreError(
     parsed.error.issues
-      .flatMap(pathsAndMessages)
+      .flatMap((issue) => pathsAndMessages(issue, schema))
       .map(({ path, message }) => `${file}${lineOf(document, lines, path)}: ${path.join('.') || 'the file'} ${message}`),
   );
+}
+
+/** The manifest in the names of the code. */
+function camelCased({ serving, canary, ...told }: z.infer<typeof manifest>): Manifest {
+  return {
+    ...told,
+    serving: {
+      maxBatch: serving.max_batch,
+      windowMs: serving.window_ms,
+      maxQueue: serving.max_queue,
+      deadlineMs: serving.deadline_ms,
+      staleSeconds: serving.stale_seconds,
+    },
+    canary: canary && {
+      version: canary.version,
+      percent: canary.percent,
+      maxErrorRate: canary.max_error_rate,
+      maxP95Ms: canary.max_p95_ms,
+      minCalls: canary.min_calls,
+    },
+  };
 }
 
 function plainValue(file: string, document: Document): unknown {
@@ -126,9 +237,9 @@ interface Fault {
   message: string;
 }
 
-function pathsAndMessages(issue: z.core.$ZodIssue): Fault[] {
+function pathsAndMessages(issue: z.core.$ZodIssue, schema: z.ZodObject): Fault[] {
   if (issue.code === 'unrecognized_keys') {
-    const known = knownKeys(issue.path).join(', ');
+    const known = Object.keys(schemaAt(issue.path, schema).shape).join(', ');
     return issue.keys.map((key) => ({ path: [...issue.path, key], message: `is not known; known here are ${known}` }));
   }
   if (issue.code === 'invalid_key') return issue.issues.map(({ message }) => ({ path: issue.path, message }));
@@ -153,9 +264,10 @@ const typeNames: Record<string, string> = {
   record: 'an object',
 };
 
-function knownKeys(path: PropertyKey[]): string[] {
-  if (path.length === 0) return Object.keys(manifest.shape);
-  return Object.keys(path[0] === 'inputs' ? input.shape : output.shape);
+/** What holds at a path: everything below `inputs` is an input. */
+function schemaAt([section]: readonly PropertyKey[], whole: z.ZodObject): z.ZodObject {
+  const sections: Record<PropertyKey, z.ZodObject> = { inputs: input, outputs: output, serving, canary, shadow };
+  return (section === undefined ? undefined : sections[section]) ?? whole;
 }
 
 /** The line of the value at a path, or of the nearest one around it; empty where there is none. */

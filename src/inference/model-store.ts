@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { maxManifestBytes, ModelStoreError, readManifest, type Manifest } from './manifest.js';
+import { maxManifestBytes, ModelStoreError, placeIn, readManifest, readSignatureFile, type Manifest } from './manifest.js';
 
 export { ModelStoreError };
 
@@ -12,7 +12,7 @@ export interface StoredModel {
   /** The folder's name. */
   name: string;
   manifest: Manifest;
-  /** By version number, the lowest first. */
+  /** Those that the manifest wants served, the lowest first. */
   versions: StoredVersion[];
   /** The version that answers when none is asked for. */
   current: number;
@@ -25,14 +25,20 @@ export interface StoredVersion {
   label: string;
   modelFile: string;
   goldenFile: string;
+  /** SHA-256 of `golden.jsonl`, hexadecimal; null where there is none. */
+  goldenDigest: string | null;
   /** SHA-256 of `model.onnx`, hexadecimal. */
   digest: string;
   /** What the training measured, from `metrics.json`; null where there is none. */
   metrics: Record<string, unknown> | null;
+  /** What is said of its inputs and outputs: in its own `signature.yaml`, or in the manifest. */
+  fields: Pick<Manifest, 'inputs' | 'outputs'>;
 }
 
 /** A question with the answer that the model gave when it was trained. */
 export interface GoldenRow {
+  /** Its line in `golden.jsonl`, counted from 1. */
+  line: number;
   input: Record<string, unknown>;
   output: Record<string, unknown>;
 }
@@ -47,6 +53,10 @@ const maxMetricsBytes = 1024 * 1024;
 const maxVersionNumber = 2 ** 31 - 1;
 
 const manifestNames = ['model.yaml', 'model.json'] as const;
+const signatureName = 'signature.yaml';
+
+/** The files of a version that say what is served; what else lies beside them, such as pictures, does not matter. */
+const versionFiles = ['model.onnx', 'golden.jsonl', 'metrics.json', signatureName] as const;
 
 /**
  * Reads every model folder of a store. Files, hidden folders, and folders with neither a manifest nor a model in them
@@ -54,9 +64,7 @@ const manifestNames = ['model.yaml', 'model.json'] as const;
  * @throws ModelStoreError that names the problems of all models at once
  */
 export async function readModelStore(storeDir: string): Promise<StoredModel[]> {
-  const folders = await visibleFolders(storeDir).catch(() => {
-    throw new ModelStoreError([`${storeDir} cannot be read as a folder; name the folder that holds the models`]);
-  });
+  const folders = await modelFolders(storeDir);
   const models: StoredModel[] = [];
   const problems: string[] = [];
   for (const name of folders) {
@@ -70,6 +78,30 @@ export async function readModelStore(storeDir: string): Promise<StoredModel[]> {
   if (models.length > maxModels) problems.push(`the store holds ${models.length} models; it may hold ${maxModels}`);
   if (problems.length > 0) throw new ModelStoreError(problems);
   return models;
+}
+
+/**
+ * What each model folder of a store looks like from outside: names, sizes and times of the files that matter, as a text that
+ * changes when any of them does.
+ * @throws ModelStoreError where the store cannot be read
+ */
+export async function glanceAtModelStore(storeDir: string): Promise<Map<string, string>> {
+  const folders = (await modelFolders(storeDir)).slice(0, maxModels);
+  return new Map(await Promise.all(folders.map(async (name) => [name, await glanceAt(join(storeDir, name))] as const)));
+}
+
+async function glanceAt(folder: string): Promise<string> {
+  const inside = await visibleFolders(folder).catch(() => []);
+  const files = [...manifestNames, ...inside.slice(0, 2 * maxVersions).flatMap((name) => versionFiles.map((file) => join(name, file)))];
+  const seen = await Promise.all(files.map(async (file) => ({ file, found: await stat(join(folder, file)).catch(() => null) })));
+  const present = seen.flatMap(({ file, found }) => (found ? [`${file} ${found.ino} ${found.size} ${found.mtimeMs}`] : []));
+  return [...inside, ...present].join('\n');
+}
+
+async function modelFolders(storeDir: string): Promise<string[]> {
+  return visibleFolders(storeDir).catch(() => {
+    throw new ModelStoreError([`${storeDir} cannot be read as a folder; name the folder that holds the models`]);
+  });
 }
 
 /**
@@ -100,7 +132,7 @@ export async function readGoldenRows({ label, goldenFile }: StoredVersion, first
     if (rows.length >= first) break;
     if (line.trim() === '') continue;
     const row = goldenRow.safeParse(parsedJson(line));
-    if (row.success) rows.push(row.data);
+    if (row.success) rows.push({ line: index + 1, ...row.data });
     else problems.push(`${label}/golden.jsonl:${index + 1}: must be one line of JSON: {"input": {...}, "output": {...}}`);
   }
   if (problems.length > 0) throw new ModelStoreError(problems.slice(0, 10));
@@ -117,9 +149,13 @@ const jsonObject = z.record(z.string(), z.unknown());
 
 const goldenRow = z.strictObject({ input: jsonObject, output: jsonObject });
 
-/** Null where the folder plainly is not a model. */
-async function readModel(storeDir: string, name: string): Promise<StoredModel | null> {
+/**
+ * Reads one model folder. Null where the folder is gone or plainly not a model.
+ * @throws ModelStoreError that names its problems
+ */
+export async function readModel(storeDir: string, name: string): Promise<StoredModel | null> {
   const folder = join(storeDir, name);
+  if ((await stat(folder).catch(() => null)) === null) return null;
   const found = await manifestIn(folder, name);
   const versionFolders = await versionFoldersIn(folder, name);
   if (!found) {
@@ -142,18 +178,42 @@ async function assembled(name: string, folder: string, manifestName: string, ver
     problems.push(...problemsOf(error));
     return null;
   };
-  const manifest = await readManifestFile(folder, name, manifestName).catch(collect);
+  const source = await readManifestFile(folder, name, manifestName);
+  const manifest = readManifest(`${name}/${manifestName}`, source);
+  const chosen = servedVersions(manifest, versionNumbers);
   const versions: StoredVersion[] = [];
-  for (const version of versionNumbers) {
-    const stored = await readVersion(folder, name, version).catch(collect);
+  for (const version of chosen.filter((number) => versionNumbers.includes(number))) {
+    const stored = await readVersion(folder, name, version, manifest).catch(collect);
     if (stored) versions.push(stored);
   }
-  const current = manifest?.current ?? Math.max(...versionNumbers);
-  if (!versionNumbers.includes(current)) {
-    problems.push(`${name}/${manifestName}: current is ${current}, which is not there; there is ${versionNumbers.join(', ')}`);
+  const current = manifest.current ?? Math.max(...chosen);
+  for (const { version, saidBy } of versionsNamed(manifest, chosen, current)) {
+    const place = placeIn(`${name}/${manifestName}`, source, [saidBy]);
+    if (!versionNumbers.includes(version)) {
+      problems.push(`${place}: ${saidBy} is ${version}, which is not there; there is ${versionNumbers.join(', ')}`);
+    } else if (!chosen.includes(version)) {
+      problems.push(`${place}: ${saidBy} is ${version}, which is not among the versions that are served: ${chosen.join(', ')}`);
+    }
   }
-  if (!manifest || problems.length > 0) throw new ModelStoreError(problems);
+  if (problems.length > 0) throw new ModelStoreError(problems);
   return { name, manifest, versions, current };
+}
+
+/** Every version that the manifest names, with the key under which it does. */
+function versionsNamed({ canary, shadow }: Manifest, chosen: readonly number[], current: number): { version: number; saidBy: string }[] {
+  return [
+    ...chosen.map((version) => ({ version, saidBy: 'versions' })),
+    { version: current, saidBy: 'current' },
+    ...(canary ? [{ version: canary.version, saidBy: 'canary' }] : []),
+    ...(shadow ? [{ version: shadow.version, saidBy: 'shadow' }] : []),
+  ];
+}
+
+/** The versions that the manifest wants served, ascending; they need not be there. */
+function servedVersions({ versions }: Manifest, versionNumbers: readonly number[]): number[] {
+  if (versions === 'all') return [...versionNumbers];
+  if (versions === 'latest') return [Math.max(...versionNumbers)];
+  return [...new Set(versions)].sort((a, b) => a - b);
 }
 
 async function manifestIn(folder: string, name: string): Promise<string | null> {
@@ -163,13 +223,13 @@ async function manifestIn(folder: string, name: string): Promise<string | null> 
   return present[0] ?? null;
 }
 
-async function readManifestFile(folder: string, name: string, manifestName: string): Promise<Manifest> {
+async function readManifestFile(folder: string, name: string, manifestName: string): Promise<string> {
   const file = join(folder, manifestName);
   const size = await fileSize(file);
   if (size === null || size > maxManifestBytes) {
     throw new ModelStoreError([`${name}/${manifestName} must be a file of at most ${maxManifestBytes / 1024} KiB`]);
   }
-  return readManifest(`${name}/${manifestName}`, await readFile(file, 'utf8'));
+  return readFile(file, 'utf8');
 }
 
 /** Version numbers, ascending. A folder that holds a model under any other name is a mistake, not a version. */
@@ -185,7 +245,7 @@ async function versionFoldersIn(folder: string, name: string): Promise<number[]>
   return versions.sort((a, b) => a - b);
 }
 
-async function readVersion(folder: string, name: string, version: number): Promise<StoredVersion> {
+async function readVersion(folder: string, name: string, version: number, manifest: Manifest): Promise<StoredVersion> {
   const label = `${name}/${version}`;
   const versionDir = join(folder, String(version));
   const modelFile = join(versionDir, 'model.onnx');
@@ -195,7 +255,18 @@ async function readVersion(folder: string, name: string, version: number): Promi
     throw new ModelStoreError([`${label}/model.onnx has ${megabytes(size)}; it may have ${megabytes(maxModelBytes)}`]);
   }
   const metrics = await readMetrics(join(versionDir, 'metrics.json'), label);
-  return { version, label, modelFile, goldenFile: join(versionDir, 'golden.jsonl'), digest: await sha256OfFile(modelFile), metrics };
+  const fields = (await readOwnFields(join(versionDir, signatureName), label)) ?? { inputs: manifest.inputs, outputs: manifest.outputs };
+  const goldenFile = join(versionDir, 'golden.jsonl');
+  const goldenDigest = (await fileSize(goldenFile)) === null ? null : await sha256OfFile(goldenFile);
+  return { version, label, modelFile, goldenFile, goldenDigest, digest: await sha256OfFile(modelFile), metrics, fields };
+}
+
+/** What the version says of its own inputs and outputs; null where it has those of the manifest. */
+async function readOwnFields(file: string, label: string): Promise<StoredVersion['fields'] | null> {
+  const size = await fileSize(file);
+  if (size === null) return null;
+  if (size > maxManifestBytes) throw new ModelStoreError([`${label}/${signatureName} must be a file of at most ${maxManifestBytes / 1024} KiB`]);
+  return readSignatureFile(`${label}/${signatureName}`, await readFile(file, 'utf8'));
 }
 
 async function readMetrics(file: string, label: string): Promise<Record<string, unknown> | null> {

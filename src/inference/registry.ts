@@ -1,206 +1,243 @@
-import {
-  problemsOf,
-  ModelStoreError,
-  readGoldenRows,
-  readModelBytes,
-  type GoldenRow,
-  type StoredModel,
-  type StoredVersion,
-} from './model-store.js';
-import { openOnnxSession, type OnnxSession } from './onnx-session.js';
-import { fingerprintOf } from './prediction-cache.js';
-import {
-  createSignature,
-  encodeRow,
-  fromTensors,
-  toTensors,
-  validateRows,
-  type EncodedRow,
-  type InputField,
-  type ModelField,
-  type RowAnswer,
-  type Signature,
-} from './signature.js';
+import type { Logger } from '../shared/logger.js';
+import type { Backend } from './backend/backend.js';
+import { Canary } from './canary.js';
+import type { Deployment, Model, ModelProblems } from './model.js';
+import { ModelStoreError, type StoredModel } from './model-store.js';
+import type { PredictionCache } from './prediction-cache.js';
+import type { ServedVersion } from './served-version.js';
+import { Shadow } from './shadow.js';
+import type { Signature } from './signature.js';
+import { loadVersion } from './version-loader.js';
 
-/** A model that is served. */
-export interface Model {
-  name: string;
-  title: string;
-  description?: string;
-  /** The lowest version first. */
-  versions: ModelVersion[];
-  /** The version that answers when none is asked for. */
-  current: ModelVersion;
+/** A model as it serves. Never changed, but replaced as a whole: whoever has one in hand goes on with it. */
+export interface ServedModel {
+  stored: StoredModel;
+  versions: ReadonlyMap<number, ServedVersion>;
+  current: ServedVersion;
+  canary: Canary | null;
+  shadow: Shadow | null;
+  view: Model;
 }
 
-export interface ModelVersion {
-  version: number;
-  inputs: ModelField[];
-  outputs: ModelField[];
-  /** SHA-256 of the model's file, hexadecimal. */
-  digest: string;
-  /** What the training measured; null where it left nothing. */
-  metrics: Record<string, unknown> | null;
+export interface RegistryOptions {
+  backend: Backend;
+  cache: PredictionCache;
+  logger: Logger;
+  /** What speaks against serving these models together, such as names that clash. */
+  check: (models: readonly Model[]) => ModelProblems[];
 }
 
-/** A version in memory, ready to answer. */
-export interface LoadedVersion {
-  model: Model;
-  version: ModelVersion;
-  signature: Signature;
-  fingerprint: string;
-  /** Runs the graph once over all the rows. */
-  run(rows: readonly EncodedRow[]): Promise<RowAnswer[]>;
-}
-
-/** How far a golden row's number may be off at the start; processors round differently. */
-const goldenTolerance = 1e-3;
-
-/** The versions that are loaded, and which is current. */
+/** The versions that are loaded, and which of them answer. */
 export class Registry {
-  readonly #models = new Map<string, { model: Model; versions: Map<number, LoadedVersion> }>();
-  readonly #sessions: OnnxSession[] = [];
+  readonly #models = new Map<string, ServedModel>();
+  readonly #deployments = new Map<string, Deployment>();
+  /** What is wrong with folders as they lie on disk. */
+  readonly #problems = new Map<string, readonly string[]>();
+  readonly #retiring = new Set<Promise<void>>();
+  readonly #listeners = new Set<() => void>();
 
-  /**
-   * Loads every version and lets it answer a golden row.
-   * @throws ModelStoreError that names the problems of all versions; what was loaded is released
-   */
-  static async load(store: readonly StoredModel[]): Promise<Registry> {
-    const registry = new Registry();
-    const problems: string[] = [];
-    for (const model of store) problems.push(...(await registry.#loadModel(model)));
-    if (problems.length === 0) return registry;
-    await registry.close();
-    throw new ModelStoreError(problems);
-  }
+  constructor(private readonly options: RegistryOptions) {}
 
   /** By name, in the order of the alphabet. */
   models(): Model[] {
-    return [...this.#models.values()].map(({ model }) => model);
+    return [...this.#models.keys()].sort().flatMap((name) => this.#models.get(name)?.view ?? []);
   }
 
-  get(name: string): Model | null {
-    return this.#models.get(name)?.model ?? null;
+  get(name: string): ServedModel | null {
+    return this.#models.get(name) ?? null;
   }
 
-  /** The version asked for, or the current one; null where there is no such model or version. */
-  find(name: string, version?: number | null): LoadedVersion | null {
-    const found = this.#models.get(name);
-    return found?.versions.get(version ?? found.model.current.version) ?? null;
+  /** Folders with problems, those of models that do not serve at all among them. */
+  problems(): ModelProblems[] {
+    return [...this.#problems].map(([model, problems]) => ({ model, problems }));
   }
 
-  /** Every loaded version. */
-  versions(): LoadedVersion[] {
-    return [...this.#models.values()].flatMap(({ versions }) => [...versions.values()]);
+  /** Calls the listener after each change of what `models` and `problems` tell; answers how to stop that. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
-  /** Releases every session; no run may be under way. */
+  /**
+   * Takes a model up as it lies on disk: loads what is not loaded yet beside what serves, then switches.
+   * @throws ModelStoreError that names what is wrong; what serves goes on then
+   */
+  async take(stored: StoredModel): Promise<void> {
+    const before = this.#models.get(stored.name);
+    const { loaded, fresh } = await this.#load(stored, before);
+    const served = this.#assembled(stored, loaded, before, []);
+    const problems = this.#objections(served.view);
+    if (problems.length > 0) {
+      await Promise.all(fresh.map((version) => version.retire()));
+      throw new ModelStoreError(problems);
+    }
+    // The same version, when it goes on, is told of the manifest's new limits only now that all is well.
+    for (const { version, metrics } of stored.versions) loaded.get(version)?.configure(stored.manifest.serving, metrics);
+    this.#models.set(stored.name, served);
+    this.#problems.delete(stored.name);
+    this.#retireAllBut(loaded, before);
+    this.#tellListeners();
+  }
+
+  /** Serves the model no more. */
+  remove(name: string): void {
+    const before = this.#models.get(name);
+    const wasKnown = this.#models.delete(name) || this.#problems.has(name);
+    this.#problems.delete(name);
+    this.#retireAllBut(new Map(), before);
+    if (wasKnown) this.#tellListeners();
+  }
+
+  /** Notes what is wrong with a folder; what serves goes on. */
+  refuse(name: string, problems: readonly string[]): void {
+    this.#problems.set(name, problems);
+    this.#reassemble(name);
+    this.#tellListeners();
+  }
+
+  /** Switches every model to what was decided, all in one turn. Decisions for models that are not there wait for them. */
+  apply(deployments: readonly Deployment[]): void {
+    this.#deployments.clear();
+    for (const deployment of deployments) this.#deployments.set(deployment.model, deployment);
+    for (const name of this.#models.keys()) this.#reassemble(name);
+    this.#tellListeners();
+  }
+
+  /** A canary has been stopped: what `models` tells follows. */
+  noteCanary(name: string): void {
+    this.#reassemble(name);
+    this.#tellListeners();
+  }
+
+  /** Waits until nobody uses them, and releases all versions. */
   async close(): Promise<void> {
-    this.#models.clear();
-    await Promise.all(this.#sessions.splice(0).map((session) => session.close()));
+    this.#listeners.clear();
+    for (const name of [...this.#models.keys()]) this.remove(name);
+    await Promise.all(this.#retiring);
   }
 
-  /** The problems that kept versions from being loaded. */
-  async #loadModel(stored: StoredModel): Promise<string[]> {
+  /** The versions of a model: those that serve already and have not changed, and those that are loaded for it now. */
+  async #load(stored: StoredModel, before: ServedModel | undefined) {
+    const loaded = new Map<number, ServedVersion>();
+    const fresh: ServedVersion[] = [];
     const problems: string[] = [];
-    const opened: OpenedVersion[] = [];
     for (const version of stored.versions) {
+      const known = before?.versions.get(version.version);
+      const wasStored = before?.stored.versions.find((one) => one.version === version.version);
+      // Other golden rows count as a change: they are to be checked.
+      if (known && wasStored && isSame({ ...version, metrics: null }, { ...wasStored, metrics: null })) {
+        loaded.set(version.version, known);
+        continue;
+      }
       try {
-        const session = await openSession(version);
-        this.#sessions.push(session);
-        opened.push(await openVersion(stored, version, session));
+        const served = await loadVersion(stored, version, this.options.backend, this.options.cache);
+        loaded.set(version.version, served);
+        fresh.push(served);
       } catch (error) {
-        problems.push(...problemsOf(error));
+        if (!(error instanceof ModelStoreError)) {
+          await Promise.all(fresh.map((one) => one.retire()));
+          throw error;
+        }
+        problems.push(...error.problems);
       }
     }
-    const current = opened.find(({ version }) => version.version === stored.current)?.version;
-    if (problems.length > 0 || !current) return problems;
-    const { title, description } = stored.manifest;
-    const model: Model = {
-      name: stored.name,
+    if (problems.length === 0) return { loaded, fresh };
+    await Promise.all(fresh.map((version) => version.retire()));
+    throw new ModelStoreError(problems);
+  }
+
+  #objections(view: Model): readonly string[] {
+    const others = this.models().filter(({ name }) => name !== view.name);
+    const found = this.options.check([...others, view]);
+    return found.flatMap(({ problems }) => problems);
+  }
+
+  #reassemble(name: string): void {
+    const served = this.#models.get(name);
+    if (served) this.#models.set(name, this.#assembled(served.stored, served.versions, served, this.#problems.get(name) ?? []));
+  }
+
+  /** A model with its roles given out, by the manifest and by what was decided since. */
+  #assembled(
+    stored: StoredModel,
+    versions: ReadonlyMap<number, ServedVersion>,
+    before: ServedModel | undefined,
+    problemsOfFolder: readonly string[],
+  ): ServedModel {
+    const { name, manifest } = stored;
+    const deployment = this.#deployments.get(name);
+    const problems = [...problemsOfFolder];
+    const promoted = deployment?.version ?? null;
+    if (promoted !== null && !versions.has(promoted)) {
+      problems.push(`${name}: version ${promoted} was promoted and is no longer served; ${stored.current} answers`);
+    }
+    const current = versions.get(promoted ?? stored.current) ?? versions.get(stored.current);
+    if (!current) throw new ModelStoreError([`${name} has no version ${stored.current}`]);
+
+    const candidate = (role: 'canary' | 'shadow'): ServedVersion | null => {
+      const version = versions.get(manifest[role]?.version ?? 0);
+      if (!version || version === current) return null;
+      if (isSame(shapeOf(version.signature), shapeOf(current.signature))) return version;
+      problems.push(`${name}: ${role} ${version.version.version} has other inputs or outputs than ${current.version.version}, which answers; it is not used`);
+      return null;
+    };
+    const canary = canaryOf(candidate('canary'), manifest.canary, deployment, before?.canary ?? null);
+    const shadow = shadowOf(candidate('shadow'), manifest.shadow, before?.shadow ?? null);
+    const { title, description } = manifest;
+    const view: Model = {
+      name,
       title,
       ...(description === undefined ? {} : { description }),
-      versions: opened.map(({ version }) => version),
-      current,
+      versions: [...versions.values()].map(({ version }) => version),
+      current: current.version,
+      canary: canary && { ...canary.rule, stopped: canary.stopped },
+      get shadow() {
+        return shadow?.view ?? null;
+      },
+      problems,
     };
-    this.#models.set(stored.name, { model, versions: new Map(opened.map((version) => [version.version.version, { model, ...version }])) });
-    return [];
+    return { stored, versions, current, canary, shadow, view };
   }
-}
 
-type OpenedVersion = Omit<LoadedVersion, 'model'>;
-
-async function openSession(stored: StoredVersion): Promise<OnnxSession> {
-  const bytes = await readModelBytes(stored);
-  try {
-    return await openOnnxSession(bytes);
-  } catch (error) {
-    throw new ModelStoreError([`${stored.label}/model.onnx cannot be loaded: ${problemsOf(error).join(' ')}`]);
-  }
-}
-
-async function openVersion({ name, manifest }: StoredModel, stored: StoredVersion, session: OnnxSession): Promise<OpenedVersion> {
-  const signature = createSignature(stored.label, session, manifest);
-  const { inputs, outputs } = signature;
-  const opened: OpenedVersion = {
-    version: { version: stored.version, inputs, outputs, digest: stored.digest, metrics: stored.metrics },
-    signature,
-    fingerprint: fingerprintOf(name, stored.digest, signature),
-    run: async (rows) => fromTensors(signature, await session.run(toTensors(signature, rows)), rows.length),
-  };
-  await warmUp(stored, opened);
-  return opened;
-}
-
-/**
- * The first run of a session is its slowest; better now than for the first caller. It also shows whether the graph does
- * what it did in training.
- */
-async function warmUp(stored: StoredVersion, { signature, run }: OpenedVersion): Promise<void> {
-  const [golden] = await readGoldenRows(stored, 1);
-  const input = golden?.input ?? syntheticRow(signature);
-  const what = golden ? `${stored.label}/golden.jsonl: its first row` : `${stored.label}: a made-up row`;
-  const faults = validateRows(signature, [input]);
-  if (faults.length > 0) {
-    throw new ModelStoreError(faults.map(({ field, message }) => `${what} does not fit the manifest: ${field} ${message}`));
-  }
-  const row = encodeRow(signature, input);
-  // Twice the same row: a graph whose number of rows is not free shows it here.
-  const answers = await run([row, row]).catch((error: unknown) => {
-    throw new ModelStoreError([`${what} cannot be answered: ${problemsOf(error).join(' ')}`]);
-  });
-  for (const answer of answers) {
-    if (answer.kind === 'unanswerable') {
-      if (golden) throw new ModelStoreError([`${what} gets no finite value for ${answer.field}`]);
-    } else if (golden && !isClose(answer.output, golden.output)) {
-      throw new ModelStoreError([
-        `${what} is answered ${JSON.stringify(answer.output)}, not ${JSON.stringify(golden.output)}; ` +
-          'model.onnx and golden.jsonl are not of one training',
-      ]);
+  #retireAllBut(kept: ReadonlyMap<number, ServedVersion>, before: ServedModel | undefined): void {
+    const staying = new Set(kept.values());
+    for (const version of before?.versions.values() ?? []) {
+      if (staying.has(version)) continue;
+      const retiring = version
+        .retire()
+        .catch((error: unknown) => this.options.logger.error({ err: error, model: version.model }, 'a version could not be released'))
+        .finally(() => this.#retiring.delete(retiring));
+      this.#retiring.add(retiring);
     }
   }
-}
 
-function syntheticRow({ inputs }: Signature): GoldenRow['input'] {
-  return Object.fromEntries(inputs.filter(({ required }) => required).map((input) => [input.name, syntheticValue(input)]));
-}
-
-function syntheticValue({ type, minimum, maximum, values, isClosed }: InputField): unknown {
-  const known = values?.[0];
-  if (type === 'boolean') return false;
-  if (type === 'string') return known ?? 'a';
-  if (isClosed && known !== undefined) return Number(known);
-  const nearestToOne = Math.min(Math.max(1, minimum ?? 1), maximum ?? Infinity);
-  return type === 'integer' ? Math.round(nearestToOne) : nearestToOne;
-}
-
-/** Equal, numbers within a relative error. */
-function isClose(answer: unknown, expected: unknown): boolean {
-  if (typeof answer === 'number' && typeof expected === 'number') {
-    return Math.abs(answer - expected) <= goldenTolerance * Math.max(Math.abs(answer), Math.abs(expected), goldenTolerance);
+  #tellListeners(): void {
+    for (const listener of this.#listeners) listener();
   }
-  if (typeof answer !== 'object' || answer === null || typeof expected !== 'object' || expected === null) return answer === expected;
-  const told = new Map(Object.entries(expected));
-  const given = Object.entries(answer);
-  return given.length === told.size && given.every(([name, value]) => told.has(name) && isClose(value, told.get(name)));
 }
+
+/** The canary goes on with its record as long as version and rule stay what they were. */
+function canaryOf(version: ServedVersion | null, rule: Canary['rule'] | undefined, deployment: Deployment | undefined, before: Canary | null): Canary | null {
+  if (!version || !rule) return null;
+  const decided = deployment?.stoppedCanary;
+  const stopped = decided?.digest === version.version.digest ? decided.reason : null;
+  if (before?.version !== version || !isSame(before.rule, rule)) return new Canary(version, rule, stopped);
+  before.stopped = stopped ?? before.stopped;
+  return before;
+}
+
+function shadowOf(version: ServedVersion | null, rule: Shadow['rule'] | undefined, before: Shadow | null): Shadow | null {
+  if (!version || !rule) return null;
+  if (before?.version !== version) return new Shadow(version, rule);
+  before.rule = rule;
+  return before;
+}
+
+/** What callers see of a signature: the names, types and shapes. */
+function shapeOf({ inputs, outputs }: Signature): unknown {
+  const shape = ({ name, type, rowShape }: Signature['inputs'][number] | Signature['outputs'][number]) => [name, type, rowShape];
+  return [inputs.map(shape), outputs.map((output) => [shape(output), output.labels])];
+}
+
+/** Whether two values are the same as JSON. */
+const isSame = (one: unknown, other: unknown): boolean => JSON.stringify(one) === JSON.stringify(other);

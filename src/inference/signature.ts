@@ -1,6 +1,7 @@
 import type { FieldProblem } from '../shared/errors.js';
+import type { GraphValue } from './backend/backend.js';
 import { ModelStoreError, type Manifest, type ManifestField, type ManifestInput, type ManifestOutput } from './manifest.js';
-import { Tensor, type GraphValue } from './onnx-session.js';
+import { tensorTypes, type Tensor, type TensorData, type Tensors, type TensorType } from './tensor.js';
 
 /** One input or output of a model, for those who ask what it takes and gives. */
 export interface ModelField {
@@ -25,14 +26,18 @@ export type FieldType = 'float' | 'integer' | 'string' | 'boolean';
 
 export interface InputField extends ModelField {
   tensorType: TensorType;
+  /** The dimensions of one row's value: none for a single value, [4] for a list of 4, [8, 8] for 8 lists of 8. */
+  rowShape: number[];
   /** Only `values` are taken. */
   isClosed: boolean;
 }
 
 export interface OutputField extends ModelField {
   tensorType: TensorType;
-  /** A vector is answered as an object with these keys, or as a list where it has none; null: it is a single value. */
-  vector: { labels: string[] | null } | null;
+  /** The dimensions of one row's value: none for a single value, [4] for a list of 4; null for one that each answer decides. */
+  rowShape: (number | null)[];
+  /** A list of values is answered as an object with these keys; null: as a list. */
+  labels: string[] | null;
 }
 
 /** What a version takes and gives, from its graph and its manifest together. The graph's order is the order of the fields. */
@@ -41,14 +46,22 @@ export interface Signature {
   outputs: OutputField[];
 }
 
-/** A row as the model is fed: one value per input, in the signature's order; null where an optional one is missing. */
-export type EncodedRow = (number | string | boolean | null)[];
+/** A row as the model is fed, one entry per input: a value, all elements of nested lists in one list, or null where it is missing. */
+export type EncodedRow = (Scalar | Scalar[] | null)[];
+
+type Scalar = number | string | boolean;
 
 /** The answer to a row, or the output that has no value which JSON could hold. */
 export type RowAnswer = { kind: 'answered'; output: Record<string, unknown> } | { kind: 'unanswerable'; field: string };
 
 /** Problems told at once; a caller with more has made one mistake many times. */
 export const maxProblems = 100;
+
+/** Problems told of one input's elements. */
+const maxElementProblems = 5;
+
+/** Elements of one row's value. */
+const maxElements = 100_000;
 
 /** Characters of one string. */
 export const maxTextLength = 1000;
@@ -58,7 +71,11 @@ export const maxTextLength = 1000;
  * @param label the version as told in messages: `iris/1`
  * @throws ModelStoreError that names every field on which the two disagree
  */
-export function createSignature(label: string, graph: { inputs: GraphValue[]; outputs: GraphValue[] }, manifest: Manifest): Signature {
+export function createSignature(
+  label: string,
+  graph: { inputs: GraphValue[]; outputs: GraphValue[] },
+  manifest: Pick<Manifest, 'inputs' | 'outputs'>,
+): Signature {
   const problems = [
     ...unmatched(`${label}: input`, graph.inputs, manifest.inputs),
     ...unmatched(`${label}: output`, graph.outputs, manifest.outputs),
@@ -90,7 +107,12 @@ export function validateRows(signature: Signature, rows: readonly unknown[]): Fi
       continue;
     }
     for (const input of signature.inputs) {
-      const message = problemWith(input, ownValue(value, input.name));
+      const told = ownValue(value, input.name);
+      if (input.rowShape.length > 0) {
+        problems.push(...problemsWithLists(input, told).map((problem) => ({ row, ...problem })));
+        continue;
+      }
+      const message = problemWith(input, told);
       if (message !== null) problems.push({ row, field: input.name, message });
     }
     for (const key of Object.keys(value)) {
@@ -104,39 +126,32 @@ export function validateRows(signature: Signature, rows: readonly unknown[]): Fi
 
 /** The values of a valid row in the signature's order: absent and null become the same, and so do 0 and -0. */
 export function encodeRow({ inputs }: Signature, row: Record<string, unknown>): EncodedRow {
-  return inputs.map(({ name }) => {
+  return inputs.map(({ name, rowShape }) => {
     const value = ownValue(row, name);
-    if (typeof value === 'number') return value + 0;
-    return typeof value === 'string' || typeof value === 'boolean' ? value : null;
+    return rowShape.length === 0 ? encoded(value) : elementsOf(value, rowShape.length).map((element) => encoded(element) ?? 0);
   });
 }
 
-/** One tensor per input: n rows become dimensions [n] or [n, 1]. A missing number is NaN, a missing string is empty. */
-export function toTensors({ inputs }: Signature, rows: readonly EncodedRow[]): Record<string, Tensor> {
+/** One tensor per input: the first dimension is the number of rows. A missing number is NaN, a missing string is empty. */
+export function toTensors({ inputs }: Signature, rows: readonly EncodedRow[]): Tensors {
   return Object.fromEntries(
-    inputs.map(({ name, tensorType, shape }, column) => {
-      const dims = [rows.length, ...shape.slice(1).map(() => 1)];
-      return [
-        name,
-        tensorOf[tensorType](
-          rows.map((row) => row[column] ?? null),
-          dims,
-        ),
-      ];
+    inputs.map(({ name, tensorType, shape }, column): [string, Tensor] => {
+      const dims = [rows.length, ...shape.slice(1).map((size) => size ?? 1)];
+      return [name, { type: tensorType, dims, data: dataOf[tensorType](elementsOfColumn(rows, column)) }];
     }),
   );
 }
 
 /**
  * The answers to n rows, in their order.
- * @throws Error where a tensor has not one element, or one vector, for each row
+ * @throws Error where a tensor has another shape than the signature tells
  */
-export function fromTensors({ outputs }: Signature, tensors: Record<string, Tensor>, rowCount: number): RowAnswer[] {
-  const columns = outputs.map((output) => ({ output, ...elementsPerRow(output, tensors[output.name], rowCount) }));
+export function fromTensors({ outputs }: Signature, tensors: Tensors, rowCount: number): RowAnswer[] {
+  const columns = outputs.map((output) => ({ output, ...valuesPerRow(output, tensors[output.name], rowCount) }));
   return Array.from({ length: rowCount }, (_, row): RowAnswer => {
     const answer: [string, unknown][] = [];
-    for (const { output, data, width } of columns) {
-      const value = rowValue(output, data, row, width);
+    for (const { output, data, rowShape } of columns) {
+      const value = rowValue(output, data, row, rowShape);
       if (value === undefined) return { kind: 'unanswerable', field: output.name };
       answer.push([output.name, value]);
     }
@@ -160,11 +175,6 @@ export function shortened(text: string): string {
 
 // ---------------------------------------------------------------- types of a graph
 
-const tensorTypes = ['float32', 'float64', 'int64', 'int32', 'bool', 'string'] as const;
-type TensorType = (typeof tensorTypes)[number];
-
-type Scalar = EncodedRow[number];
-
 const fieldTypes: Record<TensorType, FieldType> = {
   float32: 'float',
   float64: 'float',
@@ -184,26 +194,23 @@ const typeLimits: Partial<Record<TensorType, [minimum: number, maximum: number]>
 /** Float graphs know a missing number by NaN, text graphs by an empty string; the others have no sign for it. */
 const canBeMissing: Record<TensorType, boolean> = { float32: true, float64: true, string: true, int64: false, int32: false, bool: false };
 
-const tensorOf: Record<TensorType, (values: Scalar[], dims: number[]) => Tensor> = {
-  float32: (values, dims) => new Tensor('float32', Float32Array.from(values, numberOrNaN), dims),
-  float64: (values, dims) => new Tensor('float64', Float64Array.from(values, numberOrNaN), dims),
-  int64: (values, dims) =>
-    new Tensor(
-      'int64',
-      BigInt64Array.from(values, (value) => BigInt(value ?? 0)),
-      dims,
-    ),
-  int32: (values, dims) => new Tensor('int32', Int32Array.from(values, Number), dims),
-  bool: (values, dims) => new Tensor('bool', Uint8Array.from(values, Number), dims),
-  string: (values, dims) =>
-    new Tensor(
-      'string',
-      values.map((value) => (typeof value === 'string' ? value : '')),
-      dims,
-    ),
+/** The elements of a column of a tensor. A missing number is NaN, a missing string is empty. */
+const dataOf: Record<TensorType, (values: (Scalar | null)[]) => TensorData> = {
+  float32: (values) => new Float32Array(values.map(numberOrNaN)),
+  float64: (values) => new Float64Array(values.map(numberOrNaN)),
+  int64: (values) => new BigInt64Array(values.map((value) => BigInt(value ?? 0))),
+  int32: (values) => new Int32Array(values.map(Number)),
+  bool: (values) => new Uint8Array(values.map(Number)),
+  string: (values) => values.map((value) => (typeof value === 'string' ? value : '')),
 };
 
-function numberOrNaN(value: Scalar): number {
+function elementsOfColumn(rows: readonly EncodedRow[], column: number): (Scalar | null)[] {
+  const values = rows.map((row) => row[column] ?? null);
+  // The test is quicker than to flatten what is flat.
+  return values.some(Array.isArray) ? values.flat() : (values as (Scalar | null)[]);
+}
+
+function numberOrNaN(value: Scalar | null): number {
   return typeof value === 'number' ? value : NaN;
 }
 
@@ -227,19 +234,22 @@ function inputField(value: GraphValue, told: ManifestInput, report: Report): Inp
   const tensorType = servedType(value, report);
   if (!tensorType) return [];
   const isNumber = tensorType !== 'string' && tensorType !== 'bool';
-  const isSingle = value.shape.length === 1 || (value.shape.length === 2 && value.shape[1] === 1);
-  if (!isSingle) report(`has the shape ${shapeText(value.shape)}; an input takes one value for each row: [N, 1] or [N]`);
+  const rowShape = rowShapeOf(value).map((size) => size ?? 0);
+  if (rowShape.includes(0)) report(`has the shape ${shapeText(value.shape)}; only the first dimension of an input may be free: export it with the others fixed`);
+  if (sizeOf(rowShape) > maxElements) report(`has ${sizeOf(rowShape)} elements for each row; it may have ${maxElements}`);
+  if (rowShape.length > 0 && !told.required) report('takes lists, which have no sign for a missing value; set required: true');
   if (!isNumber && (told.integer || told.minimum !== undefined || told.maximum !== undefined)) {
     report(`is ${fieldTypes[tensorType]}; integer, minimum and maximum are for numbers`);
   }
   if (!isNumber && tensorType === 'bool' && told.values) report('is boolean; it needs no list of values');
-  if (!told.required && !canBeMissing[tensorType]) report(`is ${tensorType}, which has no sign for a missing value; set required: true`);
+  else if (!told.required && !canBeMissing[tensorType]) report(`is ${tensorType}, which has no sign for a missing value; set required: true`);
   const type = isNumber && told.integer ? 'integer' : fieldTypes[tensorType];
   return [
     {
       ...describedField(value, told, type),
       required: told.required,
       tensorType,
+      rowShape,
       isClosed: told.closed,
       ...(told.minimum === undefined ? {} : { minimum: told.minimum }),
       ...(told.maximum === undefined ? {} : { maximum: told.maximum }),
@@ -250,25 +260,31 @@ function inputField(value: GraphValue, told: ManifestInput, report: Report): Inp
 function outputField(value: GraphValue, told: ManifestOutput, report: Report): OutputField[] {
   const tensorType = servedType(value, report);
   if (!tensorType) return [];
-  const width = value.shape[1];
-  if (value.shape.length > 2) {
-    report(`has the shape ${shapeText(value.shape)}; an output gives a value or a vector for each row: [N], [N, 1] or [N, k]`);
-  }
-  if (told.labels && told.values) report('has both values and labels; a vector has labels, a single value has values');
-  if (told.labels && value.shape.length !== 2) report(`has labels, but is no vector: its shape is ${shapeText(value.shape)}`);
-  if (told.labels && typeof width === 'number' && width !== told.labels.length) {
-    report(`has ${told.labels.length} labels for ${width} elements`);
-  }
-  const isVector = value.shape.length === 2 && (told.labels !== undefined || width !== 1);
-  const values = told.labels ?? told.values;
+  const { labels } = told;
+  const rowShape = labels ? value.shape.slice(1) : rowShapeOf(value);
+  const [size] = rowShape;
+  if (labels && told.values) report('has both values and labels; a vector has labels, a single value has values');
+  if (labels && rowShape.length !== 1) report(`has labels, but is no vector: its shape is ${shapeText(value.shape)}`);
+  else if (labels && typeof size === 'number' && size !== labels.length) report(`has ${labels.length} labels for ${size} elements`);
   return [
     {
-      ...describedField(value, { ...told, values }, fieldTypes[tensorType]),
+      ...describedField(value, { ...told, values: labels ?? told.values }, fieldTypes[tensorType]),
       required: true,
       tensorType,
-      vector: isVector ? { labels: told.labels ?? null } : null,
+      rowShape: labels ? [labels.length] : rowShape,
+      labels: labels ?? null,
     },
   ];
+}
+
+/** [N] and [N, 1] are single values. */
+function rowShapeOf({ shape }: GraphValue): (number | null)[] {
+  const rowShape = shape.slice(1);
+  return rowShape.length === 1 && rowShape[0] === 1 ? [] : rowShape;
+}
+
+function sizeOf(rowShape: readonly number[]): number {
+  return rowShape.reduce((product, size) => product * size, 1);
 }
 
 function describedField({ name, shape }: GraphValue, { description, unit, values }: ManifestField, type: FieldType): ModelField {
@@ -292,14 +308,18 @@ function servedType({ type, shape }: GraphValue, report: Report): TensorType | u
 }
 
 function shapeText(shape: readonly (number | null)[]): string {
-  return `[${shape.map((dimension) => dimension ?? 'N').join(', ')}]`;
+  return `[${shape.map((size, index) => size ?? (index === 0 ? 'N' : '?')).join(', ')}]`;
 }
 
 // ---------------------------------------------------------------- values of a row
 
-/** What is wrong with a value, or null. */
+/** What is wrong with a single value, or null. */
 function problemWith(input: InputField, value: unknown): string | null {
   if (value === undefined || value === null) return input.required ? 'is required' : null;
+  return problemWithElement(input, value);
+}
+
+function problemWithElement(input: InputField, value: unknown): string | null {
   switch (input.type) {
     case 'boolean':
       return typeof value === 'boolean' ? null : `must be true or false, not ${kindOf(value)}`;
@@ -311,8 +331,69 @@ function problemWith(input: InputField, value: unknown): string | null {
   }
 }
 
+/** What is wrong with nested lists: their shape, or else some of their elements. */
+function problemsWithLists(input: InputField, value: unknown): Omit<FieldProblem, 'row'>[] {
+  const { name, rowShape } = input;
+  if (value === undefined || value === null) return [{ field: name, message: 'is required' }];
+  const misshapen = wrongShape(name, value, rowShape);
+  if (misshapen !== null) return [{ field: name, message: `must be ${listsText(input)}; ${misshapen}` }];
+  const problems: Omit<FieldProblem, 'row'>[] = [];
+  for (const [index, element] of elementsOf(value, rowShape.length).entries()) {
+    const message = problemWithElement(input, element);
+    if (message !== null) problems.push({ field: `${name}${placeOf(index, rowShape)}`, message });
+    if (problems.length === maxElementProblems) break;
+  }
+  return problems;
+}
+
+/** The first list that is none or has another length, such as `pixels[3] has 7`; null where all are right. */
+function wrongShape(place: string, value: unknown, [size, ...inner]: readonly number[]): string | null {
+  if (size === undefined) return null;
+  if (!Array.isArray(value)) return `${place} is ${kindOf(value)}`;
+  if (value.length !== size) return `${place} has ${value.length}`;
+  if (inner.length === 0) return null;
+  for (const [index, element] of value.entries()) {
+    const wrong = wrongShape(`${place}[${index}]`, element, inner);
+    if (wrong !== null) return wrong;
+  }
+  return null;
+}
+
+/** Such as `8 lists of 8 numbers`. */
+function listsText({ rowShape, type }: InputField): string {
+  const [innermost, ...outer] = rowShape.toReversed();
+  return [...outer.toReversed().map((size) => `${size} lists of `), `${innermost} ${elementsText[type]}`].join('');
+}
+
+const elementsText: Record<FieldType, string> = { float: 'numbers', integer: 'numbers', string: 'strings', boolean: 'booleans' };
+
+/** The indices of an element, such as `[3][5]`. */
+function placeOf(index: number, rowShape: readonly number[]): string {
+  let rest = index;
+  return rowShape
+    .toReversed()
+    .map((size) => {
+      const place = `[${rest % size}]`;
+      rest = Math.floor(rest / size);
+      return place;
+    })
+    .toReversed()
+    .join('');
+}
+
+/** The elements of lists that are nested `depth` deep. */
+function elementsOf(value: unknown, depth: number): unknown[] {
+  return (value as unknown[]).flat(depth - 1);
+}
+
+function encoded(value: unknown): Scalar | null {
+  // -0 + 0 is 0.
+  if (typeof value === 'number') return value + 0;
+  return typeof value === 'string' || typeof value === 'boolean' ? value : null;
+}
+
 function problemWithText(input: InputField, value: string): string | null {
-  if (value === '') return 'must not be empty; leave it out where it is not known';
+  if (value === '') return input.required ? 'must not be empty' : 'must not be empty; leave it out where it is not known';
   if (value.length > maxTextLength) return `must have ${maxTextLength} characters or fewer; it has ${value.length}`;
   // Neither JSON in PostgreSQL nor a UTF-8 tensor can hold these.
   if (value.includes('\0') || !value.isWellFormed()) return 'must be well-formed text without NUL characters';
@@ -395,21 +476,31 @@ function editDistance(a: string, b: string): number {
 
 // ---------------------------------------------------------------- values of an answer
 
-function elementsPerRow(output: OutputField, tensor: Tensor | undefined, rowCount: number): { data: ArrayLike<unknown>; width: number } {
-  const width = tensor ? tensor.size / rowCount : NaN;
-  const expected = output.vector ? (output.vector.labels?.length ?? width) : 1;
-  if (tensor?.dims[0] !== rowCount || width !== expected || !Number.isInteger(width)) {
+function valuesPerRow(output: OutputField, tensor: Tensor | undefined, rowCount: number): { data: TensorData; rowShape: number[] } {
+  const told = output.rowShape;
+  const [rows, ...inner] = tensor?.dims ?? [];
+  const rowShape = told.length === 0 ? [] : inner;
+  const isAsTold = rowShape.length === told.length && told.every((size, index) => size === null || size === rowShape[index]);
+  const size = sizeOf(rowShape);
+  if (!tensor || rows !== rowCount || !isAsTold || size > maxElements || tensor.data.length !== rowCount * size) {
     throw new Error(`The output ${output.name} has the shape [${tensor?.dims.join(', ') ?? 'nothing'}] for ${rowCount} rows.`);
   }
-  return { data: tensor.data, width };
+  return { data: tensor.data, rowShape };
 }
 
 /** Undefined where the graph gave something that is no JSON, such as NaN. */
-function rowValue({ vector, tensorType }: OutputField, data: ArrayLike<unknown>, row: number, width: number): unknown {
-  if (!vector) return jsonScalar(tensorType, data[row]);
-  const elements = Array.from({ length: width }, (_, index) => jsonScalar(tensorType, data[row * width + index]));
+function rowValue({ labels, tensorType }: OutputField, data: TensorData, row: number, rowShape: readonly number[]): unknown {
+  if (rowShape.length === 0) return jsonScalar(tensorType, data[row]);
+  const size = sizeOf(rowShape);
+  const elements = Array.from({ length: size }, (_, index) => jsonScalar(tensorType, data[row * size + index]));
   if (elements.includes(undefined)) return undefined;
-  return vector.labels ? Object.fromEntries(vector.labels.map((label, index) => [label, elements[index]])) : elements;
+  return labels ? Object.fromEntries(labels.map((label, index) => [label, elements[index]])) : nested(elements, rowShape);
+}
+
+function nested(elements: unknown[], [length = 0, ...inner]: readonly number[]): unknown[] {
+  if (inner.length === 0) return elements;
+  const size = sizeOf(inner);
+  return Array.from({ length }, (_, index) => nested(elements.slice(index * size, (index + 1) * size), inner));
 }
 
 function jsonScalar(tensorType: TensorType, value: unknown): number | string | boolean | undefined {
@@ -420,13 +511,16 @@ function jsonScalar(tensorType: TensorType, value: unknown): number | string | b
   return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
 }
 
-function hasOutputShape({ vector, type }: OutputField, value: unknown): boolean {
-  if (!vector) return isScalarOf(type, value);
-  const { labels } = vector;
-  if (!labels) return Array.isArray(value) && value.every((element) => isScalarOf(type, element));
+function hasOutputShape({ rowShape, labels, type }: OutputField, value: unknown): boolean {
+  if (!labels) return hasShape(type, rowShape, value);
   return (
     isPlainObject(value) && Object.keys(value).length === labels.length && labels.every((label) => isScalarOf(type, ownValue(value, label)))
   );
+}
+
+function hasShape(type: FieldType, [size, ...inner]: readonly (number | null)[], value: unknown): boolean {
+  if (size === undefined) return isScalarOf(type, value);
+  return Array.isArray(value) && (size === null || value.length === size) && value.every((element) => hasShape(type, inner, element));
 }
 
 function isScalarOf(type: FieldType, value: unknown): boolean {

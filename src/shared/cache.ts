@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import KeyvRedis from '@keyv/redis';
 import { createClient } from '@redis/client';
 import { circuitBreaker, CircuitState, ConsecutiveBreaker, handleAll, timeout, TimeoutStrategy, wrap } from 'cockatiel';
@@ -14,6 +15,15 @@ export interface Cache {
   getMany(keys: readonly string[]): Promise<unknown[]>;
   /** Remembers JSON values for `ttlMs` milliseconds, at most 2000 a call; what does not fit or does not arrive is dropped. */
   setMany(entries: readonly CacheEntry[], ttlMs: number): Promise<void>;
+  /** Whether other processes may read and write here as well. */
+  readonly isShared: boolean;
+  /**
+   * Claims work for this process, so that others who share the cache leave it alone for `ttlMs` milliseconds: for each
+   * key whether it is ours now. All are ours where there is nobody to ask.
+   */
+  claimMany(keys: readonly string[], ttlMs: number): Promise<boolean[]>;
+  /** Gives up claims of this process before their time. */
+  releaseMany(keys: readonly string[]): Promise<void>;
   health(): CacheHealth;
   close(): Promise<void>;
 }
@@ -50,6 +60,7 @@ export function openCache({ redisUrl, namespace, maxEntries, maxBytes, deadlineM
 const maxEntriesPerWrite = 2000;
 
 class MemoryCache implements Cache {
+  readonly isShared = false;
   readonly #keyv: Keyv;
 
   constructor(namespace: string, maxEntries: number, maxBytes: number) {
@@ -62,6 +73,14 @@ class MemoryCache implements Cache {
 
   async setMany(entries: readonly CacheEntry[], ttlMs: number): Promise<void> {
     await this.#keyv.setMany(withTtl(entries, ttlMs));
+  }
+
+  claimMany(keys: readonly string[]): Promise<boolean[]> {
+    return Promise.resolve(keys.map(() => true));
+  }
+
+  releaseMany(): Promise<void> {
+    return Promise.resolve();
   }
 
   health(): CacheHealth {
@@ -125,7 +144,25 @@ const coolDownMs = 2500;
 /** Commands on their way to Redis. More are misses: the client cuts a transaction in half when its queue is full. */
 const maxCommandsInFlight = 50_000;
 
+/** Takes each key that nobody else holds; one command however many keys. */
+const claimScript = `
+local taken = {}
+for index, key in ipairs(KEYS) do
+  taken[index] = (redis.call('SET', key, ARGV[1], 'NX', 'PX', ARGV[2]) or redis.call('GET', key) == ARGV[1]) and 1 or 0
+end
+return taken`;
+
+/** Frees each key that this process still holds. */
+const releaseScript = `
+for _, key in ipairs(KEYS) do
+  if redis.call('GET', key) == ARGV[1] then redis.call('DEL', key) end
+end`;
+
 class RedisCache implements Cache {
+  readonly isShared = true;
+  /** Who holds a claim. */
+  readonly #owner = randomUUID();
+  readonly #namespace: string;
   readonly #client;
   readonly #keyv: Keyv;
   readonly #breaker = circuitBreaker(handleAll, { halfOpenAfter: coolDownMs, breaker: new ConsecutiveBreaker(3) });
@@ -138,6 +175,7 @@ class RedisCache implements Cache {
 
   constructor(url: string, namespace: string, deadlineMs: number, logger: Logger) {
     this.#address = addressOf(url);
+    this.#namespace = namespace;
     this.#logger = logger;
     // An abort signal at each return would cost more than the rest of the guard; nobody here listens to one.
     this.#guard = wrap(this.#breaker, timeout(deadlineMs, { strategy: TimeoutStrategy.Aggressive, abortOnReturn: false }));
@@ -172,6 +210,19 @@ class RedisCache implements Cache {
     const written = withTtl(entries, ttlMs);
     // MULTI and EXEC stand around the entries.
     if (written.length > 0) await this.#attempt(written.length + 2, () => this.#keyv.setMany(written));
+  }
+
+  async claimMany(keys: readonly string[], ttlMs: number): Promise<boolean[]> {
+    const taken = await this.#attempt(1, () => this.#client.eval(claimScript, { keys: this.#claims(keys), arguments: [this.#owner, String(ttlMs)] }));
+    return keys.map((_, index) => !Array.isArray(taken) || taken[index] !== 0);
+  }
+
+  async releaseMany(keys: readonly string[]): Promise<void> {
+    await this.#attempt(1, () => this.#client.eval(releaseScript, { keys: this.#claims(keys), arguments: [this.#owner] }));
+  }
+
+  #claims(keys: readonly string[]): string[] {
+    return keys.map((key) => `${this.#namespace}:claim:${key}`);
   }
 
   health(): CacheHealth {

@@ -94,6 +94,23 @@ export class ServiceUnavailable extends AppError {
   }
 }
 
+/** Too much is being asked for at once; the caller may try again after `retryAfterSeconds`. */
+export class Overloaded extends AppError {
+  constructor(
+    message: string,
+    readonly retryAfterSeconds = 1,
+  ) {
+    super('OVERLOADED', 503, `${message} Try again in ${retryAfterSeconds} s.`, { retryAfterSeconds });
+  }
+}
+
+/** The answer did not come in time; `afterMs` says how long was waited. */
+export class TimedOut extends AppError {
+  constructor(message: string, afterMs: number) {
+    super('TIMEOUT', 504, message, { afterMs });
+  }
+}
+
 /** The errors of a start whose message says all that the reader needs: what is wrong and what to do. */
 const explainedErrors = new Set(['ConfigError', 'DatabaseUnreachable', 'EmbeddedPostgresError', 'ModelStoreError']);
 

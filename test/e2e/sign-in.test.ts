@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { EmployeesPageDocument, MyPredictionsDocument, PriceOfCarDocument, SignInDocument } from './generated/graphql.js';
+import { EmployeesPageDocument, MyPredictionsDocument, PriceOfCarDocument, SignInDocument, TypedPriceOfCarDocument } from './generated/graphql.js';
 import { startGateway, type TestGateway } from '../kit/gateway.js';
 import type { TypedDocumentString } from './generated/graphql.js';
 
@@ -35,9 +35,12 @@ describe('a newcomer', () => {
     expect(asked.predict[0]).toMatchObject({ source: 'MODEL', version: 1 });
     expect(again.predict[0]).toMatchObject({ source: 'CACHE', output: asked.predict[0]?.output });
 
+    const typed = await run(TypedPriceOfCarDocument, { inputs: [{ company: 'Maruti', year: 2014, kmDriven: 100_000, fuel: 'Diesel' }] }, token);
+    expect(typed.predictCarPrice[0]).toMatchObject({ source: 'CACHE', sellingPrice: asked.predict[0]?.output.selling_price });
+
     const { predictions } = await run(MyPredictionsDocument, {}, token);
-    expect(predictions.totalCount).toBe(2);
-    expect(predictions.nodes.map((prediction) => prediction.source)).toEqual(['CACHE', 'MODEL']);
+    expect(predictions.totalCount).toBe(3);
+    expect(predictions.nodes.map((prediction) => prediction.source)).toEqual(['CACHE', 'CACHE', 'MODEL']);
     expect(predictions.nodes[0]?.input).toEqual(inputs[0]);
   });
 });

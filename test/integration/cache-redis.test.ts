@@ -101,11 +101,45 @@ suite(`the cache in Redis${why}`, () => {
     expect(await second.predict(4, 5, 6)).toEqual(['CACHE', 'CACHE', 'MODEL']);
 
     const client = await createClient({ url: redis.url }).connect();
-    const keys = await client.keys('test:*');
+    const keys = (await client.keys('test:*')).filter((key) => !key.startsWith('test:claim:'));
     for (const key of keys) await client.set(key, JSON.stringify({ value: { species: 'setosa', probabilities: { setosa: 'much' } } }));
     await client.close();
     expect(keys).toHaveLength(3);
     expect(await second.predict(4, 5, 6)).toEqual(['MODEL', 'MODEL', 'MODEL']);
+  });
+
+  it('gives a claim to one process at a time, until it is released or its time is up', async () => {
+    const [one, other] = [open(redis.url), open(redis.url)];
+    await Promise.all([isUp(one), isUp(other)]);
+
+    expect(await one.claimMany(['a', 'b'], 60_000)).toEqual([true, true]);
+    expect(await other.claimMany(['b', 'c'], 60_000)).toEqual([false, true]);
+    expect(await one.claimMany(['a', 'c'], 60_000)).toEqual([true, false]);
+    await other.releaseMany(['a', 'c']);
+    expect(await one.claimMany(['a', 'c'], 60_000)).toEqual([true, true]);
+    expect(await other.claimMany(['a'], 60_000)).toEqual([false]);
+
+    expect(await other.claimMany(['short'], 30)).toEqual([true]);
+    await sleep(60);
+    expect(await one.claimMany(['short'], 30)).toEqual([true]);
+  });
+
+  it('gives every claim where Redis is away', async () => {
+    const cache = open(`redis://127.0.0.1:${await freePort()}`);
+    expect(await cache.claimMany(['a', 'b'], 60_000)).toEqual([true, true]);
+    await cache.releaseMany(['a']);
+  });
+
+  it('lets two processes compute a row once that both want at the same moment', async () => {
+    const [one, other] = [await openWithPredictor(redis.url), await openWithPredictor(redis.url)];
+    await Promise.all([isUp(one.cache), isUp(other.cache)]);
+    const petals = Array.from({ length: 200 }, (_, index) => 1 + index / 100);
+
+    const sources = await Promise.all(Array.from({ length: 8 }, (_, turn) => (turn % 2 === 0 ? one : other).predict(...petals)));
+
+    expect(sources.flat()).toHaveLength(1600);
+    const rowsRun = [one, other].reduce((sum, { predictor }) => sum + (predictor.model('iris')?.current.statistics.rows ?? 0), 0);
+    expect(rowsRun).toBe(200);
   });
 
   it('starts and answers without Redis, and uses it as soon as it is there', async () => {

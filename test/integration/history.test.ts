@@ -40,6 +40,7 @@ const rows = (count: number, more: Partial<PredictionRow> = {}): PredictionRow[]
     input: { year: 2014 },
     output: { selling_price: 1 },
     source: PredictionSource.MODEL,
+    ageSeconds: 0,
     durationMs: 1,
     createdAt: new Date(),
     ...more,

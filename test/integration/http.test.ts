@@ -296,7 +296,7 @@ describe('health', () => {
         status: 'ready',
         parts: {
           database: { isRequired: true, isUp: true },
-          models: { isRequired: true, isUp: true, detail: '2 loaded' },
+          models: { isRequired: true, isUp: true, detail: '3 loaded' },
           cache: { isRequired: false, isUp: true, detail: 'memory' },
         },
       },
@@ -311,7 +311,7 @@ describe('health', () => {
     expect(await health(doomed)).toMatchObject({ status: 503, body: { status: 'unready', parts: { database: { isUp: false } } } });
     expect((await fetch(at(doomed, '/livez'))).status).toBe(200);
     const { data } = await doomed.ask<Any>('user', '{ models { name } }');
-    expect(data.models).toHaveLength(2);
+    expect(data.models).toHaveLength(3);
     const failed = await doomed.ask('user', '{ departments { name } }');
     expect(codesOf(failed)).toEqual(['INTERNAL_SERVER_ERROR']);
     await doomed.close();

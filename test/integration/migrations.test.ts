@@ -1,13 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import type { MikroORM } from '@mikro-orm/postgresql';
 import { sql } from 'kysely';
 import { DatabaseUnreachable, migrate } from '../../src/database/migrate.js';
 import { migrations } from '../../src/database/migrations/index.js';
 import { databaseOf, openOrm } from '../../src/database/orm.js';
 import { domains } from '../../src/domains/index.js';
-import { printedSchema } from '../../src/graphql/schema.js';
 import { createTestDatabase, type TestDatabase } from '../kit/database.js';
 import { freePort } from '../kit/redis.js';
 
@@ -70,12 +67,5 @@ describe('migrations', () => {
     const { message } = failure as Error;
     expect(message).toMatch(/^The database company at 127\.0\.0\.1:\d+ cannot be opened as someone \(.*ECONNREFUSED.*\); start it, or correct DATABASE_URL\.$/);
     expect(message).not.toContain('a-password');
-  });
-});
-
-describe('the committed schema', () => {
-  it('is what the code prints', () => {
-    const committed = readFileSync(path.join(import.meta.dirname, '..', '..', 'schema', 'schema.graphql'), 'utf8');
-    expect(printedSchema(domains)).toBe(committed);
   });
 });

@@ -107,7 +107,7 @@ describe('predict', () => {
   it('names the models and versions there are where one is unknown', async () => {
     const noModel = await gateway.ask('user', '{ predict(model: "bicycle", inputs: [{ a: 1 }]) { output } }');
     expect(codesOf(noModel)).toEqual(['BAD_USER_INPUT']);
-    expect(noModel.errors[0]?.message).toContain('car-price, iris');
+    expect(noModel.errors[0]?.message).toContain('car-price, digits, iris');
     const noVersion = await gateway.ask('user', predict, { inputs: [newCar()], version: 7 });
     expect(fieldsOf(noVersion)).toEqual(['version']);
   });
@@ -136,7 +136,7 @@ describe('models', () => {
     const document = '{ models { name title versions { version } current { version digest metrics inputs { name type required unit minimum maximum values shape } outputs { name type unit } } } }';
     const { data, errors } = await gateway.ask<Any>('user', document);
     expect(errors).toEqual([]);
-    expect(data.models.map((model: Any) => model.name)).toEqual(['car-price', 'iris']);
+    expect(data.models.map((model: Any) => model.name)).toEqual(['car-price', 'digits', 'iris']);
     const [car] = data.models;
     expect(car.current.digest).toMatch(/^[0-9a-f]{64}$/);
     expect(car.current.metrics.r2).toBeGreaterThan(0.87);
@@ -233,6 +233,7 @@ describe('the history', () => {
         input: { a: 1 },
         output: { b: 2 },
         source: 'MODEL' as never,
+        age_seconds: 0,
         duration_ms: 1,
         created_at: new Date('2026-01-05T09:00:00Z'),
       })

@@ -38,6 +38,7 @@ from evaluation import (
     random_split,
     scores,
 )
+from training.checksums import write_checksums
 from training.made_up_rows import (
     Manifest,
     Range,
@@ -116,6 +117,7 @@ def main() -> None:
         "golden_rows": len(golden),
     }
     write_metrics(VERSION_FOLDER / "metrics.json", metrics)
+    write_checksums(VERSION_FOLDER)
 
     draw_predicted_against_actual(
         actual, predicted, VERSION_FOLDER / "predicted-against-actual.png"

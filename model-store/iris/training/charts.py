@@ -8,31 +8,20 @@ from matplotlib.colors import ListedColormap
 from sklearn.metrics import confusion_matrix
 from sklearn.pipeline import Pipeline
 
-from training.pictures import BLUE, GREY, ORANGE, new_picture, save_picture
+from training.pictures import BLUE, GREY, ORANGE, draw_counts, new_picture, save_picture
 
 
 def draw_confusion_matrix(
     actual: pd.Series, predicted: np.ndarray, labels: list[str], path: Path
 ) -> None:
     """Held-out flowers: rows are the actual species, columns the predicted one."""
-    counts = confusion_matrix(actual, predicted, labels=labels)
     figure, axes = new_picture(5, 4.4)
-    axes.imshow(counts, cmap="Blues", vmin=0, vmax=counts.max() * 1.2)
-    for (row, column), count in np.ndenumerate(counts):
-        colour = "white" if count > counts.max() / 2 else "black"
-        axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=14)
-    ticks = range(len(labels))
+    draw_counts(axes, confusion_matrix(actual, predicted, labels=labels), labels)
     axes.set(
-        xticks=ticks,
-        yticks=ticks,
-        xticklabels=labels,
-        yticklabels=labels,
         xlabel="predicted species",
         ylabel="actual species",
         title=f"{len(actual)} held-out flowers",
     )
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
     save_picture(figure, path)
 
 

@@ -18,6 +18,7 @@ from sklearn.pipeline import Pipeline
 
 from charts import draw_confusion_matrix, draw_regions
 from flowers import COLUMNS, TARGET, cross_validation, make_pipeline, read_flowers, scores
+from training.checksums import write_checksums
 from training.made_up_rows import (
     Manifest,
     Range,
@@ -85,6 +86,7 @@ def main() -> None:
         "golden_rows": len(golden),
     }
     write_metrics(VERSION_FOLDER / "metrics.json", metrics)
+    write_checksums(VERSION_FOLDER)
 
     predicted = model.predict(test[list(COLUMNS)])
     draw_confusion_matrix(test[TARGET], predicted, labels, VERSION_FOLDER / "confusion-matrix.png")

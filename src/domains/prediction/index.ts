@@ -1,21 +1,37 @@
 import type { Domain } from '../../graphql/domain.js';
-import { ModelResolver } from './model.resolver.js';
+import { ModelDeployment } from './deployment.entity.js';
+import { DeploymentWatcher } from './deployment.watcher.js';
+import { ModelDeploymentResolver, ModelResolver } from './model.resolver.js';
 import { PredictionRecord } from './prediction.entity.js';
 import { PredictionHistory } from './prediction.history.js';
 import { predictionPermissions } from './prediction.permissions.js';
-import { PredictionResolver, UserPredictionsResolver } from './prediction.resolver.js';
+import { PredictionResolver, PredictionResultResolver, UserPredictionsResolver } from './prediction.resolver.js';
+import { askingModels } from './prediction.service.js';
+import { typedModels } from './typed-models/index.js';
 
 /** Models, what they predict, and the history of it. */
 export const predictionDomain: Domain = {
   name: 'prediction',
-  entities: [PredictionRecord],
-  resolvers: [PredictionResolver, ModelResolver, UserPredictionsResolver],
+  entities: [PredictionRecord, ModelDeployment],
+  resolvers: [PredictionResolver, PredictionResultResolver, ModelResolver, ModelDeploymentResolver, UserPredictionsResolver],
   permissions: predictionPermissions,
-  open({ db, predictor, log, settings }) {
+  open({ db, databaseUrl, predictor, log, settings }) {
     const history = new PredictionHistory(db, log, { retentionDays: settings.predictionHistoryDays });
+    const deployments = new DeploymentWatcher({ db, databaseUrl, predictor, log });
+    const ask = askingModels(predictor, history);
     return {
-      resolvers: [new PredictionResolver(predictor, history), new ModelResolver(predictor), new UserPredictionsResolver(history)],
-      close: () => history.close(),
+      resolvers: [
+        new PredictionResolver(ask, history),
+        new PredictionResultResolver(predictor),
+        new ModelResolver(predictor, deployments),
+        new ModelDeploymentResolver(),
+        new UserPredictionsResolver(history),
+      ],
+      extension: typedModels(predictor, ask),
+      ready: () => deployments.ready(),
+      async close() {
+        await Promise.all([history.close(), deployments.close()]);
+      },
     };
   },
 };

@@ -1,10 +1,24 @@
-import { Arg, Extensions, Query, Resolver } from 'type-graphql';
-import type { Predictor } from '../../inference/predictor.js';
-import { Model } from './prediction.types.js';
+import { Arg, Ctx, Extensions, FieldResolver, Int, Mutation, Query, Resolver, Root } from 'type-graphql';
+import type { Context } from '../../graphql/context.js';
+import { knownViewer } from '../../graphql/permissions.js';
+import type { Model as ServedModel, Predictor } from '../../inference/predictor.js';
+import { NotFound } from '../../shared/errors.js';
+import { User } from '../user/user.entity.js';
+import { userById } from '../user/user.loaders.js';
+import type { UserRow } from '../user/user.types.js';
+import { ModelDeployment } from './deployment.entity.js';
+import { promotionOf } from './deployment.loaders.js';
+import type { DeploymentRow } from './deployment.queries.js';
+import { promote, rollback } from './deployment.service.js';
+import type { DeploymentWatcher } from './deployment.watcher.js';
+import { Model } from './model.types.js';
 
 @Resolver(() => Model)
 export class ModelResolver {
-  constructor(readonly predictor: Predictor) {}
+  constructor(
+    readonly predictor: Predictor,
+    readonly deployments: DeploymentWatcher,
+  ) {}
 
   @Query(() => [Model], { description: 'Every model that can be asked, by name.' })
   @Extensions({ listSize: 20 })
@@ -15,5 +29,56 @@ export class ModelResolver {
   @Query(() => Model, { nullable: true, description: 'A model by name; null if unknown.' })
   model(@Arg('name', { description: "The name of the model's folder: car-price." }) name: string): Model | null {
     return this.predictor.model(name);
+  }
+
+  @Mutation(() => Model, {
+    description:
+      'Makes a version the one that answers where none is asked for, on every replica and over restarts, whatever the manifest says. ADMIN only. ' +
+      'Calls under way are answered by the version that they began with.',
+  })
+  async promoteModel(
+    @Arg('name', { description: "The name of the model's folder: car-price." }) name: string,
+    @Arg('version', () => Int, { description: 'One of Model.versions.' }) version: number,
+    @Ctx() context: Context,
+  ): Promise<Model> {
+    await promote(context.em, this.#served(name), version, knownViewer(context).userId);
+    await this.deployments.refresh();
+    return this.#served(name);
+  }
+
+  @Mutation(() => Model, {
+    description:
+      'Undoes the last promotion, on every replica: the version that answered before it answers again. Asked again, it goes one further back. ADMIN only.',
+  })
+  async rollbackModel(
+    @Arg('name', { description: "The name of the model's folder: car-price." }) name: string,
+    @Ctx() context: Context,
+  ): Promise<Model> {
+    await rollback(context.em, this.#served(name), knownViewer(context).userId);
+    await this.deployments.refresh();
+    return this.#served(name);
+  }
+
+  @FieldResolver(() => ModelDeployment, {
+    nullable: true,
+    description: 'The promotion that decides which version answers; null where the manifest does. For an ADMIN; null with a FORBIDDEN error for others.',
+  })
+  deployment(@Root() model: Model, @Ctx() context: Context): Promise<DeploymentRow | null> {
+    return context.load(promotionOf).load(model.name);
+  }
+
+  /** @throws NotFound */
+  #served(name: string): ServedModel {
+    const model = this.predictor.model(name);
+    if (!model) throw new NotFound('model', name);
+    return model;
+  }
+}
+
+@Resolver(() => ModelDeployment)
+export class ModelDeploymentResolver {
+  @FieldResolver(() => User, { nullable: true, description: 'Who did it; null where the account is gone.' })
+  changedBy(@Root() deployment: DeploymentRow, @Ctx() context: Context): Promise<UserRow | null> | null {
+    return deployment.changedBy === null ? null : context.load(userById).load(deployment.changedBy);
   }
 }

@@ -6,6 +6,7 @@ import { User } from '../user/user.entity.js';
 export enum PredictionSource {
   MODEL = 'MODEL',
   CACHE = 'CACHE',
+  STALE = 'STALE',
 }
 
 /** One recorded answer of a model. Written in batches, never changed. */
@@ -37,6 +38,9 @@ export class PredictionRecord {
 
   @Enum({ items: () => PredictionSource, nativeEnumName: 'prediction_source' })
   source!: PredictionSource;
+
+  @Property({ type: 'double', default: 0 })
+  ageSeconds!: number;
 
   @Property({ type: 'double' })
   durationMs!: number;

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { sql } from 'kysely';
 import type { Database } from '../../database/tables.js';
 import { codeOf } from '../../shared/error-code.js';
 import { ServiceUnavailable } from '../../shared/errors.js';
@@ -11,6 +12,8 @@ export interface HistoryOptions {
   /** Rows that may wait to be written; past it a call waits, and then is refused. */
   maxPending?: number;
 }
+
+const columns = sql.raw('id, user_id, model, version, digest, input, output, source, age_seconds, duration_ms, created_at');
 
 /** A write waits so long for others to join it. */
 const joinMs = 20;
@@ -102,15 +105,24 @@ export class PredictionHistory {
     }
   }
 
+  /** One parameter for all rows: a parameter for each value of 500 rows would hold the event loop for many milliseconds. */
   async #insertAll(batch: readonly PredictionRow[]): Promise<void> {
-    await this.#db
-      .insertInto('prediction')
-      .values(
-        batch.map(({ userId, durationMs, createdAt, ...row }) => ({ ...row, user_id: userId, duration_ms: durationMs, created_at: createdAt })),
+    const rows = batch.map(({ userId, ageSeconds, durationMs, createdAt, ...row }) => ({
+      ...row,
+      user_id: userId,
+      age_seconds: ageSeconds,
+      duration_ms: durationMs,
+      created_at: createdAt,
+    }));
+    // A batch whose answer was lost may have been written.
+    await sql`
+      insert into prediction (${columns})
+      select ${columns}
+      from json_to_recordset(${JSON.stringify(rows)}::json) as batch (
+        id uuid, user_id uuid, model text, version integer, digest text, input jsonb, output jsonb,
+        source prediction_source, age_seconds double precision, duration_ms double precision, created_at timestamptz
       )
-      // A batch whose answer was lost may have been written.
-      .onConflict((conflict) => conflict.column('id').doNothing())
-      .execute();
+      on conflict (id) do nothing`.execute(this.#db);
   }
 
   async #deleteOlderThan(days: number): Promise<void> {

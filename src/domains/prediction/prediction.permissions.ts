@@ -1,14 +1,27 @@
 import { Role } from '../../auth/viewer.js';
-import { and, hasScope, isSignedIn, permit, type Permissions } from '../../graphql/permissions.js';
+import { and, chain, hasRole, hasScope, isSession, isSignedIn, permit, type Permissions } from '../../graphql/permissions.js';
 import { Forbidden, Unauthenticated } from '../../shared/errors.js';
+import { userById } from '../user/user.loaders.js';
 import type { UserRow } from '../user/user.types.js';
 
-const mayPredict = and(isSignedIn, hasScope('predict'));
+/** Asking models, and reading what was answered. */
+export const mayPredict = and(isSignedIn, hasScope('predict'));
 
 const isOwnOrAdministrators = permit<UserRow>(({ viewer, parent }) => {
   if (viewer.kind === 'stranger') return new Unauthenticated(viewer.reason);
   return viewer.role === Role.ADMIN || viewer.userId === parent.id ? true : new Forbidden("You may not see this user's predictions.");
 });
+
+/** Who was an administrator when the access token was made may be none now. */
+const isStillAdministrator = permit(async ({ viewer, context }) => {
+  const user = viewer.kind === 'stranger' ? null : await context.load(userById).load(viewer.userId);
+  return user?.isActive === true && user.role === Role.ADMIN ? true : new Forbidden('You are no longer an administrator.');
+});
+
+/** Which version answers whom is a decision of a person, as accounts are. */
+const mayDeploy = chain(isSession, hasRole(Role.ADMIN), isStillAdministrator);
+
+const mayOperate = and(isSignedIn, hasRole(Role.ADMIN));
 
 export const predictionPermissions: Permissions = {
   Query: {
@@ -18,5 +31,11 @@ export const predictionPermissions: Permissions = {
     prediction: mayPredict,
     predictions: mayPredict,
   },
+  Mutation: {
+    promoteModel: mayDeploy,
+    rollbackModel: mayDeploy,
+  },
+  Model: { canary: mayOperate, shadow: mayOperate, problems: mayOperate, deployment: mayOperate },
+  ModelVersion: { statistics: mayOperate },
   User: { predictions: and(mayPredict, isOwnOrAdministrators) },
 };

@@ -12,6 +12,7 @@ const columns = [
   'prediction.input',
   'prediction.output',
   'prediction.source',
+  'prediction.age_seconds as ageSeconds',
   'prediction.duration_ms as durationMs',
   'prediction.created_at as createdAt',
 ] as const;

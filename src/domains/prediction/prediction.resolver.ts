@@ -1,40 +1,38 @@
 import { GraphQLJSONObject } from 'graphql-scalars';
 import { Arg, Args, Ctx, Extensions, FieldResolver, ID, Int, Query, Resolver, Root } from 'type-graphql';
 import { Role, type KnownViewer } from '../../auth/viewer.js';
-import { newId } from '../../database/base.entity.js';
 import { ForwardPageArgs, readPage, type Connection } from '../../graphql/connection.js';
 import type { Context } from '../../graphql/context.js';
 import { decodeId, encodeId } from '../../graphql/id.js';
 import { knownViewer } from '../../graphql/permissions.js';
-import type { PredictionSet, Predictor } from '../../inference/predictor.js';
+import type { Predictor } from '../../inference/predictor.js';
 import { User } from '../user/user.entity.js';
 import { userById } from '../user/user.loaders.js';
 import type { UserRow } from '../user/user.types.js';
-import { PredictionSource } from './prediction.entity.js';
+import { Model } from './model.types.js';
 import type { PredictionHistory } from './prediction.history.js';
 import { predictionCountOfUser, predictionsOfUser } from './prediction.loaders.js';
 import { countPredictions, findPrediction, predictionOrder, predictionPage } from './prediction.queries.js';
-import { Model, Prediction, PredictionConnection, PredictionFilter, type PredictionRow } from './prediction.types.js';
+import type { AskModel } from './prediction.service.js';
+import { Prediction, PredictionConnection, PredictionFilter, PredictionResult, type PredictionRow } from './prediction.types.js';
 
 @Resolver(() => Prediction)
 export class PredictionResolver {
   constructor(
-    readonly predictor: Predictor,
+    readonly ask: AskModel,
     readonly history: PredictionHistory,
   ) {}
 
   @Query(() => [Prediction], { description: 'One answer per input, in the order of the inputs. A pure question: it can be asked by GET and cached.' })
   @Extensions({ listSize: { lengthOf: 'inputs' } })
-  async predict(
+  predict(
     @Arg('model', { description: 'The name of the model.' }) model: string,
     @Arg('inputs', () => [GraphQLJSONObject], { description: 'Rows, 1 to 1000, with the fields that Model.current.inputs lists.' })
     inputs: Record<string, unknown>[],
     @Arg('version', () => Int, { nullable: true, description: 'The version to ask; the current one if absent.' }) version: number | null,
     @Ctx() context: Context,
   ): Promise<PredictionRow[]> {
-    const rows = asHistory(await this.predictor.predict({ model, rows: inputs, version }), knownViewer(context));
-    await this.history.record(rows);
-    return rows;
+    return this.ask({ model, version: version ?? null, rows: inputs }, context);
   }
 
   @Query(() => Prediction, { nullable: true, description: 'A prediction by id; null if unknown, and for anyone but who asked and an ADMIN.' })
@@ -57,6 +55,17 @@ export class PredictionResolver {
     return new PredictionConnection({ page, rows, count: () => countPredictions(context.db, scope) });
   }
 
+  @FieldResolver(() => User, { nullable: true, description: 'Who asked; null where the account is gone.' })
+  requestedBy(@Root() prediction: PredictionRow, @Ctx() context: Context): Promise<UserRow | null> | null {
+    return prediction.userId === null ? null : context.load(userById).load(prediction.userId);
+  }
+}
+
+/** What `Prediction` and the predictions of each model have in common. */
+@Resolver(() => PredictionResult)
+export class PredictionResultResolver {
+  constructor(readonly predictor: Predictor) {}
+
   @FieldResolver(() => ID, { description: 'The id: prediction_ and 26 characters.' })
   id(@Root() prediction: PredictionRow): string {
     return encodeId('prediction', prediction.id);
@@ -65,11 +74,6 @@ export class PredictionResolver {
   @FieldResolver(() => Model, { description: 'The model that answered.' })
   model(@Root() prediction: PredictionRow): Model {
     return this.predictor.model(prediction.model) ?? removedModel(prediction);
-  }
-
-  @FieldResolver(() => User, { nullable: true, description: 'Who asked; null where the account is gone.' })
-  requestedBy(@Root() prediction: PredictionRow, @Ctx() context: Context): Promise<UserRow | null> | null {
-    return prediction.userId === null ? null : context.load(userById).load(prediction.userId);
   }
 }
 
@@ -92,22 +96,6 @@ export class UserPredictionsResolver {
 
 /** Whose predictions a viewer may read: the own, or, for an administrator, everyone's (null). */
 const ownerFilter = (viewer: KnownViewer): string | null => (viewer.role === Role.ADMIN ? null : viewer.userId);
-
-function asHistory({ model, version, rows }: PredictionSet, viewer: KnownViewer): PredictionRow[] {
-  const createdAt = new Date();
-  return rows.map(({ input, output, source, durationMs }) => ({
-    id: newId(),
-    userId: viewer.userId,
-    model: model.name,
-    version: version.version,
-    digest: version.digest,
-    input,
-    output,
-    source: PredictionSource[source],
-    durationMs,
-    createdAt,
-  }));
-}
 
 /** What history still knows of a model that has left the store. */
 function removedModel({ model, version, digest }: PredictionRow): Model {

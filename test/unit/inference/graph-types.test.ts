@@ -20,9 +20,9 @@ let predictor: Predictor;
 beforeAll(async () => {
   storeDir = await mkdtemp(path.join(tmpdir(), 'auspex-echo-'));
   const inputs = inputNames.map((name) => `  ${name}: { required: ${!['float', 'double', 'string'].includes(name)} }`);
-  const outputs = [...inputNames.map((name) => `  ${name}_out: {}`), '  pair: {}'];
+  const outputs = [...inputNames.map((name) => `  ${name}_out: {}`), '  pair: {}', '  grid_out: {}'];
   await mkdir(path.join(storeDir, 'echo', '1'), { recursive: true });
-  await writeFile(path.join(storeDir, 'echo', 'model.yaml'), ['title: Echo', 'inputs:', ...inputs, 'outputs:', ...outputs].join('\n'));
+  await writeFile(path.join(storeDir, 'echo', 'model.yaml'), ['title: Echo', 'inputs:', ...inputs, '  grid: {}', 'outputs:', ...outputs].join('\n'));
   await writeFile(path.join(storeDir, 'echo', '1', 'model.onnx'), echoGraph());
   cache = openCache({ namespace: 'test', maxEntries: 1000, maxBytes: 1_000_000, logger });
   predictor = await openPredictor({ storeDir, cache, logger });
@@ -34,7 +34,10 @@ afterAll(async () => {
   await rm(storeDir, { recursive: true, force: true });
 });
 
-const row = { float: 0.5, int32: -7, int64: 9_007_199_254_740_991, string: 'Zürich, "北京"', bool: true, double: 0.1 };
+const row = { float: 0.5, int32: -7, int64: 9_007_199_254_740_991, string: 'Zürich, "北京"', bool: true, double: 0.1, grid: [
+    [1, 2, 3],
+    [4, 5, 6],
+  ] };
 
 const answer = {
   float_out: 0.5,
@@ -44,6 +47,10 @@ const answer = {
   bool_out: true,
   double_out: 0.1,
   pair: [0.5, 0.5],
+  grid_out: [
+    [1, 2, 3],
+    [4, 5, 6],
+  ],
 };
 
 describe('a model that answers what it is asked', () => {
@@ -60,7 +67,9 @@ describe('a model that answers what it is asked', () => {
       ['string', 'string'],
       ['bool', 'boolean'],
       ['double', 'float'],
+      ['grid', 'float'],
     ]);
+    expect(first.version.inputs.at(-1)).toMatchObject({ shape: [null, 2, 3], rowShape: [2, 3] });
   });
 
   it('gives an empty text for a missing one', async () => {
@@ -87,16 +96,18 @@ describe('a model that answers what it is asked', () => {
   });
 });
 
-/** A graph with one Identity per type, and the float twice beside itself as a vector: onnx.proto written by hand. */
+/** A graph with one Identity per type, the float twice beside itself as a vector, and a grid of rank 3: onnx.proto written by hand. */
 function echoGraph(): Uint8Array {
   const identities = inputNames.map((name) => node('Identity', [name], `${name}_out`));
   const concat = node('Concat', ['float', 'float'], 'pair', [...bytesField(1, text('axis')), ...intField(3, 1), ...intField(20, 2)]);
   const graph = [
-    ...[...identities, concat].flatMap((each) => bytesField(1, each)),
+    ...[...identities, concat, node('Identity', ['grid'], 'grid_out')].flatMap((each) => bytesField(1, each)),
     ...bytesField(2, text('echo')),
-    ...inputNames.flatMap((name) => bytesField(11, valueInfo(name, elementTypes[name], 1))),
-    ...inputNames.flatMap((name) => bytesField(12, valueInfo(`${name}_out`, elementTypes[name], 1))),
-    ...bytesField(12, valueInfo('pair', elementTypes.float, 2)),
+    ...inputNames.flatMap((name) => bytesField(11, valueInfo(name, elementTypes[name], [1]))),
+    ...inputNames.flatMap((name) => bytesField(12, valueInfo(`${name}_out`, elementTypes[name], [1]))),
+    ...bytesField(11, valueInfo('grid', elementTypes.float, [2, 3])),
+    ...bytesField(12, valueInfo('pair', elementTypes.float, [2])),
+    ...bytesField(12, valueInfo('grid_out', elementTypes.float, [2, 3])),
   ];
   return Uint8Array.from([...intField(1, 8), ...bytesField(7, graph), ...bytesField(8, intField(2, 17))]);
 }
@@ -110,8 +121,8 @@ function node(operator: string, inputs: string[], output: string, attribute?: nu
   ];
 }
 
-function valueInfo(name: string, elementType: number, width: number): number[] {
-  const shape = [...bytesField(1, bytesField(2, text('N'))), ...bytesField(1, intField(1, width))];
+function valueInfo(name: string, elementType: number, rowShape: number[]): number[] {
+  const shape = [...bytesField(1, bytesField(2, text('N'))), ...rowShape.flatMap((size) => bytesField(1, intField(1, size)))];
   return [...bytesField(1, text(name)), ...bytesField(2, bytesField(1, [...intField(1, elementType), ...bytesField(2, shape)]))];
 }
 

@@ -1,4 +1,7 @@
-import { readManifest } from '../../../src/inference/manifest.js';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { projectDir } from '../../../src/data-dir.js';
+import { readManifest, readSignatureFile } from '../../../src/inference/manifest.js';
 
 const sound = `title: Test
 inputs:
@@ -23,6 +26,8 @@ describe('a manifest', () => {
   it('says what it says, and an input is required unless it says otherwise', () => {
     expect(readManifest('test/model.yaml', sound)).toEqual({
       title: 'Test',
+      versions: 'all',
+      serving: { maxBatch: 1024, windowMs: 0, maxQueue: 16_384, deadlineMs: 2000, staleSeconds: 0 },
       inputs: {
         year: { unit: 'year', required: true, integer: true, minimum: 1980, maximum: 2030, closed: false },
         fuel: { required: false, integer: false, values: ['Diesel', 'Petrol'], closed: false },
@@ -48,7 +53,7 @@ describe('a manifest', () => {
     [
       'an unknown key at the top',
       `${sound}owner: me\n`,
-      'test/model.yaml:9: owner is not known; known here are title, description, current, inputs, outputs',
+      'test/model.yaml:9: owner is not known; known here are title, description, versions, current, serving, canary, shadow, inputs, outputs',
     ],
     ['no title', sound.replace('title: Test\n', ''), 'test/model.yaml: title is missing'],
     ['a wrong type', sound.replace('required: false', 'required: maybe'), 'test/model.yaml:5: inputs.fuel.required must be true or false'],
@@ -62,6 +67,9 @@ describe('a manifest', () => {
     ['half a version', `${sound}current: 1.5\n`, 'test/model.yaml:9: current must be a whole number'],
     ['version 0', `${sound}current: 0\n`, 'test/model.yaml:9: current must be 1 or more'],
     ['a key twice', `${sound}title: Again\n`, 'test/model.yaml:9: Map keys must be unique'],
+    ['a version past what GraphQL counts', `${sound}current: 2147483648\n`, 'test/model.yaml:9: current must be 2147483647 or less'],
+    ['a list as a value', sound.replace('Petrol', '[Petrol]'), 'test/model.yaml:6: inputs.fuel.values.1 must be text or a number'],
+    ['no list of labels', `${sound.trimEnd().slice(0, -1)}, labels: x }\n`, 'test/model.yaml:8: outputs.price.labels must be a list'],
     ['broken YAML', sound.replace('[Diesel, Petrol]', '[Diesel, Petrol'), 'test/model.yaml:'],
     ['nothing', '', 'test/model.yaml: the file must be an object'],
     ['a list', '- a\n', 'test/model.yaml: the file must be an object'],
@@ -69,6 +77,75 @@ describe('a manifest', () => {
     ['an alias to nowhere', sound.replace('Test', '*nowhere'), 'test/model.yaml'],
   ])('with %s is refused, and the line is named', (_, source, problem) => {
     expect(problemsOf(source)).toEqual([expect.stringContaining(problem)]);
+  });
+
+  it('says how its versions are served, a canary and a shadow', () => {
+    const told = [
+      'versions: [2, 3, 4]',
+      'current: 2',
+      'serving: { max_batch: 64, window_ms: 2.5, max_queue: 100, deadline_ms: 500, stale_seconds: 60 }',
+      'canary: { version: 3, percent: 10, max_error_rate: 0.01, max_p95_ms: 50, min_calls: 100 }',
+      'shadow: { version: 4, percent: 0.5 }',
+    ];
+
+    expect(readManifest('test/model.yaml', sound + told.join('\n'))).toMatchObject({
+      versions: [2, 3, 4],
+      current: 2,
+      serving: { maxBatch: 64, windowMs: 2.5, maxQueue: 100, deadlineMs: 500, staleSeconds: 60 },
+      canary: { version: 3, percent: 10, maxErrorRate: 0.01, maxP95Ms: 50, minCalls: 100 },
+      shadow: { version: 4, percent: 0.5 },
+    });
+  });
+
+  it('fills in what a canary does not say', () => {
+    expect(readManifest('test/model.yaml', `${sound}canary: { version: 2, percent: 5 }`).canary).toEqual({
+      version: 2,
+      percent: 5,
+      maxErrorRate: 0.05,
+      maxP95Ms: undefined,
+      minCalls: 20,
+    });
+  });
+
+  it.each([
+    ['versions: newest', 'versions must be all, latest, or a list of up to 100 version numbers'],
+    ['versions: []', 'versions must name at least one'],
+    ['versions: [0]', 'versions.0 must be 1 or more'],
+    [`versions: [${Array.from({ length: 101 }, (_, index) => index + 1).join(', ')}]`, 'versions must be all, latest, or a list of up to 100 version numbers'],
+    ['serving:', 'serving must be an object'],
+    ['serving: { max_batch: 0 }', 'serving.max_batch must be 1 or more'],
+    ['serving: { max_batch: 65537 }', 'serving.max_batch must be 65536 or less'],
+    ['serving: { max_batch: 1.5 }', 'serving.max_batch must be a whole number'],
+    ['serving: { window_ms: -1 }', 'serving.window_ms must be 0 or more'],
+    ['serving: { window_ms: 1001 }', 'serving.window_ms must be 1000 or less'],
+    ['serving: { window_ms: .inf }', 'serving.window_ms must be a number'],
+    ['serving: { max_queue: 0 }', 'serving.max_queue must be 1 or more'],
+    ['serving: { max_queue: 1000001 }', 'serving.max_queue must be 1000000 or less'],
+    ['serving: { deadline_ms: 0 }', 'serving.deadline_ms must be 1 or more'],
+    ['serving: { deadline_ms: 600001 }', 'serving.deadline_ms must be 600000 or less'],
+    ['serving: { deadline_ms: soon }', 'serving.deadline_ms must be a number'],
+    ['serving: { stale_seconds: -1 }', 'serving.stale_seconds must be 0 or more'],
+    ['serving: { stale_seconds: 31536001 }', 'serving.stale_seconds must be 31536000 or less'],
+    ['serving: { maxBatch: 1 }', 'known here are max_batch, window_ms, max_queue, deadline_ms, stale_seconds'],
+    ['canary: { percent: 5 }', 'canary.version is missing'],
+    ['canary: { version: 2 }', 'canary.percent is missing'],
+    ['canary: { version: 0, percent: 5 }', 'canary.version must be 1 or more'],
+    ['canary: { version: 2, percent: -1 }', 'canary.percent must be 0 or more'],
+    ['canary: { version: 2, percent: 101 }', 'canary.percent must be 100 or less'],
+    ['canary: { version: 2, percent: 5, max_error_rate: -0.1 }', 'canary.max_error_rate must be 0 or more'],
+    ['canary: { version: 2, percent: 5, max_error_rate: 5 }', 'canary.max_error_rate must be 1 or less'],
+    ['canary: { version: 2, percent: 5, max_p95_ms: 0 }', 'canary.max_p95_ms must be 1 or more'],
+    ['canary: { version: 2, percent: 5, max_p95_ms: 600001 }', 'canary.max_p95_ms must be 600000 or less'],
+    ['canary: { version: 2, percent: 5, min_calls: 0 }', 'canary.min_calls must be 1 or more'],
+    ['canary: { version: 2, percent: 5, min_calls: 1001 }', 'canary.min_calls must be 1000 or less'],
+    ['canary: { version: 2, percent: 5, share: 1 }', 'known here are version, percent, max_error_rate, max_p95_ms, min_calls'],
+    ['shadow: { version: 2 }', 'shadow.percent is missing'],
+    ['shadow: { version: two, percent: 1 }', 'shadow.version must be a number'],
+    ['shadow: { version: 2, percent: 100.5 }', 'shadow.percent must be 100 or less'],
+    ['shadow: { version: 2, percent: 1, min_calls: 1 }', 'shadow.min_calls is not known; known here are version, percent'],
+  ])('with %s is refused', (line, problem) => {
+    expect(problemsOf(`${sound}${line}\n`)).toEqual([expect.stringContaining(problem)]);
+    expect(problemsOf(`${sound}${line}\n`)[0]).toMatch(/^test\/model.yaml:9: /);
   });
 
   it('tells all its faults at once', () => {
@@ -87,5 +164,60 @@ describe('a manifest', () => {
     ].join('\n');
 
     expect(problemsOf(bomb)).toEqual([expect.stringContaining('alias')]);
+  });
+});
+
+describe('the signature of one version', () => {
+  it('has inputs and outputs, as a manifest has them', () => {
+    expect(readSignatureFile('test/2/signature.yaml', sound.replace('title: Test\n', ''))).toEqual({
+      inputs: readManifest('test/model.yaml', sound).inputs,
+      outputs: readManifest('test/model.yaml', sound).outputs,
+    });
+  });
+
+  it('is refused where it says more, less or something else, and the line is named', () => {
+    const problems = (source: string) => {
+      try {
+        return readSignatureFile('test/2/signature.yaml', source);
+      } catch (error) {
+        return (error as { problems: string[] }).problems;
+      }
+    };
+
+    expect(problems('title: x\ninputs: { a: { unit: 5 } }\n')).toEqual([
+      'test/2/signature.yaml:2: inputs.a.unit must be text; put it in quotes where YAML takes it for something else',
+      'test/2/signature.yaml: outputs is missing',
+      'test/2/signature.yaml:1: title is not known; known here are inputs, outputs',
+    ]);
+    expect(problems('inputs: { a: { limit: 1 } }\noutputs: {}\n')).toEqual([
+      expect.stringContaining('test/2/signature.yaml:1: inputs.a.limit is not known; known here are description, unit, values, required'),
+    ]);
+    expect(problems('')).toEqual(['test/2/signature.yaml: the file must be an object']);
+  });
+});
+
+describe('the guide to adding a model', () => {
+  const guide = readFileSync(path.join(projectDir, 'docs', 'adding-a-model.md'), 'utf8');
+  const blocks = [...guide.matchAll(/^```yaml ?(\S*)\n([^]*?)^```$/gm)].map(([, name = '', source = '']) => ({ name, source }));
+
+  it('has manifests and a signature that are read as they stand', () => {
+    expect(blocks.map(({ name }) => name)).toEqual(['models/delivery-minutes/model.yaml', '', 'signature']);
+    for (const { name, source } of blocks) {
+      const read = name === 'signature' ? readSignatureFile : readManifest;
+      expect(Object.keys(read('guide', source).outputs)).toEqual(['minutes']);
+    }
+  });
+
+  it('names every key of a manifest', () => {
+    const { canary, serving, shadow, ...told } = readManifest('guide', blocks[1]?.source ?? '');
+    const snake = (key: string) => key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    const keys = [
+      ...Object.keys(told).filter((key) => !['inputs', 'outputs'].includes(key)),
+      ...Object.entries({ canary, serving, shadow }).flatMap(([section, inner]) => Object.keys(inner ?? {}).map((key) => `${section}.${snake(key)}`)),
+      ...['description', 'unit', 'required', 'integer', 'minimum', 'maximum', 'values', 'closed', 'labels'].map((key) => `….${key}`),
+    ];
+
+    expect(keys).toHaveLength(24);
+    expect(keys.filter((key) => !guide.includes(`\`${key}\``))).toEqual([]);
   });
 });

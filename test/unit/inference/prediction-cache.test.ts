@@ -13,7 +13,6 @@ const graph = {
 };
 
 const signature = createSignature('test/1', graph, {
-  title: 'test',
   inputs: { a: input, b: input, x: input, constructor: input },
   outputs: { price: {} },
 });
@@ -86,11 +85,11 @@ describe('the key of a prediction', () => {
   it('depends on the model, on its bytes, and on the names of what it answers', () => {
     const relabelled: Signature = {
       ...signature,
-      outputs: signature.outputs.map((output) => ({ ...output, vector: { labels: ['cheap', 'dear'] } })),
+      outputs: signature.outputs.map((output) => ({ ...output, labels: ['cheap', 'dear'] })),
     };
     const swapped: Signature = {
       ...signature,
-      outputs: signature.outputs.map((output) => ({ ...output, vector: { labels: ['dear', 'cheap'] } })),
+      outputs: signature.outputs.map((output) => ({ ...output, labels: ['dear', 'cheap'] })),
     };
     const fingerprints = [
       fingerprint,
@@ -108,27 +107,52 @@ describe('the key of a prediction', () => {
 describe('the cache of predictions', () => {
   it('takes what is no answer of this version for a miss', async () => {
     const cache = openCache({ namespace: 'test', maxEntries: 100, maxBytes: 100_000, logger: createLogger('silent') });
-    const values = [{ price: 1.5 }, { price: '1.5' }, { price: null }, { cost: 1.5 }, { price: 1, more: 1 }, [], 'text', 7, null, {}];
+    const at = Date.now() - 1000;
+    const outputs = [{ price: '1.5' }, { price: null }, { cost: 1.5 }, { price: 1, more: 1 }, [], 'text', 7, null, {}];
+    const entries = [
+      { output: { price: 1.5 }, at },
+      { price: 1.5 },
+      { output: { price: 1.5 } },
+      { output: { price: 1.5 }, at: 'today' },
+      [],
+      'text',
+      null,
+      ...outputs.map((output) => ({ output, at })),
+    ];
+    const keys = entries.map((_, index) => String(index));
     await cache.setMany(
-      values.map((value, index) => ({ key: String(index), value })),
+      entries.map((value, index) => ({ key: String(index), value })),
       60_000,
     );
 
-    const found = await new PredictionCache(cache, 60).getMany(
-      { fingerprint, signature },
-      values.map((_, index) => String(index)),
-    );
+    const found = await new PredictionCache(cache, 60).getMany({ fingerprint, signature }, keys);
 
-    expect(found).toEqual([{ price: 1.5 }, ...Array<undefined>(values.length - 1).fill(undefined)]);
+    expect(found).toEqual([{ output: { price: 1.5 }, computedAt: at }, ...Array<undefined>(entries.length - 1).fill(undefined)]);
+  });
+
+  it('knows which answers have expired, and takes none from the future', async () => {
+    const cache = openCache({ namespace: 'test', maxEntries: 100, maxBytes: 100_000, logger: createLogger('silent') });
+    const predictions = new PredictionCache(cache, 60);
+    const value = (at: number) => ({ output: { price: 1 }, at });
+    await cache.setMany([{ key: 'old', value: value(Date.now() - 61_000) }, { key: 'tomorrow', value: value(Date.now() + 86_400_000) }], 60_000);
+    const [old, tomorrow] = await predictions.getMany({ fingerprint, signature }, ['old', 'tomorrow']);
+
+    expect(old && predictions.isFresh(old)).toBe(false);
+    expect(tomorrow && predictions.isFresh(tomorrow)).toBe(true);
+    expect(tomorrow?.computedAt).toBeLessThanOrEqual(Date.now());
   });
 
   it('has written everything once it is closed', async () => {
     const cache = openCache({ namespace: 'test', maxEntries: 100, maxBytes: 100_000, logger: createLogger('silent') });
     const predictions = new PredictionCache(cache, 60);
-    predictions.writeBehind([{ key: 'a', value: { price: 1 } }]);
-    predictions.writeBehind([{ key: 'b', value: { price: 2 } }]);
+    const answer = (price: number) => ({ output: { price }, computedAt: 1000 });
+    predictions.writeBehind([{ key: 'a', answer: answer(1) }], 0);
+    predictions.writeBehind([{ key: 'b', answer: answer(2) }], 0);
     await predictions.close();
 
-    expect(await cache.getMany(['a', 'b'])).toEqual([{ price: 1 }, { price: 2 }]);
+    expect(await cache.getMany(['a', 'b'])).toEqual([
+      { output: { price: 1 }, at: 1000 },
+      { output: { price: 2 }, at: 1000 },
+    ]);
   });
 });

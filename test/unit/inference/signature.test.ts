@@ -1,5 +1,5 @@
 import { runInNewContext } from 'node:vm';
-import { createSignature, encodeRow, maxProblems, validateRows } from '../../../src/inference/signature.js';
+import { createSignature, encodeRow, fromTensors, isOutput, maxProblems, toTensors, validateRows } from '../../../src/inference/signature.js';
 
 const plain = { required: false, integer: false, closed: false };
 
@@ -16,7 +16,6 @@ const graph = {
 };
 
 const manifest = {
-  title: 'test',
   inputs: {
     year: { ...plain, required: true, integer: true, minimum: 1980, maximum: 2030, unit: 'year' },
     weight: { ...plain, minimum: 0 },
@@ -164,7 +163,6 @@ describe('a signature', () => {
 
   it.each([
     ['a fixed number of rows', { name: 'price', type: 'float32' as const, shape: [1, 1] }, 'the first dimension must be free'],
-    ['a tensor of rank 3', { name: 'price', type: 'float32' as const, shape: [null, 2, 2] }, 'a value or a vector for each row'],
     ['a map instead of a tensor', { name: 'price', type: null, shape: [] }, 'export the model without ZipMap'],
     ['half precision', { name: 'price', type: 'float16' as const, shape: [null, 1] }, 'has the type float16; served are'],
   ])('refuses an output with %s', (_, output, problem) => {
@@ -178,5 +176,140 @@ describe('a signature', () => {
       'test/1: output price has 2 labels for 3 elements',
     ]);
     expect(problemsWith({ graph: { outputs }, outputs: { price: { labels: ['a', 'b', 'c'] } } })).toEqual([]);
+  });
+});
+
+describe('a row with lists', () => {
+  const listGraph = {
+    inputs: [
+      { name: 'pixels', type: 'float32', shape: [null, 2, 3] },
+      { name: 'counts', type: 'int64', shape: [null, 2] },
+      { name: 'words', type: 'string', shape: [null, 2] },
+      { name: 'flags', type: 'bool', shape: [null, 1, 1] },
+    ],
+    outputs: [
+      { name: 'digit', type: 'int64', shape: [null, 1] },
+      { name: 'shares', type: 'float32', shape: [null, 2] },
+      { name: 'boxes', type: 'float32', shape: [null, null, 2] },
+    ],
+  };
+  const required = { required: true, integer: false, closed: false };
+  const lists = createSignature('lists/1', listGraph, {
+    inputs: {
+      pixels: { ...required, minimum: 0, maximum: 16 },
+      counts: { ...required, integer: true },
+      words: { ...required, values: ['a', 'b'], closed: true },
+      flags: required,
+    },
+    outputs: { digit: {}, shares: { labels: ['no', 'yes'] }, boxes: {} },
+  });
+  const row = { pixels: [[0, 1, 2], [3, 4, 16]], counts: [1, 2], words: ['a', 'b'], flags: [[true]] };
+
+  it('knows the shape of each value', () => {
+    expect(lists.inputs.map(({ rowShape }) => rowShape)).toEqual([[2, 3], [2], [2], [1, 1]]);
+    expect(lists.outputs.map(({ rowShape }) => rowShape)).toEqual([[], [2], [null, 2]]);
+  });
+
+  it('is taken as it should be', () => {
+    expect(validateRows(lists, [row])).toEqual([]);
+  });
+
+  it.each([
+    ['no list', { pixels: undefined }, 'pixels is required'],
+    ['null', { pixels: null }, 'pixels is required'],
+    ['a single number', { pixels: 5 }, 'pixels must be 2 lists of 3 numbers; pixels is a number'],
+    ['a flat list', { pixels: [1, 2, 3, 4, 5, 6] }, 'pixels must be 2 lists of 3 numbers; pixels has 6'],
+    ['a list of numbers for lists', { pixels: [1, 2] }, 'pixels must be 2 lists of 3 numbers; pixels[0] is a number'],
+    ['a list that is too short', { pixels: [[0, 1, 2], [3, 4]] }, 'pixels must be 2 lists of 3 numbers; pixels[1] has 2'],
+    ['a list that is too deep', { pixels: [[0, 1, 2], [3, 4, [5]]] }, 'pixels[1][2] must be a number, not a list'],
+    ['a hole', { pixels: [[0, 1, 2], [3, null, 5]] }, 'pixels[1][1] must be a number, not null'],
+    ['a number past its limit', { pixels: [[0, 17, 2], [3, 4, 5]] }, 'pixels[0][1] must be from 0 to 16, not 17'],
+    ['NaN', { pixels: [[0, 1, 2], [3, 4, NaN]] }, 'pixels[1][2] must be a finite number'],
+    ['half a count', { counts: [1, 2.5] }, 'counts[1] must be a whole number, not 2.5'],
+    ['a word too many', { words: ['a', 'b', 'a'] }, 'words must be 2 strings; words has 3'],
+    ['a word that is not known', { words: ['a', 'c'] }, 'words[1] must be one of "a", "b", not "c"'],
+    ['an empty word', { words: ['', 'b'] }, 'words[0] must not be empty'],
+    ['a number for a boolean', { flags: [[1]] }, 'flags[0][0] must be true or false, not a number'],
+  ])('is refused with %s, by its place', (_, change, problem) => {
+    expect(validateRows(lists, [{ ...row, ...change }]).map(({ field, message }) => `${field} ${message}`)).toEqual([problem]);
+  });
+
+  it('is told no more than five problems of one field', () => {
+    const problems = validateRows(lists, [{ ...row, pixels: [[99, 99, 99], [99, 99, 99]], counts: [0.5, 1] }]);
+
+    expect(problems.map(({ field }) => field)).toEqual(['pixels[0][0]', 'pixels[0][1]', 'pixels[0][2]', 'pixels[1][0]', 'pixels[1][1]', 'counts[0]']);
+  });
+
+  it('is fed as flat lists, without -0', () => {
+    const encoded = encodeRow(lists, { ...row, pixels: [[-0, 1, 2], [3, 4, 16]] });
+
+    expect(encoded).toEqual([[0, 1, 2, 3, 4, 16], [1, 2], ['a', 'b'], [true]]);
+    expect(Object.is((encoded[0] as number[])[0], 0)).toBe(true);
+  });
+
+  it('becomes tensors of the graph\'s shape, row after row', () => {
+    const encoded = [row, { ...row, pixels: [[9, 9, 9], [9, 9, 9]], counts: [3, 4] }].map((each) => encodeRow(lists, each));
+
+    expect(toTensors(lists, encoded)).toEqual({
+      pixels: { type: 'float32', dims: [2, 2, 3], data: Float32Array.of(0, 1, 2, 3, 4, 16, 9, 9, 9, 9, 9, 9) },
+      counts: { type: 'int64', dims: [2, 2], data: BigInt64Array.of(1n, 2n, 3n, 4n) },
+      words: { type: 'string', dims: [2, 2], data: ['a', 'b', 'a', 'b'] },
+      flags: { type: 'bool', dims: [2, 1, 1], data: Uint8Array.of(1, 1) },
+    });
+  });
+
+  const answered = {
+    digit: { type: 'int64' as const, dims: [2, 1], data: BigInt64Array.of(7n, 8n) },
+    shares: { type: 'float32' as const, dims: [2, 2], data: Float32Array.of(0.25, 0.75, 0.5, 0.5) },
+    boxes: { type: 'float32' as const, dims: [2, 3, 2], data: Float32Array.from({ length: 12 }, (_, index) => index) },
+  };
+
+  it('is answered with nested lists, where a free dimension has what the graph gave', () => {
+    expect(fromTensors(lists, answered, 2)).toEqual([
+      { kind: 'answered', output: { digit: 7, shares: { no: 0.25, yes: 0.75 }, boxes: [[0, 1], [2, 3], [4, 5]] } },
+      { kind: 'answered', output: { digit: 8, shares: { no: 0.5, yes: 0.5 }, boxes: [[6, 7], [8, 9], [10, 11]] } },
+    ]);
+  });
+
+  it('has no answer where one element is no number', () => {
+    const boxes = { ...answered.boxes, data: answered.boxes.data.with(11, NaN) };
+
+    expect(fromTensors(lists, { ...answered, boxes }, 2).map(({ kind }) => kind)).toEqual(['answered', 'unanswerable']);
+  });
+
+  it.each([
+    ['of another rank', { ...answered.boxes, dims: [2, 6] }],
+    ['of another size', { ...answered.boxes, dims: [2, 2, 3] }],
+    ['for another number of rows', { ...answered.boxes, dims: [3, 2, 2] }],
+    ['that is not there', undefined],
+  ])('fails on an output %s', (_, boxes) => {
+    expect(() => fromTensors(lists, { ...answered, boxes } as typeof answered, 2)).toThrow('The output boxes has the shape');
+  });
+
+  it('fails on more elements than a row may have', () => {
+    const boxes = { type: 'float32' as const, dims: [1, 50_001, 2], data: new Float32Array(100_002) };
+    const one = { digit: { ...answered.digit, dims: [1, 1], data: BigInt64Array.of(1n) }, shares: { ...answered.shares, dims: [1, 2], data: Float32Array.of(0, 1) } };
+
+    expect(() => fromTensors(lists, { ...one, boxes }, 1)).toThrow('The output boxes has the shape [1, 50001, 2]');
+  });
+
+  it('tells its own answers from those of another shape', () => {
+    const output = { digit: 7, shares: { no: 0.25, yes: 0.75 }, boxes: [[0, 1], [2, 3]] };
+
+    expect(isOutput(lists, output)).toBe(true);
+    expect(isOutput(lists, { ...output, boxes: [] })).toBe(true);
+    for (const boxes of [[0, 1], [[0, 1, 2]], [[0, '1']], [[[0], [1]]], {}, null]) expect(isOutput(lists, { ...output, boxes })).toBe(false);
+    expect(isOutput(lists, { ...output, shares: [0.25, 0.75] })).toBe(false);
+    expect(isOutput(lists, { ...output, digit: [7] })).toBe(false);
+  });
+
+  it.each([
+    ['a free dimension', [null, 2, null], required, 'has the shape [N, 2, ?]; only the first dimension of an input may be free'],
+    ['more elements than a row may have', [null, 1000, 101], required, 'has 101000 elements for each row; it may have 100000'],
+    ['nothing where it is left out', [null, 2, 2], { ...required, required: false }, 'takes lists, which have no sign for a missing value; set required: true'],
+  ])('is refused by the signature with %s', (_, shape, told, problem) => {
+    const inputs = [{ name: 'pixels', type: 'float32', shape }];
+
+    expect(() => createSignature('lists/1', { inputs, outputs: [] }, { inputs: { pixels: told }, outputs: {} })).toThrow(`lists/1: input pixels ${problem}`);
   });
 });

@@ -1,0 +1,15 @@
+"""What tells that the files of a version belong together."""
+
+import hashlib
+from pathlib import Path
+
+FILES = ["golden.jsonl", "metrics.json", "model.onnx"]
+
+
+def write_checksums(version_folder: Path) -> None:
+    """Write `SHA256SUMS` over what this training made, in the form of the tool `sha256sum`."""
+    sums = {
+        name: hashlib.sha256((version_folder / name).read_bytes()).hexdigest() for name in FILES
+    }
+    lines = "".join(f"{digest}  {name}\n" for name, digest in sums.items())
+    (version_folder / "SHA256SUMS").write_text(lines, encoding="utf-8")

@@ -1,0 +1,127 @@
+import {
+  GraphQLBoolean,
+  GraphQLEnumType,
+  GraphQLFloat,
+  GraphQLInputObjectType,
+  GraphQLInt,
+  GraphQLList,
+  GraphQLNonNull,
+  GraphQLObjectType,
+  GraphQLString,
+  isInterfaceType,
+  isObjectType,
+  type GraphQLFieldConfig,
+  type GraphQLFieldConfigMap,
+  type GraphQLInterfaceType,
+  type GraphQLNullableType,
+  type GraphQLSchema,
+  type GraphQLType,
+} from 'graphql';
+import { GraphQLSafeInt } from 'graphql-scalars';
+import type { Context } from '../../../graphql/context.js';
+import type { PredictionRow } from '../prediction.types.js';
+import { typeNameOf } from './names.js';
+import { classProbability, sentences, type TypedField, type TypedModel } from './typed-model.js';
+
+/** Answers a call of a typed field; the rows have the schema's names. */
+export type AskTyped = (call: { inputs: Record<string, unknown>[]; version?: number | null }, context: Context) => Promise<PredictionRow[]>;
+
+const scalars = { Int: GraphQLInt, SafeInt: GraphQLSafeInt, Float: GraphQLFloat, String: GraphQLString, Boolean: GraphQLBoolean };
+
+const ClassProbability = new GraphQLObjectType({
+  name: classProbability,
+  description: 'One of the labels that a model knows, and how probable it is.',
+  fields: {
+    label: { type: new GraphQLNonNull(GraphQLString), description: 'The label, as the model names it.' },
+    probability: { type: new GraphQLNonNull(GraphQLFloat), description: 'What the model gives for the label; the description of the output says what it means.' },
+  },
+});
+
+/** The interface of all predictions, the typed ones among them. */
+export function interfaceOf(base: GraphQLSchema): GraphQLInterfaceType {
+  const type = base.getType('PredictionResult');
+  if (!isInterfaceType(type)) throw new Error('The schema has no interface PredictionResult.');
+  return type;
+}
+
+/**
+ * The root field that asks a model: rows of its own input type, answers of its own type.
+ * @param base the schema of the domains, whose types and resolvers the field shares
+ */
+export function typedField(typed: TypedModel, base: GraphQLSchema, ask: AskTyped): GraphQLFieldConfig<unknown, Context> {
+  const { model, title, description } = typed;
+  const prefix = typeNameOf(model);
+  const enums = enumsOf(typed);
+  const typeOf = (field: TypedField): GraphQLType => wrapped(enums.get(field.type) ?? scalarOf(field.type), field);
+
+  const Input = new GraphQLInputObjectType({
+    name: `${prefix}Input`,
+    description: sentences([`A row for ${model}`, title]),
+    fields: Object.fromEntries(
+      typed.inputs.map((input) => [input.name, { type: typeOf(input) as GraphQLNullableType as never, description: input.description }]),
+    ),
+  });
+  const Prediction = new GraphQLObjectType<PredictionRow, Context>({
+    name: `${prefix}Prediction`,
+    description: sentences([`An answer of ${model} to one row`, title, description]),
+    interfaces: [interfaceOf(base)],
+    fields: { ...sharedFields(base), ...Object.fromEntries(typed.outputs.map((output) => [output.name, outputField(output, typeOf(output))])) },
+  });
+  return {
+    type: new GraphQLNonNull(new GraphQLList(new GraphQLNonNull(Prediction))),
+    description: sentences([
+      `Asks ${model}`,
+      title,
+      'One answer per input, in the order of the inputs; recorded as those of `predict` are',
+    ]),
+    args: {
+      inputs: { type: new GraphQLNonNull(new GraphQLList(new GraphQLNonNull(Input))), description: 'Rows, 1 to 1000.' },
+      version: {
+        type: GraphQLInt,
+        description: 'The version to ask; the current one if absent. One with other inputs or outputs is asked by `predict`.',
+      },
+    },
+    extensions: { listSize: { lengthOf: 'inputs' } },
+    resolve: (_source, call, context) => ask(call as Parameters<AskTyped>[0], context),
+  };
+}
+
+/** The fields of the interface, resolved as those of `Prediction` are. */
+function sharedFields(base: GraphQLSchema): GraphQLFieldConfigMap<PredictionRow, Context> {
+  const type = base.getType('Prediction');
+  if (!isObjectType(type)) throw new Error('The schema has no type Prediction.');
+  const shared = new Set(Object.keys(interfaceOf(base).getFields()));
+  return Object.fromEntries(Object.entries(type.toConfig().fields).filter(([name]) => shared.has(name)));
+}
+
+function outputField({ raw, labels, description }: TypedField, type: GraphQLType): GraphQLFieldConfig<PredictionRow, Context> {
+  const config = { type: type as GraphQLNonNull<GraphQLNullableType> as never, description };
+  if (!labels) return { ...config, resolve: ({ output }) => output[raw] };
+  return {
+    ...config,
+    extensions: { listSize: labels.length },
+    resolve: ({ output }) => Object.entries(output[raw] as Record<string, number>).map(([label, probability]) => ({ label, probability })),
+  };
+}
+
+/** By name; an input and an output that have the same one share it. */
+function enumsOf({ model, inputs, outputs }: TypedModel): Map<string, GraphQLEnumType> {
+  const enums = new Map<string, GraphQLEnumType>();
+  for (const { type, raw, values, isOpen } of [...inputs, ...outputs]) {
+    if (!values || enums.has(type)) continue;
+    const description = sentences([`The values of ${raw} that ${model} knows`, isOpen ? '`predict` takes other values as well' : '']);
+    enums.set(type, new GraphQLEnumType({ name: type, description, values: Object.fromEntries(values.map((value) => [value, {}])) }));
+  }
+  return enums;
+}
+
+function scalarOf(name: string): GraphQLNullableType {
+  if (name === classProbability) return ClassProbability;
+  return scalars[name as keyof typeof scalars];
+}
+
+function wrapped(named: GraphQLNullableType, { depth, isNullable }: TypedField): GraphQLType {
+  let type = named;
+  for (let level = 0; level < depth; level += 1) type = new GraphQLList(new GraphQLNonNull(type));
+  return isNullable ? type : new GraphQLNonNull(type);
+}

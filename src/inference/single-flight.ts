@@ -1,0 +1,115 @@
+import { TimedOut } from '../shared/errors.js';
+import type { EncodedRow, RowAnswer } from './signature.js';
+
+/** What came of a row. */
+export interface Outcome {
+  answer: RowAnswer;
+  source: 'MODEL' | 'CACHE' | 'STALE';
+  /** Milliseconds since 1970 at which the model gave the answer. */
+  computedAt: number;
+  /** `performance.now()` when it was known here. */
+  knownAt: number;
+}
+
+/** An answer that was given before and has expired since. */
+export type StaleAnswer = Pick<Outcome, 'answer' | 'computedAt'>;
+
+/** One row on its way to an answer, for every call that wants it. */
+export class Flight {
+  readonly #waits = new Set<Wait>();
+  outcome: Outcome | null = null;
+  /** Whether a run has begun that it is part of. */
+  isRunning = false;
+  /** What may stand in where no answer comes. */
+  stale: StaleAnswer | null = null;
+
+  constructor(
+    readonly key: string,
+    readonly row: EncodedRow,
+    private readonly landed: (flight: Flight) => void,
+  ) {}
+
+  /** Whether any call still waits for it. */
+  get isWanted(): boolean {
+    return this.#waits.size > 0;
+  }
+
+  join(wait: Wait): void {
+    this.#waits.add(wait);
+  }
+
+  leave(wait: Wait): void {
+    this.#waits.delete(wait);
+  }
+
+  /** The model's answer. */
+  settle(answer: RowAnswer): void {
+    this.land({ answer, source: 'MODEL', computedAt: Date.now(), knownAt: performance.now() });
+  }
+
+  land(outcome: Outcome): void {
+    this.outcome = outcome;
+    this.landed(this);
+    for (const wait of this.#waits) wait.oneLanded();
+    this.#waits.clear();
+  }
+
+  fail(error: unknown): void {
+    this.landed(this);
+    for (const wait of this.#waits) wait.fail(error, this);
+    this.#waits.clear();
+  }
+}
+
+/** A flight failed; `flight` tells which row was at fault. */
+export class FlightFailed extends Error {
+  constructor(
+    readonly flight: Flight,
+    cause: unknown,
+  ) {
+    super('A row was not answered.', { cause });
+    this.name = 'FlightFailed';
+  }
+}
+
+/** One call that waits for its flights, until all have landed, one has failed, its time is up or the caller has gone. */
+export class Wait {
+  readonly #done = Promise.withResolvers<undefined>();
+  #open = 0;
+
+  constructor(readonly flights: readonly Flight[]) {
+    for (const flight of flights) {
+      if (flight.outcome) continue;
+      this.#open += 1;
+      flight.join(this);
+    }
+    if (this.#open === 0) this.#done.resolve(undefined);
+  }
+
+  oneLanded(): void {
+    this.#open -= 1;
+    if (this.#open === 0) this.#done.resolve(undefined);
+  }
+
+  fail(cause: unknown, flight: Flight): void {
+    this.#done.reject(new FlightFailed(flight, cause));
+  }
+
+  /**
+   * Resolves once every flight has landed.
+   * @throws FlightFailed, TimedOut, or the signal's reason; flights that have not landed are left then
+   */
+  async settled(deadlineMs: number, signal: AbortSignal | undefined): Promise<void> {
+    const timer = setTimeout(() => this.#done.reject(new TimedOut(`The model did not answer within ${Math.round(deadlineMs)} ms.`, deadlineMs)), deadlineMs);
+    const giveUp = (): void => this.#done.reject(signal?.reason);
+    signal?.addEventListener('abort', giveUp, { once: true });
+    try {
+      signal?.throwIfAborted();
+      await this.#done.promise;
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', giveUp);
+      if (this.#open > 0) for (const flight of this.flights) flight.leave(this);
+    }
+  }
+}

@@ -1,0 +1,106 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { startGateway, type Any, type TestGateway } from '../kit/gateway.js';
+import { makeIrisStore, type IrisStore } from '../kit/iris-store.js';
+
+let store: IrisStore;
+let gateway: TestGateway;
+beforeAll(async () => {
+  store = await makeIrisStore({ versions: [1, 2], manifest: 'current: 1\nshadow: { version: 2, percent: 100 }' });
+  gateway = await startGateway({ MODEL_STORE: store.dir, MODEL_STORE_POLL_MS: '0' });
+});
+afterAll(async () => {
+  await gateway.close();
+  await store.remove();
+});
+
+interface Statistics {
+  successes: number;
+  failures: number;
+  rows: number;
+  runs: number;
+  queueMs: number;
+  computeMs: number;
+  cacheHits: number;
+  cacheMisses: number;
+  pending: number;
+  batchSizes: { rows: number; runs: number }[];
+}
+
+const document = `{ model(name: "iris") {
+  shadow { version percent rows differences largestDifference failures }
+  versions { version statistics { successes failures rows runs queueMs computeMs cacheHits cacheMisses pending batchSizes { rows runs } } }
+} }`;
+
+async function seen(): Promise<{ shadow: Any; first: Statistics; second: Statistics }> {
+  const { data, errors } = await gateway.ask<Any>('admin', document);
+  expect(errors).toEqual([]);
+  const [first, second] = data.model.versions.map((version: Any) => version.statistics as Statistics) as [Statistics, Statistics];
+  return { shadow: data.model.shadow, first, second };
+}
+
+let asked = 0;
+/** Rows that nobody has asked before. */
+const freshRows = (count: number) => Array.from({ length: count }, () => ({ petal_length: 1 + (asked += 1) / 1000, petal_width: 1 }));
+const predict = async (inputs: object[], version: number | null = null) =>
+  gateway.ask<Any>('user', 'query ($inputs: [JSONObject!]!, $version: Int) { predict(model: "iris", inputs: $inputs, version: $version) { source } }', { inputs, version });
+
+/** The sum that a batch of sizes stands for lies between these. */
+const runsOf = (sizes: Statistics['batchSizes']): number => sizes.reduce((sum, { runs }) => sum + runs, 0);
+
+describe('the statistics of a version', () => {
+  it('count calls, rows, runs and time, and what the cache spared', async () => {
+    const before = await seen();
+    const rows = freshRows(5);
+    expect((await predict(rows)).errors).toEqual([]);
+    const cold = await seen();
+    expect(cold.first).toMatchObject({
+      successes: before.first.successes + 1,
+      failures: before.first.failures,
+      rows: before.first.rows + 5,
+      runs: before.first.runs + 1,
+      cacheHits: before.first.cacheHits,
+      cacheMisses: before.first.cacheMisses + 5,
+      pending: 0,
+    });
+    expect(cold.first.computeMs).toBeGreaterThan(before.first.computeMs);
+    expect(cold.first.queueMs).toBeGreaterThan(before.first.queueMs);
+
+    expect((await predict(rows)).data.predict[0].source).toBe('CACHE');
+    const warm = await seen();
+    expect(warm.first).toMatchObject({ successes: cold.first.successes + 1, rows: cold.first.rows, runs: cold.first.runs, cacheHits: cold.first.cacheHits + 5, cacheMisses: cold.first.cacheMisses });
+  });
+
+  it('tell runs by their size, in powers of two, and none of them twice', async () => {
+    const sizeOf = ({ batchSizes }: Statistics, rows: number): number => batchSizes.find((size) => size.rows === rows)?.runs ?? 0;
+    const before = (await seen()).first;
+    await predict(freshRows(1));
+    await predict(freshRows(5));
+    await predict(freshRows(8));
+    const after = (await seen()).first;
+    expect([1, 8].map((rows) => sizeOf(after, rows) - sizeOf(before, rows))).toEqual([1, 2]);
+    expect(runsOf(after.batchSizes)).toBe(after.runs);
+  });
+
+  it('are each version’s own', async () => {
+    const before = await seen();
+    await predict(freshRows(3), 2);
+    const after = await seen();
+    expect(after.second.successes).toBe(before.second.successes + 1);
+    expect(after.first).toEqual(before.first);
+  });
+
+  it('do not count faulty input, neither as answered nor as failed', async () => {
+    const before = await seen();
+    expect((await predict([{ petal_length: 'long', petal_width: 1 }])).errors).toHaveLength(1);
+    const after = await seen();
+    expect([after.first.successes, after.first.rows, after.first.runs]).toEqual([before.first.successes, before.first.rows, before.first.runs]);
+  });
+
+  it('show what the shadow came to', async () => {
+    const before = (await seen()).shadow;
+    expect(before).toMatchObject({ version: 2, percent: 100, differences: 0, largestDifference: 0, failures: 0 });
+    await predict(freshRows(4));
+    for (let look = 0; look < 100 && (await seen()).shadow.rows < (before.rows as number) + 4; look += 1) await new Promise((resolve) => setTimeout(resolve, 20));
+    expect((await seen()).shadow).toEqual({ ...before, rows: (before.rows as number) + 4 });
+  });
+});

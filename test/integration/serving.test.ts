@@ -1,0 +1,106 @@
+import { request } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { codesOf, startGateway, type Any, type TestGateway } from '../kit/gateway.js';
+import { makeIrisStore, type IrisStore } from '../kit/iris-store.js';
+
+const flowers = (count: number, from = 1) => Array.from({ length: count }, (_, index) => ({ petal_length: from + index / 1000, petal_width: 1 }));
+const predict = 'query ($inputs: [JSONObject!]!) { predict(model: "iris", inputs: $inputs) { source ageSeconds output } }';
+
+/** A gateway whose iris has these lines in its manifest. */
+async function start(serving: string): Promise<{ gateway: TestGateway; store: IrisStore }> {
+  const store = await makeIrisStore({ versions: [1], manifest: `current: 1\nserving: ${serving}` });
+  return { store, gateway: await startGateway({ MODEL_STORE: store.dir, MODEL_STORE_POLL_MS: '20' }) };
+}
+
+const statistics = async (gateway: TestGateway): Promise<Any> => {
+  const answer = await gateway.ask<Any>('admin', '{ model(name: "iris") { current { statistics { successes failures rows runs pending cacheHits cacheMisses } } } }');
+  return answer.data.model.current.statistics;
+};
+
+describe('over HTTP', () => {
+  let gateway: TestGateway;
+  let store: IrisStore;
+
+  const serve = async (serving: string) => ({ gateway, store } = await start(serving));
+
+  afterEach(async () => {
+    await gateway.close();
+    await store.remove();
+  });
+
+  it('refuses what does not fit into the queue with 503 and Retry-After, and answers what does', async () => {
+    await serve('{ max_queue: 3 }');
+    const refused = await gateway.ask('user', predict, { inputs: flowers(4) });
+    expect([refused.status, codesOf(refused), refused.headers.get('retry-after')]).toEqual([503, ['OVERLOADED'], '1']);
+    expect(refused.errors[0]?.message).toBe('Too many predictions are waiting for this model. Try again in 1 s.');
+
+    const answered = await gateway.ask('user', predict, { inputs: flowers(3) });
+    expect([answered.status, codesOf(answered)]).toEqual([200, []]);
+    expect(await statistics(gateway)).toMatchObject({ successes: 1, failures: 1, rows: 3, runs: 1, pending: 0 });
+    const history = await gateway.ask<Any>('admin', '{ predictions { totalCount } }');
+    expect(history.data.predictions.totalCount).toBe(3);
+  });
+
+  it('answers TIMEOUT with 504 past the deadline, and frees the place', async () => {
+    await serve('{ deadline_ms: 60, window_ms: 1000, max_queue: 2 }');
+    const late = await gateway.ask('user', predict, { inputs: flowers(2) });
+    expect([late.status, codesOf(late)]).toEqual([504, ['TIMEOUT']]);
+    expect(late.errors[0]?.message).toBe('The model did not answer within 60 ms.');
+    expect(await statistics(gateway)).toMatchObject({ failures: 1, rows: 0, pending: 0 });
+    expect(codesOf(await gateway.ask('user', predict, { inputs: flowers(2, 3) }))).toEqual(['TIMEOUT']);
+  });
+
+  it('runs nothing for a caller who has hung up, and records nothing', async () => {
+    await serve('{ window_ms: 400, deadline_ms: 10000 }');
+    const token = await gateway.tokenOf('user');
+    const sent = request(gateway.url, { method: 'POST', headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` } });
+    sent.on('error', () => undefined);
+    sent.end(JSON.stringify({ query: predict, variables: { inputs: flowers(5) } }));
+    while ((await statistics(gateway)).pending === 0) await sleep(10);
+    sent.destroy();
+    while ((await statistics(gateway)).pending > 0) await sleep(10);
+    await sleep(500);
+    expect(await statistics(gateway)).toMatchObject({ successes: 0, failures: 0, rows: 0, runs: 0, pending: 0 });
+    expect(await gateway.db.selectFrom('prediction').select('id').execute()).toEqual([]);
+  });
+
+  it('runs the rows of aliases, operations and clients of the same moment together', async () => {
+    await serve('{ window_ms: 150 }');
+    const aliases = `{
+      one: predict(model: "iris", inputs: [{ petal_length: 1.5, petal_width: 1 }]) { source }
+      two: predictIris(inputs: [{ petalLength: 2.5, petalWidth: 1 }, { petalLength: 1.5, petalWidth: 1 }]) { source species }
+    }`;
+    const answers = await Promise.all([
+      gateway.ask<Any>('user', aliases),
+      gateway.ask<Any>('admin', predict, { inputs: flowers(2, 5) }),
+      gateway.ask<Any>('manager', predict, { inputs: flowers(3, 5) }),
+    ]);
+    expect(answers.flatMap(codesOf)).toEqual([]);
+    expect(await statistics(gateway)).toMatchObject({ runs: 1, rows: 5, cacheMisses: 5 });
+  });
+
+  it('follows the manifest while serving', async () => {
+    await serve('{ max_queue: 1 }');
+    expect(codesOf(await gateway.ask('user', predict, { inputs: flowers(2) }))).toEqual(['OVERLOADED']);
+    await store.writeManifest('current: 1\nserving: { max_queue: 2 }');
+    while (codesOf(await gateway.ask('user', predict, { inputs: flowers(2) })).length > 0) await sleep(20);
+    expect((await statistics(gateway)).successes).toBe(1);
+  });
+
+  it('serves on, and tells what is wrong, where the folder breaks', async () => {
+    await serve('{ max_queue: 100 }');
+    await store.writeManifest('current: 7');
+    const problems = async (asker: 'admin' | 'user') => gateway.ask<Any>(asker, '{ model(name: "iris") { problems } }');
+    while ((await problems('admin')).data.model.problems.length === 0) await sleep(20);
+    const told = 'iris/model.yaml:5: current is 7, which is not there; there is 1';
+    expect((await problems('admin')).data.model.problems).toEqual([told]);
+    expect(codesOf(await problems('user'))).toEqual(['FORBIDDEN']);
+    expect(codesOf(await gateway.ask('user', predict, { inputs: flowers(2) }))).toEqual([]);
+
+    const readiness = await fetch(new URL('/readyz', gateway.url));
+    const { parts }: Any = await readiness.json();
+    expect([readiness.status, parts.models]).toEqual([200, { isRequired: true, isUp: true, detail: `1 loaded; broken: iris: ${told}` }]);
+    expect(await (await fetch(new URL('/metrics', gateway.url))).text()).toContain('auspex_model_problems{model="iris"} 1');
+    expect(gateway.logs.filter(({ msg }) => msg === 'a changed model was not taken up; what serves goes on')).toMatchObject([{ model: 'iris', problems: [told] }]);
+  });
+});

@@ -1,0 +1,196 @@
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { openPredictor, type PredictCall, type Predictor } from '../../../src/inference/predictor.js';
+import { openCache, type Cache, type CacheEntry } from '../../../src/shared/cache.js';
+import { createLogger } from '../../../src/shared/logger.js';
+import { FakeBackend, TestStore } from '../../kit/models.js';
+
+const logger = createLogger('silent');
+
+/** What replicas share: a map with claims that end, as in Redis. A test can let it lose either. */
+class SharedCache implements Cache {
+  readonly isShared = true;
+  static readonly values = new Map<string, unknown>();
+  static readonly claims = new Map<string, { owner: Cache; until: number }>();
+
+  getMany(keys: readonly string[]): Promise<unknown[]> {
+    return Promise.resolve(keys.map((key) => structuredClone(SharedCache.values.get(key))));
+  }
+
+  setMany(entries: readonly CacheEntry[]): Promise<void> {
+    for (const { key, value } of entries) SharedCache.values.set(key, value);
+    return Promise.resolve();
+  }
+
+  claimMany(keys: readonly string[], ttlMs: number): Promise<boolean[]> {
+    return Promise.resolve(
+      keys.map((key) => {
+        const held = SharedCache.claims.get(key);
+        if (held && held.owner !== this && held.until > Date.now()) return false;
+        SharedCache.claims.set(key, { owner: this, until: Date.now() + ttlMs });
+        return true;
+      }),
+    );
+  }
+
+  releaseMany(keys: readonly string[]): Promise<void> {
+    for (const key of keys) if (SharedCache.claims.get(key)?.owner === this) SharedCache.claims.delete(key);
+    return Promise.resolve();
+  }
+
+  health() {
+    return { kind: 'memory' } as const;
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+let store: TestStore;
+const opened: { close(): Promise<void> }[] = [];
+
+beforeEach(async () => {
+  store = await TestStore.create();
+  await store.manifest('double');
+  await store.version('double', 1, { factor: 2 });
+  SharedCache.values.clear();
+  SharedCache.claims.clear();
+});
+
+afterEach(async () => {
+  for (const one of opened.splice(0).reverse()) await one.close();
+  await store.close();
+});
+
+/** One replica: its predictor and what its models did since. */
+async function open(cache: Cache = openCache({ namespace: 'test', maxEntries: 1000, maxBytes: 1_000_000, logger })) {
+  const backend = new FakeBackend();
+  const predictor = await openPredictor({ storeDir: store.dir, cache, backend, logger });
+  opened.push(cache, predictor);
+  backend.forgetRuns();
+  return { predictor, backend, runs: backend.runs };
+}
+
+const call = (...xs: number[]): PredictCall => ({ model: 'double', rows: xs.map((x) => ({ x })) });
+
+const answers = async (predictor: Predictor, ...xs: number[]) => (await predictor.predict(call(...xs))).rows.map(({ output, source }) => [output.y, source]);
+
+/** Holds every run up until the returned function is called. */
+function holdUp(backend: FakeBackend): () => void {
+  const gate = Promise.withResolvers<undefined>();
+  backend.before = async () => {
+    await gate.promise;
+  };
+  return () => gate.resolve(undefined);
+}
+
+describe('in one process', () => {
+  it('computes a row once that several calls want at the same moment, and once more for nobody', async () => {
+    const { predictor, runs } = await open();
+    const all = await Promise.all([answers(predictor, 1, 2), answers(predictor, 2, 3), answers(predictor, 1)]);
+    expect(all).toEqual([
+      [
+        [2, 'MODEL'],
+        [4, 'MODEL'],
+      ],
+      [
+        [4, 'MODEL'],
+        [6, 'MODEL'],
+      ],
+      [[2, 'MODEL']],
+    ]);
+    expect(runs).toEqual([[1, 2, 3]]);
+    expect(predictor.model('double')?.current.statistics).toMatchObject({ successes: 3, failures: 0, rows: 3 + 0, runs: 1, cacheHits: 0, cacheMisses: 3, pending: 0 });
+  });
+
+  it('joins a row whose run is under way', async () => {
+    const { predictor, backend, runs } = await open();
+    const goOn = holdUp(backend);
+    const first = answers(predictor, 5);
+    await sleep(5);
+    const second = answers(predictor, 5);
+    await sleep(5);
+    goOn();
+    expect(await Promise.all([first, second])).toEqual([[[10, 'MODEL']], [[10, 'MODEL']]]);
+    expect(runs).toEqual([[5]]);
+  });
+
+  it('runs only what the cache does not know, and a row once that a call names twice', async () => {
+    const { predictor, runs } = await open();
+    await answers(predictor, 1, 2);
+    await nextTurn();
+    expect(await answers(predictor, 3, 1, 3, 2)).toEqual([
+      [6, 'MODEL'],
+      [2, 'CACHE'],
+      [6, 'MODEL'],
+      [4, 'CACHE'],
+    ]);
+    expect(runs).toEqual([[1, 2], [3]]);
+  });
+
+  it('answers those who joined where the one who asked first has gone', async () => {
+    const { predictor, backend, runs } = await open();
+    const goOn = holdUp(backend);
+    const busy = answers(predictor, 1);
+    await sleep(5);
+    const gone = new AbortController();
+    const first = predictor.predict({ ...call(7), signal: gone.signal }).catch((error: unknown) => (error as Error).name);
+    const second = answers(predictor, 7);
+    await sleep(5);
+    gone.abort();
+    expect(await first).toBe('AbortError');
+    goOn();
+    expect(await second).toEqual([[14, 'MODEL']]);
+    await busy;
+    expect(runs).toEqual([[1], [7]]);
+  });
+
+  it('computes anew what failed', async () => {
+    const { predictor, backend } = await open();
+    backend.before = () => Promise.reject(new Error('broken'));
+    await expect(predictor.predict(call(1))).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
+    backend.before = () => undefined;
+    expect(await answers(predictor, 1)).toEqual([[2, 'MODEL']]);
+  });
+});
+
+describe('across replicas', () => {
+  it('computes a row once that two want at the same moment', async () => {
+    const [one, other] = [await open(new SharedCache()), await open(new SharedCache())];
+    const goOn = holdUp(one.backend);
+    const first = answers(one.predictor, 1, 2);
+    await sleep(5);
+    const second = answers(other.predictor, 2, 3);
+    await sleep(5);
+    goOn();
+    expect(await first).toEqual([
+      [2, 'MODEL'],
+      [4, 'MODEL'],
+    ]);
+    expect(await second).toEqual([
+      [4, 'CACHE'],
+      [6, 'MODEL'],
+    ]);
+    expect([one.runs, other.runs]).toEqual([[[1, 2]], [[3]]]);
+  });
+
+  it('computes a row a second time where the replica that claimed it never answers', async () => {
+    const [one, other] = [await open(new SharedCache()), await open(new SharedCache())];
+    const goOn = holdUp(one.backend);
+    const first = answers(one.predictor, 1);
+    await sleep(5);
+    expect(await answers(other.predictor, 1)).toEqual([[2, 'MODEL']]);
+    expect(other.runs).toEqual([[1]]);
+    goOn();
+    expect(await first).toEqual([[2, 'MODEL']]);
+  });
+
+  it('lets another replica compute at once what one could not', async () => {
+    const [one, other] = [await open(new SharedCache()), await open(new SharedCache())];
+    one.backend.before = () => Promise.reject(new Error('broken'));
+    await expect(one.predictor.predict(call(1))).rejects.toThrow();
+    await nextTurn();
+    expect(SharedCache.claims.size).toBe(0);
+    expect(await answers(other.predictor, 1)).toEqual([[2, 'MODEL']]);
+  });
+});

@@ -1,0 +1,258 @@
+import { writeFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { openPredictor, type Deployment, type Predictor } from '../../../src/inference/predictor.js';
+import { openCache } from '../../../src/shared/cache.js';
+import { createLogger } from '../../../src/shared/logger.js';
+import { FakeBackend, TestStore, type ManifestParts } from '../../kit/models.js';
+
+const logger = createLogger('silent');
+
+let store: TestStore;
+let backend: FakeBackend;
+const opened: { close(): Promise<void> }[] = [];
+
+beforeEach(async () => {
+  store = await TestStore.create();
+});
+
+afterEach(async () => {
+  for (const one of opened.splice(0).reverse()) await one.close();
+  await store.close();
+});
+
+/** The model `times`, whose version n multiplies by n. */
+async function open(parts: ManifestParts, versions = [1, 2, 3]): Promise<Predictor> {
+  await store.manifest('times', parts);
+  for (const version of versions) await store.version('times', version, { factor: version });
+  return openStore();
+}
+
+async function openStore(): Promise<Predictor> {
+  backend = new FakeBackend();
+  const cache = openCache({ namespace: 'test', maxEntries: 10_000, maxBytes: 1_000_000, logger });
+  const predictor = await openPredictor({ storeDir: store.dir, cache, backend, logger });
+  opened.push(cache, predictor);
+  backend.forgetRuns();
+  return predictor;
+}
+
+let lastRow = 0;
+
+/** The versions that answer each of so many callers, asked one after the other for rows that nobody asked for before. */
+async function answeringVersions(predictor: Predictor, callers: readonly string[]): Promise<number[]> {
+  const versions: number[] = [];
+  for (const caller of callers) {
+    const x = (lastRow += 1);
+    const { version, rows } = await predictor.predict({ model: 'times', rows: [{ x }], caller });
+    expect(rows[0]?.output).toEqual({ y: x * version.version });
+    versions.push(version.version);
+  }
+  return versions;
+}
+
+const people = Array.from({ length: 200 }, (_, index) => `user-${index}`);
+
+const promoted = (version: number | null, stoppedCanary: Deployment['stoppedCanary'] = null): Deployment[] => [{ model: 'times', version, stoppedCanary }];
+
+const served = (predictor: Predictor) => predictor.model('times')?.versions.map(({ version }) => version);
+const current = (predictor: Predictor) => predictor.model('times')?.current.version;
+
+describe('the policy', () => {
+  it('serves all versions, the highest as current', async () => {
+    const predictor = await open({});
+    expect([served(predictor), current(predictor)]).toEqual([[1, 2, 3], 3]);
+    expect(await answeringVersions(predictor, ['a'])).toEqual([3]);
+    const { rows } = await predictor.predict({ model: 'times', version: 2, rows: [{ x: 10 }] });
+    expect(rows[0]?.output).toEqual({ y: 20 });
+  });
+
+  it('serves only the latest, and loads no other', async () => {
+    const predictor = await open({ versions: 'latest' });
+    expect([served(predictor), current(predictor), backend.loaded]).toEqual([[3], 3, 1]);
+    await expect(predictor.predict({ model: 'times', version: 1, rows: [{ x: 1 }] })).rejects.toThrow('version 1 of times is not served; served are 3');
+  });
+
+  it('serves those that are named, and the pinned one as current', async () => {
+    const predictor = await open({ versions: [1, 2], current: 1 });
+    expect([served(predictor), current(predictor)]).toEqual([[1, 2], 1]);
+  });
+
+  it.each([
+    [{ versions: [1, 7] }, 'times/model.json:1: versions is 7, which is not there; there is 1, 2, 3'],
+    [{ versions: [1, 2], current: 3 }, 'times/model.json:1: current is 3, which is not among the versions that are served: 1, 2'],
+    [{ versions: 'latest', canary: { version: 1, percent: 5 } }, 'times/model.json:1: canary is 1, which is not among the versions that are served: 3'],
+    [{ shadow: { version: 9, percent: 5 } }, 'times/model.json:1: shadow is 9, which is not there; there is 1, 2, 3'],
+  ])('refuses %j', async (parts, message) => {
+    await expect(open(parts)).rejects.toThrow(message);
+  });
+});
+
+describe('a promotion', () => {
+  it('switches the current version at once, and back', async () => {
+    const predictor = await open({ current: 1 });
+    const changes: (number | undefined)[] = [];
+    predictor.onChange(() => changes.push(current(predictor)));
+    predictor.apply(promoted(2));
+    expect(await answeringVersions(predictor, ['a'])).toEqual([2]);
+    predictor.apply(promoted(null));
+    expect(await answeringVersions(predictor, ['a'])).toEqual([1]);
+    expect(changes).toEqual([2, 1]);
+  });
+
+  it('is not answered from the cache of the version before', async () => {
+    const predictor = await open({ current: 1 });
+    await predictor.predict({ model: 'times', rows: [{ x: 5 }] });
+    predictor.apply(promoted(3));
+    expect((await predictor.predict({ model: 'times', rows: [{ x: 5 }] })).rows[0]).toMatchObject({ output: { y: 15 }, source: 'MODEL' });
+  });
+
+  it('lets a call that is under way end with the version that it began with', async () => {
+    const predictor = await open({ current: 1 });
+    backend.before = () => sleep(20);
+    const calling = predictor.predict({ model: 'times', rows: [{ x: 5 }] });
+    predictor.apply(promoted(2));
+    expect(await calling).toMatchObject({ version: { version: 1 }, rows: [{ output: { y: 5 } }] });
+  });
+
+  it('of a version that is not served leaves the manifest its say, and tells', async () => {
+    const predictor = await open({ current: 1 });
+    predictor.apply(promoted(9));
+    expect(current(predictor)).toBe(1);
+    expect(predictor.model('times')?.problems).toEqual(['times: version 9 was promoted and is no longer served; 1 answers']);
+  });
+
+  it('of a model that is not there yet does nothing', async () => {
+    const predictor = await open({ current: 1 });
+    predictor.apply([{ model: 'unknown', version: 1, stoppedCanary: null }]);
+    expect(current(predictor)).toBe(1);
+  });
+});
+
+describe('a canary', () => {
+  const canary = { version: 2, percent: 30, max_error_rate: 0.2, min_calls: 10 };
+
+  it('gets its share of the callers, always the same', async () => {
+    const predictor = await open({ current: 1, canary });
+    const first = await answeringVersions(predictor, people);
+    const share = first.filter((version) => version === 2).length / people.length;
+    expect(share).toBeGreaterThan(0.2);
+    expect(share).toBeLessThan(0.4);
+    expect(await answeringVersions(predictor, people)).toEqual(first);
+  });
+
+  it.each([
+    [0, [1]],
+    [100, [2]],
+  ])('with %d percent gets that', async (percent, versions) => {
+    const predictor = await open({ current: 1, canary: { ...canary, percent } });
+    expect([...new Set(await answeringVersions(predictor, people.slice(0, 50)))]).toEqual(versions);
+  });
+
+  it('does not get who asks for a version, nor who has no name', async () => {
+    const predictor = await open({ current: 1, canary: { ...canary, percent: 100 } });
+    expect((await predictor.predict({ model: 'times', version: 1, rows: [{ x: 1 }], caller: 'a' })).version.version).toBe(1);
+    expect((await predictor.predict({ model: 'times', rows: [{ x: 1 }] })).version.version).toBe(1);
+  });
+
+  it('that fails costs nobody an answer, and is stopped past its limit', async () => {
+    const predictor = await open({ current: 1, canary: { ...canary, percent: 100 } });
+    const stops: unknown[] = [];
+    predictor.onCanaryStopped((stop) => stops.push(stop));
+    backend.before = (_xs, { factor }) => (factor === 2 ? Promise.reject(new Error('broken')) : undefined);
+    expect(await answeringVersions(predictor, people.slice(0, 9))).toEqual(Array(9).fill(1));
+    expect(stops).toEqual([]);
+    await answeringVersions(predictor, ['a']);
+    const digest = predictor.model('times')?.versions[1]?.digest;
+    const reason = '10 of the last 10 calls failed; max_error_rate is 0.2';
+    expect(stops).toEqual([{ model: 'times', version: 2, digest, reason }]);
+    expect(predictor.model('times')?.canary).toMatchObject({ version: 2, percent: 100, stopped: reason });
+
+    backend.before = () => undefined;
+    expect(await answeringVersions(predictor, people.slice(0, 5))).toEqual(Array(5).fill(1));
+  });
+
+  it('that is too slow is stopped', async () => {
+    const predictor = await open({ current: 1, canary: { ...canary, percent: 100, max_p95_ms: 20 } });
+    backend.before = (_xs, { factor }) => (factor === 2 ? sleep(30) : undefined);
+    await answeringVersions(predictor, people.slice(0, 11));
+    expect(predictor.model('times')?.canary?.stopped).toMatch(/^one call in twenty took \d+\.\d ms or more; max_p95_ms is 20$/);
+  });
+
+  it('may fail within its limit', async () => {
+    const predictor = await open({ current: 1, canary: { ...canary, percent: 100, max_error_rate: 0.5 } });
+    let runs = 0;
+    backend.before = (_xs, { factor }) => (factor === 2 && (runs += 1) % 3 === 0 ? Promise.reject(new Error('broken')) : undefined);
+    await answeringVersions(predictor, people.slice(0, 60));
+    expect(predictor.model('times')?.canary?.stopped).toBeNull();
+  });
+
+  it('that was stopped elsewhere stays stopped, until another version stands in its folder', async () => {
+    const predictor = await open({ current: 1, canary: { ...canary, percent: 100 } });
+    const digest = predictor.model('times')?.versions[1]?.digest ?? '';
+    const stopped = { digest, reason: 'too many failures' };
+    predictor.apply(promoted(null, stopped));
+    expect(await answeringVersions(predictor, ['a', 'b'])).toEqual([1, 1]);
+    expect(predictor.model('times')?.canary?.stopped).toBe('too many failures');
+
+    await store.version('times', 2, { factor: 2, note: 'better' });
+    const restarted = await openStore();
+    restarted.apply(promoted(null, stopped));
+    expect(await answeringVersions(restarted, ['a', 'b'])).toEqual([2, 2]);
+  });
+
+  it('that is promoted is the current version and no canary any more', async () => {
+    const predictor = await open({ current: 1, canary });
+    predictor.apply(promoted(2));
+    expect(predictor.model('times')).toMatchObject({ current: { version: 2 }, canary: null, problems: [] });
+  });
+
+  it('with other columns is not used, and its folder says so', async () => {
+    await store.version('times', 2, { factor: 2 });
+    await writeSignature(2, { inputs: { x: { integer: true }, z: { required: false } }, outputs: { y: {} } });
+    const predictor = await open({ current: 1, canary: { ...canary, percent: 100 } });
+    expect(await answeringVersions(predictor, ['a'])).toEqual([1]);
+    expect(predictor.model('times')).toMatchObject({
+      canary: null,
+      problems: ['times: canary 2 has other inputs or outputs than 1, which answers; it is not used'],
+    });
+  });
+});
+
+async function writeSignature(version: number, fields: unknown): Promise<void> {
+  await writeFile(`${store.dir}/times/${version}/signature.yaml`, JSON.stringify(fields));
+}
+
+describe('a shadow', () => {
+  const shadow = { version: 2, percent: 100 };
+
+  it('answers a sample off the response path, and its differences are recorded', async () => {
+    const predictor = await open({ current: 1, shadow });
+    await predictor.predict({ model: 'times', rows: [{ x: 0 }, { x: 10 }] });
+    await sleep(20);
+    expect(predictor.model('times')?.shadow).toEqual({ version: 2, percent: 100, rows: 2, differences: 1, largestDifference: 0.5, failures: 0 });
+    expect(predictor.model('times')?.versions[1]?.statistics).toMatchObject({ successes: 1, rows: 2 });
+  });
+
+  it('delays and fails nobody', async () => {
+    const predictor = await open({ current: 1, shadow });
+    const gate = Promise.withResolvers<undefined>();
+    backend.before = async (_xs, { factor }) => {
+      if (factor !== 2) return;
+      await gate.promise;
+      throw new Error('broken');
+    };
+    for (let x = 1; x <= 20; x++) expect((await predictor.predict({ model: 'times', rows: [{ x }] })).rows[0]?.output).toEqual({ y: x });
+    gate.resolve(undefined);
+    await sleep(20);
+    const { failures, rows } = predictor.model('times')?.shadow ?? {};
+    // While four comparisons hang, others are left out of the sample.
+    expect([failures, rows]).toEqual([4, 0]);
+  });
+
+  it('is left alone with zero percent', async () => {
+    const predictor = await open({ current: 1, shadow: { ...shadow, percent: 0 } });
+    await predictor.predict({ model: 'times', rows: [{ x: 1 }] });
+    await sleep(10);
+    expect(backend.runs).toEqual([[1]]);
+  });
+});
