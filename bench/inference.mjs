@@ -12,7 +12,7 @@ import { createLogger } from '../dist/shared/logger.js';
 
 // The path from rows to answers, without HTTP and GraphQL: side by side in one process, in turns, as ratios.
 
-const rounds = 5;
+const rounds = 7;
 const logger = createLogger('silent');
 const storeDir = path.resolve('model-store');
 const dir = await mkdtemp(path.join(tmpdir(), 'auspex-bench-'));

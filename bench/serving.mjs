@@ -3,13 +3,14 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { openApp } from '../dist/app.js';
 import { readConfig } from '../dist/config.js';
 import { startEmbeddedPostgres } from '../dist/database/embedded-postgres.js';
 import { createLogger } from '../dist/shared/logger.js';
 
-// Whole requests to models: what joining rows gains over HTTP, and whether large calls hold up small ones.
+// Whole requests to models: what joining rows gains over HTTP, and whether large calls or hot reloads hold up small ones.
 
 const rounds = 3;
 const seconds = 3;
@@ -18,8 +19,9 @@ const dir = await mkdtemp(path.join(tmpdir(), 'auspex-bench-'));
 const postgres = await startEmbeddedPostgres({ dir, durable: false });
 const environment = { HOST: '127.0.0.1', PORT: '0', DATABASE_URL: postgres.url, DATA_DIR: dir, DEMO_DATA: 'true' };
 const open = (more) => openApp(readConfig({ ...environment, ...more }), createLogger('silent'));
-const joined = await open({});
-const single = await open({ MODEL_STORE: await storeWithoutBatching() });
+const joinedStore = await storeWith('');
+const joined = await open({ MODEL_STORE: joinedStore, MODEL_STORE_POLL_MS: '50' });
+const single = await open({ MODEL_STORE: await storeWith('serving:\n  max_batch: 1\n') });
 const token = await signIn(joined.url);
 const clients = [0, 1].map(() => new Worker(new URL('./load.mjs', import.meta.url)));
 
@@ -35,6 +37,11 @@ for (let round = -1; round < rounds; round++) {
     const bodies = Array.from({ length: 20_000 }, () => priceOf(1));
     note(round, `64 callers with a fresh row each, ${name}`, await load(0, { url: app.url, token, bodies, connections: 64, seconds }));
   }
+  const few = { url: joined.url, token, bodies: Array.from({ length: 20_000 }, () => priceOf(1)), connections: 8, seconds };
+  note(round, '8 callers with a fresh row each, nothing else', await watched(() => load(0, few)));
+  const reloads = reloading();
+  note(round, '8 callers with a fresh row each, beside hot reloads of the model', await watched(() => load(0, few)));
+  await reloads.stop();
   note(round, 'a cheap query, nothing else', await watched(() => load(0, { url: joined.url, token, bodies: [cheap], connections: 1, seconds })));
   const bulk = { url: joined.url, token, bodies: Array.from({ length: 200 }, () => priceOf(1000)), connections: 2, seconds: seconds + 0.5 };
   const background = load(1, bulk);
@@ -74,12 +81,30 @@ function note(round, name, { perSecond, p50Ms, p99Ms, loopP99Ms }) {
   if (loopP99Ms !== undefined) row['loop p99, ms'] = Math.min(row['loop p99, ms'] ?? Infinity, Number(loopP99Ms.toFixed(1)));
 }
 
-/** A copy of the store whose car-price runs every row by itself. */
-async function storeWithoutBatching() {
-  const copy = path.join(dir, 'row-by-row');
+/** Has the model taken up anew three times a second, until it is stopped: other golden rows are reason enough. */
+function reloading() {
+  const golden = path.join(joinedStore, 'car-price/1/golden.jsonl');
+  let isOn = true;
+  const going = (async () => {
+    for (let time = 1; isOn; time++) {
+      await writeFile(golden, `${(await readFile(golden, 'utf8')).trim()}\n${'\n'.repeat(time % 2)}`);
+      await sleep(333);
+    }
+  })();
+  return {
+    stop: () => {
+      isOn = false;
+      return going;
+    },
+  };
+}
+
+/** A copy of the store with these lines in the manifest of car-price. */
+async function storeWith(lines) {
+  const copy = await mkdtemp(path.join(dir, 'store-'));
   await cp('model-store', copy, { recursive: true });
   const manifest = path.join(copy, 'car-price/model.yaml');
-  await writeFile(manifest, `${await readFile(manifest, 'utf8')}\nserving:\n  max_batch: 1\n`);
+  await writeFile(manifest, `${await readFile(manifest, 'utf8')}\n${lines}`);
   return copy;
 }
 

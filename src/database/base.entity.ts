@@ -1,9 +1,9 @@
 import type { Opt } from '@mikro-orm/core';
 import { PrimaryKey, Property } from '@mikro-orm/decorators/legacy';
-import { typeid } from 'typeid-js';
+import { v7 } from 'uuid';
 
 /** A new id: UUIDv7, so that ids sort by the time they were made and indexes grow at their end. */
-export const newId = (): string => typeid().toUUID();
+export const newId = (): string => v7();
 
 /** What every table has. */
 export abstract class BaseEntity {

@@ -142,7 +142,8 @@ const canary = z.strictObject({
   percent: within(0, 100),
   max_error_rate: within(0, 1).default(0.05),
   max_p95_ms: within(1, 600_000).optional(),
-  min_calls: whole(1, 1000).default(20),
+  // A canary is judged by its last hundred calls.
+  min_calls: whole(1, 100).default(20),
 });
 
 const shadow = z.strictObject({ version, percent: within(0, 100) });

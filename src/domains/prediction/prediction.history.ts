@@ -17,8 +17,8 @@ const columns = sql.raw('id, user_id, model, version, digest, input, output, sou
 
 /** A write waits so long for others to join it. */
 const joinMs = 20;
-/** Rows in one insert. */
-const batchSize = 500;
+/** Rows in one insert: to write them down holds the event loop for a millisecond or two. */
+const batchSize = 250;
 /** A call waits so long for room before it is refused. */
 const waitForRoomMs = 1_000;
 const retryMs = { first: 100, longest: 5_000 };
@@ -105,7 +105,7 @@ export class PredictionHistory {
     }
   }
 
-  /** One parameter for all rows: a parameter for each value of 500 rows would hold the event loop for many milliseconds. */
+  /** One parameter for all rows: a parameter for each value would hold the event loop for many milliseconds. */
   async #insertAll(batch: readonly PredictionRow[]): Promise<void> {
     const rows = batch.map(({ userId, ageSeconds, durationMs, createdAt, ...row }) => ({
       ...row,

@@ -137,7 +137,7 @@ describe('a manifest', () => {
     ['canary: { version: 2, percent: 5, max_p95_ms: 0 }', 'canary.max_p95_ms must be 1 or more'],
     ['canary: { version: 2, percent: 5, max_p95_ms: 600001 }', 'canary.max_p95_ms must be 600000 or less'],
     ['canary: { version: 2, percent: 5, min_calls: 0 }', 'canary.min_calls must be 1 or more'],
-    ['canary: { version: 2, percent: 5, min_calls: 1001 }', 'canary.min_calls must be 1000 or less'],
+    ['canary: { version: 2, percent: 5, min_calls: 101 }', 'canary.min_calls must be 100 or less'],
     ['canary: { version: 2, percent: 5, share: 1 }', 'known here are version, percent, max_error_rate, max_p95_ms, min_calls'],
     ['shadow: { version: 2 }', 'shadow.percent is missing'],
     ['shadow: { version: two, percent: 1 }', 'shadow.version must be a number'],
