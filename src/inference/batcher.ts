@@ -3,6 +3,8 @@ import type { VersionCounters } from './statistics.js';
 
 /** A row that waits for its answer. The batcher calls `settle` or `fail` once, unless the row was withdrawn. */
 export interface BatchItem<Answer> {
+  /** Whether it waits for a run; for the batcher alone to set. */
+  isQueued: boolean;
   settle(answer: Answer): void;
   fail(error: unknown): void;
 }
@@ -36,7 +38,9 @@ interface Group<Item> {
  */
 export class Batcher<Answer, Item extends BatchItem<Answer>> {
   #groups: Group<Item>[] = [];
-  readonly #queued = new Set<Item>();
+  #queuedRows = 0;
+  /** Rows of groups in the queue that are not queued any more; more than there are, since taken groups are not counted off. */
+  #withdrawnRows = 0;
   #running = 0;
   #window: NodeJS.Timeout | undefined;
   #soon: NodeJS.Immediate | undefined;
@@ -49,7 +53,7 @@ export class Batcher<Answer, Item extends BatchItem<Answer>> {
 
   /** Whether no row waits and no run is under way. */
   get isIdle(): boolean {
-    return this.#queued.size === 0 && this.#running === 0;
+    return this.#queuedRows === 0 && this.#running === 0;
   }
 
   /**
@@ -58,33 +62,44 @@ export class Batcher<Answer, Item extends BatchItem<Answer>> {
    */
   submit(items: readonly Item[]): void {
     const { maxBatch, maxQueue } = this.limits;
-    if (this.#queued.size + items.length > maxQueue) throw new Overloaded('Too many predictions are waiting for this model.', this.#retryAfterSeconds());
+    if (this.#queuedRows + items.length > maxQueue) throw new Overloaded('Too many predictions are waiting for this model.', this.#retryAfterSeconds());
     const since = performance.now();
     for (let start = 0; start < items.length; start += maxBatch) {
       this.#groups.push({ items: items.slice(start, start + maxBatch), since });
     }
-    for (const item of items) this.#queued.add(item);
+    for (const item of items) item.isQueued = true;
+    this.#queuedRows += items.length;
     this.counters.pending += items.length;
     this.#openWindow();
   }
 
   /** Takes a row out of the queue; answers whether it was still there. */
   withdraw(item: Item): boolean {
-    const wasQueued = this.#queued.delete(item);
-    if (wasQueued) this.counters.pending -= 1;
-    return wasQueued;
+    if (!item.isQueued) return false;
+    item.isQueued = false;
+    this.#queuedRows -= 1;
+    this.counters.pending -= 1;
+    this.#withdrawnRows += 1;
+    if (this.#withdrawnRows > this.limits.maxQueue) this.#sweep();
+    return true;
+  }
+
+  /** Lets go of withdrawn rows, which otherwise stay in their groups until these are taken. */
+  #sweep(): void {
+    this.#groups = this.#groups.map(({ items, since }) => ({ items: items.filter(({ isQueued }) => isQueued), since })).filter(({ items }) => items.length > 0);
+    this.#withdrawnRows = 0;
   }
 
   /** Seconds in which what waits now will have been run, at the pace of the runs so far. */
   #retryAfterSeconds(): number {
     const { rows, computeMs } = this.counters;
-    return rows === 0 ? 1 : Math.min(60, Math.max(1, Math.ceil(((computeMs / rows) * this.#queued.size) / 1000)));
+    return rows === 0 ? 1 : Math.min(60, Math.max(1, Math.ceil(((computeMs / rows) * this.#queuedRows) / 1000)));
   }
 
   /** Opens the window for others to join, unless one is open; a full batch waits no longer. */
   #openWindow(): void {
     const { windowMs, maxBatch } = this.limits;
-    if (windowMs === 0 || this.#queued.size >= maxBatch) this.#fireSoon();
+    if (windowMs === 0 || this.#queuedRows >= maxBatch) this.#fireSoon();
     else this.#window ??= setTimeout(() => this.#fire(), windowMs);
   }
 
@@ -102,10 +117,10 @@ export class Batcher<Answer, Item extends BatchItem<Answer>> {
     this.#running += 1;
     void this.#runBatch(batch).finally(() => {
       this.#running -= 1;
-      if (this.#queued.size > 0) this.#fireSoon();
+      if (this.#queuedRows > 0) this.#fireSoon();
     });
     // Another run may have room beside this one.
-    if (this.#queued.size > 0) this.#fireSoon();
+    if (this.#queuedRows > 0) this.#fireSoon();
   }
 
   /** Groups in the order in which they came, those passed over that do not fit. Empty where all must wait for a run to end. */
@@ -113,19 +128,23 @@ export class Batcher<Answer, Item extends BatchItem<Answer>> {
     const { maxBatch } = this.limits;
     // With no run of its own under way nothing would wake this batcher later: what runs models may queue this one run.
     const room = this.#running === 0 ? maxBatch : Math.min(maxBatch, this.runner.room());
+    if (room === 0) return [];
     const now = performance.now();
     const batch: Item[] = [];
     const left: Group<Item>[] = [];
     for (const group of this.#groups) {
-      const items = batch.length < room ? group.items.filter((item) => this.#queued.has(item)) : group.items;
-      if (batch.length + items.length > room) {
+      const items = batch.length < room ? group.items.filter(({ isQueued }) => isQueued) : group.items;
+      // A group may be larger than a limit that was lowered after it came; alone it is run all the same.
+      const mustRun = this.#running === 0 && batch.length === 0;
+      if (batch.length + items.length > room && !mustRun) {
         left.push(group);
         continue;
       }
       for (const item of items) {
-        this.#queued.delete(item);
+        item.isQueued = false;
         batch.push(item);
       }
+      this.#queuedRows -= items.length;
       this.counters.queueMs += (now - group.since) * items.length;
     }
     this.#groups = left;

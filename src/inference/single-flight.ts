@@ -16,7 +16,10 @@ export type StaleAnswer = Pick<Outcome, 'answer' | 'computedAt'>;
 
 /** One row on its way to an answer, for every call that wants it. */
 export class Flight {
-  readonly #waits = new Set<Wait>();
+  /** Nearly always a single call wants a row: a set for each would cost more than the row's whole way. */
+  #wait: Wait | null = null;
+  #others: Set<Wait> | null = null;
+  isQueued = false;
   outcome: Outcome | null = null;
   /** Whether a run has begun that it is part of. */
   isRunning = false;
@@ -31,15 +34,17 @@ export class Flight {
 
   /** Whether any call still waits for it. */
   get isWanted(): boolean {
-    return this.#waits.size > 0;
+    return this.#wait !== null || (this.#others !== null && this.#others.size > 0);
   }
 
   join(wait: Wait): void {
-    this.#waits.add(wait);
+    if (this.#wait) (this.#others ??= new Set()).add(wait);
+    else this.#wait = wait;
   }
 
   leave(wait: Wait): void {
-    this.#waits.delete(wait);
+    if (this.#wait === wait) this.#wait = null;
+    else this.#others?.delete(wait);
   }
 
   /** The model's answer. */
@@ -50,14 +55,19 @@ export class Flight {
   land(outcome: Outcome): void {
     this.outcome = outcome;
     this.landed(this);
-    for (const wait of this.#waits) wait.oneLanded();
-    this.#waits.clear();
+    this.#tell((wait) => wait.oneLanded());
   }
 
   fail(error: unknown): void {
     this.landed(this);
-    for (const wait of this.#waits) wait.fail(error, this);
-    this.#waits.clear();
+    this.#tell((wait) => wait.fail(error, this));
+  }
+
+  #tell(what: (wait: Wait) => void): void {
+    if (this.#wait) what(this.#wait);
+    for (const wait of this.#others ?? []) what(wait);
+    this.#wait = null;
+    this.#others = null;
   }
 }
 

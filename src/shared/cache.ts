@@ -52,27 +52,40 @@ export interface CacheOptions {
 /** Opens a cache in Redis, or one in memory when no Redis is named. It does not wait for Redis: until it is there, all is a miss. */
 export function openCache({ redisUrl, namespace, maxEntries, maxBytes, deadlineMs = 100, logger }: CacheOptions): Cache {
   return redisUrl === undefined
-    ? new MemoryCache(namespace, maxEntries, maxBytes)
+    ? new MemoryCache(maxEntries, maxBytes)
     : new RedisCache(redisUrl, namespace, deadlineMs, logger);
 }
 
 /** Entries that one call may write: a bound for what waits on the way to Redis. */
 const maxEntriesPerWrite = 2000;
 
+/** Values as texts, so that their size is known and nobody changes what another is given. */
 class MemoryCache implements Cache {
   readonly isShared = false;
-  readonly #keyv: Keyv;
+  readonly #texts: LRUCache<string, string>;
 
-  constructor(namespace: string, maxEntries: number, maxBytes: number) {
-    this.#keyv = keyvOver(new LruStore(maxEntries, maxBytes), namespace);
+  constructor(maxEntries: number, maxBytes: number) {
+    this.#texts = new LRUCache({
+      max: maxEntries,
+      maxSize: maxBytes,
+      maxEntrySize: Math.max(1, Math.floor(maxBytes / 8)),
+      // V8 keeps a character in one byte or two.
+      sizeCalculation: (text, key) => 2 * (key.length + text.length) + 1,
+    });
   }
 
   getMany(keys: readonly string[]): Promise<unknown[]> {
-    return this.#keyv.getMany<unknown>([...keys]);
+    return Promise.resolve(
+      keys.map((key) => {
+        const text = this.#texts.get(key);
+        return text === undefined ? undefined : (JSON.parse(text) as unknown);
+      }),
+    );
   }
 
-  async setMany(entries: readonly CacheEntry[], ttlMs: number): Promise<void> {
-    await this.#keyv.setMany(withTtl(entries, ttlMs));
+  setMany(entries: readonly CacheEntry[], ttlMs: number): Promise<void> {
+    for (const { key, value } of entries.slice(0, maxEntriesPerWrite)) this.#texts.set(key, JSON.stringify(value), { ttl: ttlMs });
+    return Promise.resolve();
   }
 
   claimMany(keys: readonly string[]): Promise<boolean[]> {
@@ -87,48 +100,9 @@ class MemoryCache implements Cache {
     return { kind: 'memory' };
   }
 
-  async close(): Promise<void> {
-    await this.#keyv.clear();
-  }
-}
-
-/** Keyv's own store in memory, a Map, has no bound. It holds Keyv's texts, so their size is known. */
-class LruStore {
-  readonly #texts: LRUCache<string, string>;
-
-  constructor(maxEntries: number, maxBytes: number) {
-    this.#texts = new LRUCache({
-      max: maxEntries,
-      maxSize: maxBytes,
-      maxEntrySize: Math.max(1, Math.floor(maxBytes / 8)),
-      // V8 keeps a character in one byte or two.
-      sizeCalculation: (text, key) => 2 * (key.length + text.length) + 1,
-    });
-  }
-
-  get(key: string): string | undefined {
-    return this.#texts.get(key);
-  }
-
-  getMany(keys: readonly string[]): (string | undefined)[] {
-    return keys.map((key) => this.#texts.get(key));
-  }
-
-  set(key: string, text: string, ttlMs?: number): boolean {
-    this.#texts.set(key, text, ttlMs === undefined ? {} : { ttl: ttlMs });
-    return true;
-  }
-
-  setMany(entries: readonly { key: string; value: string; ttl?: number }[]): boolean[] {
-    return entries.map(({ key, value, ttl }) => this.set(key, value, ttl));
-  }
-
-  delete(key: string): boolean {
-    return this.#texts.delete(key);
-  }
-
-  clear(): void {
+  close(): Promise<void> {
     this.#texts.clear();
+    return Promise.resolve();
   }
 }
 
@@ -284,7 +258,7 @@ class RedisCache implements Cache {
  * errors are thrown, since a failed `set` would otherwise return true; plain JSON, whose damage is a miss, since
  * Keyv's own reader would fail the whole `getMany` for one damaged entry.
  */
-function keyvOver(store: KeyvRedis<string> | LruStore, namespace: string): Keyv {
+function keyvOver(store: KeyvRedis<string>, namespace: string): Keyv {
   return new Keyv({ store, namespace, useKeyPrefix: false, throwOnErrors: true, serialize: JSON.stringify, deserialize: parsedOrNothing });
 }
 

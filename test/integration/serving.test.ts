@@ -7,8 +7,8 @@ const flowers = (count: number, from = 1) => Array.from({ length: count }, (_, i
 const predict = 'query ($inputs: [JSONObject!]!) { predict(model: "iris", inputs: $inputs) { source ageSeconds output } }';
 
 /** A gateway whose iris has these lines in its manifest. */
-async function start(serving: string): Promise<{ gateway: TestGateway; store: IrisStore }> {
-  const store = await makeIrisStore({ versions: [1], manifest: `current: 1\nserving: ${serving}` });
+async function start(serving: string, versions: number[]): Promise<{ gateway: TestGateway; store: IrisStore }> {
+  const store = await makeIrisStore({ versions, manifest: `current: 1\nserving: ${serving}` });
   return { store, gateway: await startGateway({ MODEL_STORE: store.dir, MODEL_STORE_POLL_MS: '20' }) };
 }
 
@@ -21,7 +21,7 @@ describe('over HTTP', () => {
   let gateway: TestGateway;
   let store: IrisStore;
 
-  const serve = async (serving: string) => ({ gateway, store } = await start(serving));
+  const serve = async (serving: string, versions = [1]) => ({ gateway, store } = await start(serving, versions));
 
   afterEach(async () => {
     await gateway.close();
@@ -102,5 +102,23 @@ describe('over HTTP', () => {
     expect([readiness.status, parts.models]).toEqual([200, { isRequired: true, isUp: true, detail: `1 loaded; broken: iris: ${told}` }]);
     expect(await (await fetch(new URL('/metrics', gateway.url))).text()).toContain('auspex_model_problems{model="iris"} 1');
     expect(gateway.logs.filter(({ msg }) => msg === 'a changed model was not taken up; what serves goes on')).toMatchObject([{ model: 'iris', problems: [told] }]);
+  });
+
+  it('stops a canary that is too slow, for good and without a call that fails', async () => {
+    await serve('{ window_ms: 15 }\ncanary: { version: 2, percent: 100, max_p95_ms: 5, min_calls: 5 }', [1, 2]);
+    const versions: number[] = [];
+    for (let call = 0; call < 8; call += 1) {
+      const answer = await gateway.ask<Any>('user', `{ predictIris(inputs: [{ petalLength: ${1 + call / 10}, petalWidth: 1 }]) { version } }`);
+      expect(codesOf(answer)).toEqual([]);
+      versions.push(answer.data.predictIris[0].version);
+    }
+    expect(versions).toEqual([2, 2, 2, 2, 2, 1, 1, 1]);
+
+    const { data } = await gateway.ask<Any>('admin', '{ model(name: "iris") { canary { version stopped } } }');
+    expect(data.model.canary).toEqual({ version: 2, stopped: expect.stringMatching(/^one call in twenty took .* ms or more; max_p95_ms is 5$/) });
+    const kept = () => gateway.db.selectFrom('model_deployment').select(['model', 'stopped_canary_reason as reason']).execute();
+    while ((await kept()).length === 0) await sleep(20);
+    expect(await kept()).toEqual([{ model: 'iris', reason: data.model.canary.stopped }]);
+    expect(await (await fetch(new URL('/metrics', gateway.url))).text()).toMatch(/auspex_model_canary_stopped\{model="iris",version="2"\} 1/);
   });
 });

@@ -6,6 +6,7 @@ import { Overloaded, ServiceUnavailable } from '../../../src/shared/errors.js';
 
 /** A row that is a number; its answer is its square. */
 class Item implements BatchItem<number> {
+  isQueued = false;
   answer: number | null = null;
   error: unknown = null;
   readonly #done = Promise.withResolvers<undefined>();
@@ -111,6 +112,15 @@ describe('joining', () => {
     expect(calls.flat().map(({ answer, row }) => answer === row * row)).not.toContain(false);
   });
 
+  it('runs what waits already when its limit is lowered', async () => {
+    const { batcher, runs } = squares({ maxBatch: 4 });
+    const call = items(1, 2, 3);
+    batcher.submit(call);
+    batcher.limits = { maxBatch: 2, maxQueue: 100, windowMs: 0 };
+    await doneOf(call);
+    expect(runs).toEqual([[1, 2, 3]]);
+  });
+
   it('joins what comes while a run is under way into the next', async () => {
     const { batcher, runs, state } = squares();
     const gate = Promise.withResolvers<undefined>();
@@ -209,6 +219,27 @@ describe('the queue', () => {
     expect(runs).toEqual([[2, 3]]);
     expect(counters.pending).toBe(0);
     expect(batcher.isIdle).toBe(true);
+  });
+
+  it('takes new rows for as long as others withdraw, while a run hangs', async () => {
+    const { batcher, runs, state } = squares({ maxQueue: 4 });
+    const gate = Promise.withResolvers<undefined>();
+    state.before = async () => {
+      await gate.promise;
+    };
+    batcher.submit(items(0));
+    await nextTurn();
+    for (let round = 0; round < 50; round += 1) {
+      const gone = items(1, 2, 3);
+      batcher.submit(gone);
+      for (const item of gone) batcher.withdraw(item);
+    }
+    const last = items(4, 5, 6, 7);
+    batcher.submit(last);
+    expect(() => batcher.submit(items(8))).toThrow(Overloaded);
+    gate.resolve(undefined);
+    await doneOf(last);
+    expect(runs).toEqual([[0], [4, 5, 6, 7]]);
   });
 
   it('does nothing where all have withdrawn', async () => {
