@@ -9,7 +9,7 @@ const predict = 'query ($inputs: [JSONObject!]!) { predict(model: "iris", inputs
 /** A gateway whose iris has these lines in its manifest. */
 async function start(serving: string, versions: number[]): Promise<{ gateway: TestGateway; store: IrisStore }> {
   const store = await makeIrisStore({ versions, manifest: `current: 1\nserving: ${serving}` });
-  return { store, gateway: await startGateway({ MODEL_STORE: store.dir, MODEL_STORE_POLL_MS: '20' }) };
+  return { store, gateway: await startGateway({ MODEL_STORE: store.dir, MODEL_STORE_POLL_MS: '20', PREDICTION_CACHE_TTL_SECONDS: '1' }) };
 }
 
 const statistics = async (gateway: TestGateway): Promise<Any> => {
@@ -48,6 +48,26 @@ describe('over HTTP', () => {
     expect(late.errors[0]?.message).toBe('The model did not answer within 60 ms.');
     expect(await statistics(gateway)).toMatchObject({ failures: 1, rows: 0, pending: 0 });
     expect(codesOf(await gateway.ask('user', predict, { inputs: flowers(2, 3) }))).toEqual(['TIMEOUT']);
+  });
+
+  it('gives an expired answer with its age where the model is late and the manifest allows it, and records it so', async () => {
+    await serve('{ stale_seconds: 60 }');
+    expect((await gateway.ask<Any>('user', predict, { inputs: flowers(1) })).data.predict[0].source).toBe('MODEL');
+    await sleep(1100);
+    await store.writeManifest('current: 1\nserving: { stale_seconds: 60, deadline_ms: 60, window_ms: 1000 }');
+    // A row that was never asked for has nothing that could stand in.
+    for (let petal = 2; codesOf(await gateway.ask('user', predict, { inputs: flowers(1, petal) })).length === 0; petal += 0.01) await sleep(20);
+
+    const late = await gateway.ask<Any>('user', predict, { inputs: flowers(1) });
+    expect([late.status, codesOf(late)]).toEqual([200, []]);
+    const [{ source, ageSeconds, output }] = late.data.predict;
+    expect([source, output.species]).toEqual(['STALE', 'setosa']);
+    expect(ageSeconds).toBeGreaterThan(1);
+    const typed = await gateway.ask<Any>('user', '{ predictIris(inputs: [{ petalLength: 1, petalWidth: 1 }]) { source species } }');
+    expect(typed.data.predictIris).toEqual([{ source: 'STALE', species: 'setosa' }]);
+    const history = await gateway.ask<Any>('admin', '{ predictions(filter: { source: STALE }) { nodes { source ageSeconds } } }');
+    expect(history.data.predictions.nodes).toHaveLength(2);
+    expect(history.data.predictions.nodes[1]).toEqual({ source, ageSeconds });
   });
 
   it('runs nothing for a caller who has hung up, and records nothing', async () => {

@@ -5,9 +5,7 @@ import { openPredictor, type Predictor } from '../../../src/inference/predictor.
 import { openCache, type Cache } from '../../../src/shared/cache.js';
 import type { BadUserInput } from '../../../src/shared/errors.js';
 import { createLogger } from '../../../src/shared/logger.js';
-
-/** Element types as ONNX numbers them (onnx.proto, TensorProto.DataType). */
-const elementTypes = { float: 1, int32: 6, int64: 7, string: 8, bool: 9, double: 11 } as const;
+import { bytesField, elementTypes, intField, modelOf, node, text, valueInfo } from '../../kit/onnx-proto.js';
 
 const inputNames = Object.keys(elementTypes) as (keyof typeof elementTypes)[];
 
@@ -96,48 +94,18 @@ describe('a model that answers what it is asked', () => {
   });
 });
 
-/** A graph with one Identity per type, the float twice beside itself as a vector, and a grid of rank 3: onnx.proto written by hand. */
+/** A graph with one Identity per type, the float twice beside itself as a vector, and a grid of rank 3. */
 function echoGraph(): Uint8Array {
   const identities = inputNames.map((name) => node('Identity', [name], `${name}_out`));
   const concat = node('Concat', ['float', 'float'], 'pair', [...bytesField(1, text('axis')), ...intField(3, 1), ...intField(20, 2)]);
   const graph = [
     ...[...identities, concat, node('Identity', ['grid'], 'grid_out')].flatMap((each) => bytesField(1, each)),
     ...bytesField(2, text('echo')),
-    ...inputNames.flatMap((name) => bytesField(11, valueInfo(name, elementTypes[name], [1]))),
-    ...inputNames.flatMap((name) => bytesField(12, valueInfo(`${name}_out`, elementTypes[name], [1]))),
-    ...bytesField(11, valueInfo('grid', elementTypes.float, [2, 3])),
-    ...bytesField(12, valueInfo('pair', elementTypes.float, [2])),
-    ...bytesField(12, valueInfo('grid_out', elementTypes.float, [2, 3])),
+    ...inputNames.flatMap((name) => bytesField(11, valueInfo(name, elementTypes[name], ['N', 1]))),
+    ...inputNames.flatMap((name) => bytesField(12, valueInfo(`${name}_out`, elementTypes[name], ['N', 1]))),
+    ...bytesField(11, valueInfo('grid', elementTypes.float, ['N', 2, 3])),
+    ...bytesField(12, valueInfo('pair', elementTypes.float, ['N', 2])),
+    ...bytesField(12, valueInfo('grid_out', elementTypes.float, ['N', 2, 3])),
   ];
-  return Uint8Array.from([...intField(1, 8), ...bytesField(7, graph), ...bytesField(8, intField(2, 17))]);
-}
-
-function node(operator: string, inputs: string[], output: string, attribute?: number[]): number[] {
-  return [
-    ...inputs.flatMap((input) => bytesField(1, text(input))),
-    ...bytesField(2, text(output)),
-    ...bytesField(4, text(operator)),
-    ...(attribute ? bytesField(5, attribute) : []),
-  ];
-}
-
-function valueInfo(name: string, elementType: number, rowShape: number[]): number[] {
-  const shape = [...bytesField(1, bytesField(2, text('N'))), ...rowShape.flatMap((size) => bytesField(1, intField(1, size)))];
-  return [...bytesField(1, text(name)), ...bytesField(2, bytesField(1, [...intField(1, elementType), ...bytesField(2, shape)]))];
-}
-
-function text(value: string): number[] {
-  return [...Buffer.from(value)];
-}
-
-function intField(field: number, value: number): number[] {
-  return [...varint(field << 3), ...varint(value)];
-}
-
-function bytesField(field: number, bytes: number[]): number[] {
-  return [...varint((field << 3) | 2), ...varint(bytes.length), ...bytes];
-}
-
-function varint(value: number): number[] {
-  return value < 128 ? [value] : [(value & 127) | 128, ...varint(value >> 7)];
+  return modelOf(graph);
 }

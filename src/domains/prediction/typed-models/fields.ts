@@ -12,8 +12,10 @@ import {
   isObjectType,
   type GraphQLFieldConfig,
   type GraphQLFieldConfigMap,
+  type GraphQLInputType,
   type GraphQLInterfaceType,
   type GraphQLNullableType,
+  type GraphQLOutputType,
   type GraphQLSchema,
   type GraphQLType,
 } from 'graphql';
@@ -58,7 +60,7 @@ export function typedField(typed: TypedModel, base: GraphQLSchema, ask: AskTyped
     name: `${prefix}Input`,
     description: sentences([`A row for ${model}`, title]),
     fields: Object.fromEntries(
-      typed.inputs.map((input) => [input.name, { type: typeOf(input) as GraphQLNullableType as never, description: input.description }]),
+      typed.inputs.map((input) => [input.name, { type: typeOf(input) as GraphQLInputType, description: input.description }]),
     ),
   });
   const Prediction = new GraphQLObjectType<PredictionRow, Context>({
@@ -95,12 +97,13 @@ function sharedFields(base: GraphQLSchema): GraphQLFieldConfigMap<PredictionRow,
 }
 
 function outputField({ raw, labels, description }: TypedField, type: GraphQLType): GraphQLFieldConfig<PredictionRow, Context> {
-  const config = { type: type as GraphQLNonNull<GraphQLNullableType> as never, description };
+  const config = { type: type as GraphQLOutputType, description };
   if (!labels) return { ...config, resolve: ({ output }) => output[raw] };
   return {
     ...config,
     extensions: { listSize: labels.length },
-    resolve: ({ output }) => Object.entries(output[raw] as Record<string, number>).map(([label, probability]) => ({ label, probability })),
+    // In the labels' own order: an object sorts keys that are numbers.
+    resolve: ({ output }) => labels.map((label) => ({ label, probability: (output[raw] as Record<string, number>)[label] })),
   };
 }
 
