@@ -175,6 +175,7 @@ async function openInference(config: Config, log: Logger, opened: AsyncDisposabl
   const predictor = await openPredictor({
     storeDir: path.resolve(projectDir, config.modelStoreDir),
     pollMs: config.modelStorePollMs,
+    threads: config.inferenceThreads,
     cache,
     cacheTtlSeconds: ttlSeconds,
     logger: log,

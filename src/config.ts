@@ -24,6 +24,8 @@ export interface Config {
   modelStoreDir: string;
   /** Milliseconds between two looks for changed models; 0: none. */
   modelStorePollMs: number;
+  /** Worker threads that run models; absent: by the number of cores. */
+  inferenceThreads: number | undefined;
   /** Absent outside production: made once and kept in the data directory. */
   jwtSecret: string | undefined;
   accessTokenTtlSeconds: number;
@@ -104,6 +106,7 @@ const environment = z.object({
   PREDICTION_HISTORY_DAYS: whole(1, 36_500).default(90),
   MODEL_STORE: z.string().default('model-store'),
   MODEL_STORE_POLL_MS: whole(0, 3_600_000).default(1000),
+  INFERENCE_THREADS: whole(1, 64).optional(),
   JWT_SECRET: z.string().optional(),
   ACCESS_TOKEN_TTL_SECONDS: whole(10, 86_400).default(900),
   REFRESH_TOKEN_TTL_DAYS: whole(1, 365).default(30),
@@ -164,6 +167,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     predictionHistoryDays: read.PREDICTION_HISTORY_DAYS,
     modelStoreDir: read.MODEL_STORE,
     modelStorePollMs: read.MODEL_STORE_POLL_MS,
+    inferenceThreads: read.INFERENCE_THREADS,
     jwtSecret: read.JWT_SECRET,
     accessTokenTtlSeconds: read.ACCESS_TOKEN_TTL_SECONDS,
     refreshTokenTtlDays: read.REFRESH_TOKEN_TTL_DAYS,

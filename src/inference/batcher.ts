@@ -61,6 +61,7 @@ export class Batcher<Answer, Item extends BatchItem<Answer>> {
    * @throws Overloaded at once where they do not fit; none of them is queued then
    */
   submit(items: readonly Item[]): void {
+    if (items.length === 0) return;
     const { maxBatch, maxQueue } = this.limits;
     if (this.#queuedRows + items.length > maxQueue) throw new Overloaded('Too many predictions are waiting for this model.', this.#retryAfterSeconds());
     const since = performance.now();

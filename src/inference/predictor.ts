@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { Cache } from '../shared/cache.js';
 import { AppError, BadUserInput, ServiceUnavailable, type FieldProblem } from '../shared/errors.js';
 import type { Logger } from '../shared/logger.js';
@@ -67,11 +67,16 @@ export interface PredictorOptions {
   logger: Logger;
   /** What runs the models; ONNX Runtime if absent. Closed with the predictor. */
   backend?: Backend;
+  /** Worker threads of ONNX Runtime, each of which holds every model; if absent, one less than the cores, from 2 to 4. */
+  threads?: number | undefined;
   /** Milliseconds between two looks for changed folders; 0: none, what was there at the start is served. */
   pollMs?: number;
   /** What speaks against serving these models together, such as names that clash. */
   check?: (models: readonly Model[]) => ModelProblems[];
 }
+
+/** How long a shutdown waits for runs whose callers have all gone. */
+const graceMs = 5_000;
 
 /** Rows of one call. */
 export const maxRows = 1000;
@@ -83,7 +88,9 @@ const rowsPerTurn = 100;
  * Loads all models of a store, and follows its changes.
  * @throws ModelStoreError that names every problem of every model
  */
-export async function openPredictor({ storeDir, logger, cache, cacheTtlSeconds = 3600, pollMs = 0, check = () => [], backend = openOnnxBackend() }: PredictorOptions): Promise<Predictor> {
+export async function openPredictor(options: PredictorOptions): Promise<Predictor> {
+  const { storeDir, logger, cache, cacheTtlSeconds = 3600, pollMs = 0, check = () => [], threads } = options;
+  const backend = options.backend ?? openOnnxBackend(threads === undefined ? {} : { size: threads });
   const answers = new PredictionCache(cache, cacheTtlSeconds);
   const registry = new Registry({ backend, cache: answers, logger, check });
   try {
@@ -205,7 +212,8 @@ export class Predictor {
     this.#canaryListeners.clear();
     await watcher.close();
     await Promise.allSettled(this.#calls);
-    await registry.close();
+    // A run that hangs must not keep the process: closing the backend ends it.
+    await Promise.race([registry.close(), sleep(graceMs, undefined, { ref: false })]);
     await cache.close();
     await backend.close();
   }

@@ -132,7 +132,7 @@ export class ServedVersion {
     if (!this.#becameIdle) return;
     // A run that nobody waits for any more ends after the last call.
     if (this.#isIdle) this.#becameIdle();
-    else setTimeout(() => this.#noteIdle(), idleCheckMs);
+    else setTimeout(() => this.#noteIdle(), idleCheckMs).unref();
   }
 
   /** Brings flights to their end. It never throws: what goes wrong, goes to those who wait. */

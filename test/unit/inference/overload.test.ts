@@ -181,3 +181,11 @@ it('names the row on which the model failed, and answers its neighbours', async 
   expect(good).toMatchObject({ status: 'fulfilled' });
   expect(bad).toMatchObject({ status: 'rejected', reason: { code: 'SERVICE_UNAVAILABLE', message: 'The model double, version 1, failed on row 1; ask again, and tell its owner if it goes on.' } });
 });
+
+it('closes although a run hangs for which nobody waits any more', async () => {
+  const predictor = await open({ serving: { deadline_ms: 20 } });
+  hang();
+  await expect(ask(predictor, [1])).rejects.toMatchObject({ code: 'TIMEOUT' });
+  await predictor.close();
+  expect(backend.isClosed).toBe(true);
+});
