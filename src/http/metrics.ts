@@ -67,30 +67,22 @@ function processMetrics(): Registry {
 
 function modelMetrics(source: MetricsSource): Registry {
   const registry = new Registry();
-  const counter = (name: string, help: string, labelNames: string[], samples: () => Sample[]): void => {
-    new Counter({
-      name,
-      help,
-      labelNames,
-      registers: [registry],
-      collect() {
-        this.reset();
-        for (const { labels, value } of samples()) this.inc(labels, value);
-      },
-    });
-  };
-  const gauge = (name: string, help: string, labelNames: string[], samples: () => Sample[]): void => {
-    new Gauge({
-      name,
-      help,
-      labelNames,
-      registers: [registry],
-      collect() {
-        this.reset();
-        for (const { labels, value } of samples()) this.set(labels, value);
-      },
-    });
-  };
+  const register =
+    (Kind: typeof Counter | typeof Gauge) =>
+    (name: string, help: string, labelNames: string[], samples: () => Sample[]): void => {
+      new Kind({
+        name,
+        help,
+        labelNames,
+        registers: [registry],
+        collect(this: Counter | Gauge) {
+          this.reset();
+          for (const { labels, value } of samples()) this.inc(labels, value);
+        },
+      });
+    };
+  const counter = register(Counter);
+  const gauge = register(Gauge);
 
   const perVersion = ['model', 'version'];
   const ofVersions = (valueOf: (measured: MeasuredVersion) => number) => (): Sample[] =>
