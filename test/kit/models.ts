@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Backend, GraphAnswer, LoadedGraph } from '../../src/inference/backend/backend.js';
 import type { Tensors } from '../../src/inference/tensor.js';
 
@@ -77,6 +78,11 @@ export class FakeBackend implements Backend {
   close(): Promise<void> {
     this.isClosed = true;
     return Promise.resolve();
+  }
+
+  /** Resolves once so many runs have begun. */
+  async begun(runs: number): Promise<void> {
+    while (this.runs.length < runs) await sleep(1);
   }
 
   /** Forgets the runs of golden rows. */

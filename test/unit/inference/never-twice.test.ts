@@ -107,7 +107,7 @@ describe('in one process', () => {
     const { predictor, backend, runs } = await open();
     const goOn = holdUp(backend);
     const first = answers(predictor, 5);
-    await sleep(5);
+    await backend.begun(1);
     const second = answers(predictor, 5);
     await sleep(5);
     goOn();
@@ -132,7 +132,7 @@ describe('in one process', () => {
     const { predictor, backend, runs } = await open();
     const goOn = holdUp(backend);
     const busy = answers(predictor, 1);
-    await sleep(5);
+    await backend.begun(1);
     const gone = new AbortController();
     const first = predictor.predict({ ...call(7), signal: gone.signal }).catch((error: unknown) => (error as Error).name);
     const second = answers(predictor, 7);
@@ -159,9 +159,9 @@ describe('across replicas', () => {
     const [one, other] = [await open(new SharedCache()), await open(new SharedCache())];
     const goOn = holdUp(one.backend);
     const first = answers(one.predictor, 1, 2);
-    await sleep(5);
+    await one.backend.begun(1);
     const second = answers(other.predictor, 2, 3);
-    await sleep(5);
+    await other.backend.begun(1);
     goOn();
     expect(await first).toEqual([
       [2, 'MODEL'],
@@ -178,7 +178,7 @@ describe('across replicas', () => {
     const [one, other] = [await open(new SharedCache()), await open(new SharedCache())];
     const goOn = holdUp(one.backend);
     const first = answers(one.predictor, 1);
-    await sleep(5);
+    await one.backend.begun(1);
     expect(await answers(other.predictor, 1)).toEqual([[2, 'MODEL']]);
     expect(other.runs).toEqual([[1]]);
     goOn();

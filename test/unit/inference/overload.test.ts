@@ -51,9 +51,9 @@ describe('a full queue', () => {
     const predictor = await open({ serving: { max_queue: 2 } });
     const goOn = hang();
     const running = ask(predictor, [1]);
-    await sleep(5);
+    await backend.begun(1);
     const waiting = ask(predictor, [2, 3]);
-    await sleep(5);
+    while (statistics(predictor)?.pending !== 3) await sleep(1);
 
     await expect(ask(predictor, [4])).rejects.toMatchObject({ code: 'OVERLOADED', httpStatus: 503, retryAfterSeconds: 1 });
     expect(statistics(predictor)).toMatchObject({ failures: 1, pending: 3 });
@@ -69,9 +69,9 @@ describe('a full queue', () => {
     await nextTurn();
     const goOn = hang();
     const busy = [ask(predictor, [2])];
-    await sleep(5);
+    await backend.begun(2);
     busy.push(ask(predictor, [3]));
-    await sleep(5);
+    while (statistics(predictor)?.pending !== 2) await sleep(1);
     expect((await ask(predictor, [1])).rows[0]?.source).toBe('CACHE');
     goOn();
     await Promise.all(busy);
@@ -80,10 +80,10 @@ describe('a full queue', () => {
 
 describe('a deadline', () => {
   it('gives a call up, frees its place, and does not run what has not begun', async () => {
-    const predictor = await open({ serving: { deadline_ms: 40, max_queue: 1 } });
+    const predictor = await open({ serving: { deadline_ms: 200, max_queue: 1 } });
     const goOn = hang();
     const running = ask(predictor, [1]).catch((error: unknown) => error);
-    await sleep(5);
+    await backend.begun(1);
     await expect(ask(predictor, [2])).rejects.toMatchObject({ code: 'TIMEOUT', httpStatus: 504, extensions: { afterMs: expect.any(Number) as number } });
     expect(await running).toMatchObject({ code: 'TIMEOUT' });
 
@@ -95,11 +95,11 @@ describe('a deadline', () => {
   });
 
   it('keeps the answer of a run that came late for the next who asks', async () => {
-    const predictor = await open({ serving: { deadline_ms: 20 } });
+    const predictor = await open({ serving: { deadline_ms: 200 } });
     const goOn = hang();
     await expect(ask(predictor, [1])).rejects.toMatchObject({ code: 'TIMEOUT' });
     goOn();
-    await sleep(5);
+    while (statistics(predictor)?.pending !== 0) await sleep(1);
     expect((await ask(predictor, [1])).rows[0]).toMatchObject({ output: { y: 2 }, source: 'CACHE' });
     expect(backend.runs).toEqual([[1]]);
   });
@@ -110,10 +110,10 @@ describe('a caller who has gone', () => {
     const predictor = await open({});
     const goOn = hang();
     const running = ask(predictor, [1]);
-    await sleep(5);
+    await backend.begun(1);
     const gone = new AbortController();
     const waiting = ask(predictor, [2], gone.signal).catch((error: unknown) => error);
-    await sleep(5);
+    while (statistics(predictor)?.pending !== 2) await sleep(1);
     gone.abort();
     expect(await waiting).toMatchObject({ name: 'AbortError' });
     goOn();
@@ -132,7 +132,7 @@ describe('a caller who has gone', () => {
 });
 
 describe('an expired answer', () => {
-  const withStale = { serving: { stale_seconds: 60, deadline_ms: 40 } };
+  const withStale = { serving: { stale_seconds: 60, deadline_ms: 200 } };
 
   /** A predictor whose answer to 1 has expired. */
   async function openExpired(parts: ManifestParts): Promise<Predictor> {

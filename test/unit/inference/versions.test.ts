@@ -228,7 +228,7 @@ describe('a shadow', () => {
   it('answers a sample off the response path, and its differences are recorded', async () => {
     const predictor = await open({ current: 1, shadow });
     await predictor.predict({ model: 'times', rows: [{ x: 0 }, { x: 10 }] });
-    await sleep(20);
+    while (predictor.model('times')?.shadow?.rows !== 2) await sleep(1);
     expect(predictor.model('times')?.shadow).toEqual({ version: 2, percent: 100, rows: 2, differences: 1, largestDifference: 0.5, failures: 0 });
     expect(predictor.model('times')?.versions[1]?.statistics).toMatchObject({ successes: 1, rows: 2 });
   });
@@ -243,7 +243,7 @@ describe('a shadow', () => {
     };
     for (let x = 1; x <= 20; x++) expect((await predictor.predict({ model: 'times', rows: [{ x }] })).rows[0]?.output).toEqual({ y: x });
     gate.resolve(undefined);
-    await sleep(20);
+    while ((predictor.model('times')?.shadow?.failures ?? 0) < 4) await sleep(1);
     const { failures, rows } = predictor.model('times')?.shadow ?? {};
     // While four comparisons hang, others are left out of the sample.
     expect([failures, rows]).toEqual([4, 0]);
