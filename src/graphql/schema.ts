@@ -21,14 +21,6 @@ export interface SchemaSource {
 }
 
 /**
- * The domains' schema with every rule in place.
- * @param instances the resolvers, ready made; resolver classes not among them are made without arguments
- */
-export function createSchema(domains: readonly Domain[], instances: readonly object[], extensions: readonly SchemaExtension[] = []): GraphQLSchema {
-  return withExtensions(guardedDomainSchema(domains, instances), extensions);
-}
-
-/**
  * The domains' schema that follows its extensions: when one of them changes, all of the next schema is made and checked
  * before it takes the place of the one before. One that cannot be made is logged, and the one before stays.
  */
@@ -37,6 +29,7 @@ export class LiveSchema implements SchemaSource {
   readonly #unsubscribe: (() => void)[];
   #current: GraphQLSchema;
 
+  /** @param instances the resolvers, ready made */
   constructor(domains: readonly Domain[], instances: readonly object[], extensions: readonly SchemaExtension[], log: Logger) {
     const base = guardedDomainSchema(domains, instances);
     this.#current = withExtensions(base, extensions);

@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openOnnxSession } from './backend/onnx-session.js';
 import { problemsOfGoldenRows } from './golden.js';
 import type { Model, ModelProblems, ModelVersion } from './model.js';
-import { glanceAtModelStore, problemsOf, readGoldenRows, readModel, readModelBytes, type StoredVersion } from './model-store.js';
+import { glanceAtModelStore, problemsOf, readGoldenRows, readModel, readModelBytes, sha256OfFile, type StoredVersion } from './model-store.js';
 import { createSignature, type Signature } from './signature.js';
 import { VersionCounters } from './statistics.js';
 
@@ -131,7 +130,7 @@ async function checkChecksums(report: StoreReport, folder: string, label: string
       continue;
     }
     listed.push(file);
-    const actual = await sha256Of(join(folder, file));
+    const actual = await sha256OfFile(join(folder, file)).catch(() => null);
     if (actual === null) report.problems.push(`${place}: ${file} is not there`);
     else if (actual !== digest) report.problems.push(`${place}: ${file} is not the file that the training wrote; train again, or write the sums anew`);
   }
@@ -169,9 +168,4 @@ async function textOf(file: string): Promise<string | null> {
   const found = await stat(file).catch(() => null);
   if (found?.isFile() !== true || found.size > maxTextBytes) return null;
   return readFile(file, 'utf8');
-}
-
-async function sha256Of(file: string): Promise<string | null> {
-  const bytes = await readFile(file).catch(() => null);
-  return bytes && createHash('sha256').update(bytes).digest('hex');
 }

@@ -279,7 +279,8 @@ async function readMetrics(file: string, label: string): Promise<Record<string, 
   return metrics.data;
 }
 
-async function sha256OfFile(file: string): Promise<string> {
+/** The SHA-256 of a file, hexadecimal, however large it is. */
+export async function sha256OfFile(file: string): Promise<string> {
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
   return hash.digest('hex');

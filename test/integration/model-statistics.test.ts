@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { VersionStatistics } from '../../src/inference/predictor.js';
 import { startGateway, type Any, type TestGateway } from '../kit/gateway.js';
 import { makeIrisStore, type IrisStore } from '../kit/iris-store.js';
 
@@ -13,28 +14,15 @@ afterAll(async () => {
   await store.remove();
 });
 
-interface Statistics {
-  successes: number;
-  failures: number;
-  rows: number;
-  runs: number;
-  queueMs: number;
-  computeMs: number;
-  cacheHits: number;
-  cacheMisses: number;
-  pending: number;
-  batchSizes: { rows: number; runs: number }[];
-}
-
 const document = `{ model(name: "iris") {
   shadow { version percent rows differences largestDifference failures }
   versions { version statistics { successes failures rows runs queueMs computeMs cacheHits cacheMisses pending batchSizes { rows runs } } }
 } }`;
 
-async function seen(): Promise<{ shadow: Any; first: Statistics; second: Statistics }> {
+async function seen(): Promise<{ shadow: Any; first: VersionStatistics; second: VersionStatistics }> {
   const { data, errors } = await gateway.ask<Any>('admin', document);
   expect(errors).toEqual([]);
-  const [first, second] = data.model.versions.map((version: Any) => version.statistics as Statistics) as [Statistics, Statistics];
+  const [first, second] = data.model.versions.map((version: Any) => version.statistics as VersionStatistics) as [VersionStatistics, VersionStatistics];
   return { shadow: data.model.shadow, first, second };
 }
 
@@ -45,7 +33,7 @@ const predict = async (inputs: object[], version: number | null = null) =>
   gateway.ask<Any>('user', 'query ($inputs: [JSONObject!]!, $version: Int) { predict(model: "iris", inputs: $inputs, version: $version) { source } }', { inputs, version });
 
 /** The sum that a batch of sizes stands for lies between these. */
-const runsOf = (sizes: Statistics['batchSizes']): number => sizes.reduce((sum, { runs }) => sum + runs, 0);
+const runsOf = (sizes: VersionStatistics['batchSizes']): number => sizes.reduce((sum, { runs }) => sum + runs, 0);
 
 describe('the statistics of a version', () => {
   it('count calls, rows, runs and time, and what the cache spared', async () => {
@@ -71,7 +59,7 @@ describe('the statistics of a version', () => {
   });
 
   it('tell runs by their size, in powers of two, and none of them twice', async () => {
-    const sizeOf = ({ batchSizes }: Statistics, rows: number): number => batchSizes.find((size) => size.rows === rows)?.runs ?? 0;
+    const sizeOf = ({ batchSizes }: VersionStatistics, rows: number): number => batchSizes.find((size) => size.rows === rows)?.runs ?? 0;
     const before = (await seen()).first;
     await predict(freshRows(1));
     await predict(freshRows(5));

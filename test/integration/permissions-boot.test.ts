@@ -7,12 +7,16 @@ import { domains } from '../../src/domains/index.js';
 import type { Context } from '../../src/graphql/context.js';
 import type { Domain } from '../../src/graphql/domain.js';
 import { allow, and, guardSchema, hasRole, hasScope, isSession, isSignedIn, permit, type Permissions } from '../../src/graphql/permissions.js';
-import { createSchema } from '../../src/graphql/schema.js';
+import { LiveSchema } from '../../src/graphql/schema.js';
 import { Forbidden } from '../../src/shared/errors.js';
+import { createLogger } from '../../src/shared/logger.js';
 
 const sdl = 'type Query { secret: String plain: String person: Person } type Mutation { change: String } type Person { name: String salary: Int }';
 const rules: Permissions = { Query: { secret: allow, plain: allow, person: allow }, Mutation: { change: allow } };
 const small = (): GraphQLSchema => buildSchema(sdl);
+
+/** The schema of domains alone, guarded as a gateway guards it. */
+const createSchema = (of: readonly Domain[], instances: readonly object[]): GraphQLSchema => new LiveSchema(of, instances, [], createLogger('silent')).current;
 
 /** The rules without one of a field. */
 const without = (type: string, field: string): Permissions => ({
