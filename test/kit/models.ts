@@ -3,7 +3,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Backend, GraphAnswer, LoadedGraph } from '../../src/inference/backend/backend.js';
+import { openPredictor, type Predictor, type PredictorOptions } from '../../src/inference/predictor.js';
 import type { Tensors } from '../../src/inference/tensor.js';
+import { openCache } from '../../src/shared/cache.js';
+import { createLogger } from '../../src/shared/logger.js';
 
 /** A manifest as an object; what is left out is as in `doubler`. */
 export type ManifestParts = Record<string, unknown>;
@@ -96,4 +99,29 @@ export class FakeBackend implements Backend {
     await this.before(xs, model);
     return { computeMs: 1, outputs: { y: { type: 'float32', dims: [xs.length, 1], data: Float32Array.from(xs, (x) => model.factor * x) } } };
   }
+}
+
+/** A predictor over fake models, with its backend, whose runs of golden rows are forgotten. */
+export interface FakePredictor {
+  predictor: Predictor;
+  backend: FakeBackend;
+  /** Closes the predictor and its cache. */
+  close: () => Promise<void>;
+}
+
+/** Opens a predictor on a store of fake models, with a cache in memory unless another is given. */
+export async function openFakePredictor({ dir }: TestStore, options: Partial<PredictorOptions> = {}): Promise<FakePredictor> {
+  const logger = createLogger('silent');
+  const backend = new FakeBackend();
+  const cache = options.cache ?? openCache({ namespace: 'test', maxEntries: 10_000, maxBytes: 1_000_000, logger });
+  const predictor = await openPredictor({ storeDir: dir, backend, logger, ...options, cache });
+  backend.forgetRuns();
+  return {
+    predictor,
+    backend,
+    async close() {
+      await predictor.close();
+      await cache.close();
+    },
+  };
 }

@@ -1,12 +1,8 @@
 import { rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openPredictor, type Model, type ModelProblems, type Predictor } from '../../../src/inference/predictor.js';
-import { openCache } from '../../../src/shared/cache.js';
-import { createLogger } from '../../../src/shared/logger.js';
-import { FakeBackend, TestStore } from '../../kit/models.js';
-
-const logger = createLogger('silent');
+import type { Model, ModelProblems, Predictor } from '../../../src/inference/predictor.js';
+import { openFakePredictor, TestStore, type FakeBackend } from '../../kit/models.js';
 
 let store: TestStore;
 let backend: FakeBackend;
@@ -19,11 +15,9 @@ beforeEach(async () => {
   store = await TestStore.create();
   await store.manifest('times');
   await store.version('times', 1, { factor: 1 });
-  backend = new FakeBackend();
-  const cache = openCache({ namespace: 'test', maxEntries: 10_000, maxBytes: 1_000_000, logger });
-  predictor = await openPredictor({ storeDir: store.dir, cache, backend, logger, pollMs: 10, check: (models) => check(models) });
-  opened.push(cache, predictor);
-  backend.forgetRuns();
+  const fake = await openFakePredictor(store, { pollMs: 10, check: (models) => check(models) });
+  opened.push(fake);
+  ({ predictor, backend } = fake);
 });
 
 afterEach(async () => {

@@ -1,11 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import fc from 'fast-check';
-import { openPredictor, type PredictCall } from '../../../src/inference/predictor.js';
-import { openCache } from '../../../src/shared/cache.js';
-import { createLogger } from '../../../src/shared/logger.js';
-import { FakeBackend, TestStore } from '../../kit/models.js';
-
-const logger = createLogger('silent');
+import type { PredictCall } from '../../../src/inference/predictor.js';
+import { openFakePredictor, TestStore } from '../../kit/models.js';
 
 let store: TestStore;
 
@@ -39,9 +35,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 it('answers every call as it would be answered alone, however calls, cancellations and faults of the model fall together', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 25 }), fc.uniqueArray(fc.integer({ min: 0, max: 12 }), { maxLength: 3 }), fc.nat(3), async (steps, bad, pace) => {
-      const backend = new FakeBackend();
-      const cache = openCache({ namespace: 'test', maxEntries: 1000, maxBytes: 1_000_000, logger });
-      const predictor = await openPredictor({ storeDir: store.dir, cache, backend, logger });
+      const { predictor, backend, close } = await openFakePredictor(store);
       backend.freeRows = pace;
       backend.before = async (xs) => {
         for (let turn = 0; turn < pace; turn++) await nextTurn();
@@ -70,7 +64,7 @@ it('answers every call as it would be answered alone, however calls, cancellatio
         if (cancel.signal.aborted && answer === 'AbortError') continue;
         expect(answer).toEqual(alone);
       }
-      await predictor.close();
+      await close();
       for (const run of backend.runs) {
         expect(run.length).toBeLessThanOrEqual(5);
         // A row that is wanted twice at the same moment is run once.

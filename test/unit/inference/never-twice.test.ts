@@ -1,10 +1,7 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
-import { openPredictor, type PredictCall, type Predictor } from '../../../src/inference/predictor.js';
-import { openCache, type Cache, type CacheEntry } from '../../../src/shared/cache.js';
-import { createLogger } from '../../../src/shared/logger.js';
-import { FakeBackend, TestStore } from '../../kit/models.js';
-
-const logger = createLogger('silent');
+import type { PredictCall, Predictor } from '../../../src/inference/predictor.js';
+import type { Cache, CacheEntry } from '../../../src/shared/cache.js';
+import { openFakePredictor, TestStore, type FakeBackend } from '../../kit/models.js';
 
 /** What replicas share: a map with claims that end, as in Redis. A test can let it lose either. */
 class SharedCache implements Cache {
@@ -63,12 +60,10 @@ afterEach(async () => {
 });
 
 /** One replica: its predictor and what its models did since. */
-async function open(cache: Cache = openCache({ namespace: 'test', maxEntries: 1000, maxBytes: 1_000_000, logger })) {
-  const backend = new FakeBackend();
-  const predictor = await openPredictor({ storeDir: store.dir, cache, backend, logger });
-  opened.push(cache, predictor);
-  backend.forgetRuns();
-  return { predictor, backend, runs: backend.runs };
+async function open(cache?: Cache) {
+  const fake = await openFakePredictor(store, cache ? { cache } : {});
+  opened.push(fake);
+  return { predictor: fake.predictor, backend: fake.backend, runs: fake.backend.runs };
 }
 
 const call = (...xs: number[]): PredictCall => ({ model: 'double', rows: xs.map((x) => ({ x })) });

@@ -1,10 +1,6 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
-import { openPredictor, type Predictor } from '../../../src/inference/predictor.js';
-import { openCache } from '../../../src/shared/cache.js';
-import { createLogger } from '../../../src/shared/logger.js';
-import { FakeBackend, TestStore, type ManifestParts } from '../../kit/models.js';
-
-const logger = createLogger('silent');
+import type { Predictor } from '../../../src/inference/predictor.js';
+import { openFakePredictor, TestStore, type FakeBackend, type ManifestParts } from '../../kit/models.js';
 
 let store: TestStore;
 let backend: FakeBackend;
@@ -24,12 +20,10 @@ afterEach(async () => {
 async function open(parts: ManifestParts, cacheTtlSeconds = 3600): Promise<Predictor> {
   await store.manifest('double', parts);
   await store.version('double', 1, { factor: 2 });
-  backend = new FakeBackend();
-  const cache = openCache({ namespace: 'test', maxEntries: 1000, maxBytes: 1_000_000, logger });
-  const predictor = await openPredictor({ storeDir: store.dir, cache, cacheTtlSeconds, backend, logger });
-  opened.push(cache, predictor);
-  backend.forgetRuns();
-  return predictor;
+  const fake = await openFakePredictor(store, { cacheTtlSeconds });
+  opened.push(fake);
+  backend = fake.backend;
+  return fake.predictor;
 }
 
 const ask = (predictor: Predictor, xs: readonly number[], signal?: AbortSignal) =>

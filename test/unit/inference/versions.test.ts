@@ -1,11 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openPredictor, type Deployment, type Predictor } from '../../../src/inference/predictor.js';
-import { openCache } from '../../../src/shared/cache.js';
-import { createLogger } from '../../../src/shared/logger.js';
-import { FakeBackend, TestStore, type ManifestParts } from '../../kit/models.js';
-
-const logger = createLogger('silent');
+import type { Deployment, Predictor } from '../../../src/inference/predictor.js';
+import { openFakePredictor, TestStore, type FakeBackend, type ManifestParts } from '../../kit/models.js';
 
 let store: TestStore;
 let backend: FakeBackend;
@@ -28,12 +24,10 @@ async function open(parts: ManifestParts, versions = [1, 2, 3]): Promise<Predict
 }
 
 async function openStore(): Promise<Predictor> {
-  backend = new FakeBackend();
-  const cache = openCache({ namespace: 'test', maxEntries: 10_000, maxBytes: 1_000_000, logger });
-  const predictor = await openPredictor({ storeDir: store.dir, cache, backend, logger });
-  opened.push(cache, predictor);
-  backend.forgetRuns();
-  return predictor;
+  const fake = await openFakePredictor(store);
+  opened.push(fake);
+  backend = fake.backend;
+  return fake.predictor;
 }
 
 let lastRow = 0;
