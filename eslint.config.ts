@@ -2,15 +2,17 @@ import { createNodeResolver, importX } from 'eslint-plugin-import-x';
 import { defineConfig } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
-/** `main -> app -> http, domains -> graphql -> auth, inference, database -> shared`: what each folder may not import. */
+/** `main -> app -> http, domains -> graphql -> auth, inference, documents, database -> shared`: what each folder may not import. */
 const arrows = [
   { target: './src/shared', from: './src', except: ['./shared'] },
   { target: './src/database', from: './src', except: ['./shared', './database'] },
   { target: './src/inference', from: './src', except: ['./shared', './inference'] },
   { target: './src/auth', from: './src', except: ['./shared', './auth', './config.ts'] },
-  { target: './src/graphql', from: './src', except: ['./shared', './auth', './inference', './database', './graphql', './config.ts'] },
-  { target: './src/http', from: './src', except: ['./shared', './http'] },
-  { target: './src/domains', from: './src', except: ['./shared', './auth', './inference', './database', './graphql', './domains'] },
+  { target: './src/documents', from: './src', except: ['./shared', './auth', './documents'] },
+  { target: './src/contract', from: './src', except: ['./shared', './contract'] },
+  { target: './src/graphql', from: './src', except: ['./shared', './auth', './inference', './documents', './contract', './database', './graphql', './config.ts'] },
+  { target: './src/http', from: './src', except: ['./shared', './auth', './documents', './graphql', './http'] },
+  { target: './src/domains', from: './src', except: ['./shared', './auth', './inference', './documents', './contract', './database', './graphql', './domains'] },
   // Of inference, others see its one face.
   { target: './src/{app.ts,graphql,domains}/**', from: './src/inference', except: ['./predictor.ts'] },
   // Domains stand on each other one way: prediction -> user -> employee; of each other they see types, entities and loaders.

@@ -1,11 +1,10 @@
 import 'reflect-metadata';
 import path from 'node:path';
-import fastifyApollo, { fastifyApolloDrainPlugin } from '@as-integrations/fastify';
+import { fastifyApolloDrainPlugin } from '@as-integrations/fastify';
 import type { FastifyInstance } from 'fastify';
 import { sql } from 'kysely';
 import { LoginThrottle } from './auth/login-throttle.js';
 import { TokenSigner } from './auth/token.js';
-import { readViewer, type ViewerSources } from './auth/viewer.js';
 import { ConfigError, type Config } from './config.js';
 import { dataDirOf, keptSecret, projectDir } from './data-dir.js';
 import { migrate } from './database/migrate.js';
@@ -13,16 +12,18 @@ import { openDatabase } from './database/open.js';
 import { databaseOf } from './database/orm.js';
 import type { Database } from './database/tables.js';
 import { demoAccounts, loadDemoData, openDemoAccounts } from './domains/demo-data.js';
+import { openGate } from './documents/document-gate.js';
 import { domains } from './domains/index.js';
 import { namingProblems } from './domains/prediction/typed-models/index.js';
 import { findViewerByApiKey } from './domains/user/user.queries.js';
 import { createApollo } from './graphql/apollo.js';
-import { RequestContext, type Context } from './graphql/context.js';
+import { Contexts } from './graphql/context.js';
 import type { Parts, SchemaExtension } from './graphql/domain.js';
 import { domainSchema, LiveSchema } from './graphql/schema.js';
+import { addGraphqlRoute } from './http/graphql-route.js';
 import { addHealthRoutes, modelsHealth, type HealthCheck } from './http/health.js';
 import { addMetricsRoute, type MetricsSource } from './http/metrics.js';
-import { abortedWith, createHttpServer } from './http/server.js';
+import { createHttpServer } from './http/server.js';
 import { openPredictor, type Predictor } from './inference/predictor.js';
 import { openCache, type Cache } from './shared/cache.js';
 import { codeOf } from './shared/error-code.js';
@@ -63,19 +64,11 @@ export async function openApp(config: Config, log: Logger): Promise<App> {
     const apollo = createApollo({ ...config, schema, log, drain: fastifyApolloDrainPlugin(server) });
     await apollo.start();
 
-    const credentials: ViewerSources = {
+    const contexts = new Contexts(orm, db, log, {
       verifyToken: (token) => tokens.verify(token),
       findByApiKey: (secret) => findViewerByApiKey(db, log, secret),
-    };
-    await server.register(fastifyApollo<Context>(apollo), {
-      path: '/graphql',
-      method: ['GET', 'POST'],
-      context: async ({ id, ip, headers }, reply) => {
-        const apiKey = headers['x-api-key'];
-        const viewer = await readViewer({ authorization: headers.authorization, apiKey: Array.isArray(apiKey) ? apiKey[0] : apiKey }, credentials);
-        return new RequestContext(orm, db, viewer, log.child({ requestId: id }), id, ip, abortedWith(reply.raw));
-      },
     });
+    addGraphqlRoute(server, { apollo, contexts, documents: openGate });
     let isDraining = false;
     addHealthRoutes(server, healthCheck(db, cache, predictor), () => isDraining);
     if (config.metricsPort === undefined && !config.isProduction) addMetricsRoute(server, predictor);

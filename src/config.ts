@@ -34,8 +34,16 @@ export interface Config {
   throttle: ThrottleLimits;
   limits: QueryLimits;
   maxBodyBytes: number;
+  /** Operations that one request may bring as a list; 0: a list is refused. */
+  maxBatchedOperations: number;
+  documents: DocumentSettings;
+  /** Answers of queries are kept for as long as their `@cacheControl` hints say. */
+  responseCache: { isOn: boolean; maxEntries: number };
+  streams: StreamLimits;
   isIntrospectionOpen: boolean;
   hasLandingPage: boolean;
+  /** Whether GraphiQL is at `/graphiql`. */
+  hasGraphiql: boolean;
   executor: 'jit' | 'graphql-js';
   logLevel: string;
   shutdownSeconds: number;
@@ -49,6 +57,27 @@ export interface ThrottleLimits {
   refreshesPerAccount: number;
   refreshesPerAddress: number;
   registrationsPerAddress: number;
+}
+
+/** Which documents may be executed. */
+export interface DocumentSettings {
+  /** Of documents that are not trusted: `off` executes them, `report` does and counts them, `enforce` refuses them. */
+  trusted: 'off' | 'report' | 'enforce';
+  /** Whether an ADMIN may send any document also in `enforce`, as the IDE does. */
+  isAdminExempt: boolean;
+  /** Automatic persisted queries: whether clients may have texts remembered under their hash. */
+  hasAutomatic: boolean;
+  /** The folder of trusted documents, by client and version. */
+  dir: string;
+}
+
+/** What subscriptions may take up. */
+export interface StreamLimits {
+  /** In this process. */
+  total: number;
+  perViewer: number;
+  /** Events that wait for a slow reader; with one more the reader is dropped. */
+  bufferedEvents: number;
 }
 
 /** What one operation may ask for. */
@@ -123,8 +152,19 @@ const environment = z.object({
   MAX_ROOT_FIELDS: whole(1, 1000).default(20),
   MAX_QUERY_COST: whole(1, 100_000_000).default(5000),
   MAX_BODY_BYTES: whole(1024, 104_857_600).default(1_048_576),
+  MAX_BATCHED_OPERATIONS: whole(0, 100).default(0),
+  TRUSTED_DOCUMENTS: z.enum(['off', 'report', 'enforce'], 'must be off, report or enforce').default('off'),
+  TRUSTED_DOCUMENTS_EXEMPT_ADMIN: boolean.default(true),
+  TRUSTED_DOCUMENTS_DIR: z.string().default('schema/documents'),
+  AUTOMATIC_PERSISTED_QUERIES: boolean.default(true),
+  RESPONSE_CACHE: boolean.default(true),
+  RESPONSE_CACHE_MAX_ENTRIES: whole(1, 10_000_000).default(10_000),
+  MAX_STREAMS: whole(0, 1_000_000).default(10_000),
+  MAX_STREAMS_PER_VIEWER: whole(0, 1_000_000).default(100),
+  MAX_STREAM_BUFFER: whole(1, 1_000_000).default(2000),
   INTROSPECTION: boolean.optional(),
   LANDING_PAGE: boolean.optional(),
+  GRAPHIQL: boolean.optional(),
   EXECUTOR: z.enum(['jit', 'graphql-js'], 'must be jit or graphql-js').default('graphql-js'),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'must be fatal, error, warn, info, debug, trace or silent')
@@ -188,8 +228,18 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       cost: read.MAX_QUERY_COST,
     },
     maxBodyBytes: read.MAX_BODY_BYTES,
+    maxBatchedOperations: read.MAX_BATCHED_OPERATIONS,
+    documents: {
+      trusted: read.TRUSTED_DOCUMENTS,
+      isAdminExempt: read.TRUSTED_DOCUMENTS_EXEMPT_ADMIN,
+      hasAutomatic: read.AUTOMATIC_PERSISTED_QUERIES,
+      dir: read.TRUSTED_DOCUMENTS_DIR,
+    },
+    responseCache: { isOn: read.RESPONSE_CACHE, maxEntries: read.RESPONSE_CACHE_MAX_ENTRIES },
+    streams: { total: read.MAX_STREAMS, perViewer: read.MAX_STREAMS_PER_VIEWER, bufferedEvents: read.MAX_STREAM_BUFFER },
     isIntrospectionOpen: read.INTROSPECTION ?? !isProduction,
     hasLandingPage: read.LANDING_PAGE ?? !isProduction,
+    hasGraphiql: read.GRAPHIQL ?? !isProduction,
     executor: read.EXECUTOR,
     logLevel: read.LOG_LEVEL ?? (isProduction ? 'info' : 'warn'),
     shutdownSeconds: read.SHUTDOWN_SECONDS,

@@ -1,6 +1,7 @@
 import type { MikroORM, SqlEntityManager } from '@mikro-orm/postgresql';
 import DataLoader from 'dataloader';
-import type { Viewer } from '../auth/viewer.js';
+import type { IncomingHttpHeaders } from 'node:http';
+import { readViewer, type Viewer, type ViewerSources } from '../auth/viewer.js';
 import type { Database } from '../database/tables.js';
 import type { Logger } from '../shared/logger.js';
 
@@ -64,5 +65,32 @@ export class RequestContext implements Context {
       this.loaders.set(kind, loader);
     }
     return loader;
+  }
+}
+
+/** What a context must know of the request that it is for. */
+export interface RequestFacts {
+  requestId: string;
+  address: string;
+  signal: AbortSignal;
+}
+
+/** Makes contexts, in one way for requests and for streams. */
+export class Contexts {
+  constructor(
+    private readonly orm: MikroORM,
+    private readonly db: Database,
+    private readonly log: Logger,
+    private readonly credentials: ViewerSources,
+  ) {}
+
+  /** Who is calling, by the headers of the request. */
+  viewerOf(headers: IncomingHttpHeaders): Promise<Viewer> {
+    const apiKey = headers['x-api-key'];
+    return readViewer({ authorization: headers.authorization, apiKey: Array.isArray(apiKey) ? apiKey[0] : apiKey }, this.credentials);
+  }
+
+  of(viewer: Viewer, { requestId, address, signal }: RequestFacts): Context {
+    return new RequestContext(this.orm, this.db, viewer, this.log.child({ requestId }), requestId, address, signal);
   }
 }

@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import cors from '@fastify/cors';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { AppError } from '../shared/errors.js';
 import type { Logger } from '../shared/logger.js';
 
 export interface HttpOptions {
@@ -22,6 +23,10 @@ const securityHeaders = { 'x-content-type-options': 'nosniff', 'referrer-policy'
 /** Fastify as the gateway uses it: request ids, bounded bodies, errors in GraphQL's form. Routes are added by the caller. */
 export function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigins, log }: HttpOptions): FastifyInstance {
   const refuse = (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
+    if (error instanceof AppError) {
+      void reply.code(error.httpStatus).send({ errors: [{ message: error.message, extensions: { ...error.extensions, requestId: request.id } }] });
+      return;
+    }
     const status = error.statusCode ?? 500;
     if (status >= 500) log.error({ err: error, requestId: request.id }, 'a request failed');
     const { code, message } = told(error, status, maxBodyBytes);

@@ -1,0 +1,62 @@
+import { HeaderMap, type ApolloServer } from '@apollo/server';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { Readable } from 'node:stream';
+import type { DocumentCaller, DocumentGate, SentOperation } from '../documents/document-gate.js';
+import type { Context, Contexts } from '../graphql/context.js';
+import { abortedWith } from './server.js';
+
+export interface GraphqlRouteOptions {
+  apollo: ApolloServer<Context>;
+  contexts: Contexts;
+  documents: DocumentGate;
+}
+
+/** Queries and mutations over HTTP at `/graphql`: who is calling, which document it is, and then Apollo Server. */
+export function addGraphqlRoute(server: FastifyInstance, { apollo, contexts, documents }: GraphqlRouteOptions): void {
+  server.route({
+    method: ['GET', 'POST'],
+    url: '/graphql',
+    handler: async (request, reply) => {
+      const viewer = await contexts.viewerOf(request.headers);
+      const context = contexts.of(viewer, { requestId: request.id, address: request.ip, signal: abortedWith(reply.raw) });
+      const admitted = await admit(request, documents, { viewer, client: clientOf(request), log: context.log });
+      const answer = await apollo.executeHTTPGraphQLRequest({
+        httpGraphQLRequest: { method: request.method, headers: headersOf(request), ...admitted },
+        context: () => Promise.resolve(context),
+      });
+      for (const [name, value] of answer.headers) void reply.header(name, value);
+      void reply.code(answer.status ?? 200);
+      return reply.send(answer.body.kind === 'complete' ? answer.body.string : Readable.from(answer.body.asyncIterator));
+    },
+  });
+}
+
+/** The request's body and search with the document's text in place of its id. */
+async function admit(request: FastifyRequest, documents: DocumentGate, caller: DocumentCaller): Promise<{ body: unknown; search: string }> {
+  const { body } = request;
+  const search = request.url.includes('?') ? request.url.slice(request.url.indexOf('?')) : '';
+  if (request.method === 'GET') {
+    const sent = Object.fromEntries(new URLSearchParams(search));
+    const admitted = await documents.admit(sent, caller);
+    return { body, search: admitted === sent ? search : `?${new URLSearchParams(admitted as Record<string, string>).toString()}` };
+  }
+  return { body: isOperation(body) ? await documents.admit(body, caller) : body, search };
+}
+
+const isOperation = (body: unknown): body is SentOperation => typeof body === 'object' && body !== null && !Array.isArray(body);
+
+function clientOf({ headers }: FastifyRequest): DocumentCaller['client'] {
+  const said = (name: string): string | null => {
+    const value = headers[name];
+    return typeof value === 'string' && value !== '' ? value.slice(0, 100) : null;
+  };
+  return { name: said('apollographql-client-name'), version: said('apollographql-client-version') };
+}
+
+function headersOf({ headers }: FastifyRequest): HeaderMap {
+  const map = new HeaderMap();
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined) map.set(name, Array.isArray(value) ? value.join(', ') : value);
+  }
+  return map;
+}
