@@ -8,14 +8,7 @@ import type { CanaryStop, Deployment } from '../../src/inference/predictor.js';
 import { createLogger } from '../../src/shared/logger.js';
 import { startGateway, type Any, type TestGateway } from '../kit/gateway.js';
 import { flower, makeIrisStore, type IrisStore } from '../kit/iris-store.js';
-
-async function until(holds: () => Promise<boolean> | boolean, withinMs = 10_000): Promise<void> {
-  const deadline = Date.now() + withinMs;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error('it did not come to hold in time');
-    await sleep(20);
-  }
-}
+import { until } from '../kit/until.js';
 
 const answering = async (gateway: TestGateway): Promise<number> => {
   const answer = await gateway.ask<Any>('user', `{ predict(model: "iris", inputs: [${flower}]) { version } }`);
