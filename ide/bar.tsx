@@ -36,7 +36,7 @@ function Account({ sessions, identity }: { sessions: Sessions; identity: Identit
     return (
       <>
         {identity.notice !== null && <span className="bar-notice" role="status">{identity.notice}</span>}
-        <button type="button" className="graphiql-button bar-button" onClick={() => setOpen(true)}>
+        <button type="button" className="bar-button" onClick={() => setOpen(true)}>
           Sign in
         </button>
         {isOpen && <SignInDialog sessions={sessions} onClose={() => setOpen(false)} />}
@@ -49,6 +49,7 @@ function Account({ sessions, identity }: { sessions: Sessions; identity: Identit
       <DropdownMenu.Button className="bar-account" aria-label={`Signed in as ${email}, ${role}`}>
         <span className="bar-email">{email}</span> <span className="bar-role">{role}</span>
         {identity.kind === 'apiKey' && <span className="bar-role">API key</span>}
+        <span aria-hidden>▾</span>
       </DropdownMenu.Button>
       <DropdownMenu.Content align="end">
         <DropdownMenu.Item onSelect={() => void sessions.signOut()}>{identity.kind === 'apiKey' ? 'Forget the API key' : 'Sign out'}</DropdownMenu.Item>

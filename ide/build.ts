@@ -23,7 +23,7 @@ const workers = {
 const common = {
   bundle: true,
   minify: true,
-  target: ['chrome120', 'firefox120', 'safari17'],
+  target: ['chrome123', 'firefox121', 'safari17.5'],
   define: { 'process.env.NODE_ENV': '"production"' },
   absWorkingDir: projectDir,
   outdir: outputDir,
@@ -33,8 +33,8 @@ const common = {
 /** GraphiQL's own sheet holds the styles of Monaco; bundled again from Monaco's modules they would be there twice. */
 const stylesOfMonaco: Plugin = {
   name: 'styles-of-monaco',
-  setup({ onLoad }) {
-    onLoad({ filter: /monaco-editor[\\/].*\.css$/ }, () => ({ contents: '', loader: 'empty' }));
+  setup(bundle) {
+    bundle.onLoad({ filter: /monaco-editor[\\/].*\.css$/ }, () => ({ contents: '', loader: 'empty' }));
   },
 };
 

@@ -1,7 +1,7 @@
 import { DropdownMenu, useGraphiQL, useGraphiQLActions } from '@graphiql/react';
 import { Kind, parse } from 'graphql';
 import { useEffect, useMemo, useState } from 'react';
-import { generalExamples, modelExamples, modelsQuery, subscriptionExamples, type Example, type ExampleModel } from './examples.js';
+import { generalExamples, modelExamples, modelsQuery, subscriptionExamples, welcome, type Example, type ExampleModel } from './examples.js';
 import { ask } from './gateway.js';
 import { identityKey, type Identity, type Sessions } from './session.js';
 
@@ -15,7 +15,7 @@ export function ExamplesMenu({ sessions, identity }: { sessions: Sessions; ident
       schema
         ? [
             { title: 'Predictions', examples: modelExamples(schema, models) },
-            { title: 'The company', examples: generalExamples(schema) },
+            { title: 'General', examples: generalExamples(schema) },
             { title: 'Subscriptions', examples: subscriptionExamples(schema) },
           ].filter(({ examples }) => examples.length > 0)
         : [],
@@ -57,7 +57,7 @@ function useModels(sessions: Sessions, identity: Identity, schema: unknown): Exa
       const { models: loaded } = await ask<{ models: ExampleModel[] }>(modelsQuery, {}, await sessions.headers());
       return loaded;
     };
-    load()
+    void load()
       .catch(() => [])
       .then((loaded) => {
         if (isCurrent) setModels(loaded);
@@ -69,20 +69,20 @@ function useModels(sessions: Sessions, identity: Identity, schema: unknown): Exa
   return models;
 }
 
-/** Puts an example into the editor, in a tab of its own unless the present one is empty. */
+/** Puts an example into the editor, in a tab of its own unless there is nothing of the user's in the present one. */
 function useOpen(): (example: Example) => void {
-  const { addTab, setOperationFacts } = useGraphiQLActions();
+  const actions = useGraphiQLActions();
   const { queryEditor, variableEditor, hasText } = useGraphiQL((state) => ({
     queryEditor: state.queryEditor,
     variableEditor: state.variableEditor,
-    hasText: (state.tabs[state.activeTabIndex]?.query ?? '').trim() !== '',
+    hasText: !['', welcome.trim()].includes((state.tabs[state.activeTabIndex]?.query ?? '').trim()),
   }));
   return ({ query, variables }) => {
-    if (hasText) addTab();
+    if (hasText) actions.addTab();
     variableEditor?.setValue(variables);
     queryEditor?.setValue(query);
     // GraphiQL looks at the text a moment later; until then it would run the operation that was there before.
-    setOperationFacts(factsOf(query));
+    actions.setOperationFacts(factsOf(query));
     queryEditor?.focus();
   };
 }

@@ -35,6 +35,19 @@ export interface ExampleModel {
 /** What examples of models are made from, beside the schema. */
 export const modelsQuery = '{ models { name title current { inputs { name type shape minimum maximum values } } } }';
 
+/** What stands in the editor at first. */
+export const welcome = `# Sign in, then pick an example,
+# or write an operation of your own.
+# Ctrl-Enter runs it.
+
+query Me {
+  me {
+    email
+    role
+  }
+}
+`;
+
 /** A row of more values than this goes into the variables, so that the operation stays readable. */
 const maxInlineValues = 100;
 /** A row of more than this is no example that anybody reads. */

@@ -1,22 +1,12 @@
 import { GraphiQL } from 'graphiql';
 import { useMemo, useSyncExternalStore } from 'react';
 import { Bar } from './bar.js';
+import { welcome } from './examples.js';
 import { createFetcher } from './fetcher.js';
 import { SentHeaders } from './sent-headers.js';
 import { identityKey, Sessions } from './session.js';
 
 const sessions = new Sessions();
-
-const welcome = `# Sign in above, pick an example, or write an operation of your own.
-# Ctrl-Enter runs it, Ctrl-Space completes what you type.
-
-query Me {
-  me {
-    email
-    role
-  }
-}
-`;
 
 /** GraphiQL for this gateway, with sign-in and examples. */
 export function Ide() {

@@ -1,4 +1,4 @@
-import { Button, Dialog } from '@graphiql/react';
+import { Dialog } from '@graphiql/react';
 import { useId, useState, type ReactNode, type SubmitEvent } from 'react';
 import type { Sessions } from './session.js';
 
@@ -11,9 +11,7 @@ export function SignInDialog({ sessions, onClose }: { sessions: Sessions; onClos
         <Dialog.Title className="graphiql-dialog-title">Sign in</Dialog.Title>
         <Dialog.Close />
       </div>
-      <Dialog.Description className="dialog-hint">
-        Operations are then sent for you. This tab forgets it when it is closed.
-      </Dialog.Description>
+      <Dialog.Description className="dialog-hint">Operations are then sent in your name. Closing this tab forgets it.</Dialog.Description>
       {way === 'password' ? (
         <CredentialForm action="Sign in" submit={(read) => sessions.signIn(read('email').trim(), read('password'))} onDone={onClose}>
           <Field name="email" label="E-mail address" type="email" autoComplete="username" />
@@ -45,7 +43,7 @@ function CredentialForm({ action, submit, onDone, children }: CredentialFormProp
     event.preventDefault();
     const form = new FormData(event.currentTarget);
     setBusy(true);
-    submit((field) => String(form.get(field))).then(onDone, (error: unknown) => {
+    submit((field) => textOf(form.get(field))).then(onDone, (error: unknown) => {
       setProblem(error instanceof TypeError ? 'The gateway does not answer.' : error instanceof Error ? error.message : String(error));
       setBusy(false);
     });
@@ -58,9 +56,9 @@ function CredentialForm({ action, submit, onDone, children }: CredentialFormProp
           {problem}
         </p>
       )}
-      <Button type="submit" className="dialog-action" disabled={isBusy}>
+      <button type="submit" className="dialog-action" disabled={isBusy}>
         {action}
-      </Button>
+      </button>
     </form>
   );
 }
@@ -74,3 +72,5 @@ function Field({ name, label, type, autoComplete }: { name: string; label: strin
     </div>
   );
 }
+
+const textOf = (value: FormDataEntryValue | null): string => (typeof value === 'string' ? value : '');

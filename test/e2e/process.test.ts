@@ -115,7 +115,7 @@ describe('a gateway with a database of its own', () => {
     const token = await signIn(url);
     await stop(first);
     expect(first.stdout()).toBe(
-      `Auspex is ready at ${url} | demo accounts admin@example.com, manager@example.com, user@example.com, password auspex-demo-2026 | data in ${dataDir}\n`,
+      `Auspex is ready at ${url} | GraphiQL at ${url.replace('/graphql', '/graphiql')} | demo accounts admin@example.com, manager@example.com, user@example.com, password auspex-demo-2026 | data in ${dataDir}\n`,
     );
 
     const second = start({ DATA_DIR: dataDir });
@@ -218,7 +218,7 @@ describe('a gateway with a database that it was given', () => {
     await writeFile(path.join(cwd, '.env'), `# for this test\nDATABASE_URL="${await emptyDatabase()}"\nMAX_ROOT_FIELDS=1\nDATA_DIR=${dataDir}\nPORT=not-this-one\n`);
     const running = start({}, cwd);
     const url = await running.ready();
-    expect(running.stdout()).toBe(`Auspex is ready at ${url} | data in ${dataDir}\n`);
+    expect(running.stdout()).toBe(`Auspex is ready at ${url} | GraphiQL at ${url.replace('/graphql', '/graphiql')} | data in ${dataDir}\n`);
     await expect(ask(url, '{ __typename a: __typename }')).rejects.toThrow('QUERY_TOO_LARGE');
     await stop(running);
   }, 60_000);
