@@ -24,6 +24,8 @@ const flags = [
 ];
 
 const startTimeoutMs = 60_000;
+/** Below jest's own, so that a failure tells what was waited for. */
+const waitTimeoutMs = 20_000;
 
 /** A page in a browser profile of its own, and what was seen of it. */
 export interface TestPage {
@@ -80,6 +82,7 @@ export const launchChromium = (executablePath: string): Promise<Browser> =>
   chromium.launch({ executablePath, headless: true, args: flags, timeout: startTimeoutMs });
 
 async function watched(context: BrowserContext): Promise<TestPage> {
+  context.setDefaultTimeout(waitTimeoutMs);
   const page = await context.newPage();
   const requests: string[] = [];
   const errors: string[] = [];
