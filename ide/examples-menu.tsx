@@ -1,8 +1,9 @@
 import { DropdownMenu, useGraphiQL, useGraphiQLActions } from '@graphiql/react';
 import { Kind, parse } from 'graphql';
 import { useEffect, useMemo, useState } from 'react';
-import { generalExamples, modelExamples, modelsQuery, subscriptionExamples, welcome, type Example, type ExampleModel } from './examples.js';
+import { generalExamples, modelExamples, subscriptionExamples, welcome, type Example, type ExampleModel } from './examples.js';
 import { ask } from './gateway.js';
+import { modelsQuery } from './operations.js';
 import { identityKey, type Identity, type Sessions } from './session.js';
 
 /** Operations that run as they are: general ones, and one for each model. */
@@ -14,7 +15,7 @@ export function ExamplesMenu({ sessions, identity }: { sessions: Sessions; ident
     () =>
       schema
         ? [
-            { title: 'Predictions', examples: modelExamples(schema, models) },
+            { title: 'Predictions', examples: modelExamples(schema, models ?? []) },
             { title: 'General', examples: generalExamples(schema) },
             { title: 'Subscriptions', examples: subscriptionExamples(schema) },
           ].filter(({ examples }) => examples.length > 0)
@@ -28,7 +29,7 @@ export function ExamplesMenu({ sessions, identity }: { sessions: Sessions; ident
         Examples <span aria-hidden>▾</span>
       </DropdownMenu.Button>
       <DropdownMenu.Content align="start" className="menu">
-        {models.length === 0 && <p className="menu-hint">{identity.kind === 'nobody' ? 'Sign in for an example of each model.' : 'You may not ask models.'}</p>}
+        {models?.length === 0 && <p className="menu-hint">{identity.kind === 'nobody' ? 'Sign in for an example of each model.' : 'You may not ask models.'}</p>}
         {groups.map(({ title, examples }) => (
           <div key={title} role="group" aria-label={title}>
             <div className="menu-title" aria-hidden>
@@ -46,9 +47,9 @@ export function ExamplesMenu({ sessions, identity }: { sessions: Sessions; ident
   );
 }
 
-/** The models that who is signed in may ask; asked for again when the schema changes, as it does with the models. */
-function useModels(sessions: Sessions, identity: Identity, schema: unknown): ExampleModel[] {
-  const [models, setModels] = useState<ExampleModel[]>([]);
+/** The models that who is signed in may ask, and null until they are known; asked for again when the schema changes, as it does with the models. */
+function useModels(sessions: Sessions, identity: Identity, schema: unknown): ExampleModel[] | null {
+  const [models, setModels] = useState<ExampleModel[] | null>(null);
   const key = identityKey(identity);
   useEffect(() => {
     let isCurrent = true;

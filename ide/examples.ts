@@ -32,9 +32,6 @@ export interface ExampleModel {
   current: { inputs: ModelInput[] };
 }
 
-/** What examples of models are made from, beside the schema. */
-export const modelsQuery = '{ models { name title current { inputs { name type shape minimum maximum values } } } }';
-
 /** What stands in the editor at first. */
 export const welcome = `# Sign in, then pick an example,
 # or write an operation of your own.

@@ -30,7 +30,8 @@ export async function ask<Data>(query: string, variables: Record<string, unknown
     headers: { 'content-type': 'application/json', ...clientHeaders, ...headers },
     body: JSON.stringify({ query, variables }),
   });
-  const { data, errors } = (await response.json()) as Answer<Data>;
+  // What stands in front of the gateway may answer for it, and in HTML.
+  const { data, errors } = (await response.json().catch(() => ({}))) as Answer<Data>;
   const [error] = errors ?? [];
   if (error || !data) throw new Refusal(error?.message ?? `The gateway answered ${response.status} without data.`, error?.extensions?.code ?? 'UNKNOWN');
   return data;

@@ -11,7 +11,7 @@ export function SentHeaders({ identity }: { identity: Identity }) {
   const headers = [...Object.entries(clientHeaders), ...credentials.map(([name, value]) => [name, isShown ? value : shortened(value)] as const)];
   return (
     <details className="sent">
-      <summary>{headers.length === 1 ? '1 header is' : `${headers.length} headers are`} sent with each operation</summary>
+      <summary>Headers sent with each operation: {headers.length}</summary>
       <dl>
         {headers.map(([name, value]) => (
           <div key={name}>

@@ -1,4 +1,5 @@
 import { ask, Refusal } from './gateway.js';
+import { refreshMutation, signInMutation, signOutMutation, whoseKeyQuery } from './operations.js';
 
 /** Whom the operations are sent for. */
 export type Identity =
@@ -27,8 +28,6 @@ const refreshAheadMs = 60_000;
 /** A token with less than this left may expire on the way. */
 const travelMs = 5_000;
 
-const sessionFields = 'accessToken accessTokenExpiresAt refreshToken user { email role }';
-
 /** Who is signed in, and the headers that say so; the access token is exchanged before it expires. */
 export class Sessions {
   #identity: Identity = stored();
@@ -50,13 +49,13 @@ export class Sessions {
 
   /** @throws Refusal where address and password do not match, or were tried too often */
   async signIn(email: string, password: string): Promise<void> {
-    const { login } = await ask<{ login: SessionAnswer }>(`mutation SignIn($input: LoginInput!) { login(input: $input) { ${sessionFields} } }`, { input: { email, password } }, {});
+    const { login } = await ask<{ login: SessionAnswer }>(signInMutation, { input: { email, password } }, {});
     this.#become(userOf(login));
   }
 
   /** @throws Refusal where the key is not good */
   async takeApiKey(apiKey: string): Promise<void> {
-    const { me } = await ask<{ me: Person }>('query WhoseKey { me { email role } }', {}, { 'x-api-key': apiKey });
+    const { me } = await ask<{ me: Person }>(whoseKeyQuery, {}, { 'x-api-key': apiKey });
     this.#become({ kind: 'apiKey', person: me, apiKey });
   }
 
@@ -66,7 +65,7 @@ export class Sessions {
     const isSession = this.#identity.kind === 'user';
     this.#become({ kind: 'nobody', notice: null });
     // One that has expired is over anyway; the page has forgotten it in any case.
-    if (isSession) await ask('mutation SignOut { logout }', {}, headers).catch(() => null);
+    if (isSession) await ask(signOutMutation, {}, headers).catch(() => null);
   }
 
   /** The headers for an operation that is sent now. */
@@ -98,8 +97,7 @@ export class Sessions {
   async #exchange(): Promise<void> {
     const before = this.#identity;
     if (before.kind !== 'user') return;
-    const mutation = `mutation Refresh($refreshToken: String!) { refreshSession(refreshToken: $refreshToken) { ${sessionFields} } }`;
-    const after = await ask<{ refreshSession: SessionAnswer }>(mutation, { refreshToken: before.tokens.refreshToken }, {}).then(
+    const after = await ask<{ refreshSession: SessionAnswer }>(refreshMutation, { refreshToken: before.tokens.refreshToken }, {}).then(
       ({ refreshSession }) => userOf(refreshSession),
       // A gateway that does not answer may do so at the next operation; one that refuses has ended the session.
       (error: unknown) => (error instanceof Refusal && error.code === 'UNAUTHENTICATED' ? ended : null),

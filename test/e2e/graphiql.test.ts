@@ -89,10 +89,10 @@ describeInBrowser('GraphiQL', (open: OpenPage) => {
   });
 
   it('shows the headers that it sends, and the secret among them only when asked', async () => {
-    await page.getByText('1 header is sent with each operation').click();
+    await page.getByText('Headers sent with each operation: 1').click();
     await signIn(page, 'manager@example.com');
     const list = page.locator('.sent dl');
-    await page.getByText('2 headers are sent with each operation').waitFor();
+    await page.getByText('Headers sent with each operation: 2').waitFor();
     expect(await list.textContent()).toMatch(/^apollographql-client-name\s*graphiqlauthorizationBearer \S{12}…$/);
     await page.getByRole('button', { name: 'Show secrets' }).click();
     expect(await list.textContent()).toMatch(/Bearer [\w-]+\.[\w-]+\.[\w-]+$/);
@@ -210,7 +210,7 @@ async function pickExample(page: Page, title: string): Promise<void> {
 
 /** Runs what the editor holds; answers the request that it made. */
 async function run(page: Page): Promise<Request> {
-  const sent = page.waitForRequest((request) => request.method() === 'POST' && !/IntrospectionQuery|refreshSession|\{ models \{ name title current/.test(request.postData() ?? ''));
+  const sent = page.waitForRequest((request) => request.method() === 'POST' && !/IntrospectionQuery|RefreshSession|ModelsForExamples/.test(request.postData() ?? ''));
   await page.getByRole('button', { name: /Execute query/ }).click();
   return sent;
 }
