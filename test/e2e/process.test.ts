@@ -153,6 +153,16 @@ describe('a gateway with a database of its own', () => {
     expect(started.stderr()).toBe('');
   });
 
+  it('gets ready while Node watches its files, as in npm run dev', async () => {
+    const watched = startProgram('main.js', { env: { HOST: '127.0.0.1', PORT: '0', DATA_DIR: dataDir }, cwd: folder, nodeArgs: ['--watch'] });
+    processes.push(watched);
+    const url = await watched.ready();
+    const { predict } = await ask(url, '{ predict(model: "iris", inputs: [{ petal_length: 4.8, petal_width: 1.6 }]) { output } }', { token: await signIn(url) });
+    expect(predict).toHaveLength(1);
+    watched.signal('SIGTERM');
+    await watched.ended;
+  }, 60_000);
+
   it('leaves no database process behind where its port is taken', async () => {
     const squatter = createServer().listen(0, '127.0.0.1');
     await once(squatter, 'listening');

@@ -1,16 +1,19 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { buildClientSchema, getIntrospectionQuery, type IntrospectionQuery } from 'graphql';
 import { once } from 'node:events';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { request, type IncomingMessage } from 'node:http';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
-import { generalExamples, modelExamples, type ExampleModel } from '../../ide/examples.js';
+import { generalExamples, modelExamples, type Example, type ExampleModel } from '../../ide/examples.js';
 import { modelsQuery } from '../../ide/operations.js';
 import { addGraphiqlRoutes } from '../../src/http/graphiql.js';
 import { createHttpServer } from '../../src/http/server.js';
 import { createLogger } from '../../src/shared/logger.js';
 import { startGateway, type TestGateway } from '../kit/gateway.js';
-import { buildIde } from '../kit/process.js';
+import { buildIde, projectDir } from '../kit/process.js';
 
 const sandbox = 'https://studio.apollographql.com';
 const secret = 'vB7pXq2RtYw9ZkLm4NcHsJ8dFgT6aEuQ1o';
@@ -23,7 +26,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => Promise.all([gateway.close(), production.close()]));
 
-const get = (path: string, headers: Record<string, string> = {}, of: TestGateway = gateway): Promise<Response> => fetch(new URL(path, of.url), { headers, redirect: 'manual' });
+const get = (address: string, headers: Record<string, string> = {}, of: TestGateway = gateway): Promise<Response> => fetch(new URL(address, of.url), { headers, redirect: 'manual' });
 
 /** The files that the page names, by their addresses. */
 async function namedFiles(): Promise<string[]> {
@@ -64,8 +67,8 @@ describe('the page of GraphiQL', () => {
   });
 
   it('is not there in production', async () => {
-    for (const path of ['/graphiql', '/graphiql/', ...(await namedFiles())]) {
-      const response = await get(path, {}, production);
+    for (const address of ['/graphiql', '/graphiql/', ...(await namedFiles())]) {
+      const response = await get(address, {}, production);
       expect(response.status).toBe(404);
       expect(await response.text()).toContain('GraphQL is at /graphql.');
     }
@@ -90,8 +93,8 @@ describe('the page of GraphiQL', () => {
 
 describe('a file of GraphiQL', () => {
   it('may be kept for ever, since its name changes with it', async () => {
-    for (const path of await namedFiles()) {
-      const { status, headers } = await get(path);
+    for (const address of await namedFiles()) {
+      const { status, headers } = await get(address);
       expect([status, headers.get('cache-control')]).toEqual([200, 'public, max-age=31536000, immutable']);
       expect(headers.get('content-type')).toMatch(/^(text\/javascript|text\/css|image\/svg\+xml)/);
     }
@@ -99,29 +102,29 @@ describe('a file of GraphiQL', () => {
 
   it('comes compressed as the caller can read it', async () => {
     const [, , script = ''] = await namedFiles();
-    const { app } = await bytesOf(script, 'identity');
+    const { contents } = await bytesOf(script, 'identity');
     const brotli = await bytesOf(script, 'gzip, deflate, br');
     const gzip = await bytesOf(script, 'br;q=0, gzip');
     expect([brotli.encoding, gzip.encoding]).toEqual(['br', 'gzip']);
-    expect(brotli.app.equals(app)).toBe(true);
-    expect(gzip.app.equals(app)).toBe(true);
-    expect(brotli.length).toBeLessThan(app.length / 2);
+    expect(brotli.contents.equals(contents)).toBe(true);
+    expect(gzip.contents.equals(contents)).toBe(true);
+    expect(brotli.length).toBeLessThan(contents.length / 2);
   });
 
   it('is one of a fixed list: no other path is looked for', async () => {
-    for (const path of ['/graphiql/index.html', '/graphiql/built-from', '/graphiql/..%2f..%2fpackage.json', '/graphiql/%2e%2e/%2e%2e/package.json', '/graphiql/main.js']) {
-      expect((await get(path)).status).toBe(404);
+    for (const address of ['/graphiql/index.html', '/graphiql/built-from', '/graphiql/..%2f..%2fpackage.json', '/graphiql/%2e%2e/%2e%2e/package.json', '/graphiql/main.js']) {
+      expect((await get(address)).status).toBe(404);
     }
   });
 
   /** How long it is on the wire, and what it is once it is unpacked. */
-  async function bytesOf(path: string, accepted: string): Promise<{ encoding: string | null; length: number; app: Buffer }> {
+  async function bytesOf(address: string, accepted: string): Promise<{ encoding: string | null; length: number; contents: Buffer }> {
     // Unlike fetch, this does not unpack.
-    const [response] = (await once(request(new URL(path, gateway.url), { headers: { 'accept-encoding': accepted } }).end(), 'response')) as [IncomingMessage];
+    const [response] = (await once(request(new URL(address, gateway.url), { headers: { 'accept-encoding': accepted } }).end(), 'response')) as [IncomingMessage];
     const bytes = await buffer(response);
     const encoding = response.headers['content-encoding'] ?? null;
     expect(response.headers.vary).toBe('accept-encoding');
-    return { encoding, length: bytes.length, app: encoding === 'br' ? brotliDecompressSync(bytes) : encoding === 'gzip' ? gunzipSync(bytes) : bytes };
+    return { encoding, length: bytes.length, contents: encoding === 'br' ? brotliDecompressSync(bytes) : encoding === 'gzip' ? gunzipSync(bytes) : bytes };
   }
 });
 
@@ -140,18 +143,41 @@ describe('Apollo Sandbox', () => {
 
 describe('the examples', () => {
   it('run as they are, one for each model in the store', async () => {
-    const introspection = await gateway.ask<IntrospectionQuery>(null, getIntrospectionQuery());
+    const { models, modelsOwn, all } = await examplesOf(gateway);
+    expect(models.length).toBeGreaterThan(2);
+    expect(modelsOwn).toHaveLength(models.length);
+    expect(all).toHaveLength(models.length + 4);
+    for (const example of all) await expectToRun(gateway, example);
+  });
+
+  it('include one for a model that somebody adds', async () => {
+    const store = await mkdtemp(path.join(tmpdir(), 'auspex-added-'));
+    await cp(path.join(projectDir, 'model-store', 'iris'), path.join(store, 'garden-flower'), { recursive: true });
+    const manifest = path.join(store, 'garden-flower', 'model.yaml');
+    // Another title, and another limit.
+    const changed = (await readFile(manifest, 'utf8')).replace('Species of an iris', 'My flowers').replace('required: false\n    minimum: 2\n', 'required: false\n    minimum: -5\n');
+    await writeFile(manifest, changed);
+    const added = await startGateway({ MODEL_STORE: store });
+    const { modelsOwn } = await examplesOf(added);
+    expect(modelsOwn).toMatchObject([{ title: 'My flowers', query: expect.stringContaining('predictGardenFlower(') as unknown }]);
+    for (const example of modelsOwn) await expectToRun(added, example);
+    await added.close();
+    await rm(store, { recursive: true });
+  });
+
+  async function examplesOf(of: TestGateway): Promise<{ models: ExampleModel[]; modelsOwn: Example[]; all: Example[] }> {
+    const introspection = await of.ask<IntrospectionQuery>(null, getIntrospectionQuery());
     if (!introspection.data) throw new Error('the schema is not told');
     const schema = buildClientSchema(introspection.data);
-    const { data } = await gateway.ask<{ models: ExampleModel[] }>('user', modelsQuery);
+    const { data } = await of.ask<{ models: ExampleModel[] }>('user', modelsQuery);
     const models = data?.models ?? [];
-    const examples = [...modelExamples(schema, models), ...generalExamples(schema)];
-    expect(models.length).toBeGreaterThan(2);
-    expect(examples).toHaveLength(models.length + 4);
-    for (const { query, variables } of examples) {
-      const { errors, data: answered } = await gateway.ask('user', query, variables === '' ? {} : (JSON.parse(variables) as Record<string, unknown>));
-      expect({ query, errors }).toEqual({ query, errors: [] });
-      expect(Object.values(answered ?? {})).toEqual([expect.anything()]);
-    }
-  });
+    const modelsOwn = modelExamples(schema, models);
+    return { models, modelsOwn, all: [...modelsOwn, ...generalExamples(schema)] };
+  }
+
+  async function expectToRun(of: TestGateway, { query, variables }: Example): Promise<void> {
+    const { errors, data } = await of.ask('user', query, variables === '' ? {} : (JSON.parse(variables) as Record<string, unknown>));
+    expect({ query, errors }).toEqual({ query, errors: [] });
+    expect(Object.values(data ?? {})).toEqual([expect.anything()]);
+  }
 });

@@ -46,9 +46,9 @@ export async function reachableFolder(): Promise<string> {
  */
 export function startProgram(
   program: string,
-  { env, cwd, args = [], inShell = false }: { env: Record<string, string>; cwd: string; args?: string[]; inShell?: boolean },
+  { env, cwd, args = [], nodeArgs = [], inShell = false }: { env: Record<string, string>; cwd: string; args?: string[]; nodeArgs?: string[]; inShell?: boolean },
 ): TestProcess {
-  const command = [process.execPath, path.join(projectDir, 'dist', program), ...args];
+  const command = [process.execPath, ...nodeArgs, path.join(projectDir, 'dist', program), ...args];
   const [file = '', ...words] = inShell ? ['sh', '-c', '"$@"; exit $?', 'sh', ...command] : command;
   const child = spawn(file, words, { cwd, env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '';
