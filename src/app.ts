@@ -20,6 +20,7 @@ import { createApollo } from './graphql/apollo.js';
 import { Contexts } from './graphql/context.js';
 import type { Parts, SchemaExtension } from './graphql/domain.js';
 import { domainSchema, LiveSchema } from './graphql/schema.js';
+import { addGraphiqlRoutes, readIdeFiles } from './http/graphiql.js';
 import { addGraphqlRoute } from './http/graphql-route.js';
 import { addHealthRoutes, modelsHealth, type HealthCheck } from './http/health.js';
 import { addMetricsRoute, type MetricsSource } from './http/metrics.js';
@@ -33,6 +34,8 @@ import type { Logger } from './shared/logger.js';
 export interface App {
   /** Where GraphQL is. */
   url: string;
+  /** Where GraphiQL is; null where it is not served. */
+  graphiqlUrl: string | null;
   /** Where Prometheus reads; null where nothing is told. */
   metricsUrl: string | null;
   dataDir: string;
@@ -45,6 +48,10 @@ export interface App {
 /** The cache's size in memory; without Redis it must fit into the process. */
 const maxCacheBytes = 64 * 1024 * 1024;
 const healthDeadlineMs = 1_000;
+
+/** Where `npm run build` puts GraphiQL. */
+const ideDir = path.join(projectDir, 'dist', 'ide');
+const sandboxOrigin = 'https://studio.apollographql.com';
 
 /**
  * Opens every part once, in order, and listens.
@@ -71,6 +78,7 @@ export async function openApp(config: Config, log: Logger): Promise<App> {
       findByApiKey: (secret) => findViewerByApiKey(db, log, secret),
     });
     addGraphqlRoute(server, { apollo, contexts, documents: documents.gate });
+    if (config.hasGraphiql) addGraphiqlRoutes(server, { files: await readIdeFiles(ideDir), isSandboxAllowed: config.corsOrigins.includes(sandboxOrigin) });
     let isDraining = false;
     addHealthRoutes(server, healthCheck(db, cache, predictor), () => isDraining);
     if (config.metricsPort === undefined && !config.isProduction) addMetricsRoute(server, predictor);
@@ -81,6 +89,7 @@ export async function openApp(config: Config, log: Logger): Promise<App> {
     const urlOf = (at: number, route: string): string => `http://${urlHost(config.host)}:${at}${route}`;
     return {
       url: urlOf(port, '/graphql'),
+      graphiqlUrl: config.hasGraphiql ? urlOf(port, '/graphiql') : null,
       metricsUrl: metricsPort === null && config.isProduction ? null : urlOf(metricsPort ?? port, '/metrics'),
       dataDir,
       demo: config.hasDemoData ? demoAccounts : null,
@@ -124,7 +133,7 @@ async function listen(server: FastifyInstance, { host, port }: { host: string; p
 
 /** `/metrics` on a port of its own; answers the port. It can be read until everything else is closed. */
 async function openMetrics(host: string, port: number, source: MetricsSource, log: Logger, opened: AsyncDisposableStack): Promise<number> {
-  const server = createHttpServer({ maxBodyBytes: 1024, trustedProxies: 0, corsOrigins: [], log });
+  const server = createHttpServer({ maxBodyBytes: 1024, trustedProxies: 0, corsOrigins: [], hasGraphiql: false, log });
   addMetricsRoute(server, source);
   opened.defer(() => server.close());
   return listen(server, { host, port }, 'METRICS_PORT');

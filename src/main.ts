@@ -51,9 +51,10 @@ function stopWithParent(stop: () => void): void {
   }, 200).unref();
 }
 
-function readyLine({ url, dataDir, demo }: { url: string; dataDir: string; demo: { emails: readonly string[]; password: string } | null }): string {
+function readyLine({ url, graphiqlUrl, dataDir, demo }: { url: string; graphiqlUrl: string | null; dataDir: string; demo: { emails: readonly string[]; password: string } | null }): string {
   const accounts = demo ? ` | demo accounts ${demo.emails.join(', ')}, password ${demo.password}` : '';
-  return `Auspex is ready at ${url}${accounts} | data in ${dataDir}`;
+  const ide = graphiqlUrl === null ? '' : ` | GraphiQL at ${graphiqlUrl}`;
+  return `Auspex is ready at ${url}${ide}${accounts} | data in ${dataDir}`;
 }
 
 function fail(reason: string): never {

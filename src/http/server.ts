@@ -11,6 +11,8 @@ export interface HttpOptions {
   /** Proxies in front that each add an address to `X-Forwarded-For`. What a caller wrote there itself comes before theirs and is not believed. */
   trustedProxies: number;
   corsOrigins: string[];
+  /** Whether a caller who is lost is told of GraphiQL. */
+  hasGraphiql: boolean;
   log: Logger;
 }
 
@@ -21,7 +23,7 @@ const requestTimeoutMs = 30_000;
 const securityHeaders = { 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer', 'x-frame-options': 'DENY' };
 
 /** Fastify as the gateway uses it: request ids, bounded bodies, errors in GraphQL's form. Routes are added by the caller. */
-export function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigins, log }: HttpOptions): FastifyInstance {
+export function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigins, hasGraphiql, log }: HttpOptions): FastifyInstance {
   const refuse = (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
     if (error instanceof AppError) {
       // An unknown document may be known the next moment.
@@ -68,8 +70,9 @@ export function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigins, lo
     void server.register(cors, { origin: corsOrigins, methods: ['GET', 'POST'], exposedHeaders: ['x-request-id', 'retry-after'], maxAge: 86_400 });
   }
   server.setErrorHandler<FastifyError>(refuse);
+  const signpost = hasGraphiql ? 'GraphQL is at /graphql, GraphiQL at /graphiql.' : 'GraphQL is at /graphql.';
   server.setNotFoundHandler((request, reply) =>
-    reply.code(404).send({ errors: [{ message: `There is nothing at ${request.method} ${request.url.slice(0, 200)}; GraphQL is at /graphql.`, extensions: { code: 'NOT_FOUND' } }] }),
+    reply.code(404).send({ errors: [{ message: `There is nothing at ${request.method} ${request.url.slice(0, 200)}; ${signpost}`, extensions: { code: 'NOT_FOUND' } }] }),
   );
   return server;
 }

@@ -115,7 +115,7 @@ describe('a gateway with a database of its own', () => {
     const token = await signIn(url);
     await stop(first);
     expect(first.stdout()).toBe(
-      `Auspex is ready at ${url} | demo accounts admin@example.com, manager@example.com, user@example.com, password auspex-demo-2026 | data in ${dataDir}\n`,
+      `Auspex is ready at ${url} | GraphiQL at ${url.replace('/graphql', '/graphiql')} | demo accounts admin@example.com, manager@example.com, user@example.com, password auspex-demo-2026 | data in ${dataDir}\n`,
     );
 
     const second = start({ DATA_DIR: dataDir });
@@ -152,6 +152,16 @@ describe('a gateway with a database of its own', () => {
     await expect(fetch(url)).rejects.toThrow();
     expect(started.stderr()).toBe('');
   });
+
+  it('gets ready while Node watches its files, as in npm run dev', async () => {
+    const watched = startProgram('main.js', { env: { HOST: '127.0.0.1', PORT: '0', DATA_DIR: dataDir }, cwd: folder, nodeArgs: ['--watch'] });
+    processes.push(watched);
+    const url = await watched.ready();
+    const { predict } = await ask(url, '{ predict(model: "iris", inputs: [{ petal_length: 4.8, petal_width: 1.6 }]) { output } }', { token: await signIn(url) });
+    expect(predict).toHaveLength(1);
+    watched.signal('SIGTERM');
+    await watched.ended;
+  }, 60_000);
 
   it('leaves no database process behind where its port is taken', async () => {
     const squatter = createServer().listen(0, '127.0.0.1');
@@ -218,7 +228,7 @@ describe('a gateway with a database that it was given', () => {
     await writeFile(path.join(cwd, '.env'), `# for this test\nDATABASE_URL="${await emptyDatabase()}"\nMAX_ROOT_FIELDS=1\nDATA_DIR=${dataDir}\nPORT=not-this-one\n`);
     const running = start({}, cwd);
     const url = await running.ready();
-    expect(running.stdout()).toBe(`Auspex is ready at ${url} | data in ${dataDir}\n`);
+    expect(running.stdout()).toBe(`Auspex is ready at ${url} | GraphiQL at ${url.replace('/graphql', '/graphiql')} | data in ${dataDir}\n`);
     await expect(ask(url, '{ __typename a: __typename }')).rejects.toThrow('QUERY_TOO_LARGE');
     await stop(running);
   }, 60_000);

@@ -266,7 +266,7 @@ describe('an unknown path', () => {
   it('is answered with 404 in the form of GraphQL', async () => {
     const response = await fetch(at(gateway, '/admin?x=1'));
     expect(response.status).toBe(404);
-    expect(await response.json()).toEqual({ errors: [{ message: 'There is nothing at GET /admin?x=1; GraphQL is at /graphql.', extensions: { code: 'NOT_FOUND' } }] });
+    expect(await response.json()).toEqual({ errors: [{ message: 'There is nothing at GET /admin?x=1; GraphQL is at /graphql, GraphiQL at /graphiql.', extensions: { code: 'NOT_FOUND' } }] });
   });
 
   it('is answered like this for methods that GraphQL has no use for', async () => {

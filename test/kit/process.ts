@@ -27,6 +27,12 @@ export function buildProgram(): void {
   if (status !== 0) throw new Error(`The program does not compile:\n${stdout}`);
 }
 
+/** Bundles the IDE into dist/ide/, as `npm run build` does; does nothing where it is up to date. */
+export function buildIde(): void {
+  const { status, stderr } = spawnSync(process.execPath, [path.join('ide', 'build.ts')], { cwd: projectDir, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`The IDE cannot be bundled:\n${stderr}`);
+}
+
 /** A folder that also the user whom PostgreSQL runs as can reach. */
 export async function reachableFolder(): Promise<string> {
   const folder = await mkdtemp(path.join(tmpdir(), 'auspex-process-'));
@@ -40,9 +46,9 @@ export async function reachableFolder(): Promise<string> {
  */
 export function startProgram(
   program: string,
-  { env, cwd, args = [], inShell = false }: { env: Record<string, string>; cwd: string; args?: string[]; inShell?: boolean },
+  { env, cwd, args = [], nodeArgs = [], inShell = false }: { env: Record<string, string>; cwd: string; args?: string[]; nodeArgs?: string[]; inShell?: boolean },
 ): TestProcess {
-  const command = [process.execPath, path.join(projectDir, 'dist', program), ...args];
+  const command = [process.execPath, ...nodeArgs, path.join(projectDir, 'dist', program), ...args];
   const [file = '', ...words] = inShell ? ['sh', '-c', '"$@"; exit $?', 'sh', ...command] : command;
   const child = spawn(file, words, { cwd, env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '';

@@ -4,6 +4,11 @@ import { TimedOut } from '../../shared/errors.js';
 import { NativeGate } from './native-gate.js';
 import type { ThreadReply, ThreadRequest, ThreadValue } from './onnx-worker.js';
 
+/** Under `node --watch` Node tells over the same port which files the thread imports. */
+interface NodesOwnMessage {
+  'watch:import': string[];
+}
+
 /** A worker thread that is asked one thing at a time. It keeps the process alive only while an answer is waited for. */
 export class WorkerThread {
   /** When the thread has ended, which may be never: what is stuck in native code cannot be stopped. */
@@ -24,7 +29,8 @@ export class WorkerThread {
     // Flags of the process, such as a preload for telemetry, are not for this thread.
     const worker = new Worker(program, { name: 'onnx', execArgv: [], workerData: this.#gate.state });
     worker.unref();
-    worker.on('message', (reply: ThreadReply) => {
+    worker.on('message', (reply: ThreadReply | NodesOwnMessage) => {
+      if (!('kind' in reply)) return;
       if (reply.kind === 'done') this.#answered()?.resolve(reply.value);
       else this.#answered()?.reject(new Error(reply.message));
     });
