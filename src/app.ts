@@ -18,7 +18,8 @@ import { namingProblems } from './domains/prediction/typed-models/index.js';
 import { findViewerByApiKey } from './domains/user/user.queries.js';
 import { createApollo } from './graphql/apollo.js';
 import { Contexts } from './graphql/context.js';
-import type { Parts, SchemaExtension } from './graphql/domain.js';
+import type { LocalEntity, Parts, SchemaExtension } from './graphql/domain.js';
+import { ResponseCache } from './graphql/response-cache.js';
 import { domainSchema, LiveSchema } from './graphql/schema.js';
 import { addGraphqlRoute } from './http/graphql-route.js';
 import { addHealthRoutes, modelsHealth, type HealthCheck } from './http/health.js';
@@ -56,12 +57,13 @@ export async function openApp(config: Config, log: Logger): Promise<App> {
     const dataDir = dataDirOf(config);
     const [{ db, orm, databaseUrl }, { cache, predictor }] = await bothOrNeither(openData(config, dataDir, opened), openInference(config, log, opened));
     const tokens = new TokenSigner(config.jwtSecret ?? keptSecret(dataDir), config.accessTokenTtlSeconds);
-    const { resolvers, extensions } = await openDomains({ db, databaseUrl, predictor, tokens, log, throttle: new LoginThrottle(config.throttle), settings: config }, opened);
+    const { resolvers, extensions, localEntities } = await openDomains({ db, databaseUrl, predictor, tokens, log, throttle: new LoginThrottle(config.throttle), settings: config }, opened);
 
     const server = createHttpServer({ ...config, log });
     const schema = new LiveSchema(domains, resolvers, extensions, log);
     opened.defer(() => schema.close());
-    const apollo = createApollo({ ...config, schema, log, drain: fastifyApolloDrainPlugin(server) });
+    const responses = openResponses(config, localEntities, log, opened);
+    const apollo = createApollo({ ...config, schema, responses, log, drain: fastifyApolloDrainPlugin(server) });
     await apollo.start();
 
     const contexts = new Contexts(orm, db, log, {
@@ -178,18 +180,41 @@ async function openInference(config: Config, log: Logger, opened: AsyncDisposabl
   return { cache, predictor };
 }
 
-/** Opens the domains in their order; answers their parts of the schema. */
-async function openDomains(parts: Parts, opened: AsyncDisposableStack): Promise<{ resolvers: object[]; extensions: SchemaExtension[] }> {
+/** Answers that are kept, and forgotten when what they tell of changes. */
+function openResponses(config: Config, localEntities: readonly LocalEntity[], log: Logger, opened: AsyncDisposableStack): ResponseCache {
+  const { isOn, maxEntries } = config.responseCache;
+  const cache = isOn
+    ? openCache({ redisUrl: config.redisUrl, namespace: 'auspex:response', maxEntries, maxBytes: maxCacheBytes, deadlineMs: config.cacheDeadlineMs, logger: log })
+    : null;
+  if (cache) opened.defer(() => cache.close());
+  const responses = new ResponseCache({
+    cache,
+    // Where only trusted documents are executed, an ADMIN may read the schema and others may not: what one got is not for everyone.
+    introspection: { maxAge: 60, scope: config.documents.trusted === 'enforce' ? 'PRIVATE' : 'PUBLIC' },
+    localEntities: localEntities.map(({ type }) => type),
+  });
+  opened.defer(() => responses.close());
+  for (const { type, onChange } of localEntities) opened.defer(onChange(() => void responses.forget([type])));
+  return responses;
+}
+
+/** Opens the domains in their order; answers what each hands over. */
+async function openDomains(
+  parts: Parts,
+  opened: AsyncDisposableStack,
+): Promise<{ resolvers: object[]; extensions: SchemaExtension[]; localEntities: LocalEntity[] }> {
   const resolvers: object[] = [];
   const extensions: SchemaExtension[] = [];
+  const localEntities: LocalEntity[] = [];
   for (const domain of domains) {
     const open = domain.open(parts);
     if (open.close) opened.defer(() => open.close?.());
     await open.ready?.();
     resolvers.push(...open.resolvers);
     if (open.extension) extensions.push(open.extension);
+    if (open.localEntity) localEntities.push(open.localEntity);
   }
-  return { resolvers, extensions };
+  return { resolvers, extensions, localEntities };
 }
 
 function healthCheck(db: Database, cache: Cache, predictor: Predictor): HealthCheck {
