@@ -70,7 +70,7 @@ export async function openApp(config: Config, log: Logger): Promise<App> {
       verifyToken: (token) => tokens.verify(token),
       findByApiKey: (secret) => findViewerByApiKey(db, log, secret),
     });
-    addGraphqlRoute(server, { apollo, contexts, documents: openGate });
+    addGraphqlRoute(server, { apollo, contexts, documents: openGate, maxBatchedOperations: config.maxBatchedOperations });
     let isDraining = false;
     addHealthRoutes(server, healthCheck(db, cache, predictor), () => isDraining);
     if (config.metricsPort === undefined && !config.isProduction) addMetricsRoute(server, predictor);
