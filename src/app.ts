@@ -73,8 +73,9 @@ export async function openApp(config: Config, log: Logger): Promise<App> {
     addGraphqlRoute(server, { apollo, contexts, documents: openGate, maxBatchedOperations: config.maxBatchedOperations });
     let isDraining = false;
     addHealthRoutes(server, healthCheck(db, cache, predictor), () => isDraining);
-    if (config.metricsPort === undefined && !config.isProduction) addMetricsRoute(server, predictor);
-    const metricsPort = config.metricsPort === undefined ? null : await openMetrics(config.host, config.metricsPort, predictor, log, opened);
+    const measured: MetricsSource = { models: () => predictor.models(), problems: () => predictor.problems(), responses: () => responses.statistics };
+    if (config.metricsPort === undefined && !config.isProduction) addMetricsRoute(server, measured);
+    const metricsPort = config.metricsPort === undefined ? null : await openMetrics(config.host, config.metricsPort, measured, log, opened);
     opened.defer(() => apollo.stop());
     const port = await listen(server, config);
 

@@ -28,6 +28,8 @@ const securityHeaders = { 'x-content-type-options': 'nosniff', 'referrer-policy'
 /** Fastify as the gateway uses it: request ids, bounded bodies, errors in GraphQL's form. Routes are added by the caller. */
 export function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigins, log }: HttpOptions): FastifyInstance {
   const refuse = (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
+    // Some statuses, such as 404 and 414, may be kept unless this is said.
+    void reply.header('cache-control', 'no-store');
     if (error instanceof AppError) {
       void reply.code(error.httpStatus).send({ errors: [{ message: error.message, extensions: { ...error.extensions, requestId: request.id } }] });
       return;
@@ -70,7 +72,7 @@ export function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigins, lo
     done();
   });
   if (corsOrigins.length > 0) {
-    void server.register(cors, { origin: corsOrigins, methods: ['GET', 'POST'], exposedHeaders: ['x-request-id', 'retry-after'], maxAge: 86_400 });
+    void server.register(cors, { origin: corsOrigins, methods: ['GET', 'POST'], strictPreflight: false, exposedHeaders: ['x-request-id', 'retry-after'], maxAge: 86_400 });
   }
   addJsonBody(server);
   server.setErrorHandler<FastifyError>(refuse);
