@@ -195,7 +195,7 @@ function openResponses(config: Config, localEntities: readonly LocalEntity[], lo
     localEntities: localEntities.map(({ type }) => type),
   });
   opened.defer(() => responses.close());
-  for (const { type, onChange } of localEntities) opened.defer(onChange(() => void responses.forget([type])));
+  for (const entity of localEntities) opened.defer(entity.onChange(() => void responses.forget([entity.type])));
   return responses;
 }
 

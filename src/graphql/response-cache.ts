@@ -151,9 +151,9 @@ const sha256 = (text: string): string => createHash('sha256').update(text).diges
 
 /** One text for equal values, whatever the order of their keys; numbers that JSON does not have, such as 1e999, differ from null. */
 function canonical(value: unknown): string {
-  if (typeof value === 'number') return String(value);
+  if (typeof value === 'number' || value === undefined) return String(value);
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'undefined';
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   const entries = Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1));
   return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${canonical(item)}`).join(',')}}`;
 }

@@ -24,12 +24,9 @@ const allowed = 'GET, HEAD, POST';
 /** Queries and mutations over HTTP at `/graphql`: who is calling, which document it is, and then Apollo Server. */
 export function addGraphqlRoute(server: FastifyInstance, options: GraphqlRouteOptions): void {
   server.addHook('onRequest', (request, reply, done) => {
-    if (request.url.split('?', 1)[0] !== path) return done();
-    // Whatever is answered, be it by a refusal on the way; an answer that may be kept says so itself.
-    void reply.header('cache-control', 'no-store');
-    if (allowed.split(', ').includes(request.method)) return done();
-    void reply.header('allow', allowed);
-    return done(new MethodNotAllowed(request.method, allowed));
+    const isAllowed = request.url.split('?', 1)[0] !== path || allowed.split(', ').includes(request.method);
+    if (!isAllowed) void reply.header('allow', allowed);
+    done(isAllowed ? undefined : new MethodNotAllowed(request.method, allowed));
   });
   server.route({
     method: ['GET', 'HEAD', 'POST'],
@@ -88,10 +85,11 @@ function refusalText(error: unknown): string {
   return JSON.stringify({ errors: [{ message: error.message, extensions: error.extensions }] });
 }
 
-const sendBatch = (reply: FastifyReply, text: string): FastifyReply => reply.type('application/json; charset=utf-8').send(text);
+const sendBatch = (reply: FastifyReply, text: string): FastifyReply => reply.header('cache-control', 'no-store').type('application/json; charset=utf-8').send(text);
 
-/** The answer; or, where the caller has it already, only that it has not changed. */
+/** The answer; or, where the caller has it already, only that it has not changed. One that may be kept says so itself. */
 function send({ method, headers }: FastifyRequest, reply: FastifyReply, { status = 200, headers: answered, body }: HTTPGraphQLResponse): FastifyReply {
+  void reply.header('cache-control', 'no-store');
   for (const [name, value] of answered) void reply.header(name, name === 'vary' ? joined(reply.getHeader(name), value) : value);
   void reply.code(status);
   if (body.kind !== 'complete') return reply.send(Readable.from(body.asyncIterator));

@@ -145,9 +145,11 @@ function modelMetrics(source: MetricsSource): Registry {
   return registry;
 }
 
-function registerResponses(counter: (name: string, help: string, labelNames: string[], samples: () => Sample[]) => void, { responses }: MetricsSource): void {
-  if (!responses) return;
-  const one = (valueOf: (counted: ResponseCacheStatistics) => number) => (): Sample[] => [{ labels: {}, value: valueOf(responses()) }];
+function registerResponses(counter: (name: string, help: string, labelNames: string[], samples: () => Sample[]) => void, source: MetricsSource): void {
+  const one = (valueOf: (counted: ResponseCacheStatistics) => number) => (): Sample[] => {
+    const counted = source.responses?.();
+    return counted ? [{ labels: {}, value: valueOf(counted) }] : [];
+  };
   counter('auspex_response_cache_hits_total', 'Queries that were answered by an answer kept from before.', [], one((of) => of.hits));
   counter('auspex_response_cache_misses_total', 'Queries whose answer may be kept, and was not there.', [], one((of) => of.misses));
   counter('auspex_response_cache_invalidations_total', 'Mutations, and changes of models, that made kept answers old.', [], one((of) => of.invalidations));

@@ -187,7 +187,11 @@ class RedisCache implements Cache {
     const written = withTtl(entries, ttlMs);
     if (written.length === 0) return true;
     // MULTI and EXEC stand around the entries.
-    return (await this.#attempt(written.length + 2, () => this.#keyv.setMany(written))) !== undefined;
+    const arrived = await this.#attempt(written.length + 2, async () => {
+      await this.#keyv.setMany(written);
+      return true;
+    });
+    return arrived === true;
   }
 
   async claimMany(keys: readonly string[], ttlMs: number): Promise<boolean[]> {
