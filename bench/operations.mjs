@@ -28,7 +28,8 @@ const operations = {
 const dir = await mkdtemp(path.join(tmpdir(), 'auspex-bench-'));
 const postgres = await startEmbeddedPostgres({ dir, durable: false });
 const log = createLogger('silent');
-const environment = { HOST: '127.0.0.1', PORT: '0', DATABASE_URL: postgres.url, DATA_DIR: dir, DEMO_DATA: 'true' };
+// What is measured is the execution; answers that are kept are measured against it below.
+const environment = { HOST: '127.0.0.1', PORT: '0', DATABASE_URL: postgres.url, DATA_DIR: dir, DEMO_DATA: 'true', RESPONSE_CACHE: 'false' };
 const apps = {
   jit: await openApp(readConfig({ ...environment, EXECUTOR: 'jit' }), log),
   'graphql-js': await openApp(readConfig({ ...environment, EXECUTOR: 'graphql-js' }), log),
@@ -64,6 +65,27 @@ console.table(
 );
 console.log(`cached against fresh prediction, requests/s: ${(perSecond(results['cached prediction'].jit) / perSecond(results['fresh prediction'].jit)).toFixed(2)}`);
 
+const keeping = await openApp(readConfig({ ...environment, RESPONSE_CACHE: 'true' }), log);
+let turn = 0;
+const pages = {
+  executed: () => ({ url: apps['graphql-js'].url, bodies: [ask(page)] }),
+  kept: () => ({ url: keeping.url, bodies: [ask(page)] }),
+  // A variable that nobody declared changes the key of an answer and nothing else: each is looked up, executed and kept.
+  'kept in vain': () => ({ url: keeping.url, bodies: Array.from({ length: 20_000 }, () => ask(page, { turn: (turn += 1) })) }),
+};
+const measuredPages = {};
+for (let round = -1; round < rounds; round++) {
+  for (const [name, task] of Object.entries(pages)) {
+    const measured = await measure({ ...task(), token, connections, seconds });
+    if (round >= 0) (measuredPages[name] ??= []).push(measured);
+  }
+}
+for (const name of ['kept', 'kept in vain']) {
+  const ratio = (of) => (of(measuredPages[name]) / of(measuredPages.executed)).toFixed(2);
+  console.log(`employees page, ${name} against executed: ${ratio(perSecond)} times the requests/s, ${ratio(busyMs)} of the busy time`);
+}
+
+await keeping.close();
 await worker.terminate();
 for (const app of Object.values(apps)) await app.close();
 await postgres.stop();

@@ -18,7 +18,8 @@ import { namingProblems } from './domains/prediction/typed-models/index.js';
 import { findViewerByApiKey } from './domains/user/user.queries.js';
 import { createApollo } from './graphql/apollo.js';
 import { Contexts } from './graphql/context.js';
-import type { Parts, SchemaExtension } from './graphql/domain.js';
+import type { LocalEntity, Parts, SchemaExtension } from './graphql/domain.js';
+import { ResponseCache } from './graphql/response-cache.js';
 import { domainSchema, LiveSchema } from './graphql/schema.js';
 import { addGraphiqlRoutes, readIdeFiles } from './http/graphiql.js';
 import { addGraphqlRoute } from './http/graphql-route.js';
@@ -65,24 +66,26 @@ export async function openApp(config: Config, log: Logger): Promise<App> {
     const tokens = new TokenSigner(config.jwtSecret ?? keptSecret(dataDir), config.accessTokenTtlSeconds);
     const documents = await openDocuments({ ...config, settings: config.documents, dir: path.resolve(projectDir, config.documents.dir), log });
     opened.defer(() => documents.close());
-    const { resolvers, extensions } = await openDomains({ db, databaseUrl, predictor, documents, tokens, log, throttle: new LoginThrottle(config.throttle), settings: config }, opened);
+    const { resolvers, extensions, localEntities } = await openDomains({ db, databaseUrl, predictor, documents, tokens, log, throttle: new LoginThrottle(config.throttle), settings: config }, opened);
 
     const server = createHttpServer({ ...config, log });
     const schema = new LiveSchema(domains, resolvers, extensions, log);
     opened.defer(() => schema.close());
-    const apollo = createApollo({ ...config, schema, log, drain: fastifyApolloDrainPlugin(server) });
+    const responses = openResponses(config, localEntities, log, opened);
+    const apollo = createApollo({ ...config, schema, responses, log, drain: fastifyApolloDrainPlugin(server) });
     await apollo.start();
 
     const contexts = new Contexts(orm, db, log, {
       verifyToken: (token) => tokens.verify(token),
       findByApiKey: (secret) => findViewerByApiKey(db, log, secret),
     });
-    addGraphqlRoute(server, { apollo, contexts, documents: documents.gate });
+    addGraphqlRoute(server, { apollo, contexts, documents: documents.gate, maxBatchedOperations: config.maxBatchedOperations });
     if (config.hasGraphiql) addGraphiqlRoutes(server, { files: await readIdeFiles(ideDir), isSandboxAllowed: config.corsOrigins.includes(sandboxOrigin) });
     let isDraining = false;
     addHealthRoutes(server, healthCheck(db, cache, predictor), () => isDraining);
-    if (config.metricsPort === undefined && !config.isProduction) addMetricsRoute(server, predictor);
-    const metricsPort = config.metricsPort === undefined ? null : await openMetrics(config.host, config.metricsPort, predictor, log, opened);
+    const measured: MetricsSource = { models: () => predictor.models(), problems: () => predictor.problems(), responses: () => responses.statistics };
+    if (config.metricsPort === undefined && !config.isProduction) addMetricsRoute(server, measured);
+    const metricsPort = config.metricsPort === undefined ? null : await openMetrics(config.host, config.metricsPort, measured, log, opened);
     opened.defer(() => apollo.stop());
     const port = await listen(server, config);
 
@@ -189,18 +192,41 @@ async function openInference(config: Config, log: Logger, opened: AsyncDisposabl
   return { cache, predictor };
 }
 
-/** Opens the domains in their order; answers their parts of the schema. */
-async function openDomains(parts: Parts, opened: AsyncDisposableStack): Promise<{ resolvers: object[]; extensions: SchemaExtension[] }> {
+/** Answers that are kept, and forgotten when what they tell of changes. */
+function openResponses(config: Config, localEntities: readonly LocalEntity[], log: Logger, opened: AsyncDisposableStack): ResponseCache {
+  const { isOn, maxEntries } = config.responseCache;
+  const cache = isOn
+    ? openCache({ redisUrl: config.redisUrl, namespace: 'auspex:response', maxEntries, maxBytes: maxCacheBytes, deadlineMs: config.cacheDeadlineMs, logger: log })
+    : null;
+  if (cache) opened.defer(() => cache.close());
+  const responses = new ResponseCache({
+    cache,
+    // Where only trusted documents are executed, an ADMIN may read the schema and others may not: what one got is not for everyone.
+    introspection: { maxAge: 60, scope: config.documents.trusted === 'enforce' ? 'PRIVATE' : 'PUBLIC' },
+    localEntities: localEntities.map(({ type }) => type),
+  });
+  opened.defer(() => responses.close());
+  for (const entity of localEntities) opened.defer(entity.onChange(() => void responses.forget([entity.type])));
+  return responses;
+}
+
+/** Opens the domains in their order; answers what each hands over. */
+async function openDomains(
+  parts: Parts,
+  opened: AsyncDisposableStack,
+): Promise<{ resolvers: object[]; extensions: SchemaExtension[]; localEntities: LocalEntity[] }> {
   const resolvers: object[] = [];
   const extensions: SchemaExtension[] = [];
+  const localEntities: LocalEntity[] = [];
   for (const domain of domains) {
     const open = domain.open(parts);
     if (open.close) opened.defer(() => open.close?.());
     await open.ready?.();
     resolvers.push(...open.resolvers);
     if (open.extension) extensions.push(open.extension);
+    if (open.localEntity) localEntities.push(open.localEntity);
   }
-  return { resolvers, extensions };
+  return { resolvers, extensions, localEntities };
 }
 
 function healthCheck(db: Database, cache: Cache, predictor: Predictor): HealthCheck {

@@ -1,6 +1,7 @@
 import { ArgsType, Field, Int, ObjectType, type ClassType } from 'type-graphql';
 import type { Keyset, KeysetPage } from '../database/keyset.js';
 import { BadUserInput } from '../shared/errors.js';
+import { CacheHint } from './cache-hint.js';
 
 export const defaultPageSize = 20;
 export const maxPageSize = 100;
@@ -93,14 +94,17 @@ export function connectionType<Node extends { id: string }>(
     @Field({ description: 'Where this edge stands; for `after` and `before`.' })
     cursor!: string;
 
+    @CacheHint({ inheritMaxAge: true })
     @Field(() => nodeType, { description: `The ${name}.` })
     node!: Node;
   }
 
+  @CacheHint({ of: [name] })
   @ObjectType(`${name}Connection`, { description: `One page of a list of ${name}s.` })
   class NamedConnection implements Connection<Node> {
     readonly #of: PageOf<Node>;
 
+    @CacheHint({ inheritMaxAge: true })
     @Field(() => [nodeType], { simple: true, description: 'The page without its cursors.' })
     readonly nodes: Node[];
 
@@ -111,11 +115,13 @@ export function connectionType<Node extends { id: string }>(
       this.nodes = isPartial ? of.rows.slice(from, from + of.page.limit) : of.rows;
     }
 
+    @CacheHint({ inheritMaxAge: true })
     @Field(() => [Edge], { description: 'The page.' })
     get edges(): Edge[] {
       return this.nodes.map((node) => ({ cursor: this.#cursor(node), node }));
     }
 
+    @CacheHint({ inheritMaxAge: true })
     @Field(() => PageInfo, { description: 'Where the page stands.' })
     get pageInfo(): PageInfo {
       const { page, rows } = this.#of;

@@ -37,12 +37,22 @@ export interface Parts {
 export interface OpenDomain {
   /** One instance of each resolver class. */
   resolvers: object[];
+  /** An entity whose state this process holds, and other replicas each for themselves. */
+  localEntity?: LocalEntity;
   /** Its part of the schema that changes while the gateway serves. */
   extension?: SchemaExtension;
   /** Does what must be done before the first request; a failure keeps the gateway from starting. */
   ready?(): Promise<void>;
   /** Finishes what is under way, for a domain that works behind the response. */
   close?(): Promise<void>;
+}
+
+/** Answers that tell of it are kept for this process alone, until it changes. */
+export interface LocalEntity {
+  /** The name of its type. */
+  type: string;
+  /** Calls the listener after each change; answers how to stop that. */
+  onChange(listener: () => void): () => void;
 }
 
 /** Root fields that come, go and change while the gateway serves. */

@@ -1,19 +1,21 @@
-import type { ApolloServerPlugin } from '@apollo/server';
-import type { GraphQLError } from 'graphql';
+import type { ApolloServerPlugin, GraphQLRequest } from '@apollo/server';
+import type { GraphQLError, GraphQLFormattedError } from 'graphql';
 import { unwrapResolverError } from '@apollo/server/errors';
 import { AppError } from '../shared/errors.js';
 
 /**
  * Gives an answer that holds nothing but errors their HTTP status: 401 for a caller who must sign in, 429, 503.
- * An answer with any data in it stays 200, as GraphQL over HTTP has it.
+ * An answer with any data in it stays 200, as GraphQL over HTTP has it. So does, for callers who do not know
+ * `application/graphql-response+json`, one to an operation that cannot be executed: they take 400 for a broken transport.
  */
 export const httpStatus: ApolloServerPlugin = {
   requestDidStart: () =>
     Promise.resolve({
-      willSendResponse: ({ response, errors }) => {
+      willSendResponse: ({ request, response, errors }) => {
         if (response.body.kind !== 'single' || !errors?.length || hasAnswer(response.body.singleResult.data)) return Promise.resolve();
         const status = commonStatus(errors);
         if (status !== undefined && status !== 200) response.http.status = status;
+        if (response.http.status === 400 && !knowsGraphqlResponse(request) && isRequestError(response.body.singleResult.errors)) response.http.status = 200;
         const retryAfterSeconds = Math.max(0, ...errors.map((error) => Number(error.extensions.retryAfterSeconds ?? 0)));
         if (retryAfterSeconds > 0) response.http.headers.set('retry-after', String(Math.ceil(retryAfterSeconds)));
         return Promise.resolve();
@@ -22,6 +24,14 @@ export const httpStatus: ApolloServerPlugin = {
 };
 
 const hasAnswer = (data: Record<string, unknown> | null | undefined): boolean => Object.values(data ?? {}).some((value) => value !== null);
+
+/** The codes of well-formed requests whose operation cannot be executed. */
+const requestErrors: readonly unknown[] = ['GRAPHQL_PARSE_FAILED', 'GRAPHQL_VALIDATION_FAILED', 'OPERATION_RESOLUTION_FAILURE', 'BAD_USER_INPUT'];
+
+const isRequestError = (errors: readonly GraphQLFormattedError[] | undefined): boolean =>
+  errors?.every(({ extensions }) => requestErrors.includes(extensions?.code)) === true;
+
+const knowsGraphqlResponse = ({ http }: GraphQLRequest): boolean => http?.headers.get('accept')?.includes('application/graphql-response+json') === true;
 
 /** The status that all errors agree on. */
 function commonStatus(errors: readonly GraphQLError[]): number | undefined {

@@ -2,6 +2,7 @@ import { GraphQLBoolean, GraphQLObjectType, GraphQLSchema, isObjectType, type Gr
 import type { IMiddlewareTypeMap } from 'graphql-middleware';
 import type { KnownViewer, Role, Scope, Viewer } from '../auth/viewer.js';
 import { Forbidden, Unauthenticated, type AppError } from '../shared/errors.js';
+import type { CacheExtensions } from './cache-hint.js';
 import type { Context } from './context.js';
 import { allow, and, applyMiddleware, chain, or, rule, shield } from './shield.js';
 
@@ -88,7 +89,20 @@ export function guardSchema(schema: GraphQLSchema, permissions: readonly Permiss
     type,
     Object.fromEntries(Object.keys(fields).map((field) => [field, generated[type]?.[field] ?? unguarded(type, field)])),
   ]);
-  return applyMiddleware(schema, Object.fromEntries(ruled) as IMiddlewareTypeMap);
+  return marked(applyMiddleware(schema, Object.fromEntries(ruled) as IMiddlewareTypeMap), rules);
+}
+
+/** Notes on each field that not everyone gets that it is guarded: what reads the schema need not know the rules. */
+function marked(schema: GraphQLSchema, rules: Record<string, Record<string, Rule>>): GraphQLSchema {
+  for (const [typeName, fields] of Object.entries(rules)) {
+    const type = schema.getType(typeName);
+    if (!isObjectType(type)) continue;
+    for (const [name, fieldRule] of Object.entries(fields)) {
+      const field = type.getFields()[name];
+      if (field && (fieldRule as unknown) !== allow) field.extensions = { ...field.extensions, isGuarded: true } satisfies CacheExtensions;
+    }
+  }
+  return schema;
 }
 
 /** Puts one rule before root fields that are in no schema yet: what comes to a guarded schema while it is served. */
@@ -100,7 +114,12 @@ export function guardFields(fields: GraphQLFieldConfigMap<unknown, Context>, gua
   const query = new GraphQLObjectType({ name: 'Query', fields: Object.fromEntries(bare) as GraphQLFieldConfigMap<unknown, Context> });
   const rules = { Query: Object.fromEntries(entries.map(([name]) => [name, guard])) };
   const guarded = guardSchema(new GraphQLSchema({ query }), [rules]).getQueryType()?.getFields() ?? {};
-  return Object.fromEntries(entries.map(([name, field]) => [name, { ...field, resolve: guarded[name]?.resolve ?? unguarded('Query', name) }]));
+  return Object.fromEntries(
+    entries.map(([name, field]) => [
+      name,
+      { ...field, resolve: guarded[name]?.resolve ?? unguarded('Query', name), extensions: { ...field.extensions, ...guarded[name]?.extensions } },
+    ]),
+  );
 }
 
 function unguarded(type: string, field: string): never {

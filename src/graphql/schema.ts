@@ -2,13 +2,24 @@ import {
   assertValidSchema,
   GraphQLObjectType,
   GraphQLSchema,
+  isInterfaceType,
   isIntrospectionType,
+  isObjectType,
+  isSpecifiedDirective,
   isSpecifiedScalarType,
+  Kind,
+  parse,
+  printSchema,
   printType,
+  specifiedDirectives,
+  visit,
   type GraphQLFieldConfigMap,
+  type GraphQLNamedType,
 } from 'graphql';
 import { buildSchemaSync, type ClassType, type NonEmptyArray } from 'type-graphql';
 import type { Logger } from '../shared/logger.js';
+import { cacheControlDirective, printedHint } from './cache-hint.js';
+import { assertCacheHints } from './cache-policy.js';
 import type { Context } from './context.js';
 import type { Domain, SchemaExtension } from './domain.js';
 import { guardFields, guardSchema } from './permissions.js';
@@ -62,7 +73,7 @@ export class LiveSchema implements SchemaSource {
   }
 }
 
-/** The schema as text, as it is committed: types by name, so that a change shows where it is; fields in their own order. */
+/** The schema as text, as it is committed: directives, then types by name, so that a change shows where it is; fields in their own order. */
 export function printedSchema(domains: readonly Domain[], extensions: readonly SchemaExtension[] = []): string {
   const base = domainSchema(domains);
   const whole = extended(
@@ -72,7 +83,27 @@ export function printedSchema(domains: readonly Domain[], extensions: readonly S
   const types = Object.values(whole.getTypeMap());
   const own = types.filter((type) => !isIntrospectionType(type) && !isSpecifiedScalarType(type));
   own.sort((one, other) => (one.name < other.name ? -1 : 1));
-  return `${own.map((type) => printType(type)).join('\n\n')}\n`;
+  return `${[...printedDirectives(whole), ...own.map(printedType)].join('\n\n')}\n`;
+}
+
+function printedDirectives(schema: GraphQLSchema): string[] {
+  const directives = schema.getDirectives().filter((directive) => !isSpecifiedDirective(directive));
+  const printed = printSchema(new GraphQLSchema({ directives }));
+  return parse(printed).definitions.flatMap(({ kind, loc }) => (kind === Kind.DIRECTIVE_DEFINITION ? [printed.slice(loc?.start, loc?.end)] : []));
+}
+
+/** With the hints of its fields behind them, which graphql-js leaves out: it knows none that come from code. */
+function printedType(type: GraphQLNamedType): string {
+  const printed = printType(type);
+  if (!isObjectType(type) && !isInterfaceType(type)) return printed;
+  const hints: { at: number; hint: string }[] = [];
+  visit(parse(printed), {
+    FieldDefinition({ name, loc }) {
+      const field = type.getFields()[name.value];
+      if (field && loc) hints.push({ at: loc.end, hint: printedHint(field) });
+    },
+  });
+  return hints.reduceRight((text, { at, hint }) => text.slice(0, at) + hint + text.slice(at), printed);
 }
 
 /** The schema of the domains' resolvers alone, without rules. Without instances it cannot be asked, but has all names. */
@@ -83,6 +114,7 @@ export function domainSchema(domains: readonly Domain[], instances: readonly obj
   const resolvers: NonEmptyArray<ClassType> = [first, ...others];
   return buildSchemaSync({
     resolvers,
+    directives: [...specifiedDirectives, cacheControlDirective],
     container: {
       get(resolver: ClassType) {
         const instance = byClass.get(resolver);
@@ -107,6 +139,7 @@ function withExtensions(base: GraphQLSchema, extensions: readonly SchemaExtensio
   const schema = extended(base, added);
   // Otherwise the first operation would wait for it.
   assertValidSchema(schema);
+  assertCacheHints(schema);
   return schema;
 }
 

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { collectDefaultMetrics, Counter, Gauge, Registry, type Metric } from 'prom-client';
+import type { ResponseCacheStatistics } from '../graphql/response-cache.js';
 import type { ModelProblems } from './health.js';
 
 /** What is measured, read anew at each scrape. */
@@ -7,6 +8,8 @@ export interface MetricsSource {
   models(): readonly MeasuredModel[];
   /** What is wrong in the model store, with models that are not served at all. */
   problems(): readonly ModelProblems[];
+  /** Answers that were kept, and asked for again. */
+  responses?: () => ResponseCacheStatistics;
 }
 
 /** A model that is served. */
@@ -119,6 +122,7 @@ function modelMetrics(source: MetricsSource): Registry {
   counter('auspex_inference_cache_misses_total', 'Rows that the cache had no answer for.', perVersion, ofVersions((of) => of.cacheMisses));
   gauge('auspex_inference_pending_rows', 'Rows that wait for a run now, or are in one.', perVersion, ofVersions((of) => of.pending));
   registry.registerMetric(batchSizes(source));
+  if (source.responses) registerResponses(counter, source.responses);
 
   gauge('auspex_model_version_role', '1 for what a version is: current, canary or shadow.', [...perVersion, 'role'], () => source.models().flatMap(rolesOf));
   gauge('auspex_model_canary_percent', 'Callers out of a hundred that get the canary while it runs.', perVersion, ofCanaries((of) => of.percent));
@@ -139,6 +143,13 @@ function modelMetrics(source: MetricsSource): Registry {
     return [...all].map(([model, value]) => ({ labels: { model }, value }));
   });
   return registry;
+}
+
+function registerResponses(counter: (name: string, help: string, labelNames: string[], samples: () => Sample[]) => void, responses: () => ResponseCacheStatistics): void {
+  const one = (valueOf: (counted: ResponseCacheStatistics) => number) => (): Sample[] => [{ labels: {}, value: valueOf(responses()) }];
+  counter('auspex_response_cache_hits_total', 'Queries that were answered by an answer kept from before.', [], one((of) => of.hits));
+  counter('auspex_response_cache_misses_total', 'Queries whose answer may be kept, and was not there.', [], one((of) => of.misses));
+  counter('auspex_response_cache_invalidations_total', 'Mutations, and changes of models, that made kept answers old.', [], one((of) => of.invalidations));
 }
 
 function rolesOf({ name, current, canary, shadow }: MeasuredModel): Sample[] {

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import type { ServerResponse } from 'node:http';
+import { STATUS_CODES, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import cors from '@fastify/cors';
-import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, type ConnectionError } from 'fastify';
 import { AppError } from '../shared/errors.js';
 import type { Logger } from '../shared/logger.js';
+import { addJsonBody } from './json-body.js';
+import { BadRequest, HeadersTooLarge, UriTooLong } from './refusals.js';
 
 export interface HttpOptions {
   maxBodyBytes: number;
@@ -19,12 +21,17 @@ export interface HttpOptions {
 /** A request waits so long for its headers and body before the connection is closed. */
 const requestTimeoutMs = 30_000;
 
+/** Servers should read addresses of 8000 characters at the least (RFC 9110, 4.1); more is what bodies are for. */
+const maxUrlLength = 8192;
+
 /** Headers that harm nothing and cost nothing; the landing page brings its own content policy. */
 const securityHeaders = { 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer', 'x-frame-options': 'DENY' };
 
 /** Fastify as the gateway uses it: request ids, bounded bodies, errors in GraphQL's form. Routes are added by the caller. */
 export function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigins, hasGraphiql, log }: HttpOptions): FastifyInstance {
   const refuse = (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
+    // Some statuses, such as 404 and 414, may be kept unless this is said.
+    void reply.header('cache-control', 'no-store');
     if (error instanceof AppError) {
       // An unknown document may be known the next moment.
       void reply.code(error.httpStatus).header('cache-control', 'no-store').send({ errors: [{ message: error.message, extensions: { ...error.extensions, requestId: request.id } }] });
@@ -44,11 +51,12 @@ export function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigins, ha
     return503OnClosing: false,
     genReqId: ({ headers }) => sentRequestId(headers['x-request-id']) ?? randomUUID(),
     // A path that cannot be decoded fails before hooks and the error handler.
+    clientErrorHandler: refuseConnection,
     frameworkErrors: (error, request, reply) => refuse(error, request, reply.headers({ ...securityHeaders, 'x-request-id': request.id })),
   });
   server.addHook('onRequest', (request, reply, done) => {
     reply.headers(securityHeaders).header('x-request-id', request.id);
-    done();
+    done(request.url.length > maxUrlLength ? new UriTooLong(maxUrlLength) : undefined);
   });
   // A shutdown waits for open connections: what is under way closes its own, and those that browsers open in advance go.
   let isClosing = false;
@@ -67,8 +75,9 @@ export function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigins, ha
     done();
   });
   if (corsOrigins.length > 0) {
-    void server.register(cors, { origin: corsOrigins, methods: ['GET', 'POST'], exposedHeaders: ['x-request-id', 'retry-after'], maxAge: 86_400 });
+    void server.register(cors, { origin: corsOrigins, methods: ['GET', 'POST'], strictPreflight: false, exposedHeaders: ['x-request-id', 'retry-after'], maxAge: 86_400 });
   }
+  addJsonBody(server);
   server.setErrorHandler<FastifyError>(refuse);
   const signpost = hasGraphiql ? 'GraphQL is at /graphql, GraphiQL at /graphiql.' : 'GraphQL is at /graphql.';
   server.setNotFoundHandler((request, reply) =>
@@ -84,6 +93,25 @@ export function abortedWith(response: ServerResponse): AbortSignal {
     if (!response.writableEnded) abort.abort();
   });
   return abort.signal;
+}
+
+/** Answers what Node could not read as HTTP, and closes the connection: where the next request begins is not known. */
+function refuseConnection(error: ConnectionError, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return;
+  const { httpStatus, message, code } = refusalOf(error);
+  const body = JSON.stringify({ errors: [{ message, extensions: { code } }] });
+  const headers = { ...securityHeaders, 'content-type': 'application/json; charset=utf-8', 'content-length': Buffer.byteLength(body), connection: 'close' };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  if (socket.writable) socket.write(`HTTP/1.1 ${httpStatus} ${STATUS_CODES[httpStatus] ?? ''}\r\n${lines.join('\r\n')}\r\n\r\n${body}`);
+  socket.destroy(error);
+}
+
+function refusalOf({ code, rawPacket }: ConnectionError): { httpStatus: number; message: string; code: string } {
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return { httpStatus: 408, code: 'REQUEST_TIMEOUT', message: 'The request did not come to its end in time; send it again.' };
+  if (code !== 'HPE_HEADER_OVERFLOW') return new BadRequest('The request is no HTTP that can be read.');
+  const packet: unknown = rawPacket;
+  const firstLine = Buffer.isBuffer(packet) ? packet.indexOf('\r\n') : 0;
+  return firstLine === -1 || firstLine > maxUrlLength ? new UriTooLong(maxUrlLength) : new HeadersTooLarge();
 }
 
 /** A caller's own request id, if it is one that can be put into a log and a header. */

@@ -37,7 +37,7 @@ const claimMs = 1000;
 
 /** Answers that were given before, in a cache that may be shared with other processes. */
 export class PredictionCache {
-  readonly #writes = new Set<Promise<void>>();
+  readonly #writes = new Set<Promise<unknown>>();
 
   constructor(
     private readonly cache: Cache,

@@ -13,8 +13,11 @@ export interface Cache {
    * since anyone may have written to a shared Redis: check it before use.
    */
   getMany(keys: readonly string[]): Promise<unknown[]>;
-  /** Remembers JSON values for `ttlMs` milliseconds, at most 2000 a call; what does not fit or does not arrive is dropped. */
-  setMany(entries: readonly CacheEntry[], ttlMs: number): Promise<void>;
+  /**
+   * Remembers JSON values for `ttlMs` milliseconds, at most 2000 a call; what does not fit or does not arrive is dropped.
+   * Answers whether it surely arrived: what has not yet may still do so later.
+   */
+  setMany(entries: readonly CacheEntry[], ttlMs: number): Promise<boolean>;
   /** Whether other processes may read and write here as well. */
   readonly isShared: boolean;
   /**
@@ -83,9 +86,9 @@ class MemoryCache implements Cache {
     );
   }
 
-  setMany(entries: readonly CacheEntry[], ttlMs: number): Promise<void> {
+  setMany(entries: readonly CacheEntry[], ttlMs: number): Promise<boolean> {
     for (const { key, value } of entries.slice(0, maxEntriesPerWrite)) this.#texts.set(key, JSON.stringify(value), { ttl: ttlMs });
-    return Promise.resolve();
+    return Promise.resolve(true);
   }
 
   claimMany(keys: readonly string[]): Promise<boolean[]> {
@@ -180,10 +183,15 @@ class RedisCache implements Cache {
     return values ?? keys.map(() => undefined);
   }
 
-  async setMany(entries: readonly CacheEntry[], ttlMs: number): Promise<void> {
+  async setMany(entries: readonly CacheEntry[], ttlMs: number): Promise<boolean> {
     const written = withTtl(entries, ttlMs);
+    if (written.length === 0) return true;
     // MULTI and EXEC stand around the entries.
-    if (written.length > 0) await this.#attempt(written.length + 2, () => this.#keyv.setMany(written));
+    const arrived = await this.#attempt(written.length + 2, async () => {
+      await this.#keyv.setMany(written);
+      return true;
+    });
+    return arrived === true;
   }
 
   async claimMany(keys: readonly string[], ttlMs: number): Promise<boolean[]> {

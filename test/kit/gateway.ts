@@ -87,7 +87,7 @@ export async function startGateway(env: Record<string, string> = {}): Promise<Te
     async ask<Data>(asker: Asker, document: string, variables: Variables = {}, headers: Record<string, string> = {}): Promise<Answer<Data>> {
       const response = await fetch(app.url, {
         method: 'POST',
-        headers: { 'content-type': 'application/json', ...(await credentials(asker)), ...headers },
+        headers: { 'content-type': 'application/json', accept: 'application/graphql-response+json, application/json', ...(await credentials(asker)), ...headers },
         body: JSON.stringify({ query: document, variables }),
       });
       const body = (await response.json()) as { data?: Data | null; errors?: AnswerError[] };

@@ -3,6 +3,7 @@ import { GraphQLJSONObject } from 'graphql-scalars';
 import { Arg, Args, Ctx, FieldResolver, ID, Info, Mutation, Query, Resolver, Root } from 'type-graphql';
 import type { TrustedDocuments } from '../../documents/trusted-documents.js';
 import { ForwardPageArgs, readPage, type Connection } from '../../graphql/connection.js';
+import { Invalidates } from '../../graphql/cache-hint.js';
 import type { Context } from '../../graphql/context.js';
 import { encodeId } from '../../graphql/id.js';
 import { knownViewer } from '../../graphql/permissions.js';
@@ -45,6 +46,7 @@ export class DocumentReleaseResolver {
     return new DocumentReleaseConnection({ page, rows: await releasePage(db, page), count: () => countReleases(db) });
   }
 
+  @Invalidates()
   @Mutation(() => DocumentRelease, {
     description:
       'Publishes the documents that a version of a client is released with: they are trusted from now on, on every replica. A release never changes; ' +
@@ -65,6 +67,7 @@ export class DocumentReleaseResolver {
     return release;
   }
 
+  @Invalidates()
   @Mutation(() => Boolean, { description: 'Takes back a release that was published: its documents are trusted no more, unless another release has them. ADMIN only.' })
   async retireDocuments(@Arg('client', clientOption) client: string, @Arg('version', versionOption) version: string, @Ctx() { em }: Context): Promise<boolean> {
     await retire(em, { client, version });

@@ -1,5 +1,6 @@
 import type { GraphQLResolveInfo } from 'graphql';
 import { Args, Ctx, Extensions, FieldResolver, ID, Info, Int, Query, Resolver, Root } from 'type-graphql';
+import { CacheHint } from '../../graphql/cache-hint.js';
 import { ForwardPageArgs, readPage, type Connection } from '../../graphql/connection.js';
 import type { Context } from '../../graphql/context.js';
 import { encodeId } from '../../graphql/id.js';
@@ -13,6 +14,7 @@ import { EmployeeConnection, type DepartmentRow, type EmployeeRow } from './empl
 export class DepartmentResolver {
   @Query(() => [Department], { description: 'Every department, by name.' })
   @Extensions({ listSize: 50 })
+  @CacheHint({ maxAge: 60, scope: 'PRIVATE' })
   departments(@Ctx() { db }: Context): Promise<DepartmentRow[]> {
     return allDepartments(db);
   }
@@ -22,11 +24,13 @@ export class DepartmentResolver {
     return encodeId('department', department.id);
   }
 
+  @CacheHint({ maxAge: 10, of: ['Employee'] })
   @FieldResolver(() => Int, { description: 'How many employees belong to the department.' })
   headcount(@Root() department: DepartmentRow, @Ctx() context: Context): Promise<number> {
     return context.load(headcountOfDepartment).load(department.id);
   }
 
+  @CacheHint({ maxAge: 10 })
   @FieldResolver(() => EmployeeConnection, { description: 'The employees of the department, by name.' })
   async employees(
     @Root() department: DepartmentRow,

@@ -1,5 +1,6 @@
 import type { GraphQLResolveInfo } from 'graphql';
 import { Arg, Args, Ctx, FieldResolver, ID, Info, Mutation, Query, Resolver, Root } from 'type-graphql';
+import { CacheHint, Invalidates } from '../../graphql/cache-hint.js';
 import { ForwardPageArgs, PageArgs, readPage, type Connection } from '../../graphql/connection.js';
 import type { Context } from '../../graphql/context.js';
 import { decodeId, encodeId } from '../../graphql/id.js';
@@ -24,11 +25,13 @@ import {
 
 @Resolver(() => Employee)
 export class EmployeeResolver {
+  @CacheHint({ maxAge: 10, scope: 'PRIVATE' })
   @Query(() => Employee, { nullable: true, description: 'An employee by id; null if unknown.' })
   employee(@Arg('id', () => ID) id: string, @Ctx() context: Context): Promise<EmployeeRow | null> {
     return context.load(employeeById).load(decodeId('employee', id));
   }
 
+  @CacheHint({ maxAge: 10, scope: 'PRIVATE' })
   @Query(() => EmployeeConnection, { description: 'Employees: filtered, ordered (by name if nothing is said) and in pages.' })
   async employees(
     @Args(() => PageArgs) args: PageArgs,
@@ -46,11 +49,13 @@ export class EmployeeResolver {
     return new EmployeeConnection({ page, rows, count: () => countEmployees(db, filter ?? {}) });
   }
 
+  @Invalidates('Employee')
   @Mutation(() => Employee, { description: 'Hires someone. ADMIN only.' })
   createEmployee(@Arg('input', () => CreateEmployeeInput) input: CreateEmployeeInput, @Ctx() { em }: Context): Promise<Employee> {
     return hire(em, input);
   }
 
+  @Invalidates('Employee')
   @Mutation(() => Employee, {
     description:
       'Changes an employee. ADMIN: anyone. MANAGER: members of the own department and all direct and indirect reports, not the own record. ' +
@@ -69,6 +74,7 @@ export class EmployeeResolver {
     return changeEmployee(context.em, employee, input);
   }
 
+  @Invalidates('Employee', 'User')
   @Mutation(() => ID, { description: 'Removes an employee and answers its id. ADMIN only. CONFLICT while the employee manages others.' })
   async deleteEmployee(@Arg('id', () => ID) id: string, @Ctx() { em }: Context): Promise<string> {
     await dismiss(em, decodeId('employee', id));
@@ -80,17 +86,20 @@ export class EmployeeResolver {
     return encodeId('employee', employee.id);
   }
 
+  @CacheHint({ inheritMaxAge: true })
   @FieldResolver(() => Department, { description: 'The department that the employee belongs to.' })
   department(@Root() employee: EmployeeRow, @Ctx() context: Context): DepartmentRow | Promise<DepartmentRow | null> {
     return employee.department ?? context.load(departmentById).load(employee.departmentId);
   }
 
+  @CacheHint({ inheritMaxAge: true })
   @FieldResolver(() => Employee, { nullable: true, description: 'To whom the employee reports; null for the head of the company.' })
   manager(@Root() employee: EmployeeRow, @Ctx() context: Context): EmployeeRow | null | Promise<EmployeeRow | null> {
     if (employee.manager !== undefined) return employee.manager;
     return employee.managerId === null ? null : context.load(employeeById).load(employee.managerId);
   }
 
+  @CacheHint({ inheritMaxAge: true })
   @FieldResolver(() => EmployeeConnection, { description: 'Who reports directly to the employee, by name.' })
   async reports(
     @Root() employee: EmployeeRow,

@@ -27,6 +27,7 @@ export const predictionDomain: Domain = {
         new ModelDeploymentResolver(),
         new UserPredictionsResolver(history),
       ],
+      localEntity: { type: 'Model', onChange: (listener) => predictor.onChange(listener) },
       extension: typedModels(predictor, ask),
       ready: () => deployments.ready(),
       async close() {

@@ -1,4 +1,5 @@
 import { Arg, Ctx, Extensions, FieldResolver, Int, Mutation, Query, Resolver, Root } from 'type-graphql';
+import { CacheHint, Invalidates } from '../../graphql/cache-hint.js';
 import type { Context } from '../../graphql/context.js';
 import { knownViewer } from '../../graphql/permissions.js';
 import type { Model as ServedModel, Predictor } from '../../inference/predictor.js';
@@ -20,17 +21,20 @@ export class ModelResolver {
     readonly deployments: DeploymentWatcher,
   ) {}
 
+  @CacheHint({ maxAge: 10, scope: 'PRIVATE' })
   @Query(() => [Model], { description: 'Every model that can be asked, by name.' })
   @Extensions({ listSize: 20 })
   models(): Model[] {
     return this.predictor.models();
   }
 
+  @CacheHint({ maxAge: 10, scope: 'PRIVATE' })
   @Query(() => Model, { nullable: true, description: 'A model by name; null if unknown.' })
   model(@Arg('name', { description: "The name of the model's folder: car-price." }) name: string): Model | null {
     return this.predictor.model(name);
   }
 
+  @Invalidates('Model')
   @Mutation(() => Model, {
     description:
       'Makes a version the one that answers where none is asked for, on every replica and over restarts, whatever the manifest says. ADMIN only. ' +
@@ -46,6 +50,7 @@ export class ModelResolver {
     return this.#served(name);
   }
 
+  @Invalidates('Model')
   @Mutation(() => Model, {
     description:
       'Undoes the last promotion, on every replica: the version that answered before it answers again. Asked again, it goes one further back. ADMIN only.',

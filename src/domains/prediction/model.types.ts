@@ -1,5 +1,6 @@
 import { GraphQLJSONObject, GraphQLSafeInt } from 'graphql-scalars';
 import { Extensions, Field, Float, Int, ObjectType } from 'type-graphql';
+import { CacheHint } from '../../graphql/cache-hint.js';
 
 @ObjectType({ simpleResolvers: true, description: 'One input or output of a model.' })
 export class ModelField {
@@ -84,10 +85,12 @@ export class ModelVersion {
   @Field(() => Int, { description: 'The number of the version, 1 or more.' })
   version!: number;
 
+  @CacheHint({ inheritMaxAge: true })
   @Extensions({ listSize: 20 })
   @Field(() => [ModelField], { description: 'What a row for predict holds.' })
   inputs!: ModelField[];
 
+  @CacheHint({ inheritMaxAge: true })
   @Field(() => [ModelField], { description: 'What an answer holds.' })
   outputs!: ModelField[];
 
@@ -162,9 +165,11 @@ export class Model {
   @Field(() => String, { nullable: true, description: 'What the model predicts, and from what.' })
   description?: string | null;
 
+  @CacheHint({ inheritMaxAge: true })
   @Field(() => [ModelVersion], { description: 'The versions that can be asked, the lowest first.' })
   versions!: ModelVersion[];
 
+  @CacheHint({ inheritMaxAge: true })
   @Field(() => ModelVersion, { description: 'The version that answers when none is asked for.' })
   current!: ModelVersion;
 
@@ -180,6 +185,7 @@ export class Model {
   })
   shadow?: ModelShadow | null;
 
+  @CacheHint({ maxAge: 0 })
   @Extensions({ listSize: 20 })
   @Field(() => [String], {
     nullable: true,

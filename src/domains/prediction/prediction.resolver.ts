@@ -23,7 +23,7 @@ export class PredictionResolver {
     readonly history: PredictionHistory,
   ) {}
 
-  @Query(() => [Prediction], { description: 'One answer per input, in the order of the inputs. A pure question: it can be asked by GET and cached.' })
+  @Query(() => [Prediction], { description: 'One answer per input, in the order of the inputs. It can be asked by GET. Each answer is recorded, so that the response is not kept; what the model has computed is.' })
   @Extensions({ listSize: { lengthOf: 'inputs' } })
   predict(
     @Arg('model', { description: 'The name of the model.' }) model: string,

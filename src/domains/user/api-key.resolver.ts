@@ -1,5 +1,6 @@
 import { GraphQLDateTime } from 'graphql-scalars';
 import { Arg, Ctx, Extensions, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
+import { Invalidates } from '../../graphql/cache-hint.js';
 import type { Context } from '../../graphql/context.js';
 import { decodeId, encodeId } from '../../graphql/id.js';
 import { knownViewer } from '../../graphql/permissions.js';
@@ -16,6 +17,7 @@ export class ApiKeyResolver {
     return apiKeysOf(context.db, knownViewer(context).userId);
   }
 
+  @Invalidates('ApiKey')
   @Mutation(() => CreatedApiKey, { description: 'Makes an API key that acts for who is asking. The secret is shown this once.' })
   createApiKey(
     @Arg('name', { description: 'What the key is for.' }) name: string,
@@ -30,6 +32,7 @@ export class ApiKeyResolver {
     return createKey(context.em, knownViewer(context), { name, scopes: scopes ?? null, expiresAt: expiresAt ?? null });
   }
 
+  @Invalidates('ApiKey')
   @Mutation(() => Boolean, { description: "Ends an API key at once. One's own, or, as ADMIN, anyone's." })
   async revokeApiKey(@Arg('id', () => ID) id: string, @Ctx() context: Context): Promise<boolean> {
     await revokeKey(context.em, knownViewer(context), decodeId('apikey', id));

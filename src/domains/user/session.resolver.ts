@@ -1,4 +1,5 @@
 import { Arg, Ctx, Mutation, Resolver } from 'type-graphql';
+import { Invalidates } from '../../graphql/cache-hint.js';
 import type { Context } from '../../graphql/context.js';
 import { knownViewer } from '../../graphql/permissions.js';
 import type { Sessions } from './session.service.js';
@@ -8,27 +9,32 @@ import { LoginInput, RegisterInput, Session } from './user.types.js';
 export class SessionResolver {
   constructor(readonly sessions: Sessions) {}
 
+  @Invalidates('User')
   @Mutation(() => Session, { description: 'Makes an account with the role USER and signs it in, where registration is open.' })
   register(@Arg('input', () => RegisterInput) input: RegisterInput, @Ctx() { em, address }: Context): Promise<Session> {
     return this.sessions.register(em, input, address);
   }
 
+  @Invalidates()
   @Mutation(() => Session, { description: 'Signs in with e-mail address and password.' })
   login(@Arg('input', () => LoginInput) input: LoginInput, @Ctx() { em, address }: Context): Promise<Session> {
     return this.sessions.login(em, input, address);
   }
 
+  @Invalidates()
   @Mutation(() => Session, { description: 'Exchanges a refresh token for a new pair. Each refresh token is good once.' })
   refreshSession(@Arg('refreshToken') refreshToken: string, @Ctx() { em, address }: Context): Promise<Session> {
     return this.sessions.refresh(em, refreshToken, address);
   }
 
+  @Invalidates()
   @Mutation(() => Boolean, { description: 'Ends this session: its refresh token stops working at once, its access token when it expires.' })
   async logout(@Ctx() context: Context): Promise<boolean> {
     await this.sessions.logout(context.em, knownViewer(context).credentialId);
     return true;
   }
 
+  @Invalidates()
   @Mutation(() => Session, { description: 'Changes the own password, ends every session of the account and opens a new one.' })
   changePassword(
     @Arg('currentPassword') currentPassword: string,

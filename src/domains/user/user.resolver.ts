@@ -1,5 +1,6 @@
 import { Arg, Args, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
 import { Role } from '../../auth/viewer.js';
+import { CacheHint, Invalidates } from '../../graphql/cache-hint.js';
 import { ForwardPageArgs, readPage, type Connection } from '../../graphql/connection.js';
 import type { Context } from '../../graphql/context.js';
 import { decodeId, encodeId } from '../../graphql/id.js';
@@ -15,11 +16,13 @@ import { UserConnection, type UserRow } from './user.types.js';
 
 @Resolver(() => User)
 export class UserResolver {
+  @CacheHint({ maxAge: 10, scope: 'PRIVATE' })
   @Query(() => User, { nullable: true, description: 'Who is asking.' })
   me(@Ctx() context: Context): Promise<UserRow | null> {
     return context.load(userById).load(knownViewer(context).userId);
   }
 
+  @CacheHint({ maxAge: 10, scope: 'PRIVATE' })
   @Query(() => User, { nullable: true, description: 'A user by id; null if unknown, and for anyone but the user and an ADMIN.' })
   async user(@Arg('id', () => ID) id: string, @Ctx() context: Context): Promise<UserRow | null> {
     const viewer = knownViewer(context);
@@ -35,16 +38,19 @@ export class UserResolver {
     return new UserConnection({ page, rows: await userPage(db, page), count: () => countUsers(db) });
   }
 
+  @Invalidates('User')
   @Mutation(() => User, { description: "Gives a user another role. ADMIN only. Felt once the user's access token has expired." })
   setUserRole(@Arg('userId', () => ID) userId: string, @Arg('role', () => Role) role: Role, @Ctx() { em }: Context): Promise<UserRow> {
     return setRole(em, decodeId('user', userId, 'userId'), role);
   }
 
+  @Invalidates('User')
   @Mutation(() => User, { description: 'Switches a user on or off. ADMIN only. Off ends every session and API key of the user.' })
   setUserActive(@Arg('userId', () => ID) userId: string, @Arg('isActive') isActive: boolean, @Ctx() { em }: Context): Promise<UserRow> {
     return setActive(em, decodeId('user', userId, 'userId'), isActive);
   }
 
+  @Invalidates('User')
   @Mutation(() => User, { description: 'Says which employee a user is; null for none. ADMIN only.' })
   setUserEmployee(
     @Arg('userId', () => ID) userId: string,
@@ -60,6 +66,7 @@ export class UserResolver {
     return encodeId('user', user.id);
   }
 
+  @CacheHint({ inheritMaxAge: true })
   @FieldResolver(() => Employee, { nullable: true, description: 'Which employee this user is; null for none.' })
   employee(@Root() user: UserRow, @Ctx() context: Context): Promise<EmployeeRow | null> | null {
     return user.employeeId === null ? null : context.load(employeeById).load(user.employeeId);

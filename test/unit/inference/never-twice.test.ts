@@ -13,9 +13,9 @@ class SharedCache implements Cache {
     return Promise.resolve(keys.map((key) => structuredClone(SharedCache.values.get(key))));
   }
 
-  setMany(entries: readonly CacheEntry[]): Promise<void> {
+  setMany(entries: readonly CacheEntry[]): Promise<boolean> {
     for (const { key, value } of entries) SharedCache.values.set(key, value);
-    return Promise.resolve();
+    return Promise.resolve(true);
   }
 
   claimMany(keys: readonly string[], ttlMs: number): Promise<boolean[]> {

@@ -190,7 +190,7 @@ describe('predict', () => {
         async setMany(entries, ttlMs) {
           await new Promise((resolve) => setTimeout(resolve, 200));
           hasWritten = true;
-          await slow.setMany(entries, ttlMs);
+          return slow.setMany(entries, ttlMs);
         },
       },
     });

@@ -1,0 +1,33 @@
+import { AppError } from '../shared/errors.js';
+
+/** The request itself is not one that GraphQL over HTTP has. */
+export class BadRequest extends AppError {
+  constructor(message: string) {
+    super('BAD_REQUEST', 400, message);
+  }
+}
+
+export class MethodNotAllowed extends AppError {
+  constructor(method: string, allowed: string) {
+    super('METHOD_NOT_ALLOWED', 405, `${method} is not for /graphql; send queries by GET or POST, and mutations by POST. Allowed: ${allowed}.`);
+  }
+}
+
+export class UriTooLong extends AppError {
+  constructor(maxLength: number) {
+    super('URI_TOO_LONG', 414, `The address is longer than ${maxLength} characters; send the operation by POST.`);
+  }
+}
+
+/** The body is of a type, or in a charset, that is not read. */
+export class UnsupportedMediaType extends AppError {
+  constructor(message: string) {
+    super('UNSUPPORTED_MEDIA_TYPE', 415, message);
+  }
+}
+
+export class HeadersTooLarge extends AppError {
+  constructor() {
+    super('HEADERS_TOO_LARGE', 431, 'The headers of the request are too large; send fewer or shorter ones, and the operation by POST.');
+  }
+}
