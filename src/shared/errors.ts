@@ -104,6 +104,13 @@ export class Overloaded extends AppError {
   }
 }
 
+/** A subscriber has read so slowly that too many events wait; some are lost to it, and its stream has ended. */
+export class SlowReader extends AppError {
+  constructor(maxWaiting: number) {
+    super('SLOW_READER', 503, `More than ${maxWaiting} events waited to be read, so that the stream was ended; read anew what you follow, and subscribe again.`);
+  }
+}
+
 /** The answer did not come in time; `afterMs` says how long was waited. */
 export class TimedOut extends AppError {
   constructor(message: string, afterMs: number) {
