@@ -38,7 +38,7 @@ export class LiveViewers {
   readonly #options: LiveViewersOptions;
   readonly #watched = new Set<Watched>();
   readonly #forget: () => void;
-  readonly #whyEnded: DataLoader<KnownViewer, string | null, string>;
+  readonly #whyEnded: DataLoader<KnownViewer, string | null>;
   readonly #pollMs: number;
   #poll: NodeJS.Timeout | null = null;
   #checking: Promise<void> | null = null;
@@ -48,7 +48,7 @@ export class LiveViewers {
   constructor(options: LiveViewersOptions) {
     this.#options = options;
     this.#pollMs = options.pollMs ?? 3_000;
-    this.#whyEnded = new DataLoader((viewers) => options.whyEnded(viewers), { cache: true, cacheMap: null, cacheKeyFn: keyOf, maxBatchSize: maxViewersPerStatement });
+    this.#whyEnded = new DataLoader((viewers) => options.whyEnded(viewers), { cache: false, maxBatchSize: maxViewersPerStatement });
     this.#forget = options.pubSub.subscribe(viewerTopic, (hint) => {
       const isMeant = ({ viewer }: Watched): boolean => ('userId' in hint ? viewer.userId === hint.userId : viewer.credentialId === hint.credentialId);
       if ([...this.#watched].some(isMeant)) void this.check();
@@ -85,10 +85,9 @@ export class LiveViewers {
       this.#mustCheckAgain = true;
       return this.#checking;
     }
-    this.#checking = this.#checkUntilSettled().finally(() => {
-      this.#checking = null;
-    });
-    return this.#checking;
+    const checking = this.#checkUntilSettled();
+    this.#checking = checking;
+    return checking;
   }
 
   close(): void {
@@ -131,6 +130,7 @@ export class LiveViewers {
         this.#isBehind = true;
       }
     } while (this.#mustCheckAgain);
+    this.#checking = null;
   }
 
   async #checkAll(): Promise<void> {

@@ -46,6 +46,13 @@ export class BadUserInput extends AppError {
   }
 }
 
+/** The request is not one that GraphQL over HTTP knows. */
+export class BadRequest extends AppError {
+  constructor(message: string) {
+    super('BAD_REQUEST', 400, message);
+  }
+}
+
 /** Nobody is signed in, or the credential is no longer good. */
 export class Unauthenticated extends AppError {
   constructor(message = 'Sign in first: send "Authorization: Bearer <accessToken>" or "x-api-key".') {

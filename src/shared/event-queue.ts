@@ -7,8 +7,23 @@ export interface EventQueueOptions {
   onEnd?: () => void;
 }
 
+/** The reader's side of events: they come in order, and end. */
+export interface EventReader<Event> extends AsyncIterableIterator<Event, undefined> {
+  /** Whether nothing more will come. */
+  readonly hasEnded: boolean;
+  /** Whether the reader has still to be told that, and why, the events ended. */
+  readonly hasUntoldError: boolean;
+  /** Calls the listener when the events end, with the error that they end with, if any; at once where they have ended. */
+  onEnd(listener: (error: AppError | null) => void): void;
+  /** Ends at once: what waits is dropped, and the reader is told the error, if there is one. */
+  end(error?: AppError | null): void;
+  /** @throws AppError that the events ended with, once */
+  next(): Promise<IteratorResult<Event, undefined>>;
+  return(): Promise<IteratorResult<Event, undefined>>;
+}
+
 /** The events between who tells them and one reader, who may be slower: bounded, in order, for one reader at a time. */
-export class EventQueue<Event> implements AsyncIterableIterator<Event, undefined> {
+export class EventQueue<Event> implements EventReader<Event> {
   readonly #maxWaiting: number;
   readonly #listeners = new Set<(error: AppError | null) => void>();
   #waiting: Event[] = [];
@@ -22,17 +37,14 @@ export class EventQueue<Event> implements AsyncIterableIterator<Event, undefined
     if (onEnd) this.onEnd(onEnd);
   }
 
-  /** Whether nothing more will be pushed. */
   get hasEnded(): boolean {
     return this.#hasEnded;
   }
 
-  /** Whether the reader has still to be told that, and why, the queue ended. */
   get hasUntoldError(): boolean {
     return this.#untold !== null;
   }
 
-  /** Calls the listener when the queue ends, with the error that it ends with, if any; at once where it has ended. */
   onEnd(listener: (error: AppError | null) => void): void {
     if (this.#hasEnded) listener(this.#untold);
     else this.#listeners.add(listener);
@@ -49,7 +61,6 @@ export class EventQueue<Event> implements AsyncIterableIterator<Event, undefined
     else this.end(new SlowReader(this.#maxWaiting));
   }
 
-  /** Ends at once: what waits is dropped, and the reader is told the error, if there is one. */
   end(error: AppError | null = null): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
@@ -66,7 +77,6 @@ export class EventQueue<Event> implements AsyncIterableIterator<Event, undefined
     this.#listeners.clear();
   }
 
-  /** @throws AppError that the queue ended with, once */
   next(): Promise<IteratorResult<Event, undefined>> {
     const error = this.#untold;
     this.#untold = null;
