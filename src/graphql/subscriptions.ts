@@ -135,7 +135,7 @@ export class Subscriptions {
     const freshContext = () => contexts.of(viewer, { requestId, address, signal: left.signal });
     const source = await createSourceEventStream({ ...args, contextValue: freshContext() });
     if (!(source instanceof EventQueue)) {
-      if ('errors' in source && source.errors) throw new OperationErrors(source.errors);
+      if ('errors' in source) throw new OperationErrors(source.errors);
       throw new Error('A subscription must open an EventQueue.');
     }
     const about = { operation: name, viewer: viewer.kind === 'stranger' ? null : viewer.userId, transport, requestId };
@@ -234,10 +234,10 @@ export class Subscriptions {
 
   #format(error: unknown): GraphQLFormattedError {
     const known = error instanceof GraphQLError ? error : new GraphQLError(error instanceof Error ? error.message : String(error));
-    const { extensions = {}, ...formatted } = known.toJSON();
-    // What Apollo Server takes for the status of its answer.
-    const { http: _http, ...told } = extensions;
-    return this.#formatError({ ...formatted, extensions: told }, error);
+    const { extensions, ...formatted } = known.toJSON();
+    // `http` is for Apollo Server, which takes the status of its answer from it.
+    const told = Object.entries(extensions ?? {}).filter(([name]) => name !== 'http');
+    return this.#formatError({ ...formatted, extensions: Object.fromEntries(told) }, error);
   }
 }
 

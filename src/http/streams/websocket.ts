@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
@@ -199,13 +200,12 @@ class Connection {
   }
 
   /** The replica shuts down: the client is to connect again, elsewhere. */
-  goAway(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    if (this.#socket.readyState === this.#socket.CLOSED) return Promise.resolve();
-    this.#socket.once('close', () => resolve());
+  async goAway(): Promise<void> {
+    if (this.#socket.readyState === this.#socket.CLOSED) return;
+    const closed = once(this.#socket, 'close');
     this.#close(goingAway, 'The replica is shutting down; connect again.', goodbyeMs);
     for (const stream of this.#streams) stream.end('shutdown');
-    return promise;
+    await closed;
   }
 
   #follow(stream: Stream): void {
