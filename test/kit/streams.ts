@@ -18,11 +18,11 @@ export interface Heard {
 
 const patienceMs = 10_000;
 
-/** Waits until it is so, for ten seconds at the most. */
-export async function until(isSo: () => boolean | Promise<boolean>, what = 'it'): Promise<void> {
-  const deadline = Date.now() + patienceMs;
+/** Waits until it is so, for ten seconds at the most if nothing else is said. */
+export async function until(isSo: () => boolean | Promise<boolean>, what = 'it', withinMs = patienceMs): Promise<void> {
+  const deadline = Date.now() + withinMs;
   while (!(await isSo())) {
-    if (Date.now() > deadline) throw new Error(`${what} did not come to pass within ${patienceMs} ms.`);
+    if (Date.now() > deadline) throw new Error(`${what} did not come to pass within ${withinMs} ms.`);
     await sleep(10);
   }
 }
@@ -110,7 +110,9 @@ export async function rawSocket(url: string, { headers = {}, protocol = 'graphql
   const socket = new WebSocket(socketUrl(url), protocol, { headers });
   const messages: Any[] = [];
   socket.on('message', (data: Buffer) => messages.push(JSON.parse(data.toString())));
-  const closed = once(socket, 'close').then(([code, reason]) => ({ code: code as number, reason: String(reason) }));
+  const closed = new Promise<{ code: number; reason: string }>((resolve) => {
+    socket.once('close', (code: number, reason: Buffer) => resolve({ code, reason: reason.toString() }));
+  });
   await once(socket, 'open');
   return { socket, messages, closed, send: (message) => socket.send(typeof message === 'string' ? message : JSON.stringify(message)) };
 }
