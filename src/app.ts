@@ -3,6 +3,7 @@ import path from 'node:path';
 import { fastifyApolloDrainPlugin } from '@as-integrations/fastify';
 import type { FastifyInstance } from 'fastify';
 import { sql } from 'kysely';
+import { LiveViewers } from './auth/live-viewers.js';
 import { LoginThrottle } from './auth/login-throttle.js';
 import { TokenSigner } from './auth/token.js';
 import { ConfigError, type Config } from './config.js';
@@ -15,21 +16,25 @@ import { demoAccounts, loadDemoData, openDemoAccounts } from './domains/demo-dat
 import { openDocuments } from './documents/open.js';
 import { domains } from './domains/index.js';
 import { namingProblems } from './domains/prediction/typed-models/index.js';
-import { findViewerByApiKey } from './domains/user/user.queries.js';
+import { findViewerByApiKey, whyViewersEnded } from './domains/user/user.queries.js';
 import { createApollo } from './graphql/apollo.js';
 import { Contexts } from './graphql/context.js';
 import type { LocalEntity, Parts, SchemaExtension } from './graphql/domain.js';
 import { ResponseCache } from './graphql/response-cache.js';
 import { domainSchema, LiveSchema } from './graphql/schema.js';
+import { Subscriptions } from './graphql/subscriptions.js';
 import { addGraphiqlRoutes, readIdeFiles } from './http/graphiql.js';
 import { addGraphqlRoute } from './http/graphql-route.js';
 import { addHealthRoutes, modelsHealth, type HealthCheck } from './http/health.js';
 import { addMetricsRoute, type MetricsSource } from './http/metrics.js';
 import { createHttpServer } from './http/server.js';
+import { createEventStreamHandler } from './http/streams/sse.js';
+import { addWebsockets } from './http/streams/websocket.js';
 import { openPredictor, type Predictor } from './inference/predictor.js';
 import { openCache, type Cache } from './shared/cache.js';
 import { codeOf } from './shared/error-code.js';
 import type { Logger } from './shared/logger.js';
+import { openPubSub } from './shared/pub-sub.js';
 
 /** The gateway at work. */
 export interface App {
@@ -66,7 +71,11 @@ export async function openApp(config: Config, log: Logger): Promise<App> {
     const tokens = new TokenSigner(config.jwtSecret ?? keptSecret(dataDir), config.accessTokenTtlSeconds);
     const documents = await openDocuments({ ...config, settings: config.documents, dir: path.resolve(projectDir, config.documents.dir), log });
     opened.defer(() => documents.close());
-    const { resolvers, extensions, localEntities } = await openDomains({ db, databaseUrl, predictor, documents, tokens, log, throttle: new LoginThrottle(config.throttle), settings: config }, opened);
+    const pubSub = openPubSub({ redisUrl: config.redisUrl, logger: log });
+    opened.defer(() => pubSub.close());
+    const throttle = new LoginThrottle(config.throttle);
+    const parts = { db, databaseUrl, predictor, documents, pubSub, tokens, throttle, log, settings: config };
+    const { resolvers, extensions, localEntities } = await openDomains(parts, opened);
 
     const server = createHttpServer({ ...config, log });
     const schema = new LiveSchema(domains, resolvers, extensions, log);
@@ -79,11 +88,21 @@ export async function openApp(config: Config, log: Logger): Promise<App> {
       verifyToken: (token) => tokens.verify(token),
       findByApiKey: (secret) => findViewerByApiKey(db, log, secret),
     });
-    addGraphqlRoute(server, { apollo, contexts, documents: documents.gate, maxBatchedOperations: config.maxBatchedOperations });
+    const liveViewers = new LiveViewers({ whyEnded: (viewers) => whyViewersEnded(db, viewers), pubSub, log });
+    opened.defer(() => liveViewers.close());
+    const subscriptions = new Subscriptions({ ...config, schema, contexts, documents: documents.gate, log });
+    addWebsockets(server, { ...config, subscriptions, contexts, liveViewers, limits: config.streams, log });
+    const eventStream = createEventStreamHandler({ subscriptions, contexts, liveViewers, log });
+    addGraphqlRoute(server, { apollo, contexts, documents: documents.gate, maxBatchedOperations: config.maxBatchedOperations, eventStream });
     if (config.hasGraphiql) addGraphiqlRoutes(server, { files: await readIdeFiles(ideDir), isSandboxAllowed: config.corsOrigins.includes(sandboxOrigin) });
     let isDraining = false;
     addHealthRoutes(server, healthCheck(db, cache, predictor), () => isDraining);
-    const measured: MetricsSource = { models: () => predictor.models(), problems: () => predictor.problems(), responses: () => responses.statistics };
+    const measured: MetricsSource = {
+      models: () => predictor.models(),
+      problems: () => predictor.problems(),
+      responses: () => responses.statistics,
+      streams: () => subscriptions.statistics(),
+    };
     if (config.metricsPort === undefined && !config.isProduction) addMetricsRoute(server, measured);
     const metricsPort = config.metricsPort === undefined ? null : await openMetrics(config.host, config.metricsPort, measured, log, opened);
     opened.defer(() => apollo.stop());

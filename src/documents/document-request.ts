@@ -1,6 +1,6 @@
 import type { SentOperation } from './document-gate.js';
 import { idForms, readDocumentId, type DocumentId } from './document-id.js';
-import { MalformedDocumentRequest } from './refusals.js';
+import { BadRequest } from '../shared/errors.js';
 
 /** Which document a request is about: by its text, by an id, or, for a text to be remembered under its hash, by both. */
 export type DocumentRequest = { text: string; id: Sha256 | null } | { text: null; id: DocumentId; isAutomatic: boolean };
@@ -11,7 +11,7 @@ type Sha256 = Extract<DocumentId, { kind: 'sha256' }>;
  * Reads the forms in which a client says which document it wants: `query`; `documentId`, after the appendix Persisted Documents
  * of GraphQL over HTTP; `id`, as users of codegen's client preset send it; `extensions.persistedQuery`, as Apollo's clients do.
  * Null where there is none of them, or where `query` is no text: Apollo Server has its own words for that.
- * @throws MalformedDocumentRequest where an id has another form, or forms contradict each other
+ * @throws BadRequest where an id has another form, or forms contradict each other
  */
 export function readDocumentRequest(sent: SentOperation): DocumentRequest | null {
   const { query, documentId, id } = sent;
@@ -23,16 +23,16 @@ export function readDocumentRequest(sent: SentOperation): DocumentRequest | null
   ];
   const [first] = given;
   if (given.some((other) => nameOf(other) !== nameOf(first))) {
-    throw new MalformedDocumentRequest('The request names different documents in documentId, id and extensions.persistedQuery; send one of them.');
+    throw new BadRequest('The request names different documents in documentId, id and extensions.persistedQuery; send one of them.');
   }
   if (query == null || query === '') return first ? { text: null, id: first, isAutomatic: automatic !== undefined } : null;
   if (!first) return typeof query === 'string' ? { text: query, id: null } : null;
-  if (typeof query !== 'string') throw new MalformedDocumentRequest('The field query must be a text.');
+  if (typeof query !== 'string') throw new BadRequest('The field query must be a text.');
   if (documentId != null || id != null) {
-    throw new MalformedDocumentRequest('The request brings both a text and the id of a document; send one of the two.');
+    throw new BadRequest('The request brings both a text and the id of a document; send one of the two.');
   }
   if (first.kind !== 'sha256') {
-    throw new MalformedDocumentRequest('A text goes with extensions.persistedQuery.sha256Hash only where that is the SHA-256 of the text.');
+    throw new BadRequest('A text goes with extensions.persistedQuery.sha256Hash only where that is the SHA-256 of the text.');
   }
   return { text: query, id: first };
 }
@@ -51,14 +51,14 @@ function automaticId(extensions: unknown): unknown {
   const persistedQuery = isRecord(extensions) ? extensions.persistedQuery : undefined;
   if (persistedQuery == null) return undefined;
   if (!isRecord(persistedQuery) || persistedQuery.version !== 1 || persistedQuery.sha256Hash == null) {
-    throw new MalformedDocumentRequest('extensions.persistedQuery must be { "version": 1, "sha256Hash": "…" }.');
+    throw new BadRequest('extensions.persistedQuery must be { "version": 1, "sha256Hash": "…" }.');
   }
   return persistedQuery.sha256Hash;
 }
 
 function idIn(field: string, given: unknown): DocumentId {
   const id = readDocumentId(given);
-  if (!id) throw new MalformedDocumentRequest(`The field ${field} ${idForms}.`);
+  if (!id) throw new BadRequest(`The field ${field} ${idForms}.`);
   return id;
 }
 

@@ -1,10 +1,11 @@
 import { LRUCache } from 'lru-cache';
 import { Role, type Viewer } from '../auth/viewer.js';
+import { BadRequest } from '../shared/errors.js';
 import type { AutomaticDocuments } from './automatic.js';
 import type { DocumentCaller, DocumentGate, SentOperation } from './document-gate.js';
 import { hashOf } from './document-id.js';
 import { readDocumentRequest, withText, type DocumentRequest } from './document-request.js';
-import { AutomaticNotSupported, DocumentNotTrusted, MalformedDocumentRequest, UnknownDocument } from './refusals.js';
+import { AutomaticNotSupported, DocumentNotTrusted, UnknownDocument } from './refusals.js';
 import type { TrustedDocuments } from './trusted-documents.js';
 import { operationNameIn, type CountedDocument, type UsageCounter } from './usage.js';
 
@@ -48,13 +49,13 @@ export class TrustedGate implements DocumentGate {
     return request.text !== null && !request.id ? sent : withText(sent, document.text);
   }
 
-  /** @throws UnknownDocument, AutomaticNotSupported; MalformedDocumentRequest where the id stands for several documents */
+  /** @throws UnknownDocument, AutomaticNotSupported; BadRequest where the id stands for several documents */
   async #known({ id, isAutomatic }: Extract<DocumentRequest, { text: null }>, { client }: DocumentCaller): Promise<CountedDocument> {
     const { mode, trusted, automatic } = this.#options;
     const found = trusted.byId(id, client);
     if (found.kind === 'found') return { ...found.document, isTrusted: true };
     if (found.kind === 'ambiguous') {
-      throw new MalformedDocumentRequest(
+      throw new BadRequest(
         'Several clients were released with different documents under this id; say which you are by the headers apollographql-client-name and apollographql-client-version.',
       );
     }
@@ -65,10 +66,10 @@ export class TrustedGate implements DocumentGate {
     return { hash: id.hash, text, isTrusted: false };
   }
 
-  /** @throws MalformedDocumentRequest where the text is not that of the hash */
+  /** @throws BadRequest where the text is not that of the hash */
   #checked(text: string, claimed: string | undefined): CountedDocument {
     const hash = hashOf(text);
-    if (claimed !== undefined && claimed !== hash) throw new MalformedDocumentRequest(`The hash is not the SHA-256 of the text, which is ${hash}.`);
+    if (claimed !== undefined && claimed !== hash) throw new BadRequest(`The hash is not the SHA-256 of the text, which is ${hash}.`);
     return { hash, text, isTrusted: this.#options.trusted.byHash(hash) !== null };
   }
 

@@ -1,12 +1,5 @@
 import { AppError } from '../shared/errors.js';
 
-/** The request does not say in one way which document it is about. */
-export class MalformedDocumentRequest extends AppError {
-  constructor(message: string) {
-    super('BAD_REQUEST', 400, message);
-  }
-}
-
 /**
  * No document is known by this id. Message, code and status are Apollo's: its clients send the text after it, and a status
  * that is not 200 would keep older ones from it.

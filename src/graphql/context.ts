@@ -30,6 +30,10 @@ export interface Context {
   readonly address: string;
   /** Aborted when the caller has gone without waiting for the answer. */
   readonly signal: AbortSignal;
+  /** Does something once no answer that was kept tells any more what the operation has changed: whoever is told of the change may ask at once. */
+  afterwards(task: () => void): void;
+  /** Does what was left for afterwards, once. */
+  runTasks(): void;
   /** This request's loader of the given kind; made at its first use. */
   load<Key, Value>(kind: LoaderKind<Key, Value>): DataLoader<Key, Value, unknown>;
 }
@@ -40,6 +44,7 @@ const maxBatchSize = 1000;
 /** Apollo Server copies the context, own properties onto a new object of the same class: hence no `#private` members. */
 export class RequestContext implements Context {
   private readonly loaders = new Map<unknown, unknown>();
+  private readonly tasks: (() => void)[] = [];
 
   constructor(
     private readonly orm: MikroORM,
@@ -54,6 +59,14 @@ export class RequestContext implements Context {
   get em(): SqlEntityManager {
     this.loaders.clear();
     return this.orm.em.fork();
+  }
+
+  afterwards(task: () => void): void {
+    this.tasks.push(task);
+  }
+
+  runTasks(): void {
+    for (const task of this.tasks.splice(0)) task();
   }
 
   load<Key, Value>(kind: LoaderKind<Key, Value>): DataLoader<Key, Value, unknown> {

@@ -67,6 +67,7 @@ export class ResponseCache {
           willSendResponse: async (request) => {
             const { schema, document, operation } = request;
             if (document && operation) await this.forget(entitiesChangedBy(schema, document, operation));
+            request.contextValue.runTasks();
             const data = usableData(request);
             const policy = this.#policyOf(request);
             if (!data || policy.maxAgeSeconds === 0) {
@@ -103,10 +104,10 @@ export class ResponseCache {
     return document && operation ? this.#policies.of(schema, document, operation) : { maxAgeSeconds: 0, isPublic: false, entities: [] };
   }
 
-  /** All that the answer depends on: of the viewer simply everything, so that nothing can be forgotten here. */
+  /** All that the answer depends on: of the viewer simply everything, so that nothing can be forgotten here, but for when the credential ends. */
   #key({ schema, queryHash, operationName, request, contextValue }: Request, { isPublic, entities }: CachePolicy): string {
     const local = entities.map((entity) => this.#localVersions.get(entity) ?? null);
-    const parts = [this.#schemaHash(schema), queryHash, operationName, request.variables ?? {}, isPublic ? null : contextValue.viewer, local];
+    const parts = [this.#schemaHash(schema), queryHash, operationName, request.variables ?? {}, isPublic ? null : { ...contextValue.viewer, expiresAt: null }, local];
     return sha256(canonical(parts));
   }
 

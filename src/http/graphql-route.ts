@@ -3,13 +3,14 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Readable } from 'node:stream';
 import type { Viewer } from '../auth/viewer.js';
 import type { DocumentCaller, DocumentGate, SentOperation } from '../documents/document-gate.js';
-import { MalformedDocumentRequest } from '../documents/refusals.js';
 import type { Context, Contexts } from '../graphql/context.js';
-import { AppError } from '../shared/errors.js';
+import { AppError, BadRequest } from '../shared/errors.js';
+import { clientOf } from './client.js';
 import { etagOf, isNamed } from './etag.js';
 import { assertShallow } from './json-body.js';
-import { BadRequest, MethodNotAllowed } from './refusals.js';
+import { MethodNotAllowed } from './refusals.js';
 import { abortedWith } from './server.js';
+import { wantsEventStream, type EventStreamHandler } from './streams/sse.js';
 
 export interface GraphqlRouteOptions {
   apollo: ApolloServer<Context>;
@@ -17,6 +18,8 @@ export interface GraphqlRouteOptions {
   documents: DocumentGate;
   /** Operations that one request may bring as a list; 0: a list is refused. */
   maxBatchedOperations: number;
+  /** Answers who wants the answers as they come. */
+  eventStream: EventStreamHandler;
 }
 
 const path = '/graphql';
@@ -33,6 +36,7 @@ export function addGraphqlRoute(server: FastifyInstance, options: GraphqlRouteOp
     method: ['GET', 'HEAD', 'POST'],
     url: path,
     handler: async (request, reply) => {
+      if (wantsEventStream(request)) return options.eventStream(request, reply);
       const viewer = await options.contexts.viewerOf(request.headers);
       const call: Call = { request, viewer, signal: abortedWith(reply.raw), options };
       const { body } = request;
@@ -53,7 +57,7 @@ interface Call {
 
 async function answer(body: unknown, { request, viewer, signal, options }: Call): Promise<HTTPGraphQLResponse> {
   const context = options.contexts.of(viewer, { requestId: request.id, address: request.ip, signal });
-  const admitted = await admit(request, body, options.documents, { viewer, client: clientOf(request), log: context.log });
+  const admitted = await admit(request, body, options.documents, { viewer, client: clientOf(request.headers), log: context.log });
   return options.apollo.executeHTTPGraphQLRequest({
     httpGraphQLRequest: { method: methodOf(request), headers: headersOf(request), ...admitted },
     context: () => Promise.resolve(context),
@@ -119,7 +123,7 @@ function operationIn(search: string): SentOperation {
   const parameters = new URLSearchParams(search);
   const names = [...parameters.keys()];
   for (const name of ['query', ...idParameters]) {
-    if (names.indexOf(name) !== names.lastIndexOf(name)) throw new MalformedDocumentRequest(`The search parameter ${name} may be given once.`);
+    if (names.indexOf(name) !== names.lastIndexOf(name)) throw new BadRequest(`The search parameter ${name} may be given once.`);
   }
   const sent: Record<string, unknown> = Object.fromEntries(parameters);
   for (const name of ['variables', 'extensions']) assertShallow(parameters.get(name) ?? '', `The parameter ${name}`);
@@ -143,14 +147,6 @@ function jsonIn(text: string): unknown {
 }
 
 const isOperation = (body: unknown): body is SentOperation => typeof body === 'object' && body !== null && !Array.isArray(body);
-
-function clientOf({ headers }: FastifyRequest): DocumentCaller['client'] {
-  const said = (name: string): string | null => {
-    const value = headers[name];
-    return typeof value === 'string' && value !== '' ? value.slice(0, 100) : null;
-  };
-  return { name: said('apollographql-client-name'), version: said('apollographql-client-version') };
-}
 
 function headersOf({ headers }: FastifyRequest): HeaderMap {
   const map = new HeaderMap();

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
-import { BadRequest, UnsupportedMediaType } from './refusals.js';
+import { BadRequest } from '../shared/errors.js';
+import { UnsupportedMediaType } from './refusals.js';
 
 /** Lists and objects in each other. What walks through a value, here and in libraries, does so by calls that lie on the stack. */
 const maxJsonDepth = 100;

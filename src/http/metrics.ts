@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { collectDefaultMetrics, Counter, Gauge, Registry, type Metric } from 'prom-client';
 import type { ResponseCacheStatistics } from '../graphql/response-cache.js';
+import type { StreamStatistics } from '../graphql/subscriptions.js';
 import type { ModelProblems } from './health.js';
 
 /** What is measured, read anew at each scrape. */
@@ -9,7 +10,9 @@ export interface MetricsSource {
   /** What is wrong in the model store, with models that are not served at all. */
   problems(): readonly ModelProblems[];
   /** Answers that were kept, and asked for again. */
-  responses?: () => ResponseCacheStatistics;
+  responses(): ResponseCacheStatistics;
+  /** What subscriptions do. */
+  streams(): StreamStatistics;
 }
 
 /** A model that is served. */
@@ -49,11 +52,10 @@ interface Sample {
  * counters of one that was loaded again start anew.
  */
 export function addMetricsRoute(server: FastifyInstance, source: MetricsSource): void {
-  const ofModels = modelMetrics(source);
-  const ofProcess = processMetrics();
+  const registries = [modelMetrics(source), answerMetrics(source), processMetrics()];
   server.get('/metrics', async (_request, reply) => {
-    const texts = await Promise.all([ofModels.metrics(), ofProcess.metrics()]);
-    return reply.type(ofModels.contentType).send(texts.join('\n'));
+    const texts = await Promise.all(registries.map((registry) => registry.metrics()));
+    return reply.type(Registry.PROMETHEUS_CONTENT_TYPE).send(texts.join('\n'));
   });
 }
 
@@ -68,8 +70,8 @@ function processMetrics(): Registry {
   return ofThisProcess;
 }
 
-function modelMetrics(source: MetricsSource): Registry {
-  const registry = new Registry();
+/** Makes counters and gauges that are read anew at each scrape. */
+function metricsOf(registry: Registry) {
   const register =
     (Kind: typeof Counter | typeof Gauge) =>
     (name: string, help: string, labelNames: string[], samples: () => Sample[]): void => {
@@ -84,9 +86,29 @@ function modelMetrics(source: MetricsSource): Registry {
         },
       });
     };
-  const counter = register(Counter);
-  const gauge = register(Gauge);
+  return { counter: register(Counter), gauge: register(Gauge) };
+}
 
+/** Answers that are kept, and answers that stream. */
+function answerMetrics(source: MetricsSource): Registry {
+  const registry = new Registry();
+  const { counter, gauge } = metricsOf(registry);
+  const one = (valueOf: () => number) => (): Sample[] => [{ labels: {}, value: valueOf() }];
+  const each = (label: string, valuesOf: () => Readonly<Record<string, number>>) => (): Sample[] =>
+    Object.entries(valuesOf()).map(([name, value]) => ({ labels: { [label]: name }, value }));
+  counter('auspex_response_cache_hits_total', 'Queries that were answered by an answer kept from before.', [], one(() => source.responses().hits));
+  counter('auspex_response_cache_misses_total', 'Queries whose answer may be kept, and was not there.', [], one(() => source.responses().misses));
+  counter('auspex_response_cache_invalidations_total', 'Mutations, and changes of models, that made kept answers old.', [], one(() => source.responses().invalidations));
+  gauge('auspex_streams_open', 'Subscriptions that are open.', ['transport'], each('transport', () => source.streams().open));
+  counter('auspex_stream_events_total', 'Events that were executed for a subscription.', [], one(() => source.streams().events));
+  counter('auspex_streams_ended_total', 'Subscriptions that have ended, by the reason.', ['reason'], each('reason', () => source.streams().ended));
+  counter('auspex_streams_refused_total', 'Subscriptions that were refused.', [], one(() => source.streams().refused));
+  return registry;
+}
+
+function modelMetrics(source: MetricsSource): Registry {
+  const registry = new Registry();
+  const { counter, gauge } = metricsOf(registry);
   const perVersion = ['model', 'version'];
   const ofVersions = (valueOf: (measured: MeasuredVersion) => number) => (): Sample[] =>
     source.models().flatMap(({ name, versions }) =>
@@ -122,7 +144,6 @@ function modelMetrics(source: MetricsSource): Registry {
   counter('auspex_inference_cache_misses_total', 'Rows that the cache had no answer for.', perVersion, ofVersions((of) => of.cacheMisses));
   gauge('auspex_inference_pending_rows', 'Rows that wait for a run now, or are in one.', perVersion, ofVersions((of) => of.pending));
   registry.registerMetric(batchSizes(source));
-  if (source.responses) registerResponses(counter, source.responses);
 
   gauge('auspex_model_version_role', '1 for what a version is: current, canary or shadow.', [...perVersion, 'role'], () => source.models().flatMap(rolesOf));
   gauge('auspex_model_canary_percent', 'Callers out of a hundred that get the canary while it runs.', perVersion, ofCanaries((of) => of.percent));
@@ -143,13 +164,6 @@ function modelMetrics(source: MetricsSource): Registry {
     return [...all].map(([model, value]) => ({ labels: { model }, value }));
   });
   return registry;
-}
-
-function registerResponses(counter: (name: string, help: string, labelNames: string[], samples: () => Sample[]) => void, responses: () => ResponseCacheStatistics): void {
-  const one = (valueOf: (counted: ResponseCacheStatistics) => number) => (): Sample[] => [{ labels: {}, value: valueOf(responses()) }];
-  counter('auspex_response_cache_hits_total', 'Queries that were answered by an answer kept from before.', [], one((of) => of.hits));
-  counter('auspex_response_cache_misses_total', 'Queries whose answer may be kept, and was not there.', [], one((of) => of.misses));
-  counter('auspex_response_cache_invalidations_total', 'Mutations, and changes of models, that made kept answers old.', [], one((of) => of.invalidations));
 }
 
 function rolesOf({ name, current, canary, shadow }: MeasuredModel): Sample[] {

@@ -1,12 +1,5 @@
 import { AppError } from '../shared/errors.js';
 
-/** The request itself is not one that GraphQL over HTTP has. */
-export class BadRequest extends AppError {
-  constructor(message: string) {
-    super('BAD_REQUEST', 400, message);
-  }
-}
-
 export class MethodNotAllowed extends AppError {
   constructor(method: string, allowed: string) {
     super('METHOD_NOT_ALLOWED', 405, `${method} is not for /graphql; send queries by GET or POST, and mutations by POST. Allowed: ${allowed}.`);

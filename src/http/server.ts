@@ -3,10 +3,10 @@ import { STATUS_CODES, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import cors from '@fastify/cors';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, type ConnectionError } from 'fastify';
-import { AppError } from '../shared/errors.js';
+import { AppError, BadRequest } from '../shared/errors.js';
 import type { Logger } from '../shared/logger.js';
 import { addJsonBody } from './json-body.js';
-import { BadRequest, HeadersTooLarge, UriTooLong } from './refusals.js';
+import { HeadersTooLarge, UriTooLong } from './refusals.js';
 
 export interface HttpOptions {
   maxBodyBytes: number;
@@ -42,7 +42,9 @@ export function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigins, ha
     const { code, message } = told(error, status, maxBodyBytes);
     void reply.code(status).send({ errors: [{ message, extensions: { code, requestId: request.id } }] });
   };
-  const server = fastify({
+  const server: FastifyInstance = fastify({
+    // Who may take HTTP/2 instead (`upgrade: h2c`) is answered over HTTP/1.1; a socket goes to whoever takes sockets.
+    http: { shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket' && server.server.listenerCount('upgrade') > 0 },
     bodyLimit: maxBodyBytes,
     trustProxy: trustedProxies > 0 && ((_address, hop) => hop < trustedProxies),
     requestTimeout: requestTimeoutMs,

@@ -10,6 +10,11 @@ import { startGateway, type Any, type TestGateway } from '../kit/gateway.js';
 import { flower, makeIrisStore, type IrisStore } from '../kit/iris-store.js';
 import { freePort } from '../kit/redis.js';
 
+const nothingElse = {
+  responses: () => ({ hits: 0, misses: 0, invalidations: 0 }),
+  streams: () => ({ open: { websocket: 0, sse: 0 }, events: 0, ended: {}, refused: 0 }),
+};
+
 /** One line of values. */
 interface Sample {
   name: string;
@@ -237,7 +242,7 @@ describe('the metrics of models', () => {
   };
   const read = async (models: MeasuredModel[], problems: { model: string; problems: string[] }[] = []): Promise<Map<string, Family>> => {
     const server = fastify();
-    addMetricsRoute(server, { models: () => models, problems: () => problems });
+    addMetricsRoute(server, { models: () => models, problems: () => problems, ...nothingElse });
     const { body } = await server.inject('/metrics');
     await server.close();
     return parse(body);
@@ -273,13 +278,13 @@ describe('the metrics of models', () => {
   it('keep no series of what is there no more', async () => {
     const models = [model];
     const server = fastify();
-    addMetricsRoute(server, { models: () => models, problems: () => [] });
+    addMetricsRoute(server, { models: () => models, problems: () => [], ...nothingElse });
     const before = parse((await server.inject('/metrics')).body);
     models.pop();
     const after = parse((await server.inject('/metrics')).body);
     await server.close();
     const ofModels = (families: Map<string, Family>): Sample[] => [...families].filter(([name]) => name.startsWith('auspex_')).flatMap(([, { samples }]) => samples);
-    expect(ofModels(before)).toHaveLength(9 + 14 + 3 + 2 + 5 + 1);
+    expect(ofModels(before)).toHaveLength(9 + 14 + 3 + 2 + 5 + 4);
     expect(ofModels(after)).toEqual([]);
   });
 });

@@ -1,10 +1,12 @@
 import { Arg, Args, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
+import { viewerTopic } from '../../auth/live-viewers.js';
 import { Role } from '../../auth/viewer.js';
 import { CacheHint, Invalidates } from '../../graphql/cache-hint.js';
 import { ForwardPageArgs, readPage, type Connection } from '../../graphql/connection.js';
 import type { Context } from '../../graphql/context.js';
 import { decodeId, encodeId } from '../../graphql/id.js';
 import { knownViewer } from '../../graphql/permissions.js';
+import type { PubSub } from '../../shared/pub-sub.js';
 import { Employee } from '../employee/employee.entity.js';
 import { employeeById } from '../employee/employee.loaders.js';
 import type { EmployeeRow } from '../employee/employee.types.js';
@@ -16,6 +18,8 @@ import { UserConnection, type UserRow } from './user.types.js';
 
 @Resolver(() => User)
 export class UserResolver {
+  constructor(readonly pubSub: PubSub) {}
+
   @CacheHint({ maxAge: 10, scope: 'PRIVATE' })
   @Query(() => User, { nullable: true, description: 'Who is asking.' })
   me(@Ctx() context: Context): Promise<UserRow | null> {
@@ -41,13 +45,13 @@ export class UserResolver {
   @Invalidates('User')
   @Mutation(() => User, { description: "Gives a user another role. ADMIN only. Felt once the user's access token has expired." })
   setUserRole(@Arg('userId', () => ID) userId: string, @Arg('role', () => Role) role: Role, @Ctx() { em }: Context): Promise<UserRow> {
-    return setRole(em, decodeId('user', userId, 'userId'), role);
+    return this.#told(setRole(em, decodeId('user', userId, 'userId'), role));
   }
 
   @Invalidates('User')
   @Mutation(() => User, { description: 'Switches a user on or off. ADMIN only. Off ends every session and API key of the user.' })
   setUserActive(@Arg('userId', () => ID) userId: string, @Arg('isActive') isActive: boolean, @Ctx() { em }: Context): Promise<UserRow> {
-    return setActive(em, decodeId('user', userId, 'userId'), isActive);
+    return this.#told(setActive(em, decodeId('user', userId, 'userId'), isActive));
   }
 
   @Invalidates('User')
@@ -58,7 +62,7 @@ export class UserResolver {
     @Ctx() { em }: Context,
   ): Promise<UserRow> {
     const employee = employeeId == null ? null : decodeId('employee', employeeId, 'employeeId');
-    return setEmployee(em, decodeId('user', userId, 'userId'), employee);
+    return this.#told(setEmployee(em, decodeId('user', userId, 'userId'), employee));
   }
 
   @FieldResolver(() => ID, { description: 'The id: user_ and 26 characters.' })
@@ -70,5 +74,12 @@ export class UserResolver {
   @FieldResolver(() => Employee, { nullable: true, description: 'Which employee this user is; null for none.' })
   employee(@Root() user: UserRow, @Ctx() context: Context): Promise<EmployeeRow | null> | null {
     return user.employeeId === null ? null : context.load(employeeById).load(user.employeeId);
+  }
+
+  /** Once a user is not who it was, its streams are to end. */
+  async #told(changing: Promise<User>): Promise<User> {
+    const user = await changing;
+    this.pubSub.publish(viewerTopic, { userId: user.id });
+    return user;
   }
 }
