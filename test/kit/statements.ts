@@ -1,5 +1,8 @@
 import pg from 'pg';
 
+/** What a gateway sends by itself every few seconds, about documents. */
+const ofItsOwn = /^\s*(insert into document_usage|delete from document_usage|select "id" from "document_release")/;
+
 /** The SQL statements that this process sends while `work` runs, by any connection. */
 export async function statementsOf(work: () => Promise<unknown>): Promise<string[]> {
   const statements: string[] = [];
@@ -17,5 +20,5 @@ export async function statementsOf(work: () => Promise<unknown>): Promise<string
   } finally {
     Object.defineProperty(pg.Client.prototype, 'query', original);
   }
-  return statements;
+  return statements.filter((statement) => !ofItsOwn.test(statement));
 }
