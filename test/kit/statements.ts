@@ -1,7 +1,7 @@
 import pg from 'pg';
 
-/** What a gateway sends by itself every few seconds, about documents. */
-const ofItsOwn = /^\s*(insert into document_usage|delete from document_usage|select "id" from "document_release")/;
+/** What a gateway sends by itself: it follows its tables, and writes what it has counted. */
+const ofItsOwn = /^\s*(listen |(insert into|delete from) document_usage|select .* from "(document_release|model_deployment)" order by)/;
 
 /** The SQL statements that this process sends while `work` runs, by any connection. */
 export async function statementsOf(work: () => Promise<unknown>): Promise<string[]> {
