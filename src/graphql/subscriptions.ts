@@ -74,7 +74,7 @@ export class StreamError extends Error {
 }
 
 /** Documents that were parsed and validated, for clients that all come back at once; the least recently used goes. */
-const maxKnownDocuments = 500;
+const knownDocuments = { max: 500, maxSize: 4_000_000, sizeCalculation: (_document: DocumentNode, query: string) => query.length };
 
 /**
  * Opens subscriptions, whatever carries them: the same gate, grammar, rules, limits and errors that queries meet over HTTP. A
@@ -182,7 +182,7 @@ export class Subscriptions {
   }
 
   #validated(schema: GraphQLSchema, query: string): DocumentNode {
-    const known: LRUCache<string, DocumentNode> = this.#known.get(schema) ?? new LRUCache({ max: maxKnownDocuments });
+    const known: LRUCache<string, DocumentNode> = this.#known.get(schema) ?? new LRUCache(knownDocuments);
     this.#known.set(schema, known);
     const before = known.get(query);
     if (before) return before;

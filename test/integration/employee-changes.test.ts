@@ -57,12 +57,16 @@ describe('a stream of changes', () => {
           for await (const { id } of stream) heard[at]?.push(id);
         });
         const last = changes.open({});
+        let seen = 0;
         // Half of them are told as they were, half as they are.
         for (const [at, row] of everyone.entries()) {
           const state = snapshotOf(row);
           changes.tell(at % 2 ? { kind: ChangeKind.CREATED, id: row.id, before: null, after: state } : { kind: ChangeKind.DELETED, id: row.id, before: state, after: null });
         }
-        for (let count = 0; count < everyone.length; count += 1) await last.next();
+        while (seen < everyone.length) {
+          await last.next();
+          seen += 1;
+        }
         await nextTurn();
         for (const stream of [...streams, last]) await stream.return();
         await Promise.all(reading);

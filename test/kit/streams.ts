@@ -9,11 +9,11 @@ export interface Heard {
   /** The answers so far. */
   answers: Any[];
   /** The next answer that nobody has taken yet; fails where the stream ends before, or says nothing for ten seconds. */
-  next(): Promise<Any>;
+  next: () => Promise<Any>;
   /** How it ended: `complete`, the errors that it ended with, or the close event of its socket. */
   ended: Promise<Any>;
   /** Ends it from the client's side. */
-  stop(): void;
+  stop: () => void;
 }
 
 const patienceMs = 10_000;
@@ -101,7 +101,7 @@ export interface RawSocket {
   socket: WebSocket;
   /** What came, parsed. */
   messages: Any[];
-  send(message: unknown): void;
+  send: (message: unknown) => void;
   /** The code and reason that it was closed with. */
   closed: Promise<{ code: number; reason: string }>;
 }

@@ -149,6 +149,7 @@ const completeEvent = 'event: complete\ndata:\n\n';
 const nextEvent = (answer: object): string => `event: next\ndata: ${JSON.stringify(answer)}\n\n`;
 
 function cutUnlessRead({ raw }: FastifyReply, log: Logger): void {
+  if (raw.destroyed) return;
   const cut = setTimeout(() => {
     log.info({ reason: 'it does not read' }, 'an event stream was cut');
     raw.destroy();
