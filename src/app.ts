@@ -19,6 +19,7 @@ import { findViewerByApiKey } from './domains/user/user.queries.js';
 import { createApollo } from './graphql/apollo.js';
 import { Contexts } from './graphql/context.js';
 import type { Parts, SchemaExtension } from './graphql/domain.js';
+import { NodeResolver } from './graphql/node.js';
 import { domainSchema, LiveSchema } from './graphql/schema.js';
 import { addGraphqlRoute } from './http/graphql-route.js';
 import { addHealthRoutes, modelsHealth, type HealthCheck } from './http/health.js';
@@ -182,13 +183,16 @@ async function openInference(config: Config, log: Logger, opened: AsyncDisposabl
 async function openDomains(parts: Parts, opened: AsyncDisposableStack): Promise<{ resolvers: object[]; extensions: SchemaExtension[] }> {
   const resolvers: object[] = [];
   const extensions: SchemaExtension[] = [];
+  const sources: ConstructorParameters<typeof NodeResolver>[0][number][] = [];
   for (const domain of domains) {
     const open = domain.open(parts);
     if (open.close) opened.defer(() => open.close?.());
     await open.ready?.();
     resolvers.push(...open.resolvers);
     if (open.extension) extensions.push(open.extension);
+    sources.push({ ...domain, nodes: open.nodes ?? {} });
   }
+  resolvers.push(new NodeResolver(sources, domainSchema(domains)));
   return { resolvers, extensions };
 }
 

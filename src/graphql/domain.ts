@@ -7,6 +7,7 @@ import type { Database } from '../database/tables.js';
 import type { Predictor } from '../inference/predictor.js';
 import type { Logger } from '../shared/logger.js';
 import type { Context } from './context.js';
+import type { NodeSources } from './node.js';
 import type { Permissions } from './permissions.js';
 
 /** What a domain hands to the gateway: its tables, its part of the schema, and who may ask for what. */
@@ -35,6 +36,8 @@ export interface Parts {
 export interface OpenDomain {
   /** One instance of each resolver class. */
   resolvers: object[];
+  /** How its things are fetched by id: one source for each of its types that implements `Node`. */
+  nodes?: NodeSources;
   /** Its part of the schema that changes while the gateway serves. */
   extension?: SchemaExtension;
   /** Does what must be done before the first request; a failure keeps the gateway from starting. */

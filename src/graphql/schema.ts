@@ -11,6 +11,7 @@ import { buildSchemaSync, type ClassType, type NonEmptyArray } from 'type-graphq
 import type { Logger } from '../shared/logger.js';
 import type { Context } from './context.js';
 import type { Domain, SchemaExtension } from './domain.js';
+import { NodeResolver, nodePermissions, resolveNodes } from './node.js';
 import { guardFields, guardSchema } from './permissions.js';
 
 /** A schema that may change while it is served. */
@@ -80,8 +81,8 @@ export function domainSchema(domains: readonly Domain[], instances: readonly obj
   const byClass = new Map(instances.map((instance) => [instance.constructor, instance]));
   const [first, ...others] = domains.flatMap((domain) => domain.resolvers);
   if (!first) throw new Error('No domain has a resolver.');
-  const resolvers: NonEmptyArray<ClassType> = [first, ...others];
-  return buildSchemaSync({
+  const resolvers: NonEmptyArray<ClassType> = [first, ...others, NodeResolver];
+  const schema = buildSchemaSync({
     resolvers,
     container: {
       get(resolver: ClassType) {
@@ -93,12 +94,13 @@ export function domainSchema(domains: readonly Domain[], instances: readonly obj
     // Services validate: they name all faulty fields at once, those that need the database among them.
     validate: false,
   });
+  return resolveNodes(schema);
 }
 
 function guardedDomainSchema(domains: readonly Domain[], instances: readonly object[]): GraphQLSchema {
   return guardSchema(
     domainSchema(domains, instances),
-    domains.map((domain) => domain.permissions),
+    [...domains.map((domain) => domain.permissions), nodePermissions],
   );
 }
 

@@ -4,6 +4,7 @@ import { DeploymentWatcher } from './deployment.watcher.js';
 import { ModelDeploymentResolver, ModelResolver } from './model.resolver.js';
 import { PredictionRecord } from './prediction.entity.js';
 import { PredictionHistory } from './prediction.history.js';
+import { visiblePredictions } from './prediction.nodes.js';
 import { predictionPermissions } from './prediction.permissions.js';
 import { PredictionResolver, PredictionResultResolver, UserPredictionsResolver } from './prediction.resolver.js';
 import { askingModels } from './prediction.service.js';
@@ -27,6 +28,7 @@ export const predictionDomain: Domain = {
         new ModelDeploymentResolver(),
         new UserPredictionsResolver(history),
       ],
+      nodes: { prediction: { type: 'Prediction', readAs: 'prediction', read: visiblePredictions(history) } },
       extension: typedModels(predictor, ask),
       ready: () => deployments.ready(),
       async close() {

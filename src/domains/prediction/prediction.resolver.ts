@@ -1,6 +1,5 @@
 import { GraphQLJSONObject } from 'graphql-scalars';
 import { Arg, Args, Ctx, Extensions, FieldResolver, ID, Int, Query, Resolver, Root } from 'type-graphql';
-import { Role, type KnownViewer } from '../../auth/viewer.js';
 import { ForwardPageArgs, readPage, type Connection } from '../../graphql/connection.js';
 import type { Context } from '../../graphql/context.js';
 import { decodeId, encodeId } from '../../graphql/id.js';
@@ -12,7 +11,8 @@ import type { UserRow } from '../user/user.types.js';
 import { Model } from './model.types.js';
 import type { PredictionHistory } from './prediction.history.js';
 import { predictionCountOfUser, predictionsOfUser } from './prediction.loaders.js';
-import { countPredictions, findPrediction, predictionOrder, predictionPage } from './prediction.queries.js';
+import { countPredictions, predictionOrder, predictionPage } from './prediction.queries.js';
+import { ownerFilter, visiblePredictions } from './prediction.nodes.js';
 import type { AskModel } from './prediction.service.js';
 import { Prediction, PredictionConnection, PredictionFilter, PredictionResult, type PredictionRow } from './prediction.types.js';
 
@@ -36,10 +36,9 @@ export class PredictionResolver {
   }
 
   @Query(() => Prediction, { nullable: true, description: 'A prediction by id; null if unknown, and for anyone but who asked and an ADMIN.' })
-  async prediction(@Arg('id', () => ID) id: string, @Ctx() context: Context): Promise<PredictionRow | null> {
-    const predictionId = decodeId('prediction', id);
-    await this.history.settled();
-    return (await findPrediction(context.db, predictionId, ownerFilter(knownViewer(context)))) ?? null;
+  async prediction(@Arg('id', () => ID, { description: 'The id of the prediction.' }) id: string, @Ctx() context: Context): Promise<PredictionRow | null> {
+    const [prediction] = await visiblePredictions(this.history)([decodeId('prediction', id)], context);
+    return prediction ?? null;
   }
 
   @Query(() => PredictionConnection, { description: 'The own predictions, the newest first; for an ADMIN those of everyone.' })
@@ -93,9 +92,6 @@ export class UserPredictionsResolver {
     return new PredictionConnection({ page, rows, count: () => context.load(predictionCountOfUser).load(user.id) });
   }
 }
-
-/** Whose predictions a viewer may read: the own, or, for an administrator, everyone's (null). */
-const ownerFilter = (viewer: KnownViewer): string | null => (viewer.role === Role.ADMIN ? null : viewer.userId);
 
 /** What history still knows of a model that has left the store. */
 function removedModel({ model, version, digest }: PredictionRow): Model {

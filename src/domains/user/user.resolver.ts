@@ -9,6 +9,7 @@ import { employeeById } from '../employee/employee.loaders.js';
 import type { EmployeeRow } from '../employee/employee.types.js';
 import { User } from './user.entity.js';
 import { userById } from './user.loaders.js';
+import { visibleUsers } from './user.nodes.js';
 import { countUsers, userOrder, userPage } from './user.queries.js';
 import { setActive, setEmployee, setRole } from './user.service.js';
 import { UserConnection, type UserRow } from './user.types.js';
@@ -21,12 +22,9 @@ export class UserResolver {
   }
 
   @Query(() => User, { nullable: true, description: 'A user by id; null if unknown, and for anyone but the user and an ADMIN.' })
-  async user(@Arg('id', () => ID) id: string, @Ctx() context: Context): Promise<UserRow | null> {
-    const viewer = knownViewer(context);
-    const userId = decodeId('user', id);
-    // An API key has no scope for accounts: it sees its owner's only, whatever the owner's role.
-    const seesAll = viewer.kind === 'session' && viewer.role === Role.ADMIN;
-    return seesAll || viewer.userId === userId ? context.load(userById).load(userId) : null;
+  async user(@Arg('id', () => ID, { description: 'The id of the user.' }) id: string, @Ctx() context: Context): Promise<UserRow | null> {
+    const [user] = await visibleUsers([decodeId('user', id)], context);
+    return user ?? null;
   }
 
   @Query(() => UserConnection, { description: 'All users, the oldest account first. ADMIN only.' })

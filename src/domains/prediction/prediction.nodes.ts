@@ -1,0 +1,20 @@
+import { Role, type KnownViewer } from '../../auth/viewer.js';
+import type { Context } from '../../graphql/context.js';
+import { loading } from '../../graphql/loaders.js';
+import { knownViewer } from '../../graphql/permissions.js';
+import type { PredictionHistory } from './prediction.history.js';
+import { predictionById } from './prediction.loaders.js';
+import type { PredictionRow } from './prediction.types.js';
+
+/** Whose predictions a viewer may read: the own, or, for an administrator, everyone's (null). */
+export const ownerFilter = (viewer: KnownViewer): string | null => (viewer.role === Role.ADMIN ? null : viewer.userId);
+
+/** Reads the predictions that the viewer may see, by id; null for the rest. */
+export const visiblePredictions =
+  (history: PredictionHistory) =>
+  async (ids: readonly string[], context: Context): Promise<(PredictionRow | null)[]> => {
+    const owner = ownerFilter(knownViewer(context));
+    await history.settled();
+    const predictions = await loading(predictionById)(ids, context);
+    return predictions.map((prediction) => (owner === null || prediction?.userId === owner ? prediction : null));
+  };
