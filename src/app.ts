@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import path from 'node:path';
 import { fastifyApolloDrainPlugin } from '@as-integrations/fastify';
 import type { FastifyInstance } from 'fastify';
+import type { GraphQLSchema } from 'graphql';
 import { sql } from 'kysely';
 import { LoginThrottle } from './auth/login-throttle.js';
 import { TokenSigner } from './auth/token.js';
@@ -55,9 +56,12 @@ export async function openApp(config: Config, log: Logger): Promise<App> {
   const opened = new AsyncDisposableStack();
   try {
     const dataDir = dataDirOf(config);
-    const [{ db, orm, databaseUrl }, { cache, predictor }] = await bothOrNeither(openData(config, dataDir, opened), openInference(config, log, opened));
+    const baseSchema = domainSchema(domains);
+    const [{ db, orm, databaseUrl }, { cache, predictor }] = await bothOrNeither(openData(config, dataDir, opened), openInference(config, baseSchema, log, opened));
     const tokens = new TokenSigner(config.jwtSecret ?? keptSecret(dataDir), config.accessTokenTtlSeconds);
-    const { resolvers, extensions } = await openDomains({ db, databaseUrl, predictor, tokens, log, throttle: new LoginThrottle(config.throttle), settings: config }, opened);
+    const throttle = new LoginThrottle(config.throttle);
+    const parts = { db, databaseUrl, predictor, tokens, throttle, baseSchema, liveDocuments: () => [], log, settings: config };
+    const { resolvers, extensions } = await openDomains(parts, opened);
 
     const server = createHttpServer({ ...config, log });
     const schema = new LiveSchema(domains, resolvers, extensions, log);
@@ -154,7 +158,7 @@ async function refuseDemoAccounts(db: Database): Promise<void> {
 }
 
 /** The models and the cache of their answers. */
-async function openInference(config: Config, log: Logger, opened: AsyncDisposableStack) {
+async function openInference(config: Config, baseSchema: GraphQLSchema, log: Logger, opened: AsyncDisposableStack) {
   const { ttlSeconds, maxEntries } = config.predictionCache;
   const cache = openCache({
     redisUrl: config.redisUrl,
@@ -165,7 +169,6 @@ async function openInference(config: Config, log: Logger, opened: AsyncDisposabl
     logger: log,
   });
   opened.defer(() => cache.close());
-  const names = domainSchema(domains);
   const predictor = await openPredictor({
     storeDir: path.resolve(projectDir, config.modelStoreDir),
     pollMs: config.modelStorePollMs,
@@ -173,7 +176,7 @@ async function openInference(config: Config, log: Logger, opened: AsyncDisposabl
     cache,
     cacheTtlSeconds: ttlSeconds,
     logger: log,
-    check: (models) => namingProblems(models, names),
+    check: (models) => namingProblems(models, baseSchema),
   });
   opened.defer(() => predictor.close());
   return { cache, predictor };
@@ -192,7 +195,7 @@ async function openDomains(parts: Parts, opened: AsyncDisposableStack): Promise<
     if (open.extension) extensions.push(open.extension);
     sources.push({ ...domain, nodes: open.nodes ?? {} });
   }
-  resolvers.push(new NodeResolver(sources, domainSchema(domains)));
+  resolvers.push(new NodeResolver(sources, parts.baseSchema));
   return { resolvers, extensions };
 }
 

@@ -1,6 +1,6 @@
 import { setImmediate as otherWork } from 'node:timers/promises';
 import { ChangeType, CriticalityLevel, diff, type Change } from '@graphql-inspector/core';
-import { parse, validate, type DocumentNode, type GraphQLSchema } from 'graphql';
+import { Kind, parse, validate, type DocumentNode, type GraphQLSchema } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { usageOf, type Place, type Usage } from './usage.js';
 
@@ -143,7 +143,7 @@ function concernedBy(changes: readonly Change[]): (usage: Usage) => boolean {
 function newlyInvalid(before: GraphQLSchema, after: GraphQLSchema, document: DocumentNode): (SchemaChange & Place)[] {
   const errors = validate(after, document);
   if (errors.length === 0 || validate(before, document).length > 0) return [];
-  const operation = document.definitions.find((definition) => definition.kind === 'OperationDefinition')?.name?.value ?? null;
+  const operation = document.definitions.find((definition) => definition.kind === Kind.OPERATION_DEFINITION)?.name?.value ?? null;
   return errors.map(({ message, locations }) => ({ message, coordinate: '', operation, line: locations?.[0]?.line ?? 1, column: locations?.[0]?.column ?? 1 }));
 }
 

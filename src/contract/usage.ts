@@ -50,7 +50,8 @@ export function usageOf(schema: GraphQLSchema, document: DocumentNode): Usage {
             operation = operations.get(node) ?? null;
             return;
           case Kind.NAMED_TYPE:
-            return void noteType(schema, node, note);
+            noteType(schema, node, note);
+            return;
           case Kind.FIELD: {
             const [parent, field] = [types.getParentType(), types.getFieldDef()];
             if (!parent || !field) return;
@@ -60,7 +61,8 @@ export function usageOf(schema: GraphQLSchema, document: DocumentNode): Usage {
             return;
           }
           case Kind.DIRECTIVE:
-            return void note(`@${node.name.value}`, node);
+            note(`@${node.name.value}`, node);
+            return;
           case Kind.ARGUMENT: {
             const [directive, parent, field] = [types.getDirective(), types.getParentType(), types.getFieldDef()];
             const owner = directive ? `@${directive.name}` : parent && field ? `${parent.name}.${field.name}` : null;

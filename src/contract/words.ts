@@ -7,8 +7,8 @@ export function inWords({ document: { client, version, id }, operation, line, co
   return `client ${client} ${version}, document ${id}${name}, line ${line}, column ${column}: ${whole}`;
 }
 
-/** How many documents feel something. */
-export const documentsIn = (felt: readonly FeltChange[]): number => new Set(felt.map(({ document }) => document)).size;
-
-/** A number of documents with the verb that follows: `1 live document feels`, `2 live documents feel`. */
-export const liveDocuments = (count: number): string => `${count} live document${count === 1 ? '' : 's'}`;
+/** How many documents feel something: `2 live documents`. */
+export function liveDocumentsIn(felt: readonly FeltChange[]): string {
+  const count = new Set(felt.map(({ document }) => document)).size;
+  return `${count} live document${count === 1 ? '' : 's'}`;
+}

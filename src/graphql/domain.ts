@@ -3,6 +3,7 @@ import type { GraphQLFieldConfigMap, GraphQLSchema } from 'graphql';
 import type { ClassType } from 'type-graphql';
 import type { LoginThrottle } from '../auth/login-throttle.js';
 import type { TokenSigner } from '../auth/token.js';
+import type { LiveDocument } from '../contract/contract.js';
 import type { Database } from '../database/tables.js';
 import type { Predictor } from '../inference/predictor.js';
 import type { Logger } from '../shared/logger.js';
@@ -28,6 +29,10 @@ export interface Parts {
   predictor: Predictor;
   tokens: TokenSigner;
   throttle: LoginThrottle;
+  /** The schema of the domains alone, without rules and instances: all names, and nothing that comes and goes. */
+  baseSchema: GraphQLSchema;
+  /** The documents that clients in the field send, as far as they are known. */
+  liveDocuments: () => readonly LiveDocument[];
   log: Logger;
   settings: { refreshTokenTtlDays: number; isRegistrationOpen: boolean; predictionHistoryDays: number };
 }

@@ -66,7 +66,7 @@ export class LiveSchema implements SchemaSource {
 /** The schema as text, as it is committed: types by name, so that a change shows where it is; fields in their own order. */
 export function printedSchema(domains: readonly Domain[], extensions: readonly SchemaExtension[] = []): string {
   const base = domainSchema(domains);
-  const whole = extended(
+  const whole = extendedSchema(
     base,
     extensions.map((extension) => extension.queries(base)),
   );
@@ -97,23 +97,11 @@ export function domainSchema(domains: readonly Domain[], instances: readonly obj
   return resolveNodes(schema);
 }
 
-function guardedDomainSchema(domains: readonly Domain[], instances: readonly object[]): GraphQLSchema {
-  return guardSchema(
-    domainSchema(domains, instances),
-    [...domains.map((domain) => domain.permissions), nodePermissions],
-  );
-}
-
-function withExtensions(base: GraphQLSchema, extensions: readonly SchemaExtension[]): GraphQLSchema {
-  const added = extensions.map((extension) => guardFields(extension.queries(base), extension.rule));
-  const schema = extended(base, added);
-  // Otherwise the first operation would wait for it.
-  assertValidSchema(schema);
-  return schema;
-}
-
-/** @throws Error where a root field is there already */
-function extended(base: GraphQLSchema, added: readonly GraphQLFieldConfigMap<unknown, Context>[]): GraphQLSchema {
+/**
+ * A schema with more root fields and the types that they reach.
+ * @throws Error where a root field is there already
+ */
+export function extendedSchema(base: GraphQLSchema, added: readonly GraphQLFieldConfigMap<unknown, Context>[]): GraphQLSchema {
   const query = base.getQueryType();
   if (!query || added.length === 0) return base;
   const { fields, ...config } = query.toConfig();
@@ -123,4 +111,19 @@ function extended(base: GraphQLSchema, added: readonly GraphQLFieldConfigMap<unk
   }
   const { types, ...rest } = base.toConfig();
   return new GraphQLSchema({ ...rest, query: new GraphQLObjectType({ ...config, fields }), types: types.filter((type) => type !== query) });
+}
+
+function guardedDomainSchema(domains: readonly Domain[], instances: readonly object[]): GraphQLSchema {
+  return guardSchema(
+    domainSchema(domains, instances),
+    [...domains.map((domain) => domain.permissions), nodePermissions],
+  );
+}
+
+function withExtensions(base: GraphQLSchema, extensions: readonly SchemaExtension[]): GraphQLSchema {
+  const added = extensions.map((extension) => guardFields(extension.queries(base), extension.rule));
+  const schema = extendedSchema(base, added);
+  // Otherwise the first operation would wait for it.
+  assertValidSchema(schema);
+  return schema;
 }

@@ -8,7 +8,7 @@ import { visiblePredictions } from './prediction.nodes.js';
 import { predictionPermissions } from './prediction.permissions.js';
 import { PredictionResolver, PredictionResultResolver, UserPredictionsResolver } from './prediction.resolver.js';
 import { askingModels } from './prediction.service.js';
-import { typedModels } from './typed-models/index.js';
+import { SignatureContract, typedModels } from './typed-models/index.js';
 
 /** Models, what they predict, and the history of it. */
 export const predictionDomain: Domain = {
@@ -16,15 +16,16 @@ export const predictionDomain: Domain = {
   entities: [PredictionRecord, ModelDeployment],
   resolvers: [PredictionResolver, PredictionResultResolver, ModelResolver, ModelDeploymentResolver, UserPredictionsResolver],
   permissions: predictionPermissions,
-  open({ db, databaseUrl, predictor, log, settings }) {
+  open({ db, databaseUrl, predictor, baseSchema, liveDocuments, log, settings }) {
     const history = new PredictionHistory(db, log, { retentionDays: settings.predictionHistoryDays });
     const deployments = new DeploymentWatcher({ db, databaseUrl, predictor, log });
+    const contract = new SignatureContract({ predictor, baseSchema, liveDocuments, log });
     const ask = askingModels(predictor, history);
     return {
       resolvers: [
         new PredictionResolver(ask, history),
         new PredictionResultResolver(predictor),
-        new ModelResolver(predictor, deployments),
+        new ModelResolver(predictor, deployments, contract),
         new ModelDeploymentResolver(),
         new UserPredictionsResolver(history),
       ],
@@ -32,6 +33,7 @@ export const predictionDomain: Domain = {
       extension: typedModels(predictor, ask),
       ready: () => deployments.ready(),
       async close() {
+        contract.close();
         await Promise.all([history.close(), deployments.close()]);
       },
     };
