@@ -94,7 +94,16 @@ export function domainSchema(domains: readonly Domain[], instances: readonly obj
     // Services validate: they name all faulty fields at once, those that need the database among them.
     validate: false,
   });
-  return resolveNodes(schema);
+  return describeRoots(resolveNodes(schema));
+}
+
+/** What the IDE says of the root types, which type-graphql makes without a word. */
+function describeRoots(schema: GraphQLSchema): GraphQLSchema {
+  const [query, mutation, subscription] = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()];
+  if (query) query.description = 'What can be asked. Nothing is changed by it but the history of predictions.';
+  if (mutation) mutation.description = 'What can be changed. Several in one operation are done one after the other.';
+  if (subscription) subscription.description = 'What can be followed while it happens.';
+  return schema;
 }
 
 /**

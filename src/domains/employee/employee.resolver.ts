@@ -25,7 +25,7 @@ import {
 @Resolver(() => Employee)
 export class EmployeeResolver {
   @Query(() => Employee, { nullable: true, description: 'An employee by id; null if unknown.' })
-  employee(@Arg('id', () => ID) id: string, @Ctx() context: Context): Promise<EmployeeRow | null> {
+  employee(@Arg('id', () => ID, { description: 'The id of the employee.' }) id: string, @Ctx() context: Context): Promise<EmployeeRow | null> {
     return context.load(employeeById).load(decodeId('employee', id));
   }
 
@@ -47,7 +47,10 @@ export class EmployeeResolver {
   }
 
   @Mutation(() => Employee, { description: 'Hires someone. ADMIN only.' })
-  createEmployee(@Arg('input', () => CreateEmployeeInput) input: CreateEmployeeInput, @Ctx() { em }: Context): Promise<Employee> {
+  createEmployee(
+    @Arg('input', () => CreateEmployeeInput, { description: 'Who is hired.' }) input: CreateEmployeeInput,
+    @Ctx() { em }: Context,
+  ): Promise<Employee> {
     return hire(em, input);
   }
 
@@ -57,8 +60,8 @@ export class EmployeeResolver {
       'CONFLICT where someone else changed the employee at the same time.',
   })
   async updateEmployee(
-    @Arg('id', () => ID) id: string,
-    @Arg('input', () => UpdateEmployeeInput) input: UpdateEmployeeInput,
+    @Arg('id', () => ID, { description: 'Who changes.' }) id: string,
+    @Arg('input', () => UpdateEmployeeInput, { description: 'What changes; the rest stays.' }) input: UpdateEmployeeInput,
     @Ctx() context: Context,
   ): Promise<Employee> {
     const employee = await context.load(employeeById).load(decodeId('employee', id));
@@ -70,7 +73,7 @@ export class EmployeeResolver {
   }
 
   @Mutation(() => ID, { description: 'Removes an employee and answers its id. ADMIN only. CONFLICT while the employee manages others.' })
-  async deleteEmployee(@Arg('id', () => ID) id: string, @Ctx() { em }: Context): Promise<string> {
+  async deleteEmployee(@Arg('id', () => ID, { description: 'Who leaves.' }) id: string, @Ctx() { em }: Context): Promise<string> {
     await dismiss(em, decodeId('employee', id));
     return id;
   }

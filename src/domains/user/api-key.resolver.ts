@@ -31,7 +31,7 @@ export class ApiKeyResolver {
   }
 
   @Mutation(() => Boolean, { description: "Ends an API key at once. One's own, or, as ADMIN, anyone's." })
-  async revokeApiKey(@Arg('id', () => ID) id: string, @Ctx() context: Context): Promise<boolean> {
+  async revokeApiKey(@Arg('id', () => ID, { description: 'The key that ends.' }) id: string, @Ctx() context: Context): Promise<boolean> {
     await revokeKey(context.em, knownViewer(context), decodeId('apikey', id));
     return true;
   }

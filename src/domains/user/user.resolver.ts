@@ -34,19 +34,27 @@ export class UserResolver {
   }
 
   @Mutation(() => User, { description: "Gives a user another role. ADMIN only. Felt once the user's access token has expired." })
-  setUserRole(@Arg('userId', () => ID) userId: string, @Arg('role', () => Role) role: Role, @Ctx() { em }: Context): Promise<UserRow> {
+  setUserRole(
+    @Arg('userId', () => ID, { description: 'The user who gets it.' }) userId: string,
+    @Arg('role', () => Role, { description: 'The role from now on.' }) role: Role,
+    @Ctx() { em }: Context,
+  ): Promise<UserRow> {
     return setRole(em, decodeId('user', userId, 'userId'), role);
   }
 
   @Mutation(() => User, { description: 'Switches a user on or off. ADMIN only. Off ends every session and API key of the user.' })
-  setUserActive(@Arg('userId', () => ID) userId: string, @Arg('isActive') isActive: boolean, @Ctx() { em }: Context): Promise<UserRow> {
+  setUserActive(
+    @Arg('userId', () => ID, { description: 'The user who is switched.' }) userId: string,
+    @Arg('isActive', { description: 'Whether the user may sign in from now on.' }) isActive: boolean,
+    @Ctx() { em }: Context,
+  ): Promise<UserRow> {
     return setActive(em, decodeId('user', userId, 'userId'), isActive);
   }
 
   @Mutation(() => User, { description: 'Says which employee a user is; null for none. ADMIN only.' })
   setUserEmployee(
-    @Arg('userId', () => ID) userId: string,
-    @Arg('employeeId', () => ID, { nullable: true }) employeeId: string | null,
+    @Arg('userId', () => ID, { description: 'The user.' }) userId: string,
+    @Arg('employeeId', () => ID, { nullable: true, description: 'Which employee the user is; none if null or absent.' }) employeeId: string | null,
     @Ctx() { em }: Context,
   ): Promise<UserRow> {
     const employee = employeeId == null ? null : decodeId('employee', employeeId, 'employeeId');

@@ -113,7 +113,7 @@ function enumsOf({ model, inputs, outputs }: TypedModel): Map<string, GraphQLEnu
   for (const { type, raw, values, isOpen } of [...inputs, ...outputs]) {
     if (!values || enums.has(type)) continue;
     const description = sentences([`The values of ${raw} that ${model} knows`, isOpen ? '`predict` takes other values as well' : '']);
-    enums.set(type, new GraphQLEnumType({ name: type, description, values: Object.fromEntries(values.map((value) => [value, {}])) }));
+    enums.set(type, new GraphQLEnumType({ name: type, description, values: Object.fromEntries(values.map((value) => [value, { description: `The value ${value} of ${raw}.` }])) }));
   }
   return enums;
 }
