@@ -13,7 +13,7 @@ import { openDatabase } from './database/open.js';
 import { databaseOf } from './database/orm.js';
 import type { Database } from './database/tables.js';
 import { demoAccounts, loadDemoData, openDemoAccounts } from './domains/demo-data.js';
-import { openGate } from './documents/document-gate.js';
+import { openDocuments } from './documents/open.js';
 import { domains } from './domains/index.js';
 import { namingProblems } from './domains/prediction/typed-models/index.js';
 import { findViewerByApiKey } from './domains/user/user.queries.js';
@@ -59,8 +59,11 @@ export async function openApp(config: Config, log: Logger): Promise<App> {
     const baseSchema = domainSchema(domains);
     const [{ db, orm, databaseUrl }, { cache, predictor }] = await bothOrNeither(openData(config, dataDir, opened), openInference(config, baseSchema, log, opened));
     const tokens = new TokenSigner(config.jwtSecret ?? keptSecret(dataDir), config.accessTokenTtlSeconds);
+    const documents = await openDocuments({ ...config, settings: config.documents, dir: path.resolve(projectDir, config.documents.dir), log });
+    opened.defer(() => documents.close());
     const throttle = new LoginThrottle(config.throttle);
-    const parts = { db, databaseUrl, predictor, tokens, throttle, baseSchema, liveDocuments: () => [], log, settings: config };
+    const liveDocuments = () => documents.trusted.all();
+    const parts = { db, databaseUrl, predictor, documents, tokens, throttle, baseSchema, liveDocuments, log, settings: config };
     const { resolvers, extensions } = await openDomains(parts, opened);
 
     const server = createHttpServer({ ...config, log });
@@ -73,7 +76,7 @@ export async function openApp(config: Config, log: Logger): Promise<App> {
       verifyToken: (token) => tokens.verify(token),
       findByApiKey: (secret) => findViewerByApiKey(db, log, secret),
     });
-    addGraphqlRoute(server, { apollo, contexts, documents: openGate });
+    addGraphqlRoute(server, { apollo, contexts, documents: documents.gate });
     let isDraining = false;
     addHealthRoutes(server, healthCheck(db, cache, predictor), () => isDraining);
     if (config.metricsPort === undefined && !config.isProduction) addMetricsRoute(server, predictor);

@@ -5,6 +5,7 @@ import type { LoginThrottle } from '../auth/login-throttle.js';
 import type { TokenSigner } from '../auth/token.js';
 import type { LiveDocument } from '../contract/contract.js';
 import type { Database } from '../database/tables.js';
+import type { Documents } from '../documents/open.js';
 import type { Predictor } from '../inference/predictor.js';
 import type { Logger } from '../shared/logger.js';
 import type { Context } from './context.js';
@@ -27,6 +28,7 @@ export interface Parts {
   /** For a connection of one's own, such as one that listens. */
   databaseUrl: string;
   predictor: Predictor;
+  documents: Pick<Documents, 'trusted' | 'usage'>;
   tokens: TokenSigner;
   throttle: LoginThrottle;
   /** The schema of the domains alone, without rules and instances: all names, and nothing that comes and goes. */

@@ -24,14 +24,28 @@ function at(executor: string): TestGateway {
   return gateway;
 }
 
-/** The typed root field that reads each type by one id, or by a list in which the id is looked for. */
+/** The root field that reads each type otherwise: by the id, or as a list. */
 const typed: Record<IdType, (id: string) => string> = {
   employee: (id) => `{ found: employee(id: "${id}") { id __typename } }`,
   department: () => '{ found: departments { id __typename } }',
   user: (id) => `{ found: user(id: "${id}") { id __typename } }`,
   apikey: () => '{ found: apiKeys { id __typename } }',
   prediction: (id) => `{ found: prediction(id: "${id}") { id __typename } }`,
+  release: () => '{ found: documentReleases(first: 100) { nodes { id __typename } } }',
+  document: () => '{ found: documentReleases(first: 10) { nodes { documents(first: 10) { nodes { id __typename } } } } }',
+  documentuse: () => '{ found: documentUsage(first: 100) { nodes { id __typename } } }',
 };
+
+/** What has the id, wherever in an answer it is; null where nothing has. */
+function thingIn(answer: Any, id: string): Any {
+  if (typeof answer !== 'object' || answer === null) return null;
+  if (answer.id === id) return answer;
+  for (const inside of Object.values(answer)) {
+    const thing = thingIn(inside, id);
+    if (thing) return thing;
+  }
+  return null;
+}
 
 describe.each(['jit', 'graphql-js'])('node, executed by %s', (executor) => {
   const ask = (asker: Asker, document: string, variables?: Record<string, unknown>) => at(executor).ask<Any>(asker, document, variables);
@@ -41,7 +55,19 @@ describe.each(['jit', 'graphql-js'])('node, executed by %s', (executor) => {
     const { data } = await ask('user', `mutation { createApiKey(name: "of the user") { apiKey { id } } }`);
     const read = await ask('user', '{ me { id } employees(first: 1) { nodes { id department { id } } } predictIris(inputs: [{ petalLength: 1.4, petalWidth: 0.2 }]) { id } }');
     const [employee] = read.data.employees.nodes;
-    return { apikey: data.createApiKey.apiKey.id, user: read.data.me.id, employee: employee.id, department: employee.department.id, prediction: read.data.predictIris[0].id };
+    await ask('admin', 'mutation ($manifest: JSONObject!) { publishDocuments(client: "web", version: "1", manifest: $manifest) { id } }', { manifest: { me: '{ me { id } }' } });
+    const { documentReleases, documentUsage } = (await ask('admin', '{ documentReleases(first: 1) { nodes { id documents { nodes { id } } } } documentUsage(first: 1) { nodes { id } } }')).data;
+    const [release] = documentReleases.nodes;
+    return {
+      apikey: data.createApiKey.apiKey.id,
+      user: read.data.me.id,
+      employee: employee.id,
+      department: employee.department.id,
+      prediction: read.data.predictIris[0].id,
+      release: release.id,
+      document: release.documents.nodes[0].id,
+      documentuse: documentUsage.nodes[0].id,
+    };
   }
 
   const keyOf = async (asker: Asker, scopes: string[]): Promise<Asker> => {
@@ -69,8 +95,7 @@ describe.each(['jit', 'graphql-js'])('node, executed by %s', (executor) => {
     for (const [viewer, asker] of Object.entries(viewers)) {
       for (const [type, id] of Object.entries(ids) as [IdType, string][]) {
         const expected = await ask(asker, typed[type](id));
-        const { found } = expected.data ?? {};
-        const thing = (Array.isArray(found) ? found.find((one: Any) => one.id === id) : found) ?? null;
+        const thing = thingIn(expected.data, id);
         // Variables: documents with texts in them are not compiled.
         const node = await ask(asker, 'query ($id: ID!) { node(id: $id) { id __typename } }', { id });
         const nodes = await ask(asker, 'query ($ids: [ID!]!) { nodes(ids: $ids) { id __typename } }', { ids: [id] });
@@ -85,14 +110,21 @@ describe.each(['jit', 'graphql-js'])('node, executed by %s', (executor) => {
     // The table itself, so that a rule that both ways lost would be noticed.
     const verdicts = (viewer: string) => outcomes.filter((outcome) => outcome.startsWith(`${viewer} `)).map((outcome) => outcome.slice(viewer.length + 1)).sort();
     const anyone = ['department yes', 'employee yes'];
-    expect(verdicts('stranger')).toEqual(['apikey', 'department', 'employee', 'prediction', 'user'].map((type) => `${type} UNAUTHENTICATED`));
-    expect(verdicts('owner')).toEqual(['apikey yes', ...anyone, 'prediction yes', 'user yes']);
-    for (const viewer of ['manager', 'other']) expect(verdicts(viewer)).toEqual(['apikey null', ...anyone, 'prediction null', 'user null']);
-    for (const viewer of ['admin', 'otherAdmin']) expect(verdicts(viewer)).toEqual(['apikey null', ...anyone, 'prediction yes', 'user yes']);
-    expect(verdicts('ownerKeyOfEmployees')).toEqual(['apikey FORBIDDEN', ...anyone, 'prediction FORBIDDEN', 'user yes']);
-    expect(verdicts('ownerKeyOfModels')).toEqual(['apikey FORBIDDEN', 'department FORBIDDEN', 'employee FORBIDDEN', 'prediction yes', 'user yes']);
-    expect(verdicts('adminKeyOfModels')).toEqual(['apikey FORBIDDEN', 'department FORBIDDEN', 'employee FORBIDDEN', 'prediction yes', 'user null']);
-    expect(verdicts('adminKeyOfEmployees')).toEqual(['apikey FORBIDDEN', ...anyone, 'prediction FORBIDDEN', 'user null']);
+    const ofDocuments = (verdict: string) => ['document', 'documentuse', 'release'].map((type) => `${type} ${verdict}`);
+    const table: Record<string, string[]> = {
+      stranger: Object.keys(typed).map((type) => `${type} UNAUTHENTICATED`),
+      owner: ['apikey yes', ...anyone, 'prediction yes', 'user yes', ...ofDocuments('FORBIDDEN')],
+      manager: ['apikey null', ...anyone, 'prediction null', 'user null', ...ofDocuments('FORBIDDEN')],
+      other: ['apikey null', ...anyone, 'prediction null', 'user null', ...ofDocuments('FORBIDDEN')],
+      admin: ['apikey null', ...anyone, 'prediction yes', 'user yes', ...ofDocuments('yes')],
+      otherAdmin: ['apikey null', ...anyone, 'prediction yes', 'user yes', ...ofDocuments('yes')],
+      ownerKeyOfEmployees: ['apikey FORBIDDEN', ...anyone, 'prediction FORBIDDEN', 'user yes', ...ofDocuments('FORBIDDEN')],
+      ownerKeyOfModels: ['apikey FORBIDDEN', 'department FORBIDDEN', 'employee FORBIDDEN', 'prediction yes', 'user yes', ...ofDocuments('FORBIDDEN')],
+      adminKeyOfModels: ['apikey FORBIDDEN', 'department FORBIDDEN', 'employee FORBIDDEN', 'prediction yes', 'user null', ...ofDocuments('FORBIDDEN')],
+      adminKeyOfEmployees: ['apikey FORBIDDEN', ...anyone, 'prediction FORBIDDEN', 'user null', ...ofDocuments('FORBIDDEN')],
+    };
+    for (const [viewer, expected] of Object.entries(table)) expect([viewer, ...verdicts(viewer)]).toEqual([viewer, ...expected.sort()]);
+    expect(Object.keys(table).sort()).toEqual(Object.keys(viewers).sort());
   });
 
   it('guards the fields of what it gives as elsewhere', async () => {
@@ -114,7 +146,8 @@ describe.each(['jit', 'graphql-js'])('node, executed by %s', (executor) => {
     expect(before.data.nodes.map((node: Any) => node?.id ?? null)).toEqual(asked.map((id, position) => (position === 2 || position === 7 ? null : id)));
     expect(before.data.nodes.slice(0, 7).map((node: Any) => node?.__typename)).toEqual(['Department', 'Employee', undefined, 'User', 'Employee', 'Employee', 'Prediction']);
     const statements = await statementsOf(() => ask('admin', document, { ids: asked }));
-    const tables = statements.map((statement) => /from "(\w+)"/.exec(statement)?.[1]);
+    const reads = statements.filter((statement) => /^select .* from "(employee|department|prediction|user_account)"/.test(statement));
+    const tables = reads.map((statement) => /from "(\w+)"/.exec(statement)?.[1]);
     expect(tables.sort()).toEqual(['department', 'employee', 'prediction', 'user_account']);
   });
 
@@ -161,6 +194,13 @@ describe('the sources of nodes', () => {
   const sourcesOf = ({ name }: Domain): NodeSources => {
     const read = () => Promise.resolve([]);
     if (name === 'employee') return { employee: { type: 'Employee', readAs: 'employee', read }, department: { type: 'Department', readAs: 'departments', read } };
+    if (name === 'document') {
+      return {
+        release: { type: 'DocumentRelease', readAs: 'documentReleases', read },
+        document: { type: 'PublishedDocument', readAs: 'documentReleases', read },
+        documentuse: { type: 'DocumentUsage', readAs: 'documentUsage', read },
+      };
+    }
     if (name === 'user') return { user: { type: 'User', readAs: 'user', read }, apikey: { type: 'ApiKey', readAs: 'apiKeys', read } };
     return { prediction: { type: 'Prediction', readAs: 'prediction', read } };
   };

@@ -70,6 +70,8 @@ function pageInfoProblems(schema: GraphQLSchema): string[] {
   return Object.entries(expected).flatMap(([field, type]) => (typeOf(info, field) === type ? [] : [`PageInfo.${field} is not ${type}`]));
 }
 
+const argumentsOf = ({ args }: GraphQLField<unknown, unknown>): string => args.map(({ name, type }) => `${name}: ${type.toString()}`).join();
+
 function nodeProblems(schema: GraphQLSchema): string[] {
   const node = schema.getType('Node');
   const query = schema.getQueryType();
@@ -78,8 +80,8 @@ function nodeProblems(schema: GraphQLSchema): string[] {
   const [id, ...others] = Object.values(node.getFields());
   return [
     ...(id?.name === 'id' && id.type.toString() === 'ID!' && others.length === 0 ? [] : ['Node has not one field, id: ID!']),
-    ...(one?.type.toString() === 'Node' && one.args.map(String).join() === 'id: ID!' ? [] : ['node is not node(id: ID!): Node']),
-    ...(many && !isNonNullType((getNullableType(many.type) as { ofType?: unknown }).ofType) && many.args.map(String).join() === 'ids: [ID!]!' ? [] : ['nodes is not nodes(ids: [ID!]!): [Node]!']),
+    ...(one?.type.toString() === 'Node' && argumentsOf(one) === 'id: ID!' ? [] : ['node is not node(id: ID!): Node']),
+    ...(many && !isNonNullType((getNullableType(many.type) as { ofType?: unknown }).ofType) && argumentsOf(many) === 'ids: [ID!]!' ? [] : ['nodes is not nodes(ids: [ID!]!): [Node]!']),
   ];
 }
 
