@@ -53,12 +53,7 @@ export async function contractProblems(before: GraphQLSchema, after: GraphQLSche
   const concerns = concernedBy(changes);
   const felt: FeltChange[] = [];
   const feltChanges = new Set<Change>();
-  let sliceBegan = performance.now();
-  for (const document of changes.length === 0 ? [] : documents) {
-    if (performance.now() - sliceBegan > sliceMs) {
-      await otherWork();
-      sliceBegan = performance.now();
-    }
+  for await (const document of inSlices(changes.length === 0 ? [] : documents)) {
     const parsed = parsedDocument(document.text);
     if (!parsed) continue;
     const usage = usageOf(before, parsed);
@@ -78,6 +73,29 @@ export async function contractProblems(before: GraphQLSchema, after: GraphQLSche
     unfelt: breaking.filter((change) => !feltChanges.has(change)).map(told),
     dangerous: changes.filter(({ criticality }) => criticality.level === CriticalityLevel.Dangerous).map(told),
   };
+}
+
+/** The live documents that are not valid, each with why and where; those that cannot even be read among them. */
+export async function invalidDocuments(schema: GraphQLSchema, documents: readonly LiveDocument[]): Promise<FeltChange[]> {
+  const invalid: FeltChange[] = [];
+  for await (const document of inSlices(documents)) {
+    const parsed = parsedDocument(document.text);
+    const problems = parsed ? invalidities(schema, parsed) : [{ message: 'It is no GraphQL document', coordinate: '', operation: null, line: 1, column: 1 }];
+    if (invalid.length < maxFelt) invalid.push(...problems.map((problem) => ({ ...problem, document })));
+  }
+  return invalid;
+}
+
+/** Gives one after the other, and lets other work pass in between. */
+async function* inSlices<Item>(items: readonly Item[]): AsyncGenerator<Item> {
+  let sliceBegan = performance.now();
+  for (const item of items) {
+    if (performance.now() - sliceBegan > sliceMs) {
+      await otherWork();
+      sliceBegan = performance.now();
+    }
+    yield item;
+  }
 }
 
 const told = ({ message, path }: Change): SchemaChange => ({ message, coordinate: path ?? '' });
@@ -141,10 +159,13 @@ function concernedBy(changes: readonly Change[]): (usage: Usage) => boolean {
 
 /** Why a document that was valid is valid no more. */
 function newlyInvalid(before: GraphQLSchema, after: GraphQLSchema, document: DocumentNode): (SchemaChange & Place)[] {
-  const errors = validate(after, document);
-  if (errors.length === 0 || validate(before, document).length > 0) return [];
+  const problems = invalidities(after, document);
+  return problems.length === 0 || validate(before, document).length > 0 ? [] : problems;
+}
+
+function invalidities(schema: GraphQLSchema, document: DocumentNode): (SchemaChange & Place)[] {
   const operation = document.definitions.find((definition) => definition.kind === Kind.OPERATION_DEFINITION)?.name?.value ?? null;
-  return errors.map(({ message, locations }) => ({ message, coordinate: '', operation, line: locations?.[0]?.line ?? 1, column: locations?.[0]?.column ?? 1 }));
+  return validate(schema, document).map(({ message, locations }) => ({ message, coordinate: '', operation, line: locations?.[0]?.line ?? 1, column: locations?.[0]?.column ?? 1 }));
 }
 
 const parsedTexts = new LRUCache<string, DocumentNode>({ maxSize: maxParsedCharacters, sizeCalculation: (_document, text) => Math.max(1, text.length) });
