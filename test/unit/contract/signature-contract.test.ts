@@ -62,11 +62,11 @@ function contractOver(live: LiveDocument[]) {
     contract,
     logged,
     listeners,
-    change(current: number) {
+    change: (current: number): void => {
       models = [modelWith(current)];
       for (const listener of listeners) listener();
     },
-    async refusal(version: number): Promise<Conflict | null> {
+    refusal: async (version: number): Promise<Conflict | null> => {
       try {
         await contract.assertKept(modelWith(1), version);
         return null;

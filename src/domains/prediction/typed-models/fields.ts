@@ -10,6 +10,7 @@ import {
   GraphQLString,
   isInterfaceType,
   isObjectType,
+  isScalarType,
   type GraphQLFieldConfig,
   type GraphQLFieldConfigMap,
   type GraphQLInputType,
@@ -54,7 +55,7 @@ export function typedField(typed: TypedModel, base: GraphQLSchema, ask: AskTyped
   const { model, title, description } = typed;
   const prefix = typeNameOf(model);
   const enums = enumsOf(typed);
-  const typeOf = (field: TypedField): GraphQLType => wrapped(enums.get(field.type) ?? scalarOf(field.type), field);
+  const typeOf = (field: TypedField): GraphQLType => wrapped(enums.get(field.type) ?? scalarOf(field.type, base), field);
 
   const Input = new GraphQLInputObjectType({
     name: `${prefix}Input`,
@@ -118,9 +119,11 @@ function enumsOf({ model, inputs, outputs }: TypedModel): Map<string, GraphQLEnu
   return enums;
 }
 
-function scalarOf(name: string): GraphQLNullableType {
+/** A scalar that the schema has is taken from there: guarding a schema makes its types anew, and no two may share a name. */
+function scalarOf(name: string, base: GraphQLSchema): GraphQLNullableType {
   if (name === classProbability) return ClassProbability;
-  return scalars[name as keyof typeof scalars];
+  const known = base.getType(name);
+  return isScalarType(known) ? known : scalars[name as keyof typeof scalars];
 }
 
 function wrapped(named: GraphQLNullableType, { depth, isNullable }: TypedField): GraphQLType {
