@@ -1,6 +1,7 @@
 import { createNodeResolver, importX } from 'eslint-plugin-import-x';
 import { defineConfig } from 'eslint/config';
 import tseslint from 'typescript-eslint';
+import { graphqlLint } from './eslint.graphql.ts';
 
 /** `main -> app -> http, domains -> graphql -> auth, inference, documents, database -> shared`: what each folder may not import. */
 const arrows = [
@@ -69,5 +70,6 @@ export default defineConfig(
       '@typescript-eslint/no-unsafe-return': 'off',
     },
   },
+  ...graphqlLint,
   { files: ['src/database/migrations/**'], rules: { '@typescript-eslint/no-unused-vars': 'off' } },
 );

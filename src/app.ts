@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import path from 'node:path';
 import { fastifyApolloDrainPlugin } from '@as-integrations/fastify';
 import type { FastifyInstance } from 'fastify';
+import type { GraphQLSchema } from 'graphql';
 import { sql } from 'kysely';
 import { LiveViewers } from './auth/live-viewers.js';
 import { LoginThrottle } from './auth/login-throttle.js';
@@ -20,6 +21,7 @@ import { findViewerByApiKey, whyViewersEnded } from './domains/user/user.queries
 import { createApollo } from './graphql/apollo.js';
 import { Contexts } from './graphql/context.js';
 import type { LocalEntity, Parts, SchemaExtension } from './graphql/domain.js';
+import { NodeResolver } from './graphql/node.js';
 import { ResponseCache } from './graphql/response-cache.js';
 import { domainSchema, LiveSchema } from './graphql/schema.js';
 import { Subscriptions } from './graphql/subscriptions.js';
@@ -67,14 +69,16 @@ export async function openApp(config: Config, log: Logger): Promise<App> {
   const opened = new AsyncDisposableStack();
   try {
     const dataDir = dataDirOf(config);
-    const [{ db, orm, databaseUrl }, { cache, predictor }] = await bothOrNeither(openData(config, dataDir, opened), openInference(config, log, opened));
+    const baseSchema = domainSchema(domains);
+    const [{ db, orm, databaseUrl }, { cache, predictor }] = await bothOrNeither(openData(config, dataDir, opened), openInference(config, baseSchema, log, opened));
     const tokens = new TokenSigner(config.jwtSecret ?? keptSecret(dataDir), config.accessTokenTtlSeconds);
     const documents = await openDocuments({ ...config, settings: config.documents, dir: path.resolve(projectDir, config.documents.dir), log });
     opened.defer(() => documents.close());
     const pubSub = openPubSub({ redisUrl: config.redisUrl, logger: log });
     opened.defer(() => pubSub.close());
     const throttle = new LoginThrottle(config.throttle);
-    const parts = { db, databaseUrl, predictor, documents, pubSub, tokens, throttle, log, settings: config };
+    const liveDocuments = () => documents.trusted.all();
+    const parts = { db, databaseUrl, predictor, documents, pubSub, tokens, throttle, baseSchema, liveDocuments, log, settings: config };
     const { resolvers, extensions, localEntities } = await openDomains(parts, opened);
 
     const server = createHttpServer({ ...config, log });
@@ -186,7 +190,7 @@ async function refuseDemoAccounts(db: Database): Promise<void> {
 }
 
 /** The models and the cache of their answers. */
-async function openInference(config: Config, log: Logger, opened: AsyncDisposableStack) {
+async function openInference(config: Config, baseSchema: GraphQLSchema, log: Logger, opened: AsyncDisposableStack) {
   const { ttlSeconds, maxEntries } = config.predictionCache;
   const cache = openCache({
     redisUrl: config.redisUrl,
@@ -197,7 +201,6 @@ async function openInference(config: Config, log: Logger, opened: AsyncDisposabl
     logger: log,
   });
   opened.defer(() => cache.close());
-  const names = domainSchema(domains);
   const predictor = await openPredictor({
     storeDir: path.resolve(projectDir, config.modelStoreDir),
     pollMs: config.modelStorePollMs,
@@ -205,7 +208,7 @@ async function openInference(config: Config, log: Logger, opened: AsyncDisposabl
     cache,
     cacheTtlSeconds: ttlSeconds,
     logger: log,
-    check: (models) => namingProblems(models, names),
+    check: (models) => namingProblems(models, baseSchema),
   });
   opened.defer(() => predictor.close());
   return { cache, predictor };
@@ -237,6 +240,7 @@ async function openDomains(
   const resolvers: object[] = [];
   const extensions: SchemaExtension[] = [];
   const localEntities: LocalEntity[] = [];
+  const sources: ConstructorParameters<typeof NodeResolver>[0][number][] = [];
   for (const domain of domains) {
     const open = domain.open(parts);
     if (open.close) opened.defer(() => open.close?.());
@@ -244,7 +248,9 @@ async function openDomains(
     resolvers.push(...open.resolvers);
     if (open.extension) extensions.push(open.extension);
     if (open.localEntity) localEntities.push(open.localEntity);
+    sources.push({ ...domain, nodes: open.nodes ?? {} });
   }
+  resolvers.push(new NodeResolver(sources, parts.baseSchema));
   return { resolvers, extensions, localEntities };
 }
 

@@ -10,12 +10,19 @@ export interface Keyset {
   isDescending: boolean;
 }
 
-/** A page of a list in an order: so many rows after (or, backward, before) a position. */
+/** A place in a list: the value that orders it, and the id. */
+export interface Position {
+  value: string | number;
+  id: string;
+}
+
+/** A page of a list in an order: so many rows from the start (or, backward, from the end) of what lies between two positions. */
 export interface KeysetPage {
   order: Keyset;
   limit: number;
   isBackward: boolean;
-  cursor: { value: string | number; id: string } | null;
+  after: Position | null;
+  before: Position | null;
 }
 
 /**
@@ -24,20 +31,21 @@ export interface KeysetPage {
  */
 export function pageOf<DB, TB extends keyof DB, O>(
   query: SelectQueryBuilder<DB, TB, O>,
-  { order, limit, isBackward, cursor }: KeysetPage,
+  { order, limit, isBackward, after, before }: KeysetPage,
 ): SelectQueryBuilder<DB, TB, O> {
   const isDown = order.isDescending !== isBackward;
   const column = sql.ref(order.column);
   const id = sql.ref(`${order.column.split('.')[0] ?? ''}.id`);
   const direction = sql.raw(isDown ? 'desc' : 'asc');
-  const ordered = query
+  const type = sql.raw(order.type);
+  const lies = (compare: '<' | '>', { value, id: rowId }: Position) => sql<boolean>`(${column}, ${id}) ${sql.raw(compare)} (${value}::${type}, ${rowId}::uuid)`;
+  let page = query
     .orderBy(sql`${column} ${direction}`)
     .orderBy(sql`${id} ${direction}`)
     .limit(limit + 1);
-  if (!cursor) return ordered;
-  const compare = sql.raw(isDown ? '<' : '>');
-  const type = sql.raw(order.type);
-  return ordered.where(sql<boolean>`(${column}, ${id}) ${compare} (${cursor.value}::${type}, ${cursor.id}::uuid)`);
+  if (after) page = page.where(lies(order.isDescending ? '<' : '>', after));
+  if (before) page = page.where(lies(order.isDescending ? '>' : '<', before));
+  return page;
 }
 
 /** The rows of `pageOf` in the list's own order. */

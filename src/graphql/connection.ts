@@ -1,5 +1,5 @@
 import { ArgsType, Field, Int, ObjectType, type ClassType } from 'type-graphql';
-import type { Keyset, KeysetPage } from '../database/keyset.js';
+import type { Keyset, KeysetPage, Position } from '../database/keyset.js';
 import { BadUserInput } from '../shared/errors.js';
 import { CacheHint } from './cache-hint.js';
 
@@ -20,7 +20,7 @@ export class ForwardPageArgs {
 
 @ArgsType()
 export class PageArgs extends ForwardPageArgs {
-  @Field(() => Int, { nullable: true, description: `How many from the end, instead of \`first\`; ${maxPageSize} at the most.` })
+  @Field(() => Int, { nullable: true, description: `How many from the end, of what \`first\` leaves where both are given; ${maxPageSize} at the most.` })
   last?: number | null;
 
   @Field(() => String, { nullable: true, description: 'Only what precedes this cursor.' })
@@ -42,33 +42,39 @@ export class PageInfo {
   endCursor!: string | null;
 }
 
+/** A page as it was asked for. One of `first` and `last` is a number; both, where both were asked for. */
+export interface Page extends KeysetPage {
+  first: number | null;
+  last: number | null;
+}
+
 /**
- * Reads a page's arguments for a list in the given order.
- * @throws BadUserInput for a negative size, both directions at once, or a cursor that is not of this order.
+ * Reads a page's arguments for a list in the given order, as the Relay connection specification combines them: the cursors
+ * cut the list, `first` takes of that from its start, and `last` takes of that from its end. Where neither is given, a page
+ * begins at `after` or at the start of the list; with `before` alone it ends there.
+ * @throws BadUserInput for a negative size, or a cursor that is not of this order
  */
-export function readPage({ first, after, last, before }: PageArgs, order: Keyset): KeysetPage {
+export function readPage({ first, after, last, before }: PageArgs, order: Keyset): Page {
   const problems = [
     ...(first != null && first < 0 ? [{ field: 'first', message: 'must not be negative' }] : []),
     ...(last != null && last < 0 ? [{ field: 'last', message: 'must not be negative' }] : []),
-    ...(last != null && first != null ? [{ field: 'last', message: 'cannot be combined with first; page in one direction' }] : []),
-    ...(before != null && after != null ? [{ field: 'before', message: 'cannot be combined with after; page in one direction' }] : []),
-    ...(first != null && before != null ? [{ field: 'before', message: 'goes with last, not with first' }] : []),
-    ...(last != null && after != null ? [{ field: 'after', message: 'goes with first, not with last' }] : []),
   ];
   if (problems.length > 0) throw BadUserInput.ofFields(problems);
-  const isBackward = last != null || before != null;
-  const cursor = isBackward ? before : after;
+  const isBackward = first == null && (last != null || (before != null && after == null));
+  const sizes = { first: isBackward ? null : pageSize(first), last: last == null && !isBackward ? null : pageSize(last) };
   return {
     order,
-    limit: pageSize(isBackward ? last : first),
+    ...sizes,
+    limit: Math.max(sizes.first ?? 0, sizes.last ?? 0),
     isBackward,
-    cursor: cursor == null ? null : decodeCursor(cursor, order, isBackward ? 'before' : 'after'),
+    after: after == null ? null : decodeCursor(after, order, 'after'),
+    before: before == null ? null : decodeCursor(before, order, 'before'),
   };
 }
 
 /** One page of rows and what is known about its surroundings. */
 export interface PageOf<Node> {
-  page: KeysetPage;
+  page: Page;
   /** In the list's order; one more than `page.limit` where there are more. */
   rows: Node[];
   /** Counts the whole list; called only where `totalCount` is asked for. */
@@ -110,9 +116,9 @@ export function connectionType<Node extends { id: string }>(
 
     constructor(of: PageOf<Node>) {
       this.#of = of;
-      const isPartial = of.rows.length > of.page.limit;
-      const from = isPartial && of.page.isBackward ? of.rows.length - of.page.limit : 0;
-      this.nodes = isPartial ? of.rows.slice(from, from + of.page.limit) : of.rows;
+      const { first, last } = of.page;
+      const taken = first === null ? of.rows : of.rows.slice(0, first);
+      this.nodes = last === null ? taken : taken.slice(Math.max(0, taken.length - last));
     }
 
     @CacheHint({ inheritMaxAge: true })
@@ -125,12 +131,12 @@ export function connectionType<Node extends { id: string }>(
     @Field(() => PageInfo, { description: 'Where the page stands.' })
     get pageInfo(): PageInfo {
       const { page, rows } = this.#of;
-      const isPartial = rows.length > page.limit;
       const first = this.nodes.at(0);
       const last = this.nodes.at(-1);
       return {
-        hasNextPage: page.isBackward ? page.cursor !== null : isPartial,
-        hasPreviousPage: page.isBackward ? isPartial : page.cursor !== null,
+        // What lies beyond a cursor, the edge that it was of, is known to be there; for more the list would be asked again.
+        hasNextPage: page.first === null ? page.before !== null : rows.length > page.first,
+        hasPreviousPage: page.last === null ? page.after !== null : rows.length > page.last,
         startCursor: first ? this.#cursor(first) : null,
         endCursor: last ? this.#cursor(last) : null,
       };
@@ -156,7 +162,7 @@ function encodeCursor(order: Keyset, node: { id: string }): string {
 /** Room for the longest value that orders a list: 100 characters, each escaped in JSON, and the base64 of it all. */
 const maxCursorLength = 1000;
 
-function decodeCursor(cursor: string, order: Keyset, field: string): NonNullable<KeysetPage['cursor']> {
+function decodeCursor(cursor: string, order: Keyset, field: string): Position {
   const parts = cursor.length > maxCursorLength ? null : readJson(Buffer.from(cursor, 'base64url').toString());
   if (!Array.isArray(parts) || parts.length !== 3) {
     throw BadUserInput.ofFields([{ field, message: 'is not a cursor of this list; use an endCursor or startCursor that it gave' }]);

@@ -3,6 +3,7 @@ import type { GraphQLFieldConfigMap, GraphQLSchema } from 'graphql';
 import type { ClassType } from 'type-graphql';
 import type { LoginThrottle } from '../auth/login-throttle.js';
 import type { TokenSigner } from '../auth/token.js';
+import type { LiveDocument } from '../contract/contract.js';
 import type { Database } from '../database/tables.js';
 import type { Documents } from '../documents/open.js';
 import type { Predictor } from '../inference/predictor.js';
@@ -10,6 +11,7 @@ import type { EventReader } from '../shared/event-queue.js';
 import type { Logger } from '../shared/logger.js';
 import type { PubSub } from '../shared/pub-sub.js';
 import type { Context } from './context.js';
+import type { NodeSources } from './node.js';
 import type { Permissions } from './permissions.js';
 
 /** What a domain hands to the gateway: its tables, its part of the schema, and who may ask for what. */
@@ -32,6 +34,10 @@ export interface Parts {
   tokens: TokenSigner;
   throttle: LoginThrottle;
   pubSub: PubSub;
+  /** The schema of the domains alone, without rules and instances: all names, and nothing that comes and goes. */
+  baseSchema: GraphQLSchema;
+  /** The documents that clients in the field send, as far as they are known. */
+  liveDocuments: () => readonly LiveDocument[];
   log: Logger;
   settings: { refreshTokenTtlDays: number; isRegistrationOpen: boolean; predictionHistoryDays: number; streams: { bufferedEvents: number } };
 }
@@ -53,6 +59,8 @@ export interface OpenDomain {
   resolvers: object[];
   /** An entity whose state this process holds, and other replicas each for themselves. */
   localEntity?: LocalEntity;
+  /** How its things are fetched by id: one source for each of its types that implements `Node`. */
+  nodes?: NodeSources;
   /** Its part of the schema that changes while the gateway serves. */
   extension?: SchemaExtension;
   /** Does what must be done before the first request; a failure keeps the gateway from starting. */

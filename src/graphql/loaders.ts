@@ -1,6 +1,6 @@
 import type { KeysetPage } from '../database/keyset.js';
 import type { Database } from '../database/tables.js';
-import type { LoaderKind } from './context.js';
+import type { Context, LoaderKind } from './context.js';
 
 /** Reads a row by its id; null if unknown. */
 export const rowById = <Row extends { id: string }>(read: (db: Database, ids: readonly string[]) => Promise<Row[]>): LoaderKind<string, Row | null> => ({
@@ -9,6 +9,17 @@ export const rowById = <Row extends { id: string }>(read: (db: Database, ids: re
     return ids.map((id) => byId.get(id) ?? null);
   },
 });
+
+/**
+ * Reads many by a loader, in the order of the keys.
+ * @throws the first error among the answers
+ */
+export const loading =
+  <Value>(kind: LoaderKind<string, Value>) =>
+  (keys: readonly string[], context: Context): Promise<Value[]> => {
+    const loader = context.load(kind);
+    return Promise.all(keys.map((key) => loader.load(key)));
+  };
 
 /** Counts what an owner has; `read` may leave out owners without any. */
 export const countByOwner = (

@@ -22,6 +22,7 @@ import { cacheControlDirective, printedHint } from './cache-hint.js';
 import { assertCacheHints } from './cache-policy.js';
 import type { Context } from './context.js';
 import type { Domain, EventSources, SchemaExtension } from './domain.js';
+import { NodeResolver, nodePermissions, resolveNodes } from './node.js';
 import { guardFields, guardSchema } from './permissions.js';
 
 /** A schema that may change while it is served. */
@@ -76,7 +77,7 @@ export class LiveSchema implements SchemaSource {
 /** The schema as text, as it is committed: directives, then types by name, so that a change shows where it is; fields in their own order. */
 export function printedSchema(domains: readonly Domain[], extensions: readonly SchemaExtension[] = []): string {
   const base = domainSchema(domains);
-  const whole = extended(
+  const whole = extendedSchema(
     base,
     extensions.map((extension) => extension.queries(base)),
   );
@@ -111,7 +112,7 @@ export function domainSchema(domains: readonly Domain[], instances: readonly obj
   const byClass = new Map(instances.map((instance) => [instance.constructor, instance]));
   const [first, ...others] = domains.flatMap((domain) => domain.resolvers);
   if (!first) throw new Error('No domain has a resolver.');
-  const resolvers: NonEmptyArray<ClassType> = [first, ...others];
+  const resolvers: NonEmptyArray<ClassType> = [first, ...others, NodeResolver];
   const schema = buildSchemaSync({
     resolvers,
     directives: [...specifiedDirectives, cacheControlDirective],
@@ -127,7 +128,7 @@ export function domainSchema(domains: readonly Domain[], instances: readonly obj
     validate: false,
   });
   openSubscriptionsBy(schema, instances);
-  return schema;
+  return describeRoots(resolveNodes(schema));
 }
 
 /** type-graphql wants one to be there; sources of events have the gateway's own. */
@@ -156,24 +157,20 @@ function openSubscriptionsBy(schema: GraphQLSchema, instances: readonly object[]
   }
 }
 
-function guardedDomainSchema(domains: readonly Domain[], instances: readonly object[]): GraphQLSchema {
-  return guardSchema(
-    domainSchema(domains, instances),
-    domains.map((domain) => domain.permissions),
-  );
-}
-
-function withExtensions(base: GraphQLSchema, extensions: readonly SchemaExtension[]): GraphQLSchema {
-  const added = extensions.map((extension) => guardFields(extension.queries(base), extension.rule));
-  const schema = extended(base, added);
-  // Otherwise the first operation would wait for it.
-  assertValidSchema(schema);
-  assertCacheHints(schema);
+/** What the IDE says of the root types, which type-graphql makes without a word. */
+function describeRoots(schema: GraphQLSchema): GraphQLSchema {
+  const [query, mutation, subscription] = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()];
+  if (query) query.description = 'What can be asked. Nothing is changed by it but the history of predictions.';
+  if (mutation) mutation.description = 'What can be changed. Several in one operation are done one after the other.';
+  if (subscription) subscription.description = 'What can be followed while it happens.';
   return schema;
 }
 
-/** @throws Error where a root field is there already */
-function extended(base: GraphQLSchema, added: readonly GraphQLFieldConfigMap<unknown, Context>[]): GraphQLSchema {
+/**
+ * A schema with more root fields and the types that they reach.
+ * @throws Error where a root field is there already
+ */
+export function extendedSchema(base: GraphQLSchema, added: readonly GraphQLFieldConfigMap<unknown, Context>[]): GraphQLSchema {
   const query = base.getQueryType();
   if (!query || added.length === 0) return base;
   const { fields, ...config } = query.toConfig();
@@ -183,4 +180,20 @@ function extended(base: GraphQLSchema, added: readonly GraphQLFieldConfigMap<unk
   }
   const { types, ...rest } = base.toConfig();
   return new GraphQLSchema({ ...rest, query: new GraphQLObjectType({ ...config, fields }), types: types.filter((type) => type !== query) });
+}
+
+function guardedDomainSchema(domains: readonly Domain[], instances: readonly object[]): GraphQLSchema {
+  return guardSchema(
+    domainSchema(domains, instances),
+    [...domains.map((domain) => domain.permissions), nodePermissions],
+  );
+}
+
+function withExtensions(base: GraphQLSchema, extensions: readonly SchemaExtension[]): GraphQLSchema {
+  const added = extensions.map((extension) => guardFields(extension.queries(base), extension.rule));
+  const schema = extendedSchema(base, added);
+  // Otherwise the first operation would wait for it.
+  assertValidSchema(schema);
+  assertCacheHints(schema);
+  return schema;
 }

@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.close());
 
-const all = { order: employeeOrder(), limit: 1000, isBackward: false, cursor: null };
+const all = { order: employeeOrder(), limit: 1000, isBackward: false, after: null, before: null };
 const pageOf = (filter: EmployeeFilter) => employeePage(gateway.db, filter, all, { department: false, manager: false, managersDepartment: false });
 
 describe('a stream of changes', () => {

@@ -6,6 +6,7 @@ import { Role, type Viewer } from '../../src/auth/viewer.js';
 import { domains } from '../../src/domains/index.js';
 import type { Context } from '../../src/graphql/context.js';
 import type { Domain } from '../../src/graphql/domain.js';
+import { nodePermissions } from '../../src/graphql/node.js';
 import { allow, and, guardSchema, hasRole, hasScope, isSession, isSignedIn, permit, type Permissions } from '../../src/graphql/permissions.js';
 import { LiveSchema, openedBySources } from '../../src/graphql/schema.js';
 import { Forbidden } from '../../src/shared/errors.js';
@@ -109,7 +110,7 @@ describe('the check at boot', () => {
 
 describe('guarding', () => {
   it('wraps the ruled fields and leaves every other resolver as it was', () => {
-    const permissions = domains.map((domain) => domain.permissions);
+    const permissions = [...domains.map((domain) => domain.permissions), nodePermissions];
     const ruled = new Set(permissions.flatMap((one) => Object.entries(one).flatMap(([type, fields]) => Object.keys(fields).map((field) => `${type}.${field}`))));
     const guarded = createSchema(domains, []);
     const again = guardSchema(guarded, permissions);

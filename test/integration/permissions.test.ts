@@ -24,6 +24,8 @@ const nobody = (type: 'employee' | 'user' | 'apikey' | 'prediction') => encodeId
 const faulty = `{ name: "", email: "", age: 1, jobTitle: "", jobLevel: 9, hiredOn: "2026-01-05", salary: 1, departmentId: "none" }`;
 
 const table: Record<string, Row> = {
+  'Query.node': { ask: `{ node(id: "${nobody('user')}") { id } }`, verdicts: signedIn },
+  'Query.nodes': { ask: `{ nodes(ids: ["${nobody('user')}", "${nobody('prediction')}"]) { id } }`, verdicts: signedIn },
   'Query.me': { ask: '{ me { id } }', verdicts: signedIn },
   'Query.employee': { ask: `{ employee(id: "${nobody('employee')}") { id } }`, verdicts: signedIn },
   'Query.employees': { ask: '{ employees(first: 1) { nodes { id } } }', verdicts: signedIn },

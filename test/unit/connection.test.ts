@@ -52,31 +52,30 @@ describe('the arguments of a page', () => {
   it('read forward unless `last` or `before` asks for the end', () => {
     const cursor = cursorOf(byAge, { id, age: 40 });
     const position = { value: 40, id };
-    expect(readPage({}, byAge)).toEqual({ order: byAge, limit: 20, isBackward: false, cursor: null });
-    expect(readPage({ first: 5, after: cursor }, byAge)).toEqual({ order: byAge, limit: 5, isBackward: false, cursor: position });
-    expect(readPage({ last: 5, before: cursor }, byAge)).toEqual({ order: byAge, limit: 5, isBackward: true, cursor: position });
-    expect(readPage({ before: cursor }, byAge)).toEqual({ order: byAge, limit: 20, isBackward: true, cursor: position });
-    expect(readPage({ last: 500 }, byAge)).toEqual({ order: byAge, limit: 100, isBackward: true, cursor: null });
-    expect(readPage({ first: null, after: null, last: null, before: null }, byAge)).toEqual(readPage({}, byAge));
+    const forward = { order: byAge, first: 20, last: null, limit: 20, isBackward: false, after: null, before: null };
+    const backward = { ...forward, first: null, last: 20, isBackward: true };
+    expect(readPage({}, byAge)).toEqual(forward);
+    expect(readPage({ first: 5, after: cursor }, byAge)).toEqual({ ...forward, first: 5, limit: 5, after: position });
+    expect(readPage({ last: 5, before: cursor }, byAge)).toEqual({ ...backward, last: 5, limit: 5, before: position });
+    expect(readPage({ before: cursor }, byAge)).toEqual({ ...backward, before: position });
+    expect(readPage({ last: 500 }, byAge)).toEqual({ ...backward, last: 100, limit: 100 });
+    expect(readPage({ first: 3, last: 500 }, byAge)).toEqual({ ...forward, first: 3, last: 100, limit: 100 });
+    expect(readPage({ after: cursor, before: cursor }, byAge)).toEqual({ ...forward, after: position, before: position });
+    expect(readPage({ first: null, after: null, last: null, before: null }, byAge)).toEqual(forward);
   });
 
   it('are refused with every fault at once', () => {
     const fields = (args: PageArgs) => problemsOf(args, byAge).map(([field]) => field);
     expect(fields({ first: -1 })).toEqual(['first']);
     expect(fields({ last: -1 })).toEqual(['last']);
-    expect(fields({ first: -1, last: -2 })).toEqual(['first', 'last', 'last']);
-    expect(fields({ first: 0, last: 0 })).toEqual(['last']);
-    expect(fields({ after: 'a', before: 'b' })).toEqual(['before']);
-    expect(fields({ first: 1, before: 'b' })).toEqual(['before']);
-    expect(fields({ last: 1, after: 'a' })).toEqual(['after']);
-    expect(fields({ first: -1, after: 'a', last: -1, before: 'b' })).toEqual(['first', 'last', 'last', 'before', 'before', 'after']);
+    expect(fields({ first: -1, after: 'a', last: -1, before: 'b' })).toEqual(['first', 'last']);
   });
 });
 
 describe('a cursor', () => {
   it('leads back to the position that it was made of', () => {
     const check = (order: Keyset, row: Thing, value: string | number) => {
-      expect(readPage({ after: cursorOf(order, row) }, order).cursor).toEqual({ value, id: row.id });
+      expect(readPage({ after: cursorOf(order, row) }, order).after).toEqual({ value, id: row.id });
     };
     fc.assert(
       fc.property(
@@ -100,13 +99,13 @@ describe('a cursor', () => {
 
   it('fits for the longest name that may be stored', () => {
     for (const name of ['\u0001'.repeat(100), '名'.repeat(100), '"'.repeat(100), '👩'.repeat(50)]) {
-      expect(readPage({ after: cursorOf(byName, { id, name }) }, byName).cursor).toEqual({ value: name, id });
+      expect(readPage({ after: cursorOf(byName, { id, name }) }, byName).after).toEqual({ value: name, id });
     }
   });
 
   it('is good for both directions of its order, since it is a position', () => {
     const cursor = cursorOf(byName, { id, name: 'x' });
-    expect(readPage({ after: cursor }, { ...byName, isDescending: true }).cursor).toEqual({ value: 'x', id });
+    expect(readPage({ after: cursor }, { ...byName, isDescending: true }).after).toEqual({ value: 'x', id });
   });
 
   it('of any text is taken or refused, and never breaks', () => {

@@ -150,7 +150,7 @@ describe('the typed fields of a model', () => {
     ], [output('species', { ...text, values: ['setosa'] })]);
     expect(fieldsOf(model, 'CarPriceInput')).toEqual({ transmission: 'CarPriceTransmission!', fuel: 'CarPriceFuel' });
     expect(fieldsOf(model, 'CarPricePrediction')).toMatchObject({ species: 'CarPriceSpecies!' });
-    expect(printed(model, 'CarPriceTransmission')).toBe('"""The values of transmission that car-price knows."""\nenum CarPriceTransmission {\n  Automatic\n  Manual\n}');
+    expect(printed(model, 'CarPriceTransmission')).toBe('"""The values of transmission that car-price knows."""\nenum CarPriceTransmission {\n  """The value Automatic of transmission."""\n  Automatic\n\n  """The value Manual of transmission."""\n  Manual\n}');
     expect(descriptionsOf(model, 'CarPriceInput').fuel).toBe('The input fuel. `predict` takes other values as well.');
     expect(typesOf(model).CarPriceFuel?.description).toBe('The values of fuel that car-price knows. `predict` takes other values as well.');
   });

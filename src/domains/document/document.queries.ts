@@ -43,6 +43,21 @@ export const documentOrder: Keyset = { column: 'published_document.id', property
 /** The order of usage: the newest use first. */
 export const usageOrder: Keyset = { column: 'document_usage.last_used_at', property: 'lastUsedAt', type: 'timestamptz', isDescending: true };
 
+/** Releases by id, in any order; unknown ids are left out. */
+export function releasesById(db: Database, ids: readonly string[]): Promise<ReleaseRow[]> {
+  return db.selectFrom('document_release').select(releaseColumns).where('document_release.id', 'in', ids).execute();
+}
+
+/** Documents of releases by id, in any order; unknown ids are left out. */
+export function documentsById(db: Database, ids: readonly string[]): Promise<PublishedRow[]> {
+  return documents(db).where('published_document.id', 'in', ids).execute();
+}
+
+/** Uses of documents by id, in any order; unknown ids are left out. */
+export function usesById(db: Database, ids: readonly string[]): Promise<UsageRow[]> {
+  return db.selectFrom('document_usage').select(usageColumns).where('document_usage.id', 'in', ids).execute();
+}
+
 /** One page of all releases. */
 export async function releasePage(db: Database, page: KeysetPage): Promise<ReleaseRow[]> {
   return inOrder(await pageOf(db.selectFrom('document_release').select(releaseColumns), page).execute(), page);

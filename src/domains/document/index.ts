@@ -1,4 +1,5 @@
 import type { Domain } from '../../graphql/domain.js';
+import { documentNodes } from './document.nodes.js';
 import { documentPermissions } from './document.permissions.js';
 import { DocumentReleaseResolver, DocumentUsageResolver, PublishedDocumentResolver } from './document.resolver.js';
 import { ownRelease } from './own-documents.js';
@@ -20,6 +21,7 @@ export const documentDomain: Domain = {
     trusted.replace('own', [ownRelease]);
     return {
       resolvers: [new DocumentReleaseResolver(publications, writer), new PublishedDocumentResolver(), new DocumentUsageResolver(trusted, writer)],
+      nodes: documentNodes(writer),
       ready: () => publications.ready(),
       async close() {
         await Promise.all([publications.close(), writer.close()]);

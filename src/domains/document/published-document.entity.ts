@@ -1,10 +1,11 @@
 import { Entity, Index, ManyToOne, PrimaryKey, Property, Unique } from '@mikro-orm/decorators/legacy';
 import { Field, ObjectType } from 'type-graphql';
 import type { Columns } from '../../database/tables.js';
+import { Node } from '../../graphql/node.js';
 import { DocumentRelease } from './release.entity.js';
 
 /** A document of a release. Comes and goes with it. */
-@ObjectType({ simpleResolvers: true, description: 'A document of a release, which its client may send by its id.' })
+@ObjectType({ simpleResolvers: true, implements: Node, description: 'A document of a release, which its client may send by its id.' })
 @Entity({ tableName: 'published_document' })
 @Unique({ properties: ['releaseId', 'documentId'] })
 @Index({ properties: ['releaseId', 'id'] })

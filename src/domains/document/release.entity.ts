@@ -4,10 +4,11 @@ import { GraphQLDateTime } from 'graphql-scalars';
 import { Field, Int, ObjectType } from 'type-graphql';
 import { newId } from '../../database/base.entity.js';
 import type { Columns } from '../../database/tables.js';
+import { Node } from '../../graphql/node.js';
 import { User } from '../user/user.entity.js';
 
 /** The documents that a version of a client was released with. Never changes: another set of documents is another version. */
-@ObjectType({ simpleResolvers: true, description: 'The documents that a version of a client was released with. It never changes; it is there until it is retired.' })
+@ObjectType({ simpleResolvers: true, implements: Node, description: 'The documents that a version of a client was released with. It never changes; it is there until it is retired.' })
 @Entity({ tableName: 'document_release' })
 @Unique({ properties: ['client', 'version'] })
 export class DocumentRelease {

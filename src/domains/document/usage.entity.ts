@@ -2,9 +2,10 @@ import { Entity, Index, PrimaryKey, Property, Unique } from '@mikro-orm/decorato
 import { GraphQLDateTime, GraphQLSafeInt } from 'graphql-scalars';
 import { Field, ObjectType } from 'type-graphql';
 import type { Columns } from '../../database/tables.js';
+import { Node } from '../../graphql/node.js';
 
 /** How often a client sent a document. Written in batches. */
-@ObjectType('DocumentUsage', { simpleResolvers: true, description: 'How often a version of a client sent a document, and when.' })
+@ObjectType('DocumentUsage', { simpleResolvers: true, implements: Node, description: 'How often a version of a client sent a document, and when.' })
 @Entity({ tableName: 'document_usage' })
 @Unique({ properties: ['hash', 'client', 'clientVersion'] })
 @Index({ properties: ['lastUsedAt', 'id'] })

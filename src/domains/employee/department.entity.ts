@@ -2,8 +2,9 @@ import { Entity, Property } from '@mikro-orm/decorators/legacy';
 import { Field, ObjectType } from 'type-graphql';
 import { BaseEntity } from '../../database/base.entity.js';
 import type { Columns } from '../../database/tables.js';
+import { Node } from '../../graphql/node.js';
 
-@ObjectType({ simpleResolvers: true, description: 'A part of the company that employees belong to.' })
+@ObjectType({ simpleResolvers: true, implements: Node, description: 'A part of the company that employees belong to.' })
 @Entity({ tableName: 'department' })
 export class Department extends BaseEntity {
   @Field({ description: 'The name of the department; no two share one.' })

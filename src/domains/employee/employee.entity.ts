@@ -4,9 +4,10 @@ import { GraphQLDate, GraphQLDateTime } from 'graphql-scalars';
 import { Field, Int, ObjectType } from 'type-graphql';
 import { BaseEntity } from '../../database/base.entity.js';
 import type { Columns } from '../../database/tables.js';
+import { Node } from '../../graphql/node.js';
 import { Department } from './department.entity.js';
 
-@ObjectType({ simpleResolvers: true, description: 'A person who works for the company.' })
+@ObjectType({ simpleResolvers: true, implements: Node, description: 'A person who works for the company.' })
 @Entity({ tableName: 'employee' })
 @Index({ properties: ['name', 'id'] })
 @Index({ properties: ['age', 'id'] })

@@ -31,7 +31,7 @@ export class EmployeeResolver {
 
   @CacheHint({ maxAge: 10, scope: 'PRIVATE' })
   @Query(() => Employee, { nullable: true, description: 'An employee by id; null if unknown.' })
-  employee(@Arg('id', () => ID) id: string, @Ctx() context: Context): Promise<EmployeeRow | null> {
+  employee(@Arg('id', () => ID, { description: 'The id of the employee.' }) id: string, @Ctx() context: Context): Promise<EmployeeRow | null> {
     return context.load(employeeById).load(decodeId('employee', id));
   }
 
@@ -55,7 +55,10 @@ export class EmployeeResolver {
 
   @Invalidates('Employee')
   @Mutation(() => Employee, { description: 'Hires someone. ADMIN only.' })
-  async createEmployee(@Arg('input', () => CreateEmployeeInput) input: CreateEmployeeInput, @Ctx() context: Context): Promise<Employee> {
+  async createEmployee(
+    @Arg('input', () => CreateEmployeeInput, { description: 'Who is hired.' }) input: CreateEmployeeInput,
+    @Ctx() context: Context,
+  ): Promise<Employee> {
     const employee = await hire(context.em, input);
     context.afterwards(() => this.changes.tell({ kind: ChangeKind.CREATED, id: employee.id, before: null, after: snapshotOf(employee) }));
     return employee;
@@ -68,8 +71,8 @@ export class EmployeeResolver {
       'CONFLICT where someone else changed the employee at the same time.',
   })
   async updateEmployee(
-    @Arg('id', () => ID) id: string,
-    @Arg('input', () => UpdateEmployeeInput) input: UpdateEmployeeInput,
+    @Arg('id', () => ID, { description: 'Who changes.' }) id: string,
+    @Arg('input', () => UpdateEmployeeInput, { description: 'What changes; the rest stays.' }) input: UpdateEmployeeInput,
     @Ctx() context: Context,
   ): Promise<Employee> {
     const employee = await context.load(employeeById).load(decodeId('employee', id));
@@ -84,7 +87,7 @@ export class EmployeeResolver {
 
   @Invalidates('Employee', 'User')
   @Mutation(() => ID, { description: 'Removes an employee and answers its id. ADMIN only. CONFLICT while the employee manages others.' })
-  async deleteEmployee(@Arg('id', () => ID) id: string, @Ctx() context: Context): Promise<string> {
+  async deleteEmployee(@Arg('id', () => ID, { description: 'Who leaves.' }) id: string, @Ctx() context: Context): Promise<string> {
     const employeeId = decodeId('employee', id);
     const before = await dismiss(context.em, employeeId);
     context.afterwards(() => this.changes.tell({ kind: ChangeKind.DELETED, id: employeeId, before, after: null }));

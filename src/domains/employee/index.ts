@@ -1,9 +1,11 @@
 import type { Domain } from '../../graphql/domain.js';
+import { loading } from '../../graphql/loaders.js';
 import { Department } from './department.entity.js';
 import { DepartmentResolver } from './department.resolver.js';
 import { EmployeeChangeResolver } from './employee-change.resolver.js';
 import { EmployeeChanges } from './employee.changes.js';
 import { Employee } from './employee.entity.js';
+import { departmentById, employeeById } from './employee.loaders.js';
 import { employeePermissions } from './employee.permissions.js';
 import { EmployeeResolver } from './employee.resolver.js';
 
@@ -15,6 +17,12 @@ export const employeeDomain: Domain = {
   permissions: employeePermissions,
   open({ db, pubSub, log, settings }) {
     const changes = new EmployeeChanges({ db, pubSub, log, maxWaiting: settings.streams.bufferedEvents });
-    return { resolvers: [new EmployeeResolver(changes), new DepartmentResolver(), new EmployeeChangeResolver(changes)] };
+    return {
+      resolvers: [new EmployeeResolver(changes), new DepartmentResolver(), new EmployeeChangeResolver(changes)],
+      nodes: {
+        employee: { type: 'Employee', readAs: 'employee', read: loading(employeeById) },
+        department: { type: 'Department', readAs: 'departments', read: loading(departmentById) },
+      },
+    };
   },
 };

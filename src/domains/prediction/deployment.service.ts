@@ -30,22 +30,28 @@ export function promote(em: SqlEntityManager, model: Model, version: number, use
   });
 }
 
+/** The version that a rollback goes to; null where there is none. Versions that are no longer served are passed over. */
+export function versionBefore(model: Model, deployment: Pick<ModelDeployment, 'version' | 'earlierVersions'>): number | null {
+  const answering = answeringVersion(model, deployment);
+  return deployment.earlierVersions.find((version) => version !== answering && isServed(model, version)) ?? null;
+}
+
 /**
- * Undoes the last promotion that is not undone yet: what answered before it answers again. Versions that are no longer
- * served are passed over.
+ * Undoes the last promotion that is not undone yet: what answered before it answers again.
+ * @param expected where the caller found that it goes, by `versionBefore`
  * @param userId who rolls back
  * @throws Conflict where there is nothing to go back to, or another change came between
  */
-export function rollback(em: SqlEntityManager, model: Model, userId: string): Promise<void> {
+export function rollback(em: SqlEntityManager, model: Model, expected: number | null, userId: string): Promise<void> {
   return change(em, model.name, (deployment) => {
-    const answering = answeringVersion(model, deployment);
-    const at = deployment.earlierVersions.findIndex((version) => version !== answering && isServed(model, version));
-    const version = deployment.earlierVersions[at];
-    if (version === undefined) {
+    const version = versionBefore(model, deployment);
+    if (version === null) {
       throw new Conflict(
-        `${model.name} has no earlier version to go back to; it serves ${servedVersions(model)}, and ${answering} answers: promote the one that should.`,
+        `${model.name} has no earlier version to go back to; it serves ${servedVersions(model)}, and ${answeringVersion(model, deployment)} answers: promote the one that should.`,
       );
     }
+    if (version !== expected) throw overtaken(model.name);
+    const at = deployment.earlierVersions.indexOf(version);
     deployment.version = version;
     deployment.earlierVersions = deployment.earlierVersions.slice(at + 1);
     deployment.changedAt = new Date();
@@ -72,7 +78,7 @@ const isServed = (model: Model, version: number): boolean => model.versions.some
 const servedVersions = (model: Model): string => model.versions.map(({ version }) => version).join(', ');
 
 /** A promoted version that has left the store does not answer: then the manifest decides, as it does where none was promoted. */
-const answeringVersion = (model: Model, { version }: ModelDeployment): number =>
+const answeringVersion = (model: Model, { version }: Pick<ModelDeployment, 'version'>): number =>
   version !== null && isServed(model, version) ? version : model.current.version;
 
 /** Changes a deployment and tells every replica, both or neither. */
@@ -86,8 +92,10 @@ async function change(em: SqlEntityManager, model: string, decide: (deployment: 
     });
   } catch (error) {
     if (error instanceof OptimisticLockError || error instanceof UniqueConstraintViolationException) {
-      throw new Conflict(`Another change of ${model} came between; see which version answers now, and try again.`);
+      throw overtaken(model);
     }
     throw error;
   }
 }
+
+const overtaken = (model: string): Conflict => new Conflict(`Another change of ${model} came between; see which version answers now, and try again.`);

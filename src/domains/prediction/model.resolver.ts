@@ -10,15 +10,19 @@ import type { UserRow } from '../user/user.types.js';
 import { ModelDeployment } from './deployment.entity.js';
 import { promotionOf } from './deployment.loaders.js';
 import type { DeploymentRow } from './deployment.queries.js';
-import { promote, rollback } from './deployment.service.js';
+import { promote, rollback, versionBefore } from './deployment.service.js';
 import type { DeploymentWatcher } from './deployment.watcher.js';
 import { Model } from './model.types.js';
+import type { SignatureContract } from './typed-models/index.js';
+
+const evenIfDocumentsBreak = 'Whether to do it also where live documents break: `predict<Model>` then has other inputs or outputs than these have.';
 
 @Resolver(() => Model)
 export class ModelResolver {
   constructor(
     readonly predictor: Predictor,
     readonly deployments: DeploymentWatcher,
+    readonly contract: SignatureContract,
   ) {}
 
   @CacheHint({ maxAge: 10, scope: 'PRIVATE' })
@@ -38,14 +42,17 @@ export class ModelResolver {
   @Mutation(() => Model, {
     description:
       'Makes a version the one that answers where none is asked for, on every replica and over restarts, whatever the manifest says. ADMIN only. ' +
-      'Calls under way are answered by the version that they began with.',
+      'Calls under way are answered by the version that they began with. CONFLICT where its inputs or outputs would break a live document.',
   })
   async promoteModel(
     @Arg('name', { description: "The name of the model's folder: car-price." }) name: string,
     @Arg('version', () => Int, { description: 'One of Model.versions.' }) version: number,
+    @Arg('evenIfDocumentsBreak', () => Boolean, { defaultValue: false, description: evenIfDocumentsBreak }) isForced: boolean,
     @Ctx() context: Context,
   ): Promise<Model> {
-    await promote(context.em, this.#served(name), version, knownViewer(context).userId);
+    const model = this.#served(name);
+    if (!isForced) await this.contract.assertKept(model, version);
+    await promote(context.em, model, version, knownViewer(context).userId);
     await this.deployments.refresh();
     return this.#served(name);
   }
@@ -53,13 +60,19 @@ export class ModelResolver {
   @Invalidates('Model')
   @Mutation(() => Model, {
     description:
-      'Undoes the last promotion, on every replica: the version that answered before it answers again. Asked again, it goes one further back. ADMIN only.',
+      'Undoes the last promotion, on every replica: the version that answered before it answers again. Asked again, it goes one further back. ADMIN only. ' +
+      'CONFLICT where its inputs or outputs would break a live document.',
   })
   async rollbackModel(
     @Arg('name', { description: "The name of the model's folder: car-price." }) name: string,
+    @Arg('evenIfDocumentsBreak', () => Boolean, { defaultValue: false, description: evenIfDocumentsBreak }) isForced: boolean,
     @Ctx() context: Context,
   ): Promise<Model> {
-    await rollback(context.em, this.#served(name), knownViewer(context).userId);
+    const model = this.#served(name);
+    const promotion = await context.load(promotionOf).load(name);
+    const version = promotion && versionBefore(model, promotion);
+    if (version !== null && !isForced) await this.contract.assertKept(model, version);
+    await rollback(context.em, model, version, knownViewer(context).userId);
     await this.deployments.refresh();
     return this.#served(name);
   }

@@ -1,5 +1,8 @@
-import { countByOwner, pageByOwner } from '../../graphql/loaders.js';
-import { countPredictionsByUser, predictionPagesByUser } from './prediction.queries.js';
+import { countByOwner, pageByOwner, rowById } from '../../graphql/loaders.js';
+import { countPredictionsByUser, predictionPagesByUser, predictionsById } from './prediction.queries.js';
+
+/** A prediction by id, whosever it is; null if unknown. */
+export const predictionById = rowById(predictionsById);
 
 /** A page of a user's predictions. */
 export const predictionsOfUser = pageByOwner(predictionPagesByUser, (prediction) => prediction.userId);

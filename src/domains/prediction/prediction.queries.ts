@@ -25,12 +25,7 @@ export interface PredictionScope extends PredictionFilter {
   userId: string | null;
 }
 
-/** A prediction by id, if it is the user's; anyone's where `userId` is null. */
-export function findPrediction(db: Database, id: string, userId: string | null): Promise<PredictionRow | undefined> {
-  return scoped(db, { userId }).select(columns).where('prediction.id', '=', id).executeTakeFirst();
-}
-
-/** Predictions by id, in any order; unknown ids are left out. */
+/** Predictions by id, in any order and whosever they are; unknown ids are left out. */
 export function predictionsById(db: Database, ids: readonly string[]): Promise<PredictionRow[]> {
   return db.selectFrom('prediction').select(columns).where('id', 'in', ids).execute();
 }

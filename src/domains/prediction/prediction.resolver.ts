@@ -11,8 +11,9 @@ import type { UserRow } from '../user/user.types.js';
 import { Model } from './model.types.js';
 import type { PredictionHistory } from './prediction.history.js';
 import { predictionCountOfUser, predictionsOfUser } from './prediction.loaders.js';
+import { visiblePredictions } from './prediction.nodes.js';
 import { ownerFilter } from './prediction.permissions.js';
-import { countPredictions, findPrediction, predictionOrder, predictionPage } from './prediction.queries.js';
+import { countPredictions, predictionOrder, predictionPage } from './prediction.queries.js';
 import type { AskModel } from './prediction.service.js';
 import { Prediction, PredictionConnection, PredictionFilter, PredictionResult, type PredictionRow } from './prediction.types.js';
 
@@ -36,10 +37,9 @@ export class PredictionResolver {
   }
 
   @Query(() => Prediction, { nullable: true, description: 'A prediction by id; null if unknown, and for anyone but who asked and an ADMIN.' })
-  async prediction(@Arg('id', () => ID) id: string, @Ctx() context: Context): Promise<PredictionRow | null> {
-    const predictionId = decodeId('prediction', id);
-    await this.history.settled();
-    return (await findPrediction(context.db, predictionId, ownerFilter(knownViewer(context)))) ?? null;
+  async prediction(@Arg('id', () => ID, { description: 'The id of the prediction.' }) id: string, @Ctx() context: Context): Promise<PredictionRow | null> {
+    const [prediction] = await visiblePredictions(this.history)([decodeId('prediction', id)], context);
+    return prediction ?? null;
   }
 
   @Query(() => PredictionConnection, { description: 'The own predictions, the newest first; for an ADMIN those of everyone.' })

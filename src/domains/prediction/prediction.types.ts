@@ -1,6 +1,7 @@
 import { GraphQLDateTime, GraphQLJSONObject } from 'graphql-scalars';
 import { Field, Float, InputType, Int, InterfaceType, ObjectType, registerEnumType } from 'type-graphql';
 import { connectionType } from '../../graphql/connection.js';
+import { Node } from '../../graphql/node.js';
 import { PredictionSource } from './prediction.entity.js';
 
 registerEnumType(PredictionSource, {
@@ -48,7 +49,7 @@ export abstract class PredictionResult {
   createdAt!: Date;
 }
 
-@ObjectType({ simpleResolvers: true, implements: PredictionResult, description: 'One answer of a model to one row.' })
+@ObjectType({ simpleResolvers: true, implements: [PredictionResult, Node], description: 'One answer of a model to one row.' })
 export class Prediction extends PredictionResult {
   @Field(() => GraphQLJSONObject, { description: 'The row as it was asked.' })
   input!: Record<string, unknown>;

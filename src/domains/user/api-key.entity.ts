@@ -4,9 +4,10 @@ import { GraphQLDateTime } from 'graphql-scalars';
 import { Field, ObjectType } from 'type-graphql';
 import { BaseEntity } from '../../database/base.entity.js';
 import type { Columns } from '../../database/tables.js';
+import { Node } from '../../graphql/node.js';
 import { User } from './user.entity.js';
 
-@ObjectType({ simpleResolvers: true, description: "A credential for programs, sent as the header x-api-key. It acts for its owner, within the owner's role and its own scopes." })
+@ObjectType({ simpleResolvers: true, implements: Node, description: "A credential for programs, sent as the header x-api-key. It acts for its owner, within the owner's role and its own scopes." })
 @Entity({ tableName: 'api_key' })
 @Index({ properties: ['userId', 'createdAt'] })
 export class ApiKey extends BaseEntity {

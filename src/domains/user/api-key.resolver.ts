@@ -38,7 +38,7 @@ export class ApiKeyResolver {
 
   @Invalidates('ApiKey')
   @Mutation(() => Boolean, { description: "Ends an API key at once. One's own, or, as ADMIN, anyone's." })
-  async revokeApiKey(@Arg('id', () => ID) id: string, @Ctx() context: Context): Promise<boolean> {
+  async revokeApiKey(@Arg('id', () => ID, { description: 'The key that ends.' }) id: string, @Ctx() context: Context): Promise<boolean> {
     const credentialId = decodeId('apikey', id);
     await revokeKey(context.em, knownViewer(context), credentialId);
     this.pubSub.publish(viewerTopic, { credentialId });

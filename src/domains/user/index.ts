@@ -5,6 +5,7 @@ import { SessionRecord } from './session.entity.js';
 import { SessionResolver } from './session.resolver.js';
 import { Sessions } from './session.service.js';
 import { User } from './user.entity.js';
+import { userNodes } from './user.nodes.js';
 import { userPermissions } from './user.permissions.js';
 import { UserResolver } from './user.resolver.js';
 
@@ -16,5 +17,6 @@ export const userDomain: Domain = {
   permissions: userPermissions,
   open: ({ tokens, throttle, pubSub, settings }) => ({
     resolvers: [new UserResolver(pubSub), new SessionResolver(new Sessions(tokens, throttle, settings), pubSub), new ApiKeyResolver(pubSub)],
+    nodes: userNodes,
   }),
 };

@@ -16,19 +16,19 @@ export class SessionResolver {
 
   @Invalidates('User')
   @Mutation(() => Session, { description: 'Makes an account with the role USER and signs it in, where registration is open.' })
-  register(@Arg('input', () => RegisterInput) input: RegisterInput, @Ctx() { em, address }: Context): Promise<Session> {
+  register(@Arg('input', () => RegisterInput, { description: 'The account to be made.' }) input: RegisterInput, @Ctx() { em, address }: Context): Promise<Session> {
     return this.sessions.register(em, input, address);
   }
 
   @Invalidates()
   @Mutation(() => Session, { description: 'Signs in with e-mail address and password.' })
-  login(@Arg('input', () => LoginInput) input: LoginInput, @Ctx() { em, address }: Context): Promise<Session> {
+  login(@Arg('input', () => LoginInput, { description: 'Who signs in.' }) input: LoginInput, @Ctx() { em, address }: Context): Promise<Session> {
     return this.sessions.login(em, input, address);
   }
 
   @Invalidates()
   @Mutation(() => Session, { description: 'Exchanges a refresh token for a new pair. Each refresh token is good once.' })
-  refreshSession(@Arg('refreshToken') refreshToken: string, @Ctx() { em, address }: Context): Promise<Session> {
+  refreshSession(@Arg('refreshToken', { description: 'The refresh token of the session, which is good for this once.' }) refreshToken: string, @Ctx() { em, address }: Context): Promise<Session> {
     return this.sessions.refresh(em, refreshToken, address);
   }
 
@@ -44,8 +44,8 @@ export class SessionResolver {
   @Invalidates()
   @Mutation(() => Session, { description: 'Changes the own password, ends every session of the account and opens a new one.' })
   async changePassword(
-    @Arg('currentPassword') currentPassword: string,
-    @Arg('newPassword') newPassword: string,
+    @Arg('currentPassword', { description: 'The password as it is.' }) currentPassword: string,
+    @Arg('newPassword', { description: 'The password from now on: 12 characters or more, 72 bytes at the most.' }) newPassword: string,
     @Ctx() context: Context,
   ): Promise<Session> {
     const { userId } = knownViewer(context);

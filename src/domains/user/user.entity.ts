@@ -5,6 +5,7 @@ import { Field, ObjectType, registerEnumType } from 'type-graphql';
 import { Role } from '../../auth/viewer.js';
 import { BaseEntity } from '../../database/base.entity.js';
 import type { Columns } from '../../database/tables.js';
+import { Node } from '../../graphql/node.js';
 import { Employee } from '../employee/employee.entity.js';
 
 registerEnumType(Role, {
@@ -17,7 +18,7 @@ registerEnumType(Role, {
   },
 });
 
-@ObjectType({ simpleResolvers: true, description: 'An account that signs in.' })
+@ObjectType({ simpleResolvers: true, implements: Node, description: 'An account that signs in.' })
 @Entity({ tableName: 'user_account' })
 @Index({ properties: ['createdAt', 'id'] })
 export class User extends BaseEntity {

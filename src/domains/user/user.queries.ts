@@ -40,11 +40,27 @@ export async function activeRoleOf(db: Database, userId: string): Promise<Role |
   return user?.role ?? null;
 }
 
+const apiKeyColumns = [
+  'id',
+  'user_id as userId',
+  'name',
+  'prefix',
+  'scopes',
+  'last_used_at as lastUsedAt',
+  'expires_at as expiresAt',
+  'created_at as createdAt',
+] as const;
+
+/** API keys by id, in any order; unknown ids are left out. */
+export function apiKeysById(db: Database, ids: readonly string[]): Promise<ApiKeyRow[]> {
+  return db.selectFrom('api_key').select(apiKeyColumns).where('id', 'in', ids).execute();
+}
+
 /** The API keys of a user, the newest first. */
 export function apiKeysOf(db: Database, userId: string): Promise<ApiKeyRow[]> {
   return db
     .selectFrom('api_key')
-    .select(['id', 'name', 'prefix', 'scopes', 'last_used_at as lastUsedAt', 'expires_at as expiresAt', 'created_at as createdAt'])
+    .select(apiKeyColumns)
     .where('user_id', '=', userId)
     .orderBy('created_at', 'desc')
     .orderBy('id', 'desc')

@@ -12,6 +12,7 @@ import { employeeById } from '../employee/employee.loaders.js';
 import type { EmployeeRow } from '../employee/employee.types.js';
 import { User } from './user.entity.js';
 import { userById } from './user.loaders.js';
+import { visibleUsers } from './user.nodes.js';
 import { countUsers, userOrder, userPage } from './user.queries.js';
 import { setActive, setEmployee, setRole } from './user.service.js';
 import { UserConnection, type UserRow } from './user.types.js';
@@ -28,12 +29,9 @@ export class UserResolver {
 
   @CacheHint({ maxAge: 10, scope: 'PRIVATE' })
   @Query(() => User, { nullable: true, description: 'A user by id; null if unknown, and for anyone but the user and an ADMIN.' })
-  async user(@Arg('id', () => ID) id: string, @Ctx() context: Context): Promise<UserRow | null> {
-    const viewer = knownViewer(context);
-    const userId = decodeId('user', id);
-    // An API key has no scope for accounts: it sees its owner's only, whatever the owner's role.
-    const seesAll = viewer.kind === 'session' && viewer.role === Role.ADMIN;
-    return seesAll || viewer.userId === userId ? context.load(userById).load(userId) : null;
+  async user(@Arg('id', () => ID, { description: 'The id of the user.' }) id: string, @Ctx() context: Context): Promise<UserRow | null> {
+    const [user] = await visibleUsers([decodeId('user', id)], context);
+    return user ?? null;
   }
 
   @Query(() => UserConnection, { description: 'All users, the oldest account first. ADMIN only.' })
@@ -44,21 +42,29 @@ export class UserResolver {
 
   @Invalidates('User')
   @Mutation(() => User, { description: "Gives a user another role. ADMIN only. Felt once the user's access token has expired." })
-  setUserRole(@Arg('userId', () => ID) userId: string, @Arg('role', () => Role) role: Role, @Ctx() { em }: Context): Promise<UserRow> {
+  setUserRole(
+    @Arg('userId', () => ID, { description: 'The user who gets it.' }) userId: string,
+    @Arg('role', () => Role, { description: 'The role from now on.' }) role: Role,
+    @Ctx() { em }: Context,
+  ): Promise<UserRow> {
     return this.#told(setRole(em, decodeId('user', userId, 'userId'), role));
   }
 
   @Invalidates('User')
   @Mutation(() => User, { description: 'Switches a user on or off. ADMIN only. Off ends every session and API key of the user.' })
-  setUserActive(@Arg('userId', () => ID) userId: string, @Arg('isActive') isActive: boolean, @Ctx() { em }: Context): Promise<UserRow> {
+  setUserActive(
+    @Arg('userId', () => ID, { description: 'The user who is switched.' }) userId: string,
+    @Arg('isActive', { description: 'Whether the user may sign in from now on.' }) isActive: boolean,
+    @Ctx() { em }: Context,
+  ): Promise<UserRow> {
     return this.#told(setActive(em, decodeId('user', userId, 'userId'), isActive));
   }
 
   @Invalidates('User')
   @Mutation(() => User, { description: 'Says which employee a user is; null for none. ADMIN only.' })
   setUserEmployee(
-    @Arg('userId', () => ID) userId: string,
-    @Arg('employeeId', () => ID, { nullable: true }) employeeId: string | null,
+    @Arg('userId', () => ID, { description: 'The user.' }) userId: string,
+    @Arg('employeeId', () => ID, { nullable: true, description: 'Which employee the user is; none if null or absent.' }) employeeId: string | null,
     @Ctx() { em }: Context,
   ): Promise<UserRow> {
     const employee = employeeId == null ? null : decodeId('employee', employeeId, 'employeeId');

@@ -18,6 +18,7 @@ export interface UserRow {
 /** An API key as reads give it. */
 export interface ApiKeyRow {
   id: string;
+  userId: string;
   name: string;
   prefix: string;
   scopes: string[];

@@ -6,9 +6,13 @@ export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' |
 import type { DocumentTypeDecoration } from '@graphql-typed-document-node/core';
 /** The values of fuel that car-price knows. `predict` takes other values as well. */
 export type CarPriceFuel =
+  /** The value CNG of fuel. */
   | 'CNG'
+  /** The value Diesel of fuel. */
   | 'Diesel'
+  /** The value LPG of fuel. */
   | 'LPG'
+  /** The value Petrol of fuel. */
   | 'Petrol';
 
 /** A row for car-price. Price of a used car. */
@@ -41,7 +45,9 @@ export type CarPriceInput = {
 
 /** The values of transmission that car-price knows. */
 export type CarPriceTransmission =
+  /** The value Automatic of transmission. */
   | 'Automatic'
+  /** The value Manual of transmission. */
   | 'Manual';
 
 /** Where an answer came from. */

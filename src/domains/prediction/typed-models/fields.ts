@@ -10,6 +10,7 @@ import {
   GraphQLString,
   isInterfaceType,
   isObjectType,
+  isScalarType,
   type GraphQLFieldConfig,
   type GraphQLFieldConfigMap,
   type GraphQLInputType,
@@ -54,7 +55,7 @@ export function typedField(typed: TypedModel, base: GraphQLSchema, ask: AskTyped
   const { model, title, description } = typed;
   const prefix = typeNameOf(model);
   const enums = enumsOf(typed);
-  const typeOf = (field: TypedField): GraphQLType => wrapped(enums.get(field.type) ?? scalarOf(field.type), field);
+  const typeOf = (field: TypedField): GraphQLType => wrapped(enums.get(field.type) ?? scalarOf(field.type, base), field);
 
   const Input = new GraphQLInputObjectType({
     name: `${prefix}Input`,
@@ -113,14 +114,16 @@ function enumsOf({ model, inputs, outputs }: TypedModel): Map<string, GraphQLEnu
   for (const { type, raw, values, isOpen } of [...inputs, ...outputs]) {
     if (!values || enums.has(type)) continue;
     const description = sentences([`The values of ${raw} that ${model} knows`, isOpen ? '`predict` takes other values as well' : '']);
-    enums.set(type, new GraphQLEnumType({ name: type, description, values: Object.fromEntries(values.map((value) => [value, {}])) }));
+    enums.set(type, new GraphQLEnumType({ name: type, description, values: Object.fromEntries(values.map((value) => [value, { description: `The value ${value} of ${raw}.` }])) }));
   }
   return enums;
 }
 
-function scalarOf(name: string): GraphQLNullableType {
+/** A scalar that the schema has is taken from there: guarding a schema makes its types anew, and no two may share a name. */
+function scalarOf(name: string, base: GraphQLSchema): GraphQLNullableType {
   if (name === classProbability) return ClassProbability;
-  return scalars[name as keyof typeof scalars];
+  const known = base.getType(name);
+  return isScalarType(known) ? known : scalars[name as keyof typeof scalars];
 }
 
 function wrapped(named: GraphQLNullableType, { depth, isNullable }: TypedField): GraphQLType {

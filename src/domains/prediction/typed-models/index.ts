@@ -8,6 +8,7 @@ import { queryNameOf } from './names.js';
 import { shapeOf, typedModel, type TypedModel } from './typed-model.js';
 
 export { namingProblems } from './naming-problems.js';
+export { SignatureContract } from './signature-contract.js';
 
 /**
  * A root field for each model, with types made of its current version's signature: `predictCarPrice`. They follow the
