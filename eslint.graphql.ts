@@ -7,6 +7,11 @@ const schemaFile = 'schema/schema.graphql';
 /** Folders with operations of their own; within one, no two share a name. */
 const operationFolders = ['test/e2e', 'examples/web', 'examples/node'];
 
+/** One for all files: the plugin keeps the first that it meets. */
+const graphQLConfig = {
+  projects: Object.fromEntries(operationFolders.map((folder) => [folder, { schema: schemaFile, documents: `${folder}/**/*.graphql` }])),
+};
+
 const naming = {
   types: 'PascalCase',
   FieldDefinition: 'camelCase',
@@ -41,7 +46,7 @@ export const graphqlLint = [
   {
     files: [schemaFile],
     plugins: { '@graphql-eslint': plugin },
-    languageOptions: { parser: graphqlEslint.parser, parserOptions: { graphQLConfig: { schema: schemaFile } } },
+    languageOptions: { parser: graphqlEslint.parser, parserOptions: { graphQLConfig } },
     rules: {
       ...graphqlEslint.configs['flat/schema-recommended'].rules,
       ...graphqlEslint.configs['flat/schema-relay'].rules,
@@ -58,14 +63,14 @@ export const graphqlLint = [
       ],
     },
   },
-  ...operationFolders.map((folder) => ({
-    files: [`${folder}/**/*.graphql`],
+  {
+    files: operationFolders.map((folder) => `${folder}/**/*.graphql`),
     plugins: { '@graphql-eslint': plugin },
-    languageOptions: { parser: graphqlEslint.parser, parserOptions: { graphQLConfig: { schema: schemaFile, documents: `${folder}/**/*.graphql` } } },
+    languageOptions: { parser: graphqlEslint.parser, parserOptions: { graphQLConfig } },
     rules: {
       ...graphqlEslint.configs['flat/operations-recommended'].rules,
       // What a client keeps in a cache of its own it knows best.
       '@graphql-eslint/require-selections': 'off',
     },
-  })),
+  },
 ] as unknown as Linter.Config[];
