@@ -7,6 +7,11 @@ const schemaFile = 'schema/schema.graphql';
 /** Folders with operations of their own; within one, no two share a name. */
 const operationFolders = ['test/e2e', 'examples/web', 'examples/node'];
 
+/** One for all files: the plugin keeps the first that it meets. */
+const graphQLConfig = {
+  projects: Object.fromEntries(operationFolders.map((folder) => [folder, { schema: schemaFile, documents: `${folder}/**/*.graphql` }])),
+};
+
 const naming = {
   types: 'PascalCase',
   FieldDefinition: 'camelCase',
@@ -36,22 +41,12 @@ const deprecationDate: GraphQLESLintRule = {
 
 const plugin = { ...graphqlEslint, rules: { ...graphqlEslint.rules, 'deprecation-date': deprecationDate } };
 
-/** One for all files: the plugin keeps the first that it is given, whichever file is looked at first. */
-const parserOptions = {
-  graphQLConfig: {
-    projects: {
-      ...Object.fromEntries(operationFolders.map((folder) => [folder, { schema: schemaFile, documents: `${folder}/**/*.graphql`, include: `${folder}/**` }])),
-      default: { schema: schemaFile },
-    },
-  },
-};
-
 /** How the schema and the operations of `.graphql` files are written. */
 export const graphqlLint = [
   {
     files: [schemaFile],
     plugins: { '@graphql-eslint': plugin },
-    languageOptions: { parser: graphqlEslint.parser, parserOptions },
+    languageOptions: { parser: graphqlEslint.parser, parserOptions: { graphQLConfig } },
     rules: {
       ...graphqlEslint.configs['flat/schema-recommended'].rules,
       ...graphqlEslint.configs['flat/schema-relay'].rules,
@@ -68,14 +63,14 @@ export const graphqlLint = [
       ],
     },
   },
-  ...operationFolders.map((folder) => ({
-    files: [`${folder}/**/*.graphql`],
+  {
+    files: operationFolders.map((folder) => `${folder}/**/*.graphql`),
     plugins: { '@graphql-eslint': plugin },
-    languageOptions: { parser: graphqlEslint.parser, parserOptions },
+    languageOptions: { parser: graphqlEslint.parser, parserOptions: { graphQLConfig } },
     rules: {
       ...graphqlEslint.configs['flat/operations-recommended'].rules,
       // What a client keeps in a cache of its own it knows best.
       '@graphql-eslint/require-selections': 'off',
     },
-  })),
+  },
 ] as unknown as Linter.Config[];

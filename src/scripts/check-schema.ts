@@ -34,8 +34,8 @@ class SchemaUnreadable extends Error {
 const isUrl = (place: string): boolean => /^https?:\/\//.test(place);
 
 try {
-  const options = readOptions();
   if (existsSync('.env')) process.loadEnvFile('.env');
+  const options = readOptions();
   const isKept = await check(options);
   if (options.release && (isKept || options['even-if-documents-break'])) {
     writeFileSync(options.against, await currentSchema(path.resolve(options.models)));
@@ -65,7 +65,7 @@ function readOptions(): Options {
         release: { type: 'boolean', default: false },
         against: { type: 'string', default: schemaFiles.released },
         models: { type: 'string', default: path.join(projectDir, 'model-store') },
-        documents: { type: 'string', default: path.resolve(projectDir, process.env.TRUSTED_DOCUMENTS_DIR ?? 'schema/documents') },
+        documents: { type: 'string', default: path.resolve(projectDir, setTo('TRUSTED_DOCUMENTS_DIR') ?? 'schema/documents') },
         'files-only': { type: 'boolean', default: false },
         'even-if-documents-break': { type: 'boolean', default: false },
       },
@@ -76,10 +76,16 @@ function readOptions(): Options {
   }
 }
 
+/** What a variable is set to; `.env` files leave it empty for "not set". */
+function setTo(variable: string): string | undefined {
+  const value = process.env[variable];
+  return value === '' ? undefined : value;
+}
+
 /** Tells what it finds; answers whether no live document breaks. */
 async function check(options: Options): Promise<boolean> {
-  const databaseUrl = options['files-only'] ? '' : (process.env.DATABASE_URL ?? '');
-  const documents = [...(await documentsInFiles(path.resolve(options.documents))), ...(databaseUrl === '' ? [] : await documentsInDatabase(databaseUrl))];
+  const databaseUrl = options['files-only'] ? undefined : setTo('DATABASE_URL');
+  const documents = [...(await documentsInFiles(path.resolve(options.documents))), ...(databaseUrl === undefined ? [] : await documentsInDatabase(databaseUrl))];
   const before = await schemaAt(options.against);
   const after = buildSchema(await currentSchema(path.resolve(options.models)));
   const { felt, unfelt, dangerous } = await contractProblems(before, after, documents);

@@ -6,11 +6,14 @@ import type { PublishedRow, UsageRow } from './document.types.js';
 /** A page of the documents of a release. */
 export const documentsByRelease = pageByOwner<PublishedRow>(documentPagesByRelease, (row) => row.releaseId);
 
+const textOf = ({ hash, client, version }: UseKey): string => JSON.stringify([hash, client, version]);
+
 /** How often a client sent a document; null if never. */
 export const useOfDocument: LoaderKind<UseKey, UsageRow | null> = {
-  keyOf: ({ hash, client, version }) => JSON.stringify([hash, client, version]),
+  keyOf: textOf,
   batch: (db) => async (keys) => {
-    const rows = await usesOf(db, keys);
-    return keys.map((key) => rows.find(({ hash, client, clientVersion }) => hash === key.hash && client === key.client && clientVersion === key.version) ?? null);
+    const uses = await usesOf(db, keys);
+    const byKey = new Map(uses.map((use) => [textOf({ hash: use.hash ?? '', client: use.client ?? '', version: use.clientVersion ?? '' }), use]));
+    return keys.map((key) => byKey.get(textOf(key)) ?? null);
   },
 };

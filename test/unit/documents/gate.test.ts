@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
 import { Role, type Viewer } from '../../../src/auth/viewer.js';
 import { AutomaticDocuments } from '../../../src/documents/automatic.js';
 import type { DocumentCaller } from '../../../src/documents/document-gate.js';
@@ -97,6 +98,38 @@ describe('the gate for documents', () => {
     const known = await Promise.all(hashes.map((id) => gate.admit({ id }, caller()).then(() => 1, () => 0)));
     expect(known.slice(2)).toEqual(Array.from({ length: 10 }, () => 1));
     expect(known.slice(0, 2)).toEqual([0, 0]);
+  });
+});
+
+describe('whatever is sent where only trusted documents are executed,', () => {
+  const other = '{ secrets }';
+  const ids = fc.constantFrom<unknown>('models', 'other', hashOf(text), `sha256:${hashOf(text)}`, hashOf(other), 'md5:1', '', null, 7, undefined);
+  const sent = fc.record(
+    {
+      query: fc.constantFrom<unknown>(text, other, `${text} `, '', null, 7, { kind: 'Document' }, [text]),
+      documentId: ids,
+      id: ids,
+      extensions: fc.oneof(fc.constantFrom<unknown>(null, 'text', [], {}), fc.record({ persistedQuery: fc.oneof(fc.constant(null), fc.record({ version: fc.constantFrom(1, 2), sha256Hash: ids })) })),
+      operationName: fc.string(),
+    },
+    { requiredKeys: [] },
+  );
+
+  it('nothing passes but a trusted text, alone, or what has no text at all', async () => {
+    const { gate, trusted } = open();
+    trusted.replace('files', [release('web', '1', { models: text })]);
+    await fc.assert(
+      fc.asyncProperty(sent, async (operation) => {
+        const admitted = await gate.admit(operation, caller()).catch((error: unknown) => {
+          expect(error).toMatchObject({ code: expect.stringMatching(/^(BAD_REQUEST|PERSISTED_QUERY_NOT_FOUND|DOCUMENT_NOT_TRUSTED)$/) });
+          return null;
+        });
+        if (admitted === null || typeof admitted.query !== 'string' || admitted.query === '') return;
+        expect(admitted.query).toBe(text);
+        expect([admitted.documentId ?? null, admitted.id ?? null, (admitted.extensions as { persistedQuery?: unknown } | null | undefined)?.persistedQuery ?? null]).toEqual([null, null, null]);
+      }),
+      { numRuns: 3_000 },
+    );
   });
 });
 
