@@ -1,0 +1,106 @@
+import { useSyncExternalStore } from 'react';
+import { ask, codesOf } from './gateway.ts';
+import { RefreshSessionDocument, SignInDocument, SignOutDocument, type SessionFieldsFragment } from './generated/graphql.ts';
+
+export type User = SessionFieldsFragment['user'];
+
+export type Session = { phase: 'restoring' } | { phase: 'signedOut'; reason: string | null } | { phase: 'signedIn'; user: User };
+
+/** Where the refresh token lies: it outlives a reload, and ends with the tab. The access token lies in memory alone. */
+const storageKey = 'auspex.refreshToken';
+
+/** A token is renewed once this share of its life is over, before a request fails of it. */
+const renewAfter = 0.8;
+
+let session: Session = { phase: 'restoring' };
+let access: { token: string; renewAtMs: number } | null = null;
+let renewal: Promise<string | null> | null = null;
+const watchers = new Set<() => void>();
+
+/** The session, for components. */
+export const useSession = (): Session => useSyncExternalStore(watchSession, () => session);
+
+/** Calls on each change of the session; gives what ends that. */
+export function watchSession(watcher: () => void): () => void {
+  watchers.add(watcher);
+  return () => void watchers.delete(watcher);
+}
+
+/** Whether somebody is signed in. */
+export const isSignedIn = (): boolean => session.phase === 'signedIn';
+
+/** @throws CombinedGraphQLErrors where the gateway refuses; TypeError where it cannot be reached */
+export async function signIn(email: string, password: string): Promise<void> {
+  const { login } = await ask(SignInDocument, { email, password });
+  begin(login);
+}
+
+/** Ends the session here at once, and at the gateway as soon as that can be reached. */
+export async function signOut(): Promise<void> {
+  const token = access?.token;
+  end(null);
+  // It ends by itself where this fails: the refresh token is forgotten here.
+  if (token !== undefined) await ask(SignOutDocument, {}, token).catch(() => null);
+}
+
+/** Takes up the session of this tab after a reload. */
+export async function restoreSession(): Promise<void> {
+  if (sessionStorage.getItem(storageKey) === null) return end(null);
+  await renewAccessToken().catch((error: unknown) => {
+    if (session.phase === 'restoring') end('The gateway cannot be reached. Sign in again.');
+    console.warn('The session could not be restored.', error);
+  });
+}
+
+/** A token that works, renewed where it is about to expire; null where nobody is signed in. @throws as `renewAccessToken` */
+export async function accessToken(): Promise<string | null> {
+  if (access && Date.now() < access.renewAtMs) return access.token;
+  return renewAccessToken();
+}
+
+/**
+ * A new token. A refresh token is good once, so all who ask at the same time share one renewal. A session that the gateway
+ * has ended is ended here.
+ * @throws CombinedGraphQLErrors, TypeError where it could not be renewed now, but may be later
+ */
+export function renewAccessToken(): Promise<string | null> {
+  renewal ??= renew().finally(() => {
+    renewal = null;
+  });
+  return renewal;
+}
+
+async function renew(): Promise<string | null> {
+  const refreshToken = sessionStorage.getItem(storageKey);
+  if (refreshToken === null) return null;
+  try {
+    const { refreshSession } = await ask(RefreshSessionDocument, { refreshToken });
+    // Whoever signed out in the meantime stays signed out.
+    if (sessionStorage.getItem(storageKey) !== refreshToken) return null;
+    begin(refreshSession);
+    return refreshSession.accessToken;
+  } catch (error) {
+    if (!codesOf(error).includes('UNAUTHENTICATED')) throw error;
+    if (sessionStorage.getItem(storageKey) === refreshToken) end('Your session has ended. Sign in again.');
+    return null;
+  }
+}
+
+function begin({ accessToken: token, accessTokenExpiresAt, refreshToken, user }: SessionFieldsFragment): void {
+  const lifeMs = Date.parse(accessTokenExpiresAt) - Date.now();
+  // A clock that is wrong here cannot tell; then the gateway's refusal renews the token.
+  access = { token, renewAtMs: lifeMs > 0 ? Date.now() + lifeMs * renewAfter : Infinity };
+  sessionStorage.setItem(storageKey, refreshToken);
+  change({ phase: 'signedIn', user });
+}
+
+function end(reason: string | null): void {
+  access = null;
+  sessionStorage.removeItem(storageKey);
+  change({ phase: 'signedOut', reason });
+}
+
+function change(next: Session): void {
+  session = next;
+  for (const watcher of [...watchers]) watcher();
+}
