@@ -24,16 +24,16 @@ const arrows = [
 ];
 
 export default defineConfig(
-  { ignores: ['dist', 'coverage', 'node_modules', 'test/e2e/generated', 'model-store', '.data'] },
+  { ignores: ['**/dist', 'coverage', 'node_modules', '**/generated', 'model-store', '.data'] },
   {
-    files: ['**/*.ts'],
+    files: ['**/*.ts', '**/*.tsx'],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
     plugins: { 'import-x': importX },
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     settings: {
-      'import-x/resolver-next': [createNodeResolver({ extensions: ['.ts', '.js'], extensionAlias: { '.js': ['.ts', '.js'] } })],
-      'import-x/parsers': { '@typescript-eslint/parser': ['.ts'] },
-      'import-x/extensions': ['.ts', '.js'],
+      'import-x/resolver-next': [createNodeResolver({ extensions: ['.ts', '.tsx', '.js'], extensionAlias: { '.js': ['.ts', '.js'] } })],
+      'import-x/parsers': { '@typescript-eslint/parser': ['.ts', '.tsx'] },
+      'import-x/extensions': ['.ts', '.tsx', '.js'],
     },
     rules: {
       '@typescript-eslint/no-explicit-any': 'error',
@@ -52,7 +52,8 @@ export default defineConfig(
       'no-console': 'error',
     },
   },
-  { files: ['src/main.ts', 'src/scripts/**', 'test/**', 'bench/**', '*.ts'], rules: { 'no-restricted-properties': 'off' } },
+  { files: ['src/main.ts', 'src/scripts/**', 'test/**', 'bench/**', 'examples/**', '*.ts'], rules: { 'no-restricted-properties': 'off' } },
+  { files: ['examples/**'], rules: { 'no-console': 'off' } },
   {
     // Tests look into answers of any shape (the kit's `Any`); a wrong path fails the assertion.
     files: ['test/**'],

@@ -5,7 +5,6 @@ const config: CodegenConfig = {
   schema: ['../../schema/schema.graphql', '/tmp/streams.graphql'],
   documents: 'src/operations.graphql',
   importExtension: '.ts',
-  emitLegacyCommonJSImports: false,
   generates: {
     'src/generated/': {
       // Apollo Client tells the objects in its cache apart by type. The gateway knows only the text that is published, so that asks for it.

@@ -3,7 +3,7 @@ import { SetContextLink } from '@apollo/client/link/context';
 import { CombinedGraphQLErrors } from '@apollo/client/errors';
 import { ErrorLink } from '@apollo/client/link/error';
 import { OperationTypeNode, type FormattedExecutionResult } from 'graphql';
-import { createClient, type SubscribePayload } from 'graphql-ws';
+import { createClient } from 'graphql-ws';
 import { from, switchMap } from 'rxjs';
 import { clientHeaders, codesOf, documentIdOf, gatewayUrl } from './gateway.ts';
 import { accessToken, isSignedIn, renewAccessToken, watchSession } from './session.ts';
@@ -58,7 +58,7 @@ const overSocket = new ApolloLink(
   ({ operationName, variables, extensions }) =>
     new Observable((observer) =>
       // The protocol wants a text; the gateway goes by the id in the extensions.
-      socket.subscribe({ query: '', operationName, variables, extensions } as SubscribePayload, {
+      socket.subscribe({ query: '', operationName, variables, extensions }, {
         next: (result) => observer.next(result as FormattedExecutionResult),
         complete: () => observer.complete(),
         error: (error) => observer.error(refusalOf(error)),

@@ -62,16 +62,22 @@ export function Employees({ user }: { user: User }): ReactNode {
   const { pageInfo, totalCount = 0 } = employees ?? {};
   const pageCount = Math.max(1, Math.ceil(totalCount / pageSize));
 
+  /** Another choice begins at its first page. */
+  function startFrom<Choice>(choose: (choice: Choice) => void, choice: Choice): void {
+    choose(choice);
+    setPage(firstPage);
+  }
+
   return (
     <>
       <search className="filters">
         <div className="field">
           <label htmlFor="search">Search</label>
-          <input id="search" type="search" placeholder="Name, e-mail or job" maxLength={100} value={search} onChange={({ target }) => (setSearch(target.value), setPage(firstPage))} />
+          <input id="search" type="search" placeholder="Name, e-mail or job" maxLength={100} value={search} onChange={({ target }) => startFrom(setSearch, target.value)} />
         </div>
         <div className="field">
           <label htmlFor="department">Department</label>
-          <select id="department" value={departmentId} onChange={({ target }) => (setDepartmentId(target.value), setPage(firstPage))}>
+          <select id="department" value={departmentId} onChange={({ target }) => startFrom(setDepartmentId, target.value)}>
             <option value="">All departments</option>
             {departments?.departments.map(({ id, name }) => (
               <option key={id} value={id}>
@@ -82,7 +88,7 @@ export function Employees({ user }: { user: User }): ReactNode {
         </div>
         <div className="field">
           <label htmlFor="order">Order</label>
-          <select id="order" value={order} onChange={({ target }) => (setOrder(target.value as keyof typeof orders), setPage(firstPage))}>
+          <select id="order" value={order} onChange={({ target }) => startFrom(setOrder, target.value as keyof typeof orders)}>
             {Object.entries(orders)
               .filter(([name]) => name !== 'salary' || user.role === Role.Admin)
               .map(([name, { title }]) => (
@@ -103,20 +109,21 @@ export function Employees({ user }: { user: User }): ReactNode {
         </div>
       )}
 
+      <div className="summary">
+        <p role="status">{employees ? `${totalCount} ${totalCount === 1 ? 'person' : 'people'}` : 'Loading…'}</p>
+        <p role="status">{news.text}</p>
+      </div>
       <EmployeeTable employees={employees?.edges.map(({ node }) => node)} isLoading={loading} changedId={news.changedId} orderedBy={orders[order]} />
 
       <nav className="pager" aria-label="Pages of employees">
         <button type="button" disabled={!pageInfo?.hasPreviousPage} onClick={() => setPage(pageBefore(page, pageInfo?.startCursor))}>
           Previous
         </button>
-        <p role="status">{employees ? `Page ${Math.min(page.number, pageCount)} of ${pageCount} · ${totalCount} ${totalCount === 1 ? 'person' : 'people'}` : 'Loading…'}</p>
+        <p role="status">{`Page ${Math.min(page.number, pageCount)} of ${pageCount}`}</p>
         <button type="button" disabled={!pageInfo?.hasNextPage} onClick={() => setPage(pageAfter(page, pageInfo?.endCursor))}>
           Next
         </button>
       </nav>
-      <p className="news" role="status">
-        {news.text}
-      </p>
     </>
   );
 }

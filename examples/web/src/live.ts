@@ -11,7 +11,7 @@ export function useEvents<Data, Variables extends OperationVariables>(document: 
     const events = client.subscribe<Data>({ query: document, variables, errorPolicy: 'all' });
     const subscription = events.subscribe({
       next: ({ data }) => {
-        if (data) heard(data as Data);
+        if (data) heard(data);
       },
       error: (error: unknown) => console.warn('Live updates have ended.', error),
     });

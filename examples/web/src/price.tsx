@@ -1,6 +1,7 @@
 import { CombinedGraphQLErrors } from '@apollo/client/errors';
 import { useApolloClient, useQuery } from '@apollo/client/react';
 import { useRef, useState, type ReactNode, type SubmitEvent } from 'react';
+import { textOf } from './form.ts';
 import { problemOf } from './gateway.ts';
 import {
   CarModelDocument,
@@ -78,7 +79,6 @@ export function Price(): ReactNode {
   return (
     <div className="columns">
       <form ref={form} className="card" noValidate onSubmit={(event) => void submit(event)}>
-        <p className="muted">{data?.model?.description ?? ' '}</p>
         <div className="fields">
           {fields.map((field) => (
             <FormField key={field.name} field={field} inModel={data?.model?.current.inputs.find(({ name }) => name === field.inModel)} problem={problems[field.name]} />
@@ -90,6 +90,7 @@ export function Price(): ReactNode {
           </button>
           <PriceAnswer answer={answer} />
         </div>
+        <p className="muted about">{data?.model?.description}</p>
       </form>
       <RecentPredictions />
     </div>
@@ -163,7 +164,7 @@ function read(form: FormData): { car: CarPriceInput; problems?: never } | { car?
   const problems: Problems = {};
   const row: Record<string, string | number> = {};
   for (const { name, kind, isRequired } of fields) {
-    const text = String(form.get(name)).trim();
+    const text = textOf(form, name);
     const value = kind === 'whole' ? Number(text.replaceAll(/[\s,]/g, '')) : text;
     if (text === '') {
       if (isRequired) problems[name] = 'is required';
@@ -181,7 +182,7 @@ function problemsOf(error: unknown): Problems {
 }
 
 function hintOf(input: ModelInput | undefined): string {
-  if (!input || input.minimum === null || input.maximum === null) return ' ';
+  if (input?.minimum == null || input.maximum === null) return ' ';
   const plain = new Intl.NumberFormat(undefined, { useGrouping: input.maximum > 9999 });
   return `${plain.format(input.minimum)} to ${plain.format(input.maximum)}`;
 }

@@ -41,7 +41,7 @@ function RecentPrediction({ prediction: { model, input, output, source, createdA
   return (
     <li>
       <span>
-        {[input.company, input.year].filter((part) => part !== undefined).join(' ') || model.title}
+        {typeof input.company === 'string' ? `${input.company} ${String(input.year)}` : model.title}
         <small>
           <time dateTime={createdAt}>{times.format(new Date(createdAt))}</time> · {source}
         </small>

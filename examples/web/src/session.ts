@@ -45,7 +45,10 @@ export async function signOut(): Promise<void> {
 
 /** Takes up the session of this tab after a reload. */
 export async function restoreSession(): Promise<void> {
-  if (sessionStorage.getItem(storageKey) === null) return end(null);
+  if (sessionStorage.getItem(storageKey) === null) {
+    end(null);
+    return;
+  }
   await renewAccessToken().catch((error: unknown) => {
     if (session.phase === 'restoring') end('The gateway cannot be reached. Sign in again.');
     console.warn('The session could not be restored.', error);

@@ -1,4 +1,5 @@
 import { useEffect, useState, type ReactNode, type SubmitEvent } from 'react';
+import { textOf } from './form.ts';
 import { problemOf } from './gateway.ts';
 import { signIn } from './session.ts';
 
@@ -13,8 +14,10 @@ export function SignIn({ reason }: { reason: string | null }): ReactNode {
     event.preventDefault();
     if (attempt.phase === 'asking') return;
     const form = new FormData(event.currentTarget);
+    const password = form.get('password');
+    if (typeof password !== 'string') return;
     setAttempt({ phase: 'asking' });
-    signIn(String(form.get('email')), String(form.get('password'))).catch((error: unknown) => setAttempt({ phase: 'failed', problem: problemOf(error) }));
+    signIn(textOf(form, 'email'), password).catch((error: unknown) => setAttempt({ phase: 'failed', problem: problemOf(error) }));
   }
 
   const problem = attempt.phase === 'failed' ? attempt.problem : attempt.phase === 'open' ? reason : null;
