@@ -12,7 +12,7 @@ import { openDatabase } from './database/open.js';
 import { databaseOf } from './database/orm.js';
 import type { Database } from './database/tables.js';
 import { demoAccounts, loadDemoData, openDemoAccounts } from './domains/demo-data.js';
-import { openGate } from './documents/document-gate.js';
+import { openDocuments } from './documents/open.js';
 import { domains } from './domains/index.js';
 import { namingProblems } from './domains/prediction/typed-models/index.js';
 import { findViewerByApiKey } from './domains/user/user.queries.js';
@@ -56,7 +56,9 @@ export async function openApp(config: Config, log: Logger): Promise<App> {
     const dataDir = dataDirOf(config);
     const [{ db, orm, databaseUrl }, { cache, predictor }] = await bothOrNeither(openData(config, dataDir, opened), openInference(config, log, opened));
     const tokens = new TokenSigner(config.jwtSecret ?? keptSecret(dataDir), config.accessTokenTtlSeconds);
-    const { resolvers, extensions } = await openDomains({ db, databaseUrl, predictor, tokens, log, throttle: new LoginThrottle(config.throttle), settings: config }, opened);
+    const documents = await openDocuments({ ...config, settings: config.documents, dir: path.resolve(projectDir, config.documents.dir), log });
+    opened.defer(() => documents.close());
+    const { resolvers, extensions } = await openDomains({ db, databaseUrl, predictor, documents, tokens, log, throttle: new LoginThrottle(config.throttle), settings: config }, opened);
 
     const server = createHttpServer({ ...config, log });
     const schema = new LiveSchema(domains, resolvers, extensions, log);
@@ -68,7 +70,7 @@ export async function openApp(config: Config, log: Logger): Promise<App> {
       verifyToken: (token) => tokens.verify(token),
       findByApiKey: (secret) => findViewerByApiKey(db, log, secret),
     });
-    addGraphqlRoute(server, { apollo, contexts, documents: openGate });
+    addGraphqlRoute(server, { apollo, contexts, documents: documents.gate });
     let isDraining = false;
     addHealthRoutes(server, healthCheck(db, cache, predictor), () => isDraining);
     if (config.metricsPort === undefined && !config.isProduction) addMetricsRoute(server, predictor);

@@ -20,11 +20,9 @@ export interface DocumentCaller {
 /** Turns ids of documents into their texts, and lets pass only the documents that may be executed. */
 export interface DocumentGate {
   /**
-   * The operation with its text as `query`, and without the forms of an id. One with neither text nor id comes back as it is.
+   * The operation with its text as `query`, and without the forms of an id. One that brings its text alone, or neither text nor id,
+   * comes back as it is: the same object.
    * @throws AppError where the document is not known or not to be executed
    */
   admit(sent: SentOperation, caller: DocumentCaller): Promise<SentOperation>;
 }
-
-/** Lets every text pass and knows no id. */
-export const openGate: DocumentGate = { admit: (sent) => Promise.resolve(sent) };

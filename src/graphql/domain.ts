@@ -4,6 +4,7 @@ import type { ClassType } from 'type-graphql';
 import type { LoginThrottle } from '../auth/login-throttle.js';
 import type { TokenSigner } from '../auth/token.js';
 import type { Database } from '../database/tables.js';
+import type { Documents } from '../documents/open.js';
 import type { Predictor } from '../inference/predictor.js';
 import type { Logger } from '../shared/logger.js';
 import type { Context } from './context.js';
@@ -25,6 +26,7 @@ export interface Parts {
   /** For a connection of one's own, such as one that listens. */
   databaseUrl: string;
   predictor: Predictor;
+  documents: Pick<Documents, 'trusted' | 'usage'>;
   tokens: TokenSigner;
   throttle: LoginThrottle;
   log: Logger;

@@ -2,6 +2,7 @@ import { HeaderMap, type ApolloServer } from '@apollo/server';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Readable } from 'node:stream';
 import type { DocumentCaller, DocumentGate, SentOperation } from '../documents/document-gate.js';
+import { MalformedDocumentRequest } from '../documents/refusals.js';
 import type { Context, Contexts } from '../graphql/context.js';
 import { abortedWith } from './server.js';
 
@@ -35,12 +36,37 @@ export function addGraphqlRoute(server: FastifyInstance, { apollo, contexts, doc
 async function admit(request: FastifyRequest, documents: DocumentGate, caller: DocumentCaller): Promise<{ body: unknown; search: string }> {
   const { body } = request;
   const search = request.url.includes('?') ? request.url.slice(request.url.indexOf('?')) : '';
-  if (request.method === 'GET') {
-    const sent = Object.fromEntries(new URLSearchParams(search));
-    const admitted = await documents.admit(sent, caller);
-    return { body, search: admitted === sent ? search : `?${new URLSearchParams(admitted as Record<string, string>).toString()}` };
+  if (request.method !== 'GET') return { body: isOperation(body) ? await documents.admit(body, caller) : body, search };
+  const sent = operationIn(search);
+  const admitted = await documents.admit(sent, caller);
+  return { body, search: admitted === sent ? search : searchOf(admitted) };
+}
+
+/** What a search says, with `extensions` as the object that its JSON stands for. JSON that is faulty is left for Apollo Server to refuse. */
+function operationIn(search: string): SentOperation {
+  const parameters = new URLSearchParams(search);
+  const names = [...parameters.keys()];
+  for (const name of ['query', ...idParameters]) {
+    if (names.indexOf(name) !== names.lastIndexOf(name)) throw new MalformedDocumentRequest(`The search parameter ${name} may be given once.`);
   }
-  return { body: isOperation(body) ? await documents.admit(body, caller) : body, search };
+  const sent: Record<string, unknown> = Object.fromEntries(parameters);
+  if (typeof sent.extensions === 'string') sent.extensions = jsonIn(sent.extensions);
+  return sent;
+}
+
+const idParameters = ['documentId', 'id', 'extensions'];
+
+function searchOf(operation: SentOperation): string {
+  const texts = Object.entries(operation).map(([name, value]): [string, string] => [name, typeof value === 'string' ? value : JSON.stringify(value)]);
+  return `?${new URLSearchParams(texts).toString()}`;
+}
+
+function jsonIn(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
 }
 
 const isOperation = (body: unknown): body is SentOperation => typeof body === 'object' && body !== null && !Array.isArray(body);

@@ -24,7 +24,8 @@ const securityHeaders = { 'x-content-type-options': 'nosniff', 'referrer-policy'
 export function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigins, log }: HttpOptions): FastifyInstance {
   const refuse = (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
     if (error instanceof AppError) {
-      void reply.code(error.httpStatus).send({ errors: [{ message: error.message, extensions: { ...error.extensions, requestId: request.id } }] });
+      // An unknown document may be known the next moment.
+      void reply.code(error.httpStatus).header('cache-control', 'no-store').send({ errors: [{ message: error.message, extensions: { ...error.extensions, requestId: request.id } }] });
       return;
     }
     const status = error.statusCode ?? 500;

@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { Listener } from '../../database/listener.js';
+import { inTime, TableFollower } from '../../database/table-follower.js';
 import type { Database } from '../../database/tables.js';
 import type { CanaryStop, Predictor } from '../../inference/predictor.js';
 import type { Logger } from '../../shared/logger.js';
@@ -16,29 +15,30 @@ export interface DeploymentWatcherOptions {
   pollMs?: number;
 }
 
-/** The database answers within this, or it counts as away. */
-const deadlineMs = 10_000;
-
 /**
- * Keeps the predictor to what the database says: which versions are promoted, which canaries have stopped. Changes are heard
- * of at once, and found within seconds where nothing is heard. While the database is away everything serves as it did, and a
- * canary that stops meanwhile is kept as soon as it is back.
+ * Keeps the predictor to what the database says: which versions are promoted, which canaries have stopped. While the database
+ * is away every model serves as it did, and a canary that stops meanwhile is kept as soon as it is back.
  */
 export class DeploymentWatcher {
-  readonly #options: Required<DeploymentWatcherOptions>;
+  readonly #options: DeploymentWatcherOptions;
+  readonly #follower: TableFollower;
   readonly #forgetPredictor: () => void;
   /** Canaries that have stopped here and are not in the database yet, by model. */
   readonly #unkept = new Map<string, CanaryStop>();
-  #listener: Listener | null = null;
-  #poll: NodeJS.Timeout | null = null;
   #applied = '';
-  #isBehind = false;
-  #underWay: Promise<void> = Promise.resolve();
-  #next: Promise<void> | null = null;
 
   constructor(options: DeploymentWatcherOptions) {
-    this.#options = { pollMs: 5_000, ...options };
-    this.#forgetPredictor = options.predictor.onCanaryStopped((stop) => {
+    const { databaseUrl, predictor, log, pollMs } = options;
+    this.#options = options;
+    this.#follower = new TableFollower({
+      databaseUrl,
+      channel: deploymentChannel,
+      follow: () => this.#follow(),
+      told: { isAway: 'deployments cannot be read; every model serves as it did', isBack: 'deployments are read again' },
+      log,
+      ...(pollMs === undefined ? {} : { pollMs }),
+    });
+    this.#forgetPredictor = predictor.onCanaryStopped((stop) => {
       this.#unkept.set(stop.model, stop);
       void this.refresh();
     });
@@ -48,43 +48,19 @@ export class DeploymentWatcher {
    * Applies what the database says, and follows it from now on.
    * @throws whatever keeps the database from being read: a start must not serve the wrong version
    */
-  async ready(): Promise<void> {
-    const { databaseUrl, log, pollMs } = this.#options;
-    await this.#follow();
-    const refresh = (): void => void this.refresh();
-    this.#listener = new Listener({ databaseUrl, channel: deploymentChannel, onMessage: refresh, log });
-    this.#poll = setInterval(refresh, pollMs).unref();
+  ready(): Promise<void> {
+    return this.#follower.ready();
   }
 
   /** Resolves once all that was committed before the call is applied here; if the database is away, once that is known. */
   refresh(): Promise<void> {
-    // What is being read now may be older than the call; callers that come meanwhile share the reading after it.
-    this.#next ??= this.#underWay.then(() => {
-      this.#next = null;
-      this.#underWay = this.#tryToFollow();
-      return this.#underWay;
-    });
-    return this.#next;
+    return this.#follower.refresh();
   }
 
   /** Stops following, after what is under way. */
   async close(): Promise<void> {
     this.#forgetPredictor();
-    this.#listener?.close();
-    if (this.#poll) clearInterval(this.#poll);
-    await (this.#next ?? this.#underWay);
-  }
-
-  async #tryToFollow(): Promise<void> {
-    const { log } = this.#options;
-    try {
-      await this.#follow();
-      if (this.#isBehind) log.info('deployments are read again');
-      this.#isBehind = false;
-    } catch (error) {
-      if (!this.#isBehind) log.warn({ err: error }, 'deployments cannot be read; every model serves as it did');
-      this.#isBehind = true;
-    }
+    await this.#follower.close();
   }
 
   async #follow(): Promise<void> {
@@ -100,19 +76,5 @@ export class DeploymentWatcher {
     predictor.apply(deployments);
     if (this.#applied !== '') log.info({ deployments }, 'deployments have changed');
     this.#applied = told;
-  }
-}
-
-/** @throws Error where the answer does not come in time; one that comes later is not looked at */
-async function inTime<Result>(answer: Promise<Result>): Promise<Result> {
-  const done = new AbortController();
-  const late = sleep(deadlineMs, undefined, { ref: false, signal: done.signal }).then(() => {
-    throw new Error(`The database did not answer within ${deadlineMs} ms.`);
-  });
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    late.catch(() => undefined);
-    done.abort();
   }
 }
