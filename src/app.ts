@@ -3,6 +3,7 @@ import path from 'node:path';
 import { fastifyApolloDrainPlugin } from '@as-integrations/fastify';
 import type { FastifyInstance } from 'fastify';
 import { sql } from 'kysely';
+import { LiveViewers } from './auth/live-viewers.js';
 import { LoginThrottle } from './auth/login-throttle.js';
 import { TokenSigner } from './auth/token.js';
 import { ConfigError, type Config } from './config.js';
@@ -15,19 +16,23 @@ import { demoAccounts, loadDemoData, openDemoAccounts } from './domains/demo-dat
 import { openDocuments } from './documents/open.js';
 import { domains } from './domains/index.js';
 import { namingProblems } from './domains/prediction/typed-models/index.js';
-import { findViewerByApiKey } from './domains/user/user.queries.js';
+import { findViewerByApiKey, whyViewersEnded } from './domains/user/user.queries.js';
 import { createApollo } from './graphql/apollo.js';
 import { Contexts } from './graphql/context.js';
 import type { Parts, SchemaExtension } from './graphql/domain.js';
 import { domainSchema, LiveSchema } from './graphql/schema.js';
+import { Subscriptions } from './graphql/subscriptions.js';
 import { addGraphqlRoute } from './http/graphql-route.js';
 import { addHealthRoutes, modelsHealth, type HealthCheck } from './http/health.js';
 import { addMetricsRoute, type MetricsSource } from './http/metrics.js';
 import { createHttpServer } from './http/server.js';
+import { createEventStreamHandler } from './http/streams/sse.js';
+import { addWebsockets } from './http/streams/websocket.js';
 import { openPredictor, type Predictor } from './inference/predictor.js';
 import { openCache, type Cache } from './shared/cache.js';
 import { codeOf } from './shared/error-code.js';
 import type { Logger } from './shared/logger.js';
+import { openPubSub } from './shared/pub-sub.js';
 
 /** The gateway at work. */
 export interface App {
@@ -58,7 +63,10 @@ export async function openApp(config: Config, log: Logger): Promise<App> {
     const tokens = new TokenSigner(config.jwtSecret ?? keptSecret(dataDir), config.accessTokenTtlSeconds);
     const documents = await openDocuments({ ...config, settings: config.documents, dir: path.resolve(projectDir, config.documents.dir), log });
     opened.defer(() => documents.close());
-    const { resolvers, extensions } = await openDomains({ db, databaseUrl, predictor, documents, tokens, log, throttle: new LoginThrottle(config.throttle), settings: config }, opened);
+    const pubSub = openPubSub({ redisUrl: config.redisUrl, logger: log });
+    opened.defer(() => pubSub.close());
+    const throttle = new LoginThrottle(config.throttle);
+    const { resolvers, extensions } = await openDomains({ db, databaseUrl, predictor, documents, tokens, log, throttle, pubSub, settings: config }, opened);
 
     const server = createHttpServer({ ...config, log });
     const schema = new LiveSchema(domains, resolvers, extensions, log);
@@ -70,11 +78,15 @@ export async function openApp(config: Config, log: Logger): Promise<App> {
       verifyToken: (token) => tokens.verify(token),
       findByApiKey: (secret) => findViewerByApiKey(db, log, secret),
     });
-    addGraphqlRoute(server, { apollo, contexts, documents: documents.gate });
+    const liveViewers = new LiveViewers({ whyEnded: (viewers) => whyViewersEnded(db, viewers), pubSub, log });
+    opened.defer(() => liveViewers.close());
+    const subscriptions = new Subscriptions({ ...config, schema, contexts, documents: documents.gate, log });
+    addWebsockets(server, { ...config, subscriptions, contexts, liveViewers, limits: config.streams, log });
+    addGraphqlRoute(server, { apollo, contexts, documents: documents.gate, eventStream: createEventStreamHandler({ subscriptions, contexts, liveViewers }) });
     let isDraining = false;
     addHealthRoutes(server, healthCheck(db, cache, predictor), () => isDraining);
-    if (config.metricsPort === undefined && !config.isProduction) addMetricsRoute(server, predictor);
-    const metricsPort = config.metricsPort === undefined ? null : await openMetrics(config.host, config.metricsPort, predictor, log, opened);
+    if (config.metricsPort === undefined && !config.isProduction) addMetricsRoute(server, predictor, subscriptions);
+    const metricsPort = config.metricsPort === undefined ? null : await openMetrics(config.host, config.metricsPort, { predictor, subscriptions }, log, opened);
     opened.defer(() => apollo.stop());
     const port = await listen(server, config);
 
@@ -123,9 +135,15 @@ async function listen(server: FastifyInstance, { host, port }: { host: string; p
 }
 
 /** `/metrics` on a port of its own; answers the port. It can be read until everything else is closed. */
-async function openMetrics(host: string, port: number, source: MetricsSource, log: Logger, opened: AsyncDisposableStack): Promise<number> {
+async function openMetrics(
+  host: string,
+  port: number,
+  { predictor, subscriptions }: { predictor: MetricsSource; subscriptions: Subscriptions },
+  log: Logger,
+  opened: AsyncDisposableStack,
+): Promise<number> {
   const server = createHttpServer({ maxBodyBytes: 1024, trustedProxies: 0, corsOrigins: [], log });
-  addMetricsRoute(server, source);
+  addMetricsRoute(server, predictor, subscriptions);
   opened.defer(() => server.close());
   return listen(server, { host, port }, 'METRICS_PORT');
 }

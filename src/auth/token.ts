@@ -57,7 +57,7 @@ export class TokenSigner {
     try {
       const claims = claimsSchema.parse(jwt.verify(token, this.#key, { algorithms: [algorithm], issuer, audience }));
       const { sub: userId, role, sid: credentialId, emp: employeeId } = claims;
-      const viewer: KnownViewer = { kind: 'session', userId, role, employeeId, credentialId, scopes: SCOPES };
+      const viewer: KnownViewer = { kind: 'session', userId, role, employeeId, credentialId, scopes: SCOPES, expiresAt: new Date(claims.exp * 1000) };
       this.#verified.set(digest, { viewer, expiresAtMs: claims.exp * 1000 });
       return viewer;
     } catch (error) {

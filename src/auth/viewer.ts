@@ -19,6 +19,8 @@ export interface KnownViewer {
   /** The session or the API key that the call came with. */
   credentialId: string;
   scopes: readonly Scope[];
+  /** When the credential stops working by itself; absent: never. */
+  expiresAt?: Date | undefined;
 }
 
 /** A caller who is not known. `reason` says why a credential that was sent is no good. */

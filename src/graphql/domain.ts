@@ -6,7 +6,9 @@ import type { TokenSigner } from '../auth/token.js';
 import type { Database } from '../database/tables.js';
 import type { Documents } from '../documents/open.js';
 import type { Predictor } from '../inference/predictor.js';
+import type { EventReader } from '../shared/event-queue.js';
 import type { Logger } from '../shared/logger.js';
+import type { PubSub } from '../shared/pub-sub.js';
 import type { Context } from './context.js';
 import type { Permissions } from './permissions.js';
 
@@ -29,9 +31,21 @@ export interface Parts {
   documents: Pick<Documents, 'trusted' | 'usage'>;
   tokens: TokenSigner;
   throttle: LoginThrottle;
+  pubSub: PubSub;
   log: Logger;
-  settings: { refreshTokenTtlDays: number; isRegistrationOpen: boolean; predictionHistoryDays: number };
+  settings: { refreshTokenTtlDays: number; isRegistrationOpen: boolean; predictionHistoryDays: number; streams: { bufferedEvents: number } };
 }
+
+/**
+ * A resolver of subscriptions: its methods give what each event tells, and `sources` opens the events of each of them, by
+ * the field's name. type-graphql has no instance at hand where a subscription opens.
+ */
+export interface EventSources {
+  readonly sources: Readonly<Record<string, OpenEvents>>;
+}
+
+/** Answers an EventQueue, whose end the stream follows. @throws AppError where the arguments are faulty; nothing is open then */
+export type OpenEvents = (args: Record<string, unknown>, context: Context) => EventReader<unknown>;
 
 /** A domain at work. */
 export interface OpenDomain {

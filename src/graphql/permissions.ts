@@ -1,4 +1,4 @@
-import { GraphQLBoolean, GraphQLObjectType, GraphQLSchema, isObjectType, type GraphQLFieldConfigMap } from 'graphql';
+import { GraphQLBoolean, GraphQLObjectType, GraphQLSchema, isObjectType, type GraphQLFieldConfigMap, type GraphQLFieldResolver } from 'graphql';
 import type { IMiddlewareTypeMap } from 'graphql-middleware';
 import type { KnownViewer, Role, Scope, Viewer } from '../auth/viewer.js';
 import { Forbidden, Unauthenticated, type AppError } from '../shared/errors.js';
@@ -88,8 +88,27 @@ export function guardSchema(schema: GraphQLSchema, permissions: readonly Permiss
     type,
     Object.fromEntries(Object.keys(fields).map((field) => [field, generated[type]?.[field] ?? unguarded(type, field)])),
   ]);
-  return applyMiddleware(schema, Object.fromEntries(ruled) as IMiddlewareTypeMap);
+  const guarded = applyMiddleware(schema, Object.fromEntries(ruled) as IMiddlewareTypeMap);
+  guardSources(guarded, rules, generated);
+  return guarded;
 }
+
+/** Puts the rules of subscriptions before their sources too: the middleware wraps what each event gives, not the opening. */
+function guardSources(schema: GraphQLSchema, rules: Record<string, Record<string, Rule>>, generated: Record<string, Record<string, unknown>>): void {
+  const root = schema.getSubscriptionType();
+  for (const [name, field] of Object.entries(root?.getFields() ?? {})) {
+    const { subscribe } = field;
+    const type = root?.name ?? '';
+    if (!subscribe || !rules[type]?.[name]) continue;
+    const guard = middlewareOf(generated[type]?.[name] ?? unguarded(type, name));
+    field.subscribe = (...call: Parameters<GraphQLFieldResolver<unknown, Context>>) => guard(() => subscribe(...call), ...call);
+  }
+}
+
+/** A rule that is joined of others comes with what it needs of its parent, which roots have none of. */
+const middlewareOf = (generated: object): Middleware => ('resolve' in generated ? generated.resolve : generated) as Middleware;
+
+type Middleware = (next: GraphQLFieldResolver<unknown, Context>, ...call: Parameters<GraphQLFieldResolver<unknown, Context>>) => unknown;
 
 /** Puts one rule before root fields that are in no schema yet: what comes to a guarded schema while it is served. */
 export function guardFields(fields: GraphQLFieldConfigMap<unknown, Context>, guard: Permissions[string][string]): GraphQLFieldConfigMap<unknown, Context> {

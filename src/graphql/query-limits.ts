@@ -50,17 +50,20 @@ export function queryLimits(limits: QueryLimits): ApolloServerPlugin {
     requestDidStart: () =>
       Promise.resolve({
         didResolveOperation: ({ schema, document, operation, request }) => {
-          if (!operation) return Promise.resolve();
-          const size = measure(schema, document, operation, request.variables ?? {});
-          for (const name of ['depth', 'aliases', 'rootFields', 'cost'] as const) {
-            if (size[name] > limits[name]) throw tooMuch(name, size[name], limits[name]);
-          }
-          // Fragments that spread each other twice make a short document long: what is walked or compiled is its full length.
-          if (size.fields > limits.tokens) throw tooMuch('fields', size.fields, limits.tokens);
+          if (operation) refuseTooLarge(measure(schema, document, operation, request.variables ?? {}), limits);
           return Promise.resolve();
         },
       }),
   };
+}
+
+/** @throws GraphQLError with the first limit that is passed */
+export function refuseTooLarge(size: OperationSize, limits: QueryLimits): void {
+  for (const name of ['depth', 'aliases', 'rootFields', 'cost'] as const) {
+    if (size[name] > limits[name]) throw tooMuch(name, size[name], limits[name]);
+  }
+  // Fragments that spread each other twice make a short document long: what is walked or compiled is its full length.
+  if (size.fields > limits.tokens) throw tooMuch('fields', size.fields, limits.tokens);
 }
 
 function tooMuch(name: keyof OperationSize, actual: number, limit: number): GraphQLError {

@@ -10,7 +10,7 @@ import {
 import { buildSchemaSync, type ClassType, type NonEmptyArray } from 'type-graphql';
 import type { Logger } from '../shared/logger.js';
 import type { Context } from './context.js';
-import type { Domain, SchemaExtension } from './domain.js';
+import type { Domain, EventSources, SchemaExtension } from './domain.js';
 import { guardFields, guardSchema } from './permissions.js';
 
 /** A schema that may change while it is served. */
@@ -81,8 +81,9 @@ export function domainSchema(domains: readonly Domain[], instances: readonly obj
   const [first, ...others] = domains.flatMap((domain) => domain.resolvers);
   if (!first) throw new Error('No domain has a resolver.');
   const resolvers: NonEmptyArray<ClassType> = [first, ...others];
-  return buildSchemaSync({
+  const schema = buildSchemaSync({
     resolvers,
+    pubSub: noPubSub,
     container: {
       get(resolver: ClassType) {
         const instance = byClass.get(resolver);
@@ -93,6 +94,29 @@ export function domainSchema(domains: readonly Domain[], instances: readonly obj
     // Services validate: they name all faulty fields at once, those that need the database among them.
     validate: false,
   });
+  openSubscriptionsBy(schema, instances);
+  return schema;
+}
+
+/** type-graphql wants one to be there; sources of events have the gateway's own. */
+const noPubSub = {
+  publish: unused,
+  subscribe: unused,
+};
+
+function unused(): never {
+  throw new Error("Subscriptions are opened by their resolver's `sources`.");
+}
+
+/** What `@Subscription` takes for `subscribe`; the resolver's `sources` come in its place. */
+export const openedBySources = { subscribe: unused };
+
+function openSubscriptionsBy(schema: GraphQLSchema, instances: readonly object[]): void {
+  const sources = Object.assign({}, ...instances.map((instance) => ('sources' in instance ? instance.sources : {}))) as EventSources['sources'];
+  for (const [name, field] of Object.entries(schema.getSubscriptionType()?.getFields() ?? {})) {
+    const open = sources[name];
+    if (open) field.subscribe = (_parent, args: Record<string, unknown>, context: Context) => open(args, context);
+  }
 }
 
 function guardedDomainSchema(domains: readonly Domain[], instances: readonly object[]): GraphQLSchema {

@@ -4,23 +4,28 @@ import { Readable } from 'node:stream';
 import type { DocumentCaller, DocumentGate, SentOperation } from '../documents/document-gate.js';
 import { MalformedDocumentRequest } from '../documents/refusals.js';
 import type { Context, Contexts } from '../graphql/context.js';
+import { clientOf } from './client.js';
 import { abortedWith } from './server.js';
+import { wantsEventStream, type EventStreamHandler } from './streams/sse.js';
 
 export interface GraphqlRouteOptions {
   apollo: ApolloServer<Context>;
   contexts: Contexts;
   documents: DocumentGate;
+  /** Answers who wants the answers as they come. */
+  eventStream: EventStreamHandler;
 }
 
 /** Queries and mutations over HTTP at `/graphql`: who is calling, which document it is, and then Apollo Server. */
-export function addGraphqlRoute(server: FastifyInstance, { apollo, contexts, documents }: GraphqlRouteOptions): void {
+export function addGraphqlRoute(server: FastifyInstance, { apollo, contexts, documents, eventStream }: GraphqlRouteOptions): void {
   server.route({
     method: ['GET', 'POST'],
     url: '/graphql',
     handler: async (request, reply) => {
+      if (wantsEventStream(request)) return eventStream(request, reply);
       const viewer = await contexts.viewerOf(request.headers);
       const context = contexts.of(viewer, { requestId: request.id, address: request.ip, signal: abortedWith(reply.raw) });
-      const admitted = await admit(request, documents, { viewer, client: clientOf(request), log: context.log });
+      const admitted = await admit(request, documents, { viewer, client: clientOf(request.headers), log: context.log });
       const answer = await apollo.executeHTTPGraphQLRequest({
         httpGraphQLRequest: { method: request.method, headers: headersOf(request), ...admitted },
         context: () => Promise.resolve(context),
@@ -70,14 +75,6 @@ function jsonIn(text: string): unknown {
 }
 
 const isOperation = (body: unknown): body is SentOperation => typeof body === 'object' && body !== null && !Array.isArray(body);
-
-function clientOf({ headers }: FastifyRequest): DocumentCaller['client'] {
-  const said = (name: string): string | null => {
-    const value = headers[name];
-    return typeof value === 'string' && value !== '' ? value.slice(0, 100) : null;
-  };
-  return { name: said('apollographql-client-name'), version: said('apollographql-client-version') };
-}
 
 function headersOf({ headers }: FastifyRequest): HeaderMap {
   const map = new HeaderMap();

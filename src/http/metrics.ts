@@ -9,6 +9,11 @@ export interface MetricsSource {
   problems(): readonly ModelProblems[];
 }
 
+/** What subscriptions do, read anew at each scrape. */
+export interface StreamsSource {
+  statistics(): { open: Readonly<Record<string, number>>; events: number; ended: Readonly<Record<string, number>>; refused: number };
+}
+
 /** A model that is served. */
 export interface MeasuredModel {
   name: string;
@@ -45,11 +50,12 @@ interface Sample {
  * is counted here: a scrape reads what is served now, so that the series of a model that has left the store are gone, and the
  * counters of one that was loaded again start anew.
  */
-export function addMetricsRoute(server: FastifyInstance, source: MetricsSource): void {
+export function addMetricsRoute(server: FastifyInstance, source: MetricsSource, streams: StreamsSource): void {
   const ofModels = modelMetrics(source);
+  const ofStreams = streamMetrics(streams);
   const ofProcess = processMetrics();
   server.get('/metrics', async (_request, reply) => {
-    const texts = await Promise.all([ofModels.metrics(), ofProcess.metrics()]);
+    const texts = await Promise.all([ofModels.metrics(), ofStreams.metrics(), ofProcess.metrics()]);
     return reply.type(ofModels.contentType).send(texts.join('\n'));
   });
 }
@@ -65,8 +71,8 @@ function processMetrics(): Registry {
   return ofThisProcess;
 }
 
-function modelMetrics(source: MetricsSource): Registry {
-  const registry = new Registry();
+/** Makes counters and gauges that are read anew at each scrape. */
+function metricsOf(registry: Registry) {
   const register =
     (Kind: typeof Counter | typeof Gauge) =>
     (name: string, help: string, labelNames: string[], samples: () => Sample[]): void => {
@@ -81,9 +87,24 @@ function modelMetrics(source: MetricsSource): Registry {
         },
       });
     };
-  const counter = register(Counter);
-  const gauge = register(Gauge);
+  return { counter: register(Counter), gauge: register(Gauge) };
+}
 
+function streamMetrics(source: StreamsSource): Registry {
+  const registry = new Registry();
+  const { counter, gauge } = metricsOf(registry);
+  const samples = (label: string, values: Readonly<Record<string, number>>): Sample[] =>
+    Object.entries(values).map(([name, value]) => ({ labels: { [label]: name }, value }));
+  gauge('auspex_streams_open', 'Subscriptions that are open.', ['transport'], () => samples('transport', source.statistics().open));
+  counter('auspex_stream_events_total', 'Events that were executed for a subscription.', [], () => [{ labels: {}, value: source.statistics().events }]);
+  counter('auspex_streams_ended_total', 'Subscriptions that have ended, by the reason.', ['reason'], () => samples('reason', source.statistics().ended));
+  counter('auspex_streams_refused_total', 'Subscriptions that were refused.', [], () => [{ labels: {}, value: source.statistics().refused }]);
+  return registry;
+}
+
+function modelMetrics(source: MetricsSource): Registry {
+  const registry = new Registry();
+  const { counter, gauge } = metricsOf(registry);
   const perVersion = ['model', 'version'];
   const ofVersions = (valueOf: (measured: MeasuredVersion) => number) => (): Sample[] =>
     source.models().flatMap(({ name, versions }) =>

@@ -276,6 +276,6 @@ function withTtl(entries: readonly CacheEntry[], ttlMs: number): { key: string; 
 }
 
 /** Where Redis is, without the name and password that a URL may hold. */
-function addressOf(url: string): string {
+export function addressOf(url: string): string {
   return URL.parse(url)?.host ?? 'unknown';
 }

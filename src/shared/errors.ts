@@ -46,6 +46,13 @@ export class BadUserInput extends AppError {
   }
 }
 
+/** The request is not one that GraphQL over HTTP knows. */
+export class BadRequest extends AppError {
+  constructor(message: string) {
+    super('BAD_REQUEST', 400, message);
+  }
+}
+
 /** Nobody is signed in, or the credential is no longer good. */
 export class Unauthenticated extends AppError {
   constructor(message = 'Sign in first: send "Authorization: Bearer <accessToken>" or "x-api-key".') {
@@ -101,6 +108,13 @@ export class Overloaded extends AppError {
     readonly retryAfterSeconds = 1,
   ) {
     super('OVERLOADED', 503, `${message} Try again in ${retryAfterSeconds} s.`, { retryAfterSeconds });
+  }
+}
+
+/** A subscriber has read so slowly that too many events wait; some are lost to it, and its stream has ended. */
+export class SlowReader extends AppError {
+  constructor(maxWaiting: number) {
+    super('SLOW_READER', 503, `More than ${maxWaiting} events waited to be read, so that the stream was ended; read anew what you follow, and subscribe again.`);
   }
 }
 

@@ -10,6 +10,8 @@ import { startGateway, type Any, type TestGateway } from '../kit/gateway.js';
 import { flower, makeIrisStore, type IrisStore } from '../kit/iris-store.js';
 import { freePort } from '../kit/redis.js';
 
+const noStreams = { statistics: () => ({ open: { websocket: 0, sse: 0 }, events: 0, ended: {}, refused: 0 }) };
+
 /** One line of values. */
 interface Sample {
   name: string;
@@ -237,7 +239,7 @@ describe('the metrics of models', () => {
   };
   const read = async (models: MeasuredModel[], problems: { model: string; problems: string[] }[] = []): Promise<Map<string, Family>> => {
     const server = fastify();
-    addMetricsRoute(server, { models: () => models, problems: () => problems });
+    addMetricsRoute(server, { models: () => models, problems: () => problems }, noStreams);
     const { body } = await server.inject('/metrics');
     await server.close();
     return parse(body);
@@ -273,7 +275,7 @@ describe('the metrics of models', () => {
   it('keep no series of what is there no more', async () => {
     const models = [model];
     const server = fastify();
-    addMetricsRoute(server, { models: () => models, problems: () => [] });
+    addMetricsRoute(server, { models: () => models, problems: () => [] }, noStreams);
     const before = parse((await server.inject('/metrics')).body);
     models.pop();
     const after = parse((await server.inject('/metrics')).body);

@@ -5,7 +5,7 @@ import { readConfig } from '../../src/config.js';
 import { migrate } from '../../src/database/migrate.js';
 import { databaseOf, openOrm } from '../../src/database/orm.js';
 import type { Database } from '../../src/database/tables.js';
-import { loadDemoData } from '../../src/domains/demo-data.js';
+import { demoAccounts, loadDemoData } from '../../src/domains/demo-data.js';
 import { domains } from '../../src/domains/index.js';
 import { createLogger } from '../../src/shared/logger.js';
 import { createTestDatabase } from './database.js';
@@ -40,8 +40,10 @@ export interface TestGateway extends App {
   ask<Data = Record<string, unknown>>(asker: Asker, document: string, variables?: Variables, headers?: Record<string, string>): Promise<Answer<Data>>;
   /** Signs and verifies as the gateway does. */
   tokens: TokenSigner;
-  /** A demo account's access token. */
+  /** A demo account's access token. Its session is not in the database, which streams look at: they need `signIn`. */
   tokenOf(asker: 'admin' | 'manager' | 'user'): Promise<string>;
+  /** Signs a demo account in by its password. */
+  signIn(asker: 'admin' | 'manager' | 'user'): Promise<{ token: string; refreshToken: string }>;
 }
 
 /** The loosely typed answers of tests that look into them field by field. */
@@ -84,6 +86,16 @@ export async function startGateway(env: Record<string, string> = {}): Promise<Te
     logs,
     tokens,
     tokenOf,
+    async signIn(asker) {
+      const document = 'mutation ($input: LoginInput!) { login(input: $input) { accessToken refreshToken } }';
+      const response = await fetch(app.url, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ query: document, variables: { input: { email: `${asker}@example.com`, password: demoAccounts.password } } }),
+      });
+      const { data } = (await response.json()) as { data: { login: { accessToken: string; refreshToken: string } } };
+      return { token: data.login.accessToken, refreshToken: data.login.refreshToken };
+    },
     async ask<Data>(asker: Asker, document: string, variables: Variables = {}, headers: Record<string, string> = {}): Promise<Answer<Data>> {
       const response = await fetch(app.url, {
         method: 'POST',

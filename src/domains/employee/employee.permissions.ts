@@ -70,6 +70,9 @@ export const employeePermissions: Permissions = {
     updateEmployee: and(hasRole(Role.ADMIN, Role.MANAGER), hasScope('employees:write')),
     deleteEmployee: and(hasRole(Role.ADMIN), hasScope('employees:write')),
   },
+  Subscription: {
+    employeeChanged: mayRead,
+  },
   Department: { employees: mayRead },
   Employee: { salary: maySeeSalary, reports: mayRead },
 };

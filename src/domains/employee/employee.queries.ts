@@ -121,18 +121,43 @@ export async function countEmployees(db: Database, filter: EmployeeFilter): Prom
   return count;
 }
 
-function filtered(db: Database, filter: EmployeeFilter): EmployeeQuery<object> {
+/** A filter as the database knows its values; null where nothing is asked for. */
+export interface CheckedFilter {
+  search: string | null;
+  departmentId: string | null;
+  managerId: string | null;
+  minAge: number | null;
+  maxAge: number | null;
+  hiredAfter: string | null;
+  hiredBefore: string | null;
+}
+
+/** @throws BadUserInput for a faulty filter */
+export function checkedFilter(filter: EmployeeFilter): CheckedFilter {
   const problems = filterProblems(filter);
   if (problems.length > 0) throw BadUserInput.ofFields(problems);
   const { search, departmentId, managerId, minAge, maxAge, hiredAfter, hiredBefore } = filter;
+  return {
+    search: search?.trim() || null,
+    departmentId: departmentId == null ? null : decodeId('department', departmentId),
+    managerId: managerId == null ? null : decodeId('employee', managerId),
+    minAge: minAge ?? null,
+    maxAge: maxAge ?? null,
+    hiredAfter: hiredAfter == null ? null : isoDate(hiredAfter),
+    hiredBefore: hiredBefore == null ? null : isoDate(hiredBefore),
+  };
+}
+
+function filtered(db: Database, filter: EmployeeFilter): EmployeeQuery<object> {
+  const { search, departmentId, managerId, minAge, maxAge, hiredAfter, hiredBefore } = checkedFilter(filter);
   let query: EmployeeQuery<object> = db.selectFrom('employee');
-  if (search != null && search.trim() !== '') query = query.where(contains(search.trim()));
-  if (departmentId != null) query = query.where('employee.department_id', '=', decodeId('department', departmentId));
-  if (managerId != null) query = query.where('employee.manager_id', '=', decodeId('employee', managerId));
-  if (minAge != null) query = query.where(sql<boolean>`employee.age >= ${minAge}::integer`);
-  if (maxAge != null) query = query.where(sql<boolean>`employee.age <= ${maxAge}::integer`);
-  if (hiredAfter != null) query = query.where('employee.hired_on', '>=', isoDate(hiredAfter));
-  if (hiredBefore != null) query = query.where('employee.hired_on', '<=', isoDate(hiredBefore));
+  if (search !== null) query = query.where(contains(search));
+  if (departmentId !== null) query = query.where('employee.department_id', '=', departmentId);
+  if (managerId !== null) query = query.where('employee.manager_id', '=', managerId);
+  if (minAge !== null) query = query.where(sql<boolean>`employee.age >= ${minAge}::integer`);
+  if (maxAge !== null) query = query.where(sql<boolean>`employee.age <= ${maxAge}::integer`);
+  if (hiredAfter !== null) query = query.where('employee.hired_on', '>=', hiredAfter);
+  if (hiredBefore !== null) query = query.where('employee.hired_on', '<=', hiredBefore);
   return query;
 }
 
@@ -158,8 +183,24 @@ function searchProblem(search: string): FieldProblem | null {
 const dayProblem = (day: Date, field: string): FieldProblem | null =>
   day.getUTCFullYear() < 1 ? { field, message: 'must be 0001-01-01 or later' } : null;
 
+const patternOf = (search: string): string => `%${search.replace(/[\\%_]/g, '\\$&')}%`;
+
+/**
+ * Which employees, as they are told of, a search finds: "<index> <search>" for each that it does. One statement.
+ * @param states texts of employees, which need not be in the database any more
+ */
+export async function matchingTexts(db: Database, states: readonly Pick<EmployeeRow, 'name' | 'email' | 'jobTitle'>[], searches: readonly string[]): Promise<Set<string>> {
+  const { rows } = await sql<{ index: number; search: number }>`
+    select state.index::integer, search.index::integer as search
+    from unnest(${states.map(({ name }) => name)}::text[], ${states.map(({ email }) => email)}::text[], ${states.map(({ jobTitle }) => jobTitle)}::text[])
+      with ordinality as state (name, email, job_title, index)
+    join unnest(${searches.map(patternOf)}::text[]) with ordinality as search (pattern, index)
+      on state.name ilike search.pattern or state.email ilike search.pattern or state.job_title ilike search.pattern`.execute(db);
+  return new Set(rows.map(({ index, search }) => `${index - 1} ${searches[search - 1] ?? ''}`));
+}
+
 function contains(search: string) {
-  const pattern = `%${search.replace(/[\\%_]/g, '\\$&')}%`;
+  const pattern = patternOf(search);
   return sql<boolean>`(employee.name ilike ${pattern} or employee.email ilike ${pattern} or employee.job_title ilike ${pattern})`;
 }
 

@@ -1,12 +1,14 @@
 import type { GraphQLResolveInfo } from 'graphql';
 import { Arg, Args, Ctx, FieldResolver, ID, Info, Mutation, Query, Resolver, Root } from 'type-graphql';
 import { ForwardPageArgs, PageArgs, readPage, type Connection } from '../../graphql/connection.js';
+import { ChangeKind } from '../../graphql/change.js';
 import type { Context } from '../../graphql/context.js';
 import { decodeId, encodeId } from '../../graphql/id.js';
 import { knownViewer } from '../../graphql/permissions.js';
 import { selects } from '../../graphql/selection.js';
 import { Forbidden, NotFound } from '../../shared/errors.js';
 import { Department } from './department.entity.js';
+import { snapshotOf, type EmployeeChanges } from './employee.changes.js';
 import { Employee } from './employee.entity.js';
 import { departmentById, employeeById, reportCountOfManager, reportsOfManager } from './employee.loaders.js';
 import { whyNotUpdate } from './employee.permissions.js';
@@ -24,6 +26,8 @@ import {
 
 @Resolver(() => Employee)
 export class EmployeeResolver {
+  constructor(readonly changes: EmployeeChanges) {}
+
   @Query(() => Employee, { nullable: true, description: 'An employee by id; null if unknown.' })
   employee(@Arg('id', () => ID) id: string, @Ctx() context: Context): Promise<EmployeeRow | null> {
     return context.load(employeeById).load(decodeId('employee', id));
@@ -47,8 +51,10 @@ export class EmployeeResolver {
   }
 
   @Mutation(() => Employee, { description: 'Hires someone. ADMIN only.' })
-  createEmployee(@Arg('input', () => CreateEmployeeInput) input: CreateEmployeeInput, @Ctx() { em }: Context): Promise<Employee> {
-    return hire(em, input);
+  async createEmployee(@Arg('input', () => CreateEmployeeInput) input: CreateEmployeeInput, @Ctx() { em }: Context): Promise<Employee> {
+    const employee = await hire(em, input);
+    this.changes.tell({ kind: ChangeKind.CREATED, id: employee.id, before: null, after: snapshotOf(employee) });
+    return employee;
   }
 
   @Mutation(() => Employee, {
@@ -66,12 +72,16 @@ export class EmployeeResolver {
     // Before the change holds a connection: were each to wait for a second one, a full pool would stand still.
     const reason = await whyNotUpdate(knownViewer(context), employee, input, context);
     if (reason) throw new Forbidden(reason);
-    return changeEmployee(context.em, employee, input);
+    const { employee: changed, before } = await changeEmployee(context.em, employee, input);
+    if (before) this.changes.tell({ kind: ChangeKind.UPDATED, id: changed.id, before, after: snapshotOf(changed) });
+    return changed;
   }
 
   @Mutation(() => ID, { description: 'Removes an employee and answers its id. ADMIN only. CONFLICT while the employee manages others.' })
   async deleteEmployee(@Arg('id', () => ID) id: string, @Ctx() { em }: Context): Promise<string> {
-    await dismiss(em, decodeId('employee', id));
+    const employeeId = decodeId('employee', id);
+    const before = await dismiss(em, employeeId);
+    this.changes.tell({ kind: ChangeKind.DELETED, id: employeeId, before, after: null });
     return id;
   }
 

@@ -6,6 +6,7 @@ import { BadUserInput, Conflict, NotFound, type FieldProblem } from '../../share
 import { checkFields, email, line, whole } from '../../shared/validation.js';
 import { Department } from './department.entity.js';
 import { Employee } from './employee.entity.js';
+import { snapshotOf, type EmployeeSnapshot } from './employee.changes.js';
 import { isoDate } from './employee.queries.js';
 import type { CreateEmployeeInput, UpdateEmployeeInput } from './employee.types.js';
 
@@ -45,34 +46,41 @@ export async function hire(em: SqlEntityManager, input: CreateEmployeeInput): Pr
 }
 
 /**
- * Changes what the input names, and nothing else.
+ * Changes what the input names, and nothing else. Answers the employee, and what it was before; null where nothing has changed.
  * @param seen the employee as it stood when the change was found to be allowed
  * @throws BadUserInput with every faulty field; Conflict where someone else has changed the employee since it was seen
  */
-export async function changeEmployee(em: SqlEntityManager, seen: Pick<Employee, 'id' | 'version'>, input: UpdateEmployeeInput): Promise<Employee> {
+export async function changeEmployee(
+  em: SqlEntityManager,
+  seen: Pick<Employee, 'id' | 'version'>,
+  input: UpdateEmployeeInput,
+): Promise<{ employee: Employee; before: EmployeeSnapshot | null }> {
   if (input.expectedVersion != null && input.expectedVersion !== seen.version) throw changedMeanwhile();
   return em.transactional(async (transaction) => {
     if (input.managerId != null) await lockReportingLines(transaction);
     const employee = await transaction.findOne(Employee, { id: seen.id, version: seen.version });
     if (!employee) throw changedMeanwhile();
+    const before = snapshotOf(employee);
     transaction.assign(employee, await validated(transaction, input, employee));
     await flush(transaction, employee);
-    return employee;
+    return { employee, before: employee.version === seen.version ? null : before };
   });
 }
 
 /**
- * Removes an employee.
+ * Removes an employee, and answers what it was.
  * @throws NotFound; Conflict with the number of reports while there are any
  */
-export async function dismiss(em: SqlEntityManager, id: string): Promise<void> {
-  await em.transactional(async (transaction) => {
+export async function dismiss(em: SqlEntityManager, id: string): Promise<EmployeeSnapshot> {
+  return em.transactional(async (transaction) => {
     // Who gets a report is locked by the database against removal: with this lock the count stays true until the end.
     const employee = await transaction.findOne(Employee, id, { lockMode: LockMode.PESSIMISTIC_WRITE });
     if (!employee) throw new NotFound('employee', encodeId('employee', id));
     const reports = await transaction.count(Employee, { managerId: id });
     if (reports > 0) throw stillManages(reports);
+    const before = snapshotOf(employee);
     transaction.remove(employee);
+    return before;
   });
 }
 

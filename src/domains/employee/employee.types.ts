@@ -1,5 +1,6 @@
 import { GraphQLDate } from 'graphql-scalars';
-import { Field, ID, InputType, Int, registerEnumType } from 'type-graphql';
+import { Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
+import { ChangeKind } from '../../graphql/change.js';
 import { connectionType } from '../../graphql/connection.js';
 import { Employee } from './employee.entity.js';
 
@@ -26,6 +27,22 @@ export interface EmployeeRow {
   updatedAt: Date;
   department?: DepartmentRow;
   manager?: EmployeeRow | null;
+}
+
+/** A change as streams tell it. */
+export interface EmployeeChangeEvent {
+  kind: ChangeKind;
+  id: string;
+  employee: EmployeeRow | null;
+}
+
+@ObjectType({ simpleResolvers: true, description: 'What became of an employee.' })
+export class EmployeeChange {
+  @Field(() => ChangeKind, { description: 'What became of the employee.' })
+  kind!: ChangeKind;
+
+  @Field(() => Employee, { nullable: true, description: 'The employee as of now; null once deleted.' })
+  employee!: EmployeeRow | null;
 }
 
 export const EmployeeConnection = connectionType<EmployeeRow>(Employee, 'Employee');

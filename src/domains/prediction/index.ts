@@ -1,22 +1,27 @@
 import type { Domain } from '../../graphql/domain.js';
 import { ModelDeployment } from './deployment.entity.js';
 import { DeploymentWatcher } from './deployment.watcher.js';
+import { ModelChanges } from './model.changes.js';
 import { ModelDeploymentResolver, ModelResolver } from './model.resolver.js';
 import { PredictionRecord } from './prediction.entity.js';
+import { PredictionEvents } from './prediction.events.js';
 import { PredictionHistory } from './prediction.history.js';
 import { predictionPermissions } from './prediction.permissions.js';
 import { PredictionResolver, PredictionResultResolver, UserPredictionsResolver } from './prediction.resolver.js';
 import { askingModels } from './prediction.service.js';
+import { PredictionStreamResolver } from './stream.resolver.js';
 import { typedModels } from './typed-models/index.js';
 
 /** Models, what they predict, and the history of it. */
 export const predictionDomain: Domain = {
   name: 'prediction',
   entities: [PredictionRecord, ModelDeployment],
-  resolvers: [PredictionResolver, PredictionResultResolver, ModelResolver, ModelDeploymentResolver, UserPredictionsResolver],
+  resolvers: [PredictionResolver, PredictionResultResolver, ModelResolver, ModelDeploymentResolver, UserPredictionsResolver, PredictionStreamResolver],
   permissions: predictionPermissions,
-  open({ db, databaseUrl, predictor, log, settings }) {
-    const history = new PredictionHistory(db, log, { retentionDays: settings.predictionHistoryDays });
+  open({ db, databaseUrl, predictor, pubSub, log, settings }) {
+    const maxWaiting = settings.streams.bufferedEvents;
+    const events = new PredictionEvents({ db, pubSub, log, maxWaiting });
+    const history = new PredictionHistory(db, log, { retentionDays: settings.predictionHistoryDays, onWritten: (rows) => events.tell(rows) });
     const deployments = new DeploymentWatcher({ db, databaseUrl, predictor, log });
     const ask = askingModels(predictor, history);
     return {
@@ -26,6 +31,7 @@ export const predictionDomain: Domain = {
         new ModelResolver(predictor, deployments),
         new ModelDeploymentResolver(),
         new UserPredictionsResolver(history),
+        new PredictionStreamResolver(events, new ModelChanges({ predictor, maxWaiting })),
       ],
       extension: typedModels(predictor, ask),
       ready: () => deployments.ready(),

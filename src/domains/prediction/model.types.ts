@@ -1,5 +1,6 @@
 import { GraphQLJSONObject, GraphQLSafeInt } from 'graphql-scalars';
 import { Extensions, Field, Float, Int, ObjectType } from 'type-graphql';
+import { ChangeKind } from '../../graphql/change.js';
 
 @ObjectType({ simpleResolvers: true, description: 'One input or output of a model.' })
 export class ModelField {
@@ -188,4 +189,23 @@ export class Model {
       'For an ADMIN; null with a FORBIDDEN error for others.',
   })
   problems?: readonly string[] | null;
+}
+
+/** A change as streams tell it. */
+export interface ModelChangeEvent {
+  kind: ChangeKind;
+  name: string;
+  model: Model | null;
+}
+
+@ObjectType({ simpleResolvers: true, description: 'What became of a model.' })
+export class ModelChange {
+  @Field(() => ChangeKind, { description: 'What became of the model: UPDATED where it serves other versions, or another one answers.' })
+  kind!: ChangeKind;
+
+  @Field({ description: "The name, which is that of the model's folder." })
+  name!: string;
+
+  @Field(() => Model, { nullable: true, description: 'The model as it serves now; null once it is gone.' })
+  model!: Model | null;
 }

@@ -11,6 +11,8 @@ export interface HistoryOptions {
   retentionDays: number;
   /** Rows that may wait to be written; past it a call waits, and then is refused. */
   maxPending?: number;
+  /** Called with rows once they are written. */
+  onWritten?: (rows: readonly PredictionRow[]) => void;
 }
 
 const columns = sql.raw('id, user_id, model, version, digest, input, output, source, age_seconds, duration_ms, created_at');
@@ -33,15 +35,17 @@ export class PredictionHistory {
   readonly #db: Database;
   readonly #log: Logger;
   readonly #maxPending: number;
+  readonly #onWritten: (rows: readonly PredictionRow[]) => void;
   readonly #purge: NodeJS.Timeout;
   #pending: PredictionRow[] = [];
   #writing: Promise<void> | null = null;
   #isClosing = false;
 
-  constructor(db: Database, log: Logger, { retentionDays, maxPending = 20_000 }: HistoryOptions) {
+  constructor(db: Database, log: Logger, { retentionDays, maxPending = 20_000, onWritten = () => {} }: HistoryOptions) {
     this.#db = db;
     this.#log = log;
     this.#maxPending = maxPending;
+    this.#onWritten = onWritten;
     this.#purge = setInterval(() => void this.#deleteOlderThan(retentionDays), purgeEveryMs).unref();
   }
 
@@ -94,6 +98,7 @@ export class PredictionHistory {
   async #insert(batch: readonly PredictionRow[]): Promise<void> {
     try {
       await this.#insertAll(batch);
+      this.#onWritten(batch);
     } catch (error) {
       if (!isRefusal(error)) throw error;
       if (batch.length === 1) {

@@ -1,4 +1,4 @@
-import { Role } from '../../auth/viewer.js';
+import { Role, type KnownViewer } from '../../auth/viewer.js';
 import { and, chain, hasRole, hasScope, isSession, isSignedIn, permit, type Permissions } from '../../graphql/permissions.js';
 import { Forbidden, Unauthenticated } from '../../shared/errors.js';
 import { userById } from '../user/user.loaders.js';
@@ -6,6 +6,9 @@ import type { UserRow } from '../user/user.types.js';
 
 /** Asking models, and reading what was answered. */
 export const mayPredict = and(isSignedIn, hasScope('predict'));
+
+/** Whose predictions a viewer may read: the own, or, for an administrator, everyone's (null). */
+export const ownerFilter = (viewer: KnownViewer): string | null => (viewer.role === Role.ADMIN ? null : viewer.userId);
 
 const isOwnOrAdministrators = permit<UserRow>(({ viewer, parent }) => {
   if (viewer.kind === 'stranger') return new Unauthenticated(viewer.reason);
@@ -34,6 +37,10 @@ export const predictionPermissions: Permissions = {
   Mutation: {
     promoteModel: mayDeploy,
     rollbackModel: mayDeploy,
+  },
+  Subscription: {
+    predictionRecorded: mayPredict,
+    modelChanged: mayPredict,
   },
   Model: { canary: mayOperate, shadow: mayOperate, problems: mayOperate, deployment: mayOperate },
   ModelVersion: { statistics: mayOperate },

@@ -30,6 +30,11 @@ export function findPrediction(db: Database, id: string, userId: string | null):
   return scoped(db, { userId }).select(columns).where('prediction.id', '=', id).executeTakeFirst();
 }
 
+/** Predictions by id, in any order; unknown ids are left out. */
+export function predictionsById(db: Database, ids: readonly string[]): Promise<PredictionRow[]> {
+  return db.selectFrom('prediction').select(columns).where('id', 'in', ids).execute();
+}
+
 /** One page of predictions. */
 export async function predictionPage(db: Database, scope: PredictionScope, page: KeysetPage): Promise<PredictionRow[]> {
   return inOrder(await pageOf(scoped(db, scope).select(columns), page).execute(), page);

@@ -1,6 +1,5 @@
 import { GraphQLJSONObject } from 'graphql-scalars';
 import { Arg, Args, Ctx, Extensions, FieldResolver, ID, Int, Query, Resolver, Root } from 'type-graphql';
-import { Role, type KnownViewer } from '../../auth/viewer.js';
 import { ForwardPageArgs, readPage, type Connection } from '../../graphql/connection.js';
 import type { Context } from '../../graphql/context.js';
 import { decodeId, encodeId } from '../../graphql/id.js';
@@ -12,6 +11,7 @@ import type { UserRow } from '../user/user.types.js';
 import { Model } from './model.types.js';
 import type { PredictionHistory } from './prediction.history.js';
 import { predictionCountOfUser, predictionsOfUser } from './prediction.loaders.js';
+import { ownerFilter } from './prediction.permissions.js';
 import { countPredictions, findPrediction, predictionOrder, predictionPage } from './prediction.queries.js';
 import type { AskModel } from './prediction.service.js';
 import { Prediction, PredictionConnection, PredictionFilter, PredictionResult, type PredictionRow } from './prediction.types.js';
@@ -93,9 +93,6 @@ export class UserPredictionsResolver {
     return new PredictionConnection({ page, rows, count: () => context.load(predictionCountOfUser).load(user.id) });
   }
 }
-
-/** Whose predictions a viewer may read: the own, or, for an administrator, everyone's (null). */
-const ownerFilter = (viewer: KnownViewer): string | null => (viewer.role === Role.ADMIN ? null : viewer.userId);
 
 /** What history still knows of a model that has left the store. */
 function removedModel({ model, version, digest }: PredictionRow): Model {

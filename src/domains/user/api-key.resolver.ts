@@ -1,8 +1,10 @@
 import { GraphQLDateTime } from 'graphql-scalars';
 import { Arg, Ctx, Extensions, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
+import { viewerTopic } from '../../auth/live-viewers.js';
 import type { Context } from '../../graphql/context.js';
 import { decodeId, encodeId } from '../../graphql/id.js';
 import { knownViewer } from '../../graphql/permissions.js';
+import type { PubSub } from '../../shared/pub-sub.js';
 import { ApiKey } from './api-key.entity.js';
 import { createKey, revokeKey } from './api-key.service.js';
 import { apiKeysOf } from './user.queries.js';
@@ -10,6 +12,8 @@ import { CreatedApiKey, type ApiKeyRow } from './user.types.js';
 
 @Resolver(() => ApiKey)
 export class ApiKeyResolver {
+  constructor(readonly pubSub: PubSub) {}
+
   @Query(() => [ApiKey], { description: 'The own API keys, the newest first.' })
   @Extensions({ listSize: 50 })
   apiKeys(@Ctx() context: Context): Promise<ApiKeyRow[]> {
@@ -32,7 +36,9 @@ export class ApiKeyResolver {
 
   @Mutation(() => Boolean, { description: "Ends an API key at once. One's own, or, as ADMIN, anyone's." })
   async revokeApiKey(@Arg('id', () => ID) id: string, @Ctx() context: Context): Promise<boolean> {
-    await revokeKey(context.em, knownViewer(context), decodeId('apikey', id));
+    const credentialId = decodeId('apikey', id);
+    await revokeKey(context.em, knownViewer(context), credentialId);
+    this.pubSub.publish(viewerTopic, { credentialId });
     return true;
   }
 

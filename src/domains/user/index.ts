@@ -14,7 +14,7 @@ export const userDomain: Domain = {
   entities: [User, SessionRecord, ApiKey],
   resolvers: [UserResolver, SessionResolver, ApiKeyResolver],
   permissions: userPermissions,
-  open: ({ tokens, throttle, settings }) => ({
-    resolvers: [new UserResolver(), new SessionResolver(new Sessions(tokens, throttle, settings)), new ApiKeyResolver()],
+  open: ({ tokens, throttle, pubSub, settings }) => ({
+    resolvers: [new UserResolver(pubSub), new SessionResolver(new Sessions(tokens, throttle, settings), pubSub), new ApiKeyResolver(pubSub)],
   }),
 };

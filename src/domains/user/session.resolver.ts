@@ -1,12 +1,17 @@
 import { Arg, Ctx, Mutation, Resolver } from 'type-graphql';
+import { viewerTopic } from '../../auth/live-viewers.js';
 import type { Context } from '../../graphql/context.js';
 import { knownViewer } from '../../graphql/permissions.js';
+import type { PubSub } from '../../shared/pub-sub.js';
 import type { Sessions } from './session.service.js';
 import { LoginInput, RegisterInput, Session } from './user.types.js';
 
 @Resolver()
 export class SessionResolver {
-  constructor(readonly sessions: Sessions) {}
+  constructor(
+    readonly sessions: Sessions,
+    readonly pubSub: PubSub,
+  ) {}
 
   @Mutation(() => Session, { description: 'Makes an account with the role USER and signs it in, where registration is open.' })
   register(@Arg('input', () => RegisterInput) input: RegisterInput, @Ctx() { em, address }: Context): Promise<Session> {
@@ -25,16 +30,21 @@ export class SessionResolver {
 
   @Mutation(() => Boolean, { description: 'Ends this session: its refresh token stops working at once, its access token when it expires.' })
   async logout(@Ctx() context: Context): Promise<boolean> {
-    await this.sessions.logout(context.em, knownViewer(context).credentialId);
+    const { credentialId } = knownViewer(context);
+    await this.sessions.logout(context.em, credentialId);
+    this.pubSub.publish(viewerTopic, { credentialId });
     return true;
   }
 
   @Mutation(() => Session, { description: 'Changes the own password, ends every session of the account and opens a new one.' })
-  changePassword(
+  async changePassword(
     @Arg('currentPassword') currentPassword: string,
     @Arg('newPassword') newPassword: string,
     @Ctx() context: Context,
   ): Promise<Session> {
-    return this.sessions.changePassword(context.em, knownViewer(context).userId, currentPassword, newPassword, context.address);
+    const { userId } = knownViewer(context);
+    const session = await this.sessions.changePassword(context.em, userId, currentPassword, newPassword, context.address);
+    this.pubSub.publish(viewerTopic, { userId });
+    return session;
   }
 }

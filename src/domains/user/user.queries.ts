@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { hashApiKey } from '../../auth/api-key.js';
-import { SCOPES, type Role, type Viewer } from '../../auth/viewer.js';
+import { SCOPES, type KnownViewer, type Role, type Viewer } from '../../auth/viewer.js';
 import { inOrder, pageOf, type Keyset, type KeysetPage } from '../../database/keyset.js';
 import type { Database } from '../../database/tables.js';
 import type { Logger } from '../../shared/logger.js';
@@ -61,7 +61,7 @@ export async function findViewerByApiKey(db: Database, log: Logger, secret: stri
     ? await db
         .selectFrom('api_key')
         .innerJoin('user_account', 'user_account.id', 'api_key.user_id')
-        .select(['api_key.id', 'api_key.scopes', 'api_key.last_used_at', 'user_account.id as userId', 'user_account.role', 'user_account.employee_id as employeeId'])
+        .select(['api_key.id', 'api_key.scopes', 'api_key.last_used_at', 'api_key.expires_at', 'user_account.id as userId', 'user_account.role', 'user_account.employee_id as employeeId'])
         .where('api_key.secret_hash', '=', hash)
         .where('user_account.is_active', '=', true)
         .where((where) => where.or([where('api_key.expires_at', 'is', null), where('api_key.expires_at', '>', new Date())]))
@@ -76,5 +76,49 @@ export async function findViewerByApiKey(db: Database, log: Logger, secret: stri
       .execute()
       .catch((error: unknown) => log.warn({ err: error }, 'the use of an API key was not noted'));
   }
-  return { kind: 'apiKey', userId, role, employeeId, credentialId: id, scopes: SCOPES.filter((scope) => found.scopes.includes(scope)) };
+  const scopes = SCOPES.filter((scope) => found.scopes.includes(scope));
+  return { kind: 'apiKey', userId, role, employeeId, credentialId: id, scopes, expiresAt: found.expires_at ?? undefined };
+}
+
+/**
+ * Why each viewer is no longer who it was when it came, in their order; null where it is: its session or key is there, and its
+ * account is active, with the same role and the same employee. One statement.
+ */
+export async function whyViewersEnded(db: Database, viewers: readonly KnownViewer[]): Promise<(string | null)[]> {
+  const { rows } = await sql<EndedViewer>`
+    select
+      asked.index::integer,
+      account.is_active is not true as "isOff",
+      case asked.kind
+        when 'session' then not exists (select from session where session.id = asked.credential_id and session.user_id = asked.user_id)
+        else not exists (
+          select from api_key
+          where api_key.id = asked.credential_id and api_key.user_id = asked.user_id and (api_key.expires_at is null or api_key.expires_at > now())
+        )
+      end as "isGone",
+      (account.role::text, account.employee_id) is distinct from (asked.role, asked.employee_id) as "isOther"
+    from unnest(
+      ${viewers.map(({ kind }) => kind)}::text[],
+      ${viewers.map(({ credentialId }) => credentialId)}::uuid[],
+      ${viewers.map(({ userId }) => userId)}::uuid[],
+      ${viewers.map(({ role }) => role)}::text[],
+      ${viewers.map(({ employeeId }) => employeeId)}::uuid[]
+    ) with ordinality as asked (kind, credential_id, user_id, role, employee_id, index)
+    left join user_account account on account.id = asked.user_id`.execute(db);
+  const byIndex = new Map(rows.map((row) => [row.index - 1, row]));
+  return viewers.map((viewer, index) => whyEnded(viewer, byIndex.get(index)));
+}
+
+interface EndedViewer {
+  /** Counted from 1. */
+  index: number;
+  isOff: boolean;
+  isGone: boolean;
+  isOther: boolean;
+}
+
+function whyEnded({ kind }: KnownViewer, found: EndedViewer | undefined): string | null {
+  if (!found || found.isOff) return 'The account is switched off.';
+  if (found.isGone) return kind === 'session' ? 'The session has ended; sign in again.' : 'The API key has expired or was revoked.';
+  return found.isOther ? 'Your role or employee has changed; refresh the session.' : null;
 }

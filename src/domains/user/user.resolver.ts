@@ -1,9 +1,11 @@
 import { Arg, Args, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
+import { viewerTopic } from '../../auth/live-viewers.js';
 import { Role } from '../../auth/viewer.js';
 import { ForwardPageArgs, readPage, type Connection } from '../../graphql/connection.js';
 import type { Context } from '../../graphql/context.js';
 import { decodeId, encodeId } from '../../graphql/id.js';
 import { knownViewer } from '../../graphql/permissions.js';
+import type { PubSub } from '../../shared/pub-sub.js';
 import { Employee } from '../employee/employee.entity.js';
 import { employeeById } from '../employee/employee.loaders.js';
 import type { EmployeeRow } from '../employee/employee.types.js';
@@ -15,6 +17,8 @@ import { UserConnection, type UserRow } from './user.types.js';
 
 @Resolver(() => User)
 export class UserResolver {
+  constructor(readonly pubSub: PubSub) {}
+
   @Query(() => User, { nullable: true, description: 'Who is asking.' })
   me(@Ctx() context: Context): Promise<UserRow | null> {
     return context.load(userById).load(knownViewer(context).userId);
@@ -37,12 +41,12 @@ export class UserResolver {
 
   @Mutation(() => User, { description: "Gives a user another role. ADMIN only. Felt once the user's access token has expired." })
   setUserRole(@Arg('userId', () => ID) userId: string, @Arg('role', () => Role) role: Role, @Ctx() { em }: Context): Promise<UserRow> {
-    return setRole(em, decodeId('user', userId, 'userId'), role);
+    return this.#told(setRole(em, decodeId('user', userId, 'userId'), role));
   }
 
   @Mutation(() => User, { description: 'Switches a user on or off. ADMIN only. Off ends every session and API key of the user.' })
   setUserActive(@Arg('userId', () => ID) userId: string, @Arg('isActive') isActive: boolean, @Ctx() { em }: Context): Promise<UserRow> {
-    return setActive(em, decodeId('user', userId, 'userId'), isActive);
+    return this.#told(setActive(em, decodeId('user', userId, 'userId'), isActive));
   }
 
   @Mutation(() => User, { description: 'Says which employee a user is; null for none. ADMIN only.' })
@@ -52,7 +56,7 @@ export class UserResolver {
     @Ctx() { em }: Context,
   ): Promise<UserRow> {
     const employee = employeeId == null ? null : decodeId('employee', employeeId, 'employeeId');
-    return setEmployee(em, decodeId('user', userId, 'userId'), employee);
+    return this.#told(setEmployee(em, decodeId('user', userId, 'userId'), employee));
   }
 
   @FieldResolver(() => ID, { description: 'The id: user_ and 26 characters.' })
@@ -63,5 +67,12 @@ export class UserResolver {
   @FieldResolver(() => Employee, { nullable: true, description: 'Which employee this user is; null for none.' })
   employee(@Root() user: UserRow, @Ctx() context: Context): Promise<EmployeeRow | null> | null {
     return user.employeeId === null ? null : context.load(employeeById).load(user.employeeId);
+  }
+
+  /** Once a user is not who it was, its streams are to end. */
+  async #told(changing: Promise<User>): Promise<User> {
+    const user = await changing;
+    this.pubSub.publish(viewerTopic, { userId: user.id });
+    return user;
   }
 }
