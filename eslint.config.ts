@@ -15,12 +15,14 @@ const arrows = [
   { target: './src/domains', from: './src', except: ['./shared', './auth', './inference', './documents', './contract', './database', './graphql', './domains'] },
   // Of inference, others see its one face.
   { target: './src/{app.ts,graphql,domains}/**', from: './src/inference', except: ['./predictor.ts'] },
-  // Domains stand on each other one way: prediction -> user -> employee; of each other they see types, entities and loaders.
+  // Domains stand on each other one way: prediction -> user -> employee, and document -> user; of each other they see types, entities and loaders.
   { target: './src/domains/employee', from: './src/domains', except: ['./employee'] },
   { target: './src/domains/user', from: './src/domains', except: ['./user', './employee'] },
   { target: './src/domains/user', from: './src/domains/employee/*.{service,queries,resolver,permissions}.ts' },
   { target: './src/domains/prediction', from: './src/domains', except: ['./prediction', './user', './employee'] },
   { target: './src/domains/prediction', from: './src/domains/{user,employee}/*.{service,queries,resolver,permissions}.ts' },
+  { target: './src/domains/document', from: './src/domains', except: ['./document', './user'] },
+  { target: './src/domains/document', from: './src/domains/user/*.{service,queries,resolver,permissions}.ts' },
 ];
 
 export default defineConfig(

@@ -6,7 +6,7 @@ export enum Role {
 }
 
 /** What an API key may be used for. A signed-in session has every scope. */
-export const SCOPES = ['employees:read', 'employees:write', 'predict'] as const;
+export const SCOPES = ['employees:read', 'employees:write', 'predict', 'documents:publish'] as const;
 export type Scope = (typeof SCOPES)[number];
 
 /** A caller who is known, by a session's access token or by an API key. */

@@ -33,7 +33,7 @@ export class TrustedDocuments {
   readonly #sources = new Map<string, readonly Release[]>();
   readonly #listeners = new Set<() => void>();
   #byHash: ReadonlyMap<string, TrustedDocument> = new Map();
-  #byName: ReadonlyMap<string, readonly NamedDocument[]> = new Map();
+  #byName: ReadonlyMap<string, Named> = new Map();
 
   /** Puts the releases of a source in the place of those that it had, all at once. */
   replace(source: string, releases: readonly Release[]): void {
@@ -50,12 +50,10 @@ export class TrustedDocuments {
   /** What a client means by an id. Releases may use one name for different texts: then the client's name and version decide. */
   byId(id: DocumentId, client: Client): Found {
     if (id.kind === 'sha256') return found(this.#byHash.get(id.hash));
-    const named = this.#byName.get(id.name) ?? [];
-    if (isOneDocument(named)) return found(named[0]?.document);
-    const ofClient = named.filter(({ release }) => release.client === client.name);
-    if (isOneDocument(ofClient)) return found(ofClient[0]?.document);
-    const ofVersion = ofClient.filter(({ release }) => release.version === client.version);
-    return isOneDocument(ofVersion) ? found(ofVersion[0]?.document) : { kind: 'ambiguous' };
+    const named = this.#byName.get(id.name);
+    if (!named) return { kind: 'unknown' };
+    const document = named.only ?? ofClient(named.all, client);
+    return document ? found(document) : { kind: 'ambiguous' };
   }
 
   /** Every document of every release. */
@@ -75,15 +73,18 @@ export class TrustedDocuments {
 
   #index(): void {
     const byHash = new Map<string, TrustedDocument>();
-    const byName = new Map<string, NamedDocument[]>();
+    const byName = new Map<string, Named>();
     for (const release of this.#releases()) {
       for (const { id, hash, text, operationName } of release.documents) {
         const document = byHash.get(hash) ?? { hash, text, operationName };
         byHash.set(hash, document);
         if (readDocumentId(id)?.kind === 'sha256') continue;
         const named = byName.get(id);
-        if (named) named.push({ release, document });
-        else byName.set(id, [{ release, document }]);
+        if (!named) byName.set(id, { only: document, all: [{ release, document }] });
+        else {
+          named.all.push({ release, document });
+          if (named.only !== document) named.only = null;
+        }
       }
     }
     this.#byHash = byHash;
@@ -91,13 +92,22 @@ export class TrustedDocuments {
   }
 }
 
-/** What a release calls by a name. */
-interface NamedDocument {
-  release: Release;
-  document: TrustedDocument;
+/** What releases call by a name. */
+interface Named {
+  /** The document that all of them mean; null where they mean different ones. */
+  only: TrustedDocument | null;
+  all: { release: Release; document: TrustedDocument }[];
 }
 
 const found = (document: TrustedDocument | undefined): Found => (document ? { kind: 'found', document } : { kind: 'unknown' });
 
-/** Whether these are one text, or none at all: several clients may release the same. */
-const isOneDocument = (named: readonly NamedDocument[]): boolean => named.every(({ document }) => document === named[0]?.document);
+/** What the client means by a name: what all of its versions mean, or else the version that it says. */
+function ofClient(all: Named['all'], { name, version }: Client): TrustedDocument | null {
+  const released = all.filter(({ release }) => release.client === name);
+  return onlyOne(released) ?? onlyOne(released.filter(({ release }) => release.version === version));
+}
+
+function onlyOne(released: Named['all']): TrustedDocument | null {
+  const [first, ...others] = released;
+  return first && others.every(({ document }) => document === first.document) ? first.document : null;
+}

@@ -2,7 +2,7 @@ import { TypeID } from 'typeid-js';
 import { BadUserInput, type FieldProblem } from '../shared/errors.js';
 
 /** The prefix that names an id's type: `employee_01h455vb4pex5vsknk084sn02q`. */
-export type IdType = 'employee' | 'department' | 'user' | 'apikey' | 'prediction';
+export type IdType = 'employee' | 'department' | 'user' | 'apikey' | 'prediction' | 'release' | 'document' | 'documentuse';
 
 /** A stored UUID as the id that callers see. */
 export const encodeId = (type: IdType, uuid: string): string => TypeID.fromUUID(type, uuid).toString();

@@ -50,6 +50,10 @@ const table: Record<string, Row> = {
   'Mutation.revokeApiKey': { ask: `mutation { revokeApiKey(id: "${nobody('apikey')}") }`, verdicts: signedIn },
   'Mutation.promoteModel': { ask: 'mutation { promoteModel(name: "no-such-model", version: 1) { name } }', verdicts: admins },
   'Mutation.rollbackModel': { ask: 'mutation { rollbackModel(name: "no-such-model") { name } }', verdicts: admins },
+  'Query.documentReleases': { ask: '{ documentReleases(first: 1) { nodes { id } } }', verdicts: admins },
+  'Query.documentUsage': { ask: '{ documentUsage(first: 1) { nodes { id } } }', verdicts: admins },
+  'Mutation.publishDocuments': { ask: 'mutation { publishDocuments(client: "", version: "", manifest: {}) { version } }', verdicts: admins },
+  'Mutation.retireDocuments': { ask: 'mutation { retireDocuments(client: "no-such-client", version: "1") }', verdicts: admins },
   'Mutation.createEmployee': { ask: `mutation { createEmployee(input: ${faulty}) { id } }`, verdicts: admins },
   'Mutation.updateEmployee': { ask: `mutation { updateEmployee(id: "${nobody('employee')}", input: {}) { id } }`, verdicts: managers },
   'Mutation.deleteEmployee': { ask: `mutation { deleteEmployee(id: "${nobody('employee')}") }`, verdicts: admins },
@@ -73,6 +77,8 @@ async function everything() {
     employees: await db.selectFrom('employee').selectAll().orderBy('id').execute(),
     departments: await db.selectFrom('department').selectAll().orderBy('id').execute(),
     deployments: await db.selectFrom('model_deployment').selectAll().orderBy('model').execute(),
+    releases: await db.selectFrom('document_release').selectAll().orderBy('id').execute(),
+    documents: await db.selectFrom('published_document').selectAll().orderBy('id').execute(),
     predictions: await db.selectFrom('prediction').selectAll().orderBy('id').execute(),
   };
 }

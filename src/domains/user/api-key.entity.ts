@@ -24,7 +24,7 @@ export class ApiKey extends BaseEntity {
   @Property({ length: 64, unique: true, hidden: true })
   secretHash!: string;
 
-  @Field(() => [String], { description: 'What the key may do: employees:read, employees:write, predict.' })
+  @Field(() => [String], { description: 'What the key may do: employees:read, employees:write, predict, documents:publish.' })
   @Property({ type: 'text[]' })
   scopes!: string[];
 

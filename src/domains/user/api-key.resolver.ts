@@ -25,7 +25,7 @@ export class ApiKeyResolver {
     @Arg('name', { description: 'What the key is for.' }) name: string,
     @Arg('scopes', () => [String], {
       nullable: true,
-      description: 'Any of employees:read, employees:write, predict; employees:read and predict if absent.',
+      description: 'Any of employees:read, employees:write, predict, documents:publish; employees:read and predict if absent.',
     })
     scopes: string[] | null,
     @Arg('expiresAt', () => GraphQLDateTime, { nullable: true, description: 'When the key stops working; never if absent.' }) expiresAt: Date | null,
