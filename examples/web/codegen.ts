@@ -2,7 +2,7 @@ import type { CodegenConfig } from '@graphql-codegen/cli';
 import { addTypenameSelectionDocumentTransform } from '@graphql-codegen/client-preset';
 
 const config: CodegenConfig = {
-  schema: ['../../schema/schema.graphql', '/tmp/streams.graphql'],
+  schema: '../../schema/schema.graphql',
   documents: 'src/operations.graphql',
   importExtension: '.ts',
   generates: {

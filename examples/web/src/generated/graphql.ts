@@ -48,9 +48,13 @@ export const CarPriceTransmission = {
 } as const;
 
 export type CarPriceTransmission = typeof CarPriceTransmission[keyof typeof CarPriceTransmission];
+/** What became of something. */
 export const ChangeKind = {
+  /** It is new. */
   Created: 'CREATED',
+  /** It is there no more. */
   Deleted: 'DELETED',
+  /** It is not as it was. */
   Updated: 'UPDATED'
 } as const;
 
