@@ -1,8 +1,9 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { projectDir } from './process.js';
 
 const folder = path.join(projectDir, 'examples', 'web');
@@ -18,8 +19,7 @@ export interface ServedFrontend {
 /** Builds the frontend. @returns the folder of its files @throws Error with what Vite said */
 export async function buildFrontend(): Promise<string> {
   const outDir = await mkdtemp(path.join(tmpdir(), 'auspex-example-web-'));
-  const { status, stdout, stderr } = spawnSync(process.execPath, [vite, 'build', '--outDir', outDir, '--emptyOutDir'], { cwd: folder, encoding: 'utf8', env: environment() });
-  if (status !== 0) throw new Error(`The frontend does not build:\n${stdout}\n${stderr}`);
+  await promisify(execFile)(process.execPath, [vite, 'build', '--outDir', outDir, '--emptyOutDir'], { cwd: folder, env: environment() });
   return outDir;
 }
 

@@ -11,20 +11,23 @@ import { accessToken, isSignedIn, renewAccessToken, watchSession } from './sessi
 /** The codes by which the gateway closes a socket whose credentials are no longer good. */
 const unauthorized = [4401, 4403];
 
+/** The token with which the socket was opened last. */
+let tokenOfSocket: string | null = null;
+
 /** One socket for all subscriptions. It opens with the first, closes with the last, and comes back by itself. */
 export const socket = createClient({
   url: () => new URL(gatewayUrl, location.href.replace(/^http/, 'ws')).href,
   connectionParams: async () => {
-    const token = await accessToken();
-    if (token === null) throw new Error('Nobody is signed in.');
-    return { authorization: `Bearer ${token}`, ...clientHeaders };
+    tokenOfSocket = await accessToken();
+    if (tokenOfSocket === null) throw new Error('Nobody is signed in.');
+    return { authorization: `Bearer ${tokenOfSocket}`, ...clientHeaders };
   },
   retryAttempts: Infinity,
   shouldRetry: isSignedIn,
   keepAlive: 20_000,
   on: {
     closed: (event) => {
-      if (unauthorized.includes((event as CloseEvent).code) && isSignedIn()) void renewAccessToken().catch(() => null);
+      if (unauthorized.includes((event as CloseEvent).code) && isSignedIn()) void renewAccessToken(tokenOfSocket).catch(() => null);
     },
     // What happened while the socket was down was not heard.
     connected: (_socket, _payload, wasRetry) => {
@@ -43,13 +46,14 @@ const persisted = new ApolloLink((operation, forward) => {
 
 const authorized = new SetContextLink(async ({ headers }) => {
   const token = await accessToken();
-  return { headers: { ...(headers as Record<string, string> | undefined), ...(token === null ? {} : { authorization: `Bearer ${token}` }) } };
+  return { token, headers: { ...(headers as Record<string, string> | undefined), ...(token === null ? {} : { authorization: `Bearer ${token}` }) } };
 });
 
 /** A token that the gateway no longer takes is renewed, and the operation sent once more. */
 const renewing = new ErrorLink(({ error, operation, forward }) => {
   if (!codesOf(error).includes('UNAUTHENTICATED')) return;
-  return from(renewAccessToken()).pipe(switchMap(() => forward(operation)));
+  const { token } = operation.getContext() as { token?: string | null };
+  return from(renewAccessToken(token)).pipe(switchMap(() => forward(operation)));
 });
 
 const overHttp = ApolloLink.from([renewing, authorized, new HttpLink({ uri: gatewayUrl, headers: clientHeaders })]);

@@ -64,9 +64,11 @@ export async function accessToken(): Promise<string | null> {
 /**
  * A new token. A refresh token is good once, so all who ask at the same time share one renewal. A session that the gateway
  * has ended is ended here.
+ * @param refused the token that the gateway did not take; where another is there by now, that is given
  * @throws CombinedGraphQLErrors, TypeError where it could not be renewed now, but may be later
  */
-export function renewAccessToken(): Promise<string | null> {
+export async function renewAccessToken(refused?: string | null): Promise<string | null> {
+  if (access && refused != null && access.token !== refused) return access.token;
   renewal ??= renew().finally(() => {
     renewal = null;
   });
