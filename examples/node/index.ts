@@ -51,7 +51,7 @@ async function printPrices(gateway: Gateway): Promise<void> {
 }
 
 async function follow(gateway: Gateway, seconds: number): Promise<void> {
-  console.log(`Following predictions for ${seconds} seconds.`);
+  console.log(`Following predictions for ${seconds} s.`);
   const events = gateway.listen(PredictionRecordedDocument, {});
   const timer = setTimeout(() => void gateway.close(), seconds * 1000);
   process.once('SIGINT', () => void gateway.close());

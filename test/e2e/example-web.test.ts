@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { BrowserContextOptions, Page } from 'playwright-core';
 import { describeInBrowser, type OpenPage, type TestPage } from '../kit/browser.js';
@@ -9,6 +10,8 @@ import { projectDir } from '../kit/process.js';
 import { until } from '../kit/until.js';
 
 const password = 'auspex-demo-2026';
+/** `npm run screenshots` sets it, and the README's picture is made anew. */
+const makesScreenshots = process.env.SCREENSHOTS === 'true';
 const pageSize = 15;
 const waitMs = 10_000;
 const phone = { viewport: { width: 360, height: 740 } };
@@ -114,6 +117,14 @@ describeInBrowser('the example frontend', (open) => {
       expect(new Set(await salaries(user.page))).toEqual(new Set(['—not shown to you']));
       expect(await user.page.getByRole('alert').count()).toBe(0);
       expect(await user.page.getByLabel('Order').getByRole('option', { name: /Salary/ }).count()).toBe(0);
+
+      const manager = await openSignedIn(open, 'manager', { viewport: { width: 1280, height: 800 } });
+      await manager.page.getByLabel('Department').selectOption('Engineering');
+      await manager.page.getByText('30 people').waitFor();
+      await manager.page.getByLabel('Order').selectOption('Hired, earliest first');
+      await manager.page.getByText('Live', { exact: true }).waitFor();
+      expect((await salaries(manager.page)).some((salary) => /\d/.test(salary))).toBe(true);
+      if (makesScreenshots) await takeScreenshot(manager.page);
 
       const { page } = await openSignedIn(open, 'admin');
       const before = await names(page);
@@ -391,6 +402,12 @@ async function signIn(page: Page, account: 'admin' | 'manager' | 'user', tried =
   await page.getByLabel('E-mail address').fill(`${account}@example.com`);
   await page.getByLabel('Password').fill(tried);
   await page.getByRole('button', { name: 'Sign in' }).click();
+}
+
+async function takeScreenshot(page: Page): Promise<void> {
+  const file = path.join(projectDir, 'docs', 'images', 'example-web.png');
+  await mkdir(path.dirname(file), { recursive: true });
+  await page.screenshot({ path: file });
 }
 
 const rows = (page: Page) => page.locator('tbody tr:not(.skeleton)');
