@@ -82,7 +82,7 @@ export async function openApp(config: Config, log: Logger): Promise<App> {
     opened.defer(() => liveViewers.close());
     const subscriptions = new Subscriptions({ ...config, schema, contexts, documents: documents.gate, log });
     addWebsockets(server, { ...config, subscriptions, contexts, liveViewers, limits: config.streams, log });
-    addGraphqlRoute(server, { apollo, contexts, documents: documents.gate, eventStream: createEventStreamHandler({ subscriptions, contexts, liveViewers }) });
+    addGraphqlRoute(server, { apollo, contexts, documents: documents.gate, eventStream: createEventStreamHandler({ subscriptions, contexts, liveViewers, log }) });
     let isDraining = false;
     addHealthRoutes(server, healthCheck(db, cache, predictor), () => isDraining);
     if (config.metricsPort === undefined && !config.isProduction) addMetricsRoute(server, predictor, subscriptions);

@@ -42,7 +42,7 @@ export class LiveViewers {
   readonly #pollMs: number;
   #poll: NodeJS.Timeout | null = null;
   #checking: Promise<void> | null = null;
-  #mustCheckAgain = false;
+  #checksAsked = 0;
   #isBehind = false;
 
   constructor(options: LiveViewersOptions) {
@@ -81,10 +81,8 @@ export class LiveViewers {
 
   /** Looks for all viewers now. Resolves once all that was committed before the call is known here. */
   check(): Promise<void> {
-    if (this.#checking) {
-      this.#mustCheckAgain = true;
-      return this.#checking;
-    }
+    this.#checksAsked += 1;
+    if (this.#checking) return this.#checking;
     const checking = this.#checkUntilSettled();
     this.#checking = checking;
     return checking;
@@ -119,8 +117,9 @@ export class LiveViewers {
 
   async #checkUntilSettled(): Promise<void> {
     const { log } = this.#options;
+    let asked: number;
     do {
-      this.#mustCheckAgain = false;
+      asked = this.#checksAsked;
       try {
         await this.#checkAll();
         if (this.#isBehind) log.info('who has open streams is looked after again');
@@ -129,7 +128,7 @@ export class LiveViewers {
         if (!this.#isBehind) log.warn({ err: error }, 'who has open streams cannot be looked after; tokens expire all the same');
         this.#isBehind = true;
       }
-    } while (this.#mustCheckAgain);
+    } while (this.#checksAsked !== asked);
     this.#checking = null;
   }
 

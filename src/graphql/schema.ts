@@ -111,9 +111,14 @@ function unused(): never {
 /** What `@Subscription` takes for `subscribe`; the resolver's `sources` come in its place. */
 export const openedBySources = { subscribe: unused };
 
+/** @throws Error that names the subscriptions that no resolver opens */
 function openSubscriptionsBy(schema: GraphQLSchema, instances: readonly object[]): void {
+  if (instances.length === 0) return;
   const sources = Object.assign({}, ...instances.map((instance) => ('sources' in instance ? instance.sources : {}))) as EventSources['sources'];
-  for (const [name, field] of Object.entries(schema.getSubscriptionType()?.getFields() ?? {})) {
+  const fields = Object.entries(schema.getSubscriptionType()?.getFields() ?? {});
+  const closed = fields.filter(([name]) => !Object.hasOwn(sources, name)).map(([name]) => name);
+  if (closed.length > 0) throw new Error(`No resolver opens the subscriptions ${closed.join(', ')}; see EventSources.`);
+  for (const [name, field] of fields) {
     const open = sources[name];
     if (open) field.subscribe = (_parent, args: Record<string, unknown>, context: Context) => open(args, context);
   }

@@ -74,7 +74,7 @@ export class StreamError extends Error {
 }
 
 /** Documents that were parsed and validated, for clients that all come back at once; the least recently used goes. */
-const maxKnownDocuments = 500;
+const knownDocuments = { max: 500, maxSize: 4_000_000, sizeCalculation: (_document: DocumentNode, query: string) => query.length };
 
 /**
  * Opens subscriptions, whatever carries them: the same gate, grammar, rules, limits and errors that queries meet over HTTP. A
@@ -135,7 +135,7 @@ export class Subscriptions {
     const freshContext = () => contexts.of(viewer, { requestId, address, signal: left.signal });
     const source = await createSourceEventStream({ ...args, contextValue: freshContext() });
     if (!(source instanceof EventQueue)) {
-      if ('errors' in source && source.errors) throw new OperationErrors(source.errors);
+      if ('errors' in source) throw new OperationErrors(source.errors);
       throw new Error('A subscription must open an EventQueue.');
     }
     const about = { operation: name, viewer: viewer.kind === 'stranger' ? null : viewer.userId, transport, requestId };
@@ -182,7 +182,7 @@ export class Subscriptions {
   }
 
   #validated(schema: GraphQLSchema, query: string): DocumentNode {
-    const known: LRUCache<string, DocumentNode> = this.#known.get(schema) ?? new LRUCache({ max: maxKnownDocuments });
+    const known: LRUCache<string, DocumentNode> = this.#known.get(schema) ?? new LRUCache(knownDocuments);
     this.#known.set(schema, known);
     const before = known.get(query);
     if (before) return before;
@@ -234,10 +234,10 @@ export class Subscriptions {
 
   #format(error: unknown): GraphQLFormattedError {
     const known = error instanceof GraphQLError ? error : new GraphQLError(error instanceof Error ? error.message : String(error));
-    const { extensions = {}, ...formatted } = known.toJSON();
-    // What Apollo Server takes for the status of its answer.
-    const { http: _http, ...told } = extensions;
-    return this.#formatError({ ...formatted, extensions: told }, error);
+    const { extensions, ...formatted } = known.toJSON();
+    // `http` is for Apollo Server, which takes the status of its answer from it.
+    const told = Object.entries(extensions ?? {}).filter(([name]) => name !== 'http');
+    return this.#formatError({ ...formatted, extensions: Object.fromEntries(told) }, error);
   }
 }
 

@@ -33,7 +33,9 @@ export function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigins, lo
     const { code, message } = told(error, status, maxBodyBytes);
     void reply.code(status).send({ errors: [{ message, extensions: { code, requestId: request.id } }] });
   };
-  const server = fastify({
+  const server: FastifyInstance = fastify({
+    // Who may take HTTP/2 instead (`upgrade: h2c`) is answered over HTTP/1.1; a socket goes to whoever takes sockets.
+    http: { shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket' && server.server.listenerCount('upgrade') > 0 },
     bodyLimit: maxBodyBytes,
     trustProxy: trustedProxies > 0 && ((_address, hop) => hop < trustedProxies),
     requestTimeout: requestTimeoutMs,

@@ -280,7 +280,7 @@ describe('the metrics of models', () => {
     models.pop();
     const after = parse((await server.inject('/metrics')).body);
     await server.close();
-    const ofModels = (families: Map<string, Family>): Sample[] => [...families].filter(([name]) => name.startsWith('auspex_')).flatMap(([, { samples }]) => samples);
+    const ofModels = (families: Map<string, Family>): Sample[] => [...families].filter(([name]) => /^auspex_(?!stream)/.test(name)).flatMap(([, { samples }]) => samples);
     expect(ofModels(before)).toHaveLength(9 + 14 + 3 + 2 + 5 + 1);
     expect(ofModels(after)).toEqual([]);
   });

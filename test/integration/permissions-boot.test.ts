@@ -1,13 +1,13 @@
 import 'reflect-metadata';
 import { describe, expect, it } from '@jest/globals';
 import { buildSchema, graphql, GraphQLObjectType, type GraphQLFieldResolver, type GraphQLSchema } from 'graphql';
-import { Field, ObjectType, Query, Resolver, type ClassType } from 'type-graphql';
+import { Field, ObjectType, Query, Resolver, Subscription, type ClassType } from 'type-graphql';
 import { Role, type Viewer } from '../../src/auth/viewer.js';
 import { domains } from '../../src/domains/index.js';
 import type { Context } from '../../src/graphql/context.js';
 import type { Domain } from '../../src/graphql/domain.js';
 import { allow, and, guardSchema, hasRole, hasScope, isSession, isSignedIn, permit, type Permissions } from '../../src/graphql/permissions.js';
-import { LiveSchema } from '../../src/graphql/schema.js';
+import { LiveSchema, openedBySources } from '../../src/graphql/schema.js';
 import { Forbidden } from '../../src/shared/errors.js';
 import { createLogger } from '../../src/shared/logger.js';
 
@@ -205,5 +205,28 @@ describe('a rule', () => {
     expect(decisions).toBe(2);
     await ask(guardedBy(counted('no_cache')), '{ a: secret b: secret c: secret }', user);
     expect(decisions).toBe(5);
+  });
+});
+
+describe('a subscription at boot', () => {
+  it('must have a rule, and a resolver that opens it', () => {
+    @Resolver()
+    class TickResolver {
+      @Query(() => String)
+      nothing(): string {
+        return '';
+      }
+
+      @Subscription(() => String, openedBySources)
+      ticks(): string {
+        return 'tick';
+      }
+    }
+    const resolver: ClassType = TickResolver;
+    const domain: Domain = { name: 'tick', entities: [], resolvers: [resolver], permissions: { Query: { nothing: allow } }, open: () => ({ resolvers: [] }) };
+    const permissions = { ...domain.permissions, Subscription: { ticks: allow } };
+    expect(() => createSchema([domain], [Object.assign(new TickResolver(), { sources: { ticks: () => null } })])).toThrow('without a rule: Subscription.ticks');
+    expect(() => createSchema([{ ...domain, permissions }], [new TickResolver()])).toThrow('No resolver opens the subscriptions ticks');
+    expect(() => createSchema([{ ...domain, permissions }], [Object.assign(new TickResolver(), { sources: { ticks: () => null } })])).not.toThrow();
   });
 });

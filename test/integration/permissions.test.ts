@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { buildSchema } from 'graphql';
 import { newId } from '../../src/database/base.entity.js';
 import { encodeId } from '../../src/graphql/id.js';
+import { openEvents } from '../kit/streams.js';
 import { codesOf, startGateway, type Any, type Asker, type TestGateway } from '../kit/gateway.js';
 
 type Name = 'stranger' | 'user' | 'manager' | 'admin';
@@ -56,12 +57,17 @@ const table: Record<string, Row> = {
   'Mutation.retireDocuments': { ask: 'mutation { retireDocuments(client: "no-such-client", version: "1") }', verdicts: admins },
   'Mutation.createEmployee': { ask: `mutation { createEmployee(input: ${faulty}) { id } }`, verdicts: admins },
   'Mutation.updateEmployee': { ask: `mutation { updateEmployee(id: "${nobody('employee')}", input: {}) { id } }`, verdicts: managers },
+  'Subscription.employeeChanged': { ask: 'subscription { employeeChanged { id } }', verdicts: signedIn },
+  'Subscription.predictionRecorded': { ask: 'subscription { predictionRecorded { id } }', verdicts: signedIn },
+  'Subscription.modelChanged': { ask: 'subscription { modelChanged { name } }', verdicts: signedIn },
   'Mutation.deleteEmployee': { ask: `mutation { deleteEmployee(id: "${nobody('employee')}") }`, verdicts: admins },
 };
 
 let gateway: TestGateway;
+const sessions: Partial<Record<Name, { authorization: string }>> = {};
 beforeAll(async () => {
   gateway = await startGateway();
+  for (const name of ['user', 'manager', 'admin'] as const) sessions[name] = { authorization: `Bearer ${(await gateway.signIn(name)).token}` };
 });
 afterAll(() => gateway.close());
 
@@ -92,7 +98,7 @@ describe('the table of permissions', () => {
   });
 
   it('asks in each row for the field that the row is of', () => {
-    for (const [name, { ask }] of Object.entries(table)) expect(ask).toMatch(new RegExp(`^${name.startsWith('Mutation') ? 'mutation ' : ''}{ ${name.split('.')[1] ?? ''}\\b`));
+    for (const [name, { ask }] of Object.entries(table)) expect(ask).toMatch(new RegExp(`^${name.startsWith('Query') ? '' : `${name.split('.')[0]?.toLowerCase() ?? ''} `}{ ${name.split('.')[1] ?? ''}\\b`));
   });
 
   const cases = Object.entries(table).flatMap(([field, { ask, verdicts }]) =>
@@ -100,6 +106,13 @@ describe('the table of permissions', () => {
   );
   it.each(cases)('%s asked by %s is %s', async (_field, name, verdict, ask) => {
     const before = await everything();
+    if (ask.startsWith('subscription')) {
+      const { status, refusal, heard } = await openEvents(gateway.url, { headers: { ...sessions[name] }, body: { query: ask } });
+      heard.stop();
+      expect([status, refusal?.errors[0].extensions.code ?? 'allowed']).toEqual([verdict === 'UNAUTHENTICATED' ? 401 : 200, verdict]);
+      expect(heard.answers).toEqual([]);
+      return;
+    }
     const answer = await gateway.ask<Any>(askers[name], ask);
     if (verdict === 'allowed') {
       // Past the rules: an answer, or the refusal of input that was made faulty on purpose; signing in fails with a message of its own.

@@ -19,7 +19,7 @@ const clients: Client[] = [];
 const stops: Heard[] = [];
 afterEach(async () => {
   for (const heard of stops.splice(0)) heard.stop();
-  await Promise.all(clients.splice(0).map((client) => client.dispose()));
+  for (const client of clients.splice(0)) await client.dispose();
   await until(() => openStreams() === 0, 'The end of every stream');
 });
 

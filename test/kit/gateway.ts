@@ -40,6 +40,8 @@ export interface TestGateway extends App {
   ask<Data = Record<string, unknown>>(asker: Asker, document: string, variables?: Variables, headers?: Record<string, string>): Promise<Answer<Data>>;
   /** Signs and verifies as the gateway does. */
   tokens: TokenSigner;
+  /** What tokens are signed with. */
+  secret: string;
   /** A demo account's access token. Its session is not in the database, which streams look at: they need `signIn`. */
   tokenOf(asker: 'admin' | 'manager' | 'user'): Promise<string>;
   /** Signs a demo account in by its password. */
@@ -85,6 +87,7 @@ export async function startGateway(env: Record<string, string> = {}): Promise<Te
     db,
     logs,
     tokens,
+    secret,
     tokenOf,
     async signIn(asker) {
       const document = 'mutation ($input: LoginInput!) { login(input: $input) { accessToken refreshToken } }';

@@ -9,20 +9,20 @@ export interface Heard {
   /** The answers so far. */
   answers: Any[];
   /** The next answer that nobody has taken yet; fails where the stream ends before, or says nothing for ten seconds. */
-  next(): Promise<Any>;
+  next: () => Promise<Any>;
   /** How it ended: `complete`, the errors that it ended with, or the close event of its socket. */
   ended: Promise<Any>;
   /** Ends it from the client's side. */
-  stop(): void;
+  stop: () => void;
 }
 
 const patienceMs = 10_000;
 
-/** Waits until it is so, for ten seconds at the most. */
-export async function until(isSo: () => boolean | Promise<boolean>, what = 'it'): Promise<void> {
-  const deadline = Date.now() + patienceMs;
+/** Waits until it is so, for ten seconds at the most if nothing else is said. */
+export async function until(isSo: () => boolean | Promise<boolean>, what = 'it', withinMs = patienceMs): Promise<void> {
+  const deadline = Date.now() + withinMs;
   while (!(await isSo())) {
-    if (Date.now() > deadline) throw new Error(`${what} did not come to pass within ${patienceMs} ms.`);
+    if (Date.now() > deadline) throw new Error(`${what} did not come to pass within ${withinMs} ms.`);
     await sleep(10);
   }
 }
@@ -101,7 +101,7 @@ export interface RawSocket {
   socket: WebSocket;
   /** What came, parsed. */
   messages: Any[];
-  send(message: unknown): void;
+  send: (message: unknown) => void;
   /** The code and reason that it was closed with. */
   closed: Promise<{ code: number; reason: string }>;
 }
@@ -110,7 +110,9 @@ export async function rawSocket(url: string, { headers = {}, protocol = 'graphql
   const socket = new WebSocket(socketUrl(url), protocol, { headers });
   const messages: Any[] = [];
   socket.on('message', (data: Buffer) => messages.push(JSON.parse(data.toString())));
-  const closed = once(socket, 'close').then(([code, reason]) => ({ code: code as number, reason: String(reason) }));
+  const closed = new Promise<{ code: number; reason: string }>((resolve) => {
+    socket.once('close', (code: number, reason: Buffer) => resolve({ code, reason: reason.toString() }));
+  });
   await once(socket, 'open');
   return { socket, messages, closed, send: (message) => socket.send(typeof message === 'string' ? message : JSON.stringify(message)) };
 }

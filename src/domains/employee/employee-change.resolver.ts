@@ -10,7 +10,7 @@ export class EmployeeChangeResolver implements EventSources {
   readonly sources: EventSources['sources'];
 
   constructor(changes: EmployeeChanges) {
-    this.sources = { employeeChanged: ({ filter }) => changes.open((filter ?? {}) as EmployeeFilter) };
+    this.sources = { employeeChanged: ({ filter }) => changes.open(filter ?? {}) };
   }
 
   @Subscription(() => EmployeeChange, {

@@ -138,7 +138,7 @@ export function checkedFilter(filter: EmployeeFilter): CheckedFilter {
   if (problems.length > 0) throw BadUserInput.ofFields(problems);
   const { search, departmentId, managerId, minAge, maxAge, hiredAfter, hiredBefore } = filter;
   return {
-    search: search?.trim() || null,
+    search: search == null || search.trim() === '' ? null : search.trim(),
     departmentId: departmentId == null ? null : decodeId('department', departmentId),
     managerId: managerId == null ? null : decodeId('employee', managerId),
     minAge: minAge ?? null,

@@ -5,12 +5,14 @@ import type { SentOperation } from '../../documents/document-gate.js';
 import type { Contexts } from '../../graphql/context.js';
 import { StreamError, type Stream, type Subscriptions } from '../../graphql/subscriptions.js';
 import { BadRequest, type Unauthenticated } from '../../shared/errors.js';
+import type { Logger } from '../../shared/logger.js';
 import { clientOf } from '../client.js';
 
 export interface EventStreamOptions {
   subscriptions: Subscriptions;
   contexts: Contexts;
   liveViewers: LiveViewers;
+  log: Logger;
 }
 
 export type EventStreamHandler = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
@@ -29,7 +31,7 @@ export const wantsEventStream = ({ headers: { accept } }: FastifyRequest): boole
  * subscription, its answers as events `next`, and `complete` at the end. Where a replica shuts down `complete` does not
  * come, so that clients take the end for a lost connection and subscribe again, at another.
  */
-export function createEventStreamHandler({ subscriptions, contexts, liveViewers }: EventStreamOptions): EventStreamHandler {
+export function createEventStreamHandler({ subscriptions, contexts, liveViewers, log }: EventStreamOptions): EventStreamHandler {
   return async (request, reply) => {
     refuseSimpleRequest(request);
     const sent = operationOf(request);
@@ -46,7 +48,7 @@ export function createEventStreamHandler({ subscriptions, contexts, liveViewers 
       if (open.error) stream.end('credential', open.error);
       stream.onEnd(() => {
         unwatch();
-        cutUnlessRead(reply);
+        cutUnlessRead(reply, log.child({ requestId: request.id }));
       });
       if (reply.raw.destroyed) await stream.return();
       return await asEvents(reply, bodyOf(stream));
@@ -146,7 +148,11 @@ const emptyEvent = ':\n\n';
 const completeEvent = 'event: complete\ndata:\n\n';
 const nextEvent = (answer: object): string => `event: next\ndata: ${JSON.stringify(answer)}\n\n`;
 
-function cutUnlessRead({ raw }: FastifyReply): void {
-  const cut = setTimeout(() => raw.destroy(), graceMs).unref();
+function cutUnlessRead({ raw }: FastifyReply, log: Logger): void {
+  if (raw.destroyed) return;
+  const cut = setTimeout(() => {
+    log.info({ reason: 'it does not read' }, 'an event stream was cut');
+    raw.destroy();
+  }, graceMs).unref();
   raw.once('close', () => clearTimeout(cut));
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
@@ -107,6 +108,9 @@ class Connection {
   #client = clientOf({});
   #unwatch: (() => void) | null = null;
   #isThere = true;
+  /** Messages that were sent, and those of them that are with the system. */
+  #sent = 0;
+  #flushed = 0;
 
   constructor(socket: WebSocket, request: IncomingMessage, options: WebsocketOptions) {
     this.#socket = socket;
@@ -191,7 +195,7 @@ class Connection {
 
   ping(): void {
     if (!this.#isThere) {
-      this.#socket.terminate();
+      this.#cut('it does not answer');
       return;
     }
     this.#isThere = false;
@@ -199,13 +203,12 @@ class Connection {
   }
 
   /** The replica shuts down: the client is to connect again, elsewhere. */
-  goAway(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    if (this.#socket.readyState === this.#socket.CLOSED) return Promise.resolve();
-    this.#socket.once('close', () => resolve());
+  async goAway(): Promise<void> {
+    if (this.#socket.readyState === this.#socket.CLOSED) return;
+    const closed = once(this.#socket, 'close');
     this.#close(goingAway, 'The replica is shutting down; connect again.', goodbyeMs);
     for (const stream of this.#streams) stream.end('shutdown');
-    return promise;
+    await closed;
   }
 
   #follow(stream: Stream): void {
@@ -214,8 +217,9 @@ class Connection {
       this.#streams.delete(stream);
       if (!stream.hasUntoldError) return;
       // The reader is so far behind that it has to read before it can be told.
+      const unread = this.#sent;
       const cut = setTimeout(() => {
-        if (stream.hasUntoldError) this.#socket.terminate();
+        if (stream.hasUntoldError || this.#flushed < unread) this.#cut('it does not read');
       }, graceMs).unref();
       this.#socket.once('close', () => clearTimeout(cut));
     });
@@ -231,7 +235,7 @@ class Connection {
   #close(code: number, reason: string, waitMs = graceMs): void {
     if (this.#socket.readyState !== this.#socket.OPEN) return;
     this.#socket.close(code, fitting(reason));
-    const cut = setTimeout(() => this.#socket.terminate(), waitMs).unref();
+    const cut = setTimeout(() => this.#cut('it does not close'), waitMs).unref();
     this.#socket.once('close', () => clearTimeout(cut));
   }
 
@@ -240,11 +244,23 @@ class Connection {
     const socket = this.#socket;
     if (socket.readyState !== socket.OPEN) return Promise.resolve();
     if (socket.bufferedAmount > maxBufferedBytes) {
-      socket.terminate();
+      this.#cut('it does not read');
       return Promise.resolve();
     }
-    // A socket that fails is put away by its `close`; who tells has nothing to do about it.
-    return new Promise((resolve) => socket.send(text, () => resolve()));
+    this.#sent += 1;
+    return new Promise((resolve) => {
+      // A socket that fails is put away by its `close`; who tells has nothing to do about it.
+      socket.send(text, () => {
+        this.#flushed += 1;
+        resolve();
+      });
+    });
+  }
+
+  #cut(reason: string): void {
+    if (this.#socket.readyState === this.#socket.CLOSED) return;
+    this.#options.log.info({ requestId: this.#id, viewer: this.userId, reason }, 'a websocket was cut');
+    this.#socket.terminate();
   }
 
   #fail(error: unknown): void {
@@ -276,7 +292,6 @@ function told(error: GraphQLError): readonly GraphQLFormattedError[] {
 /** The status to refuse an upgrade with; null where it is fine. */
 function refusalOf({ url = '', headers }: IncomingMessage, corsOrigins: readonly string[]): number | null {
   if (url.split('?')[0] !== path) return 404;
-  if (headers.upgrade?.toLowerCase() !== 'websocket') return 400;
   const { origin, host } = headers;
   // Programs send no origin; a page sends its own, and cannot change it.
   const isOwn = origin === undefined || URL.parse(origin)?.host === host;
@@ -284,7 +299,7 @@ function refusalOf({ url = '', headers }: IncomingMessage, corsOrigins: readonly
 }
 
 function refuse(socket: Duplex, status: number): void {
-  const reason = { 400: 'Bad Request', 403: 'Forbidden', 404: 'Not Found', 503: 'Service Unavailable' }[status] ?? 'Refused';
+  const reason = { 403: 'Forbidden', 404: 'Not Found', 503: 'Service Unavailable' }[status] ?? 'Refused';
   socket.on('error', () => socket.destroy());
   socket.end(`HTTP/1.1 ${status} ${reason}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`, () => socket.destroy());
 }

@@ -13,7 +13,7 @@ const owner = {
 };
 const invalid = { kind: 'stranger', reason: 'The access token is not valid; sign in again.' };
 const expired = { kind: 'stranger', reason: 'The access token has expired; refresh the session.' };
-const viewer = { kind: 'session', userId: owner.userId, role: Role.MANAGER, employeeId: owner.employeeId, credentialId: owner.sessionId, scopes: SCOPES };
+const viewer = { kind: 'session', userId: owner.userId, role: Role.MANAGER, employeeId: owner.employeeId, credentialId: owner.sessionId, scopes: SCOPES, expiresAt: expect.any(Date) };
 
 /** Signs claims by hand, right but for what is changed; `undefined` leaves a claim out. */
 function forge(changed: Record<string, unknown> = {}, header: Record<string, unknown> = {}, hash = 'sha256'): string {
@@ -40,6 +40,7 @@ describe('TokenSigner', () => {
     const claims = jwt.decode(token) as jwt.JwtPayload;
     expect((claims.exp ?? 0) * 1000).toBe(expiresAt.getTime());
     expect((claims.exp ?? 0) - (claims.iat ?? 0)).toBe(900);
+    expect(new TokenSigner(secret, 900).verify(token)).toMatchObject({ expiresAt });
   });
 
   it('puts nothing into a token but who it is for and what it is', () => {
