@@ -42,7 +42,7 @@ export function readManifest(manifest: unknown): { documents: ManifestDocument[]
     else if (read.document) documents.push(read.document);
     if (problems.length === maxProblems) break;
   }
-  return { documents, problems };
+  return { documents: problems.length > 0 ? [] : documents, problems };
 }
 
 /** A document's id and text, and what Apollo's manifest says of its operation. */

@@ -8,14 +8,7 @@ import type { CanaryStop, Deployment } from '../../src/inference/predictor.js';
 import { createLogger } from '../../src/shared/logger.js';
 import { startGateway, type Any, type TestGateway } from '../kit/gateway.js';
 import { flower, makeIrisStore, type IrisStore } from '../kit/iris-store.js';
-
-async function until(holds: () => Promise<boolean> | boolean, withinMs = 10_000): Promise<void> {
-  const deadline = Date.now() + withinMs;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error('it did not come to hold in time');
-    await sleep(20);
-  }
-}
+import { until } from '../kit/until.js';
 
 const answering = async (gateway: TestGateway): Promise<number> => {
   const answer = await gateway.ask<Any>('user', `{ predict(model: "iris", inputs: [${flower}]) { version } }`);
@@ -31,16 +24,16 @@ const rollback = async (gateway: TestGateway): Promise<void> => {
   expect((await gateway.ask<Any>('admin', 'mutation { rollbackModel(name: "iris") { name } }')).errors).toEqual([]);
 };
 
-/** How many connections listen for changes of this database. */
+/** How many connections listen for changes of deployments. */
 async function listeners({ db }: TestGateway): Promise<number> {
-  const { rows } = await sql`select from pg_stat_activity where datname = current_database() and query like 'listen %'`.execute(db);
+  const { rows } = await sql`select from pg_stat_activity where datname = current_database() and query like 'listen "auspex_model_deployment"'`.execute(db);
   return rows.length;
 }
 
-/** Cuts the connections that listen for changes of this database, once so many do. */
+/** Cuts the connections that listen for changes of deployments, once so many do. */
 async function cutListeners(gateway: TestGateway, count: number): Promise<void> {
   await until(async () => (await listeners(gateway)) === count);
-  await sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query like 'listen %'`.execute(gateway.db);
+  await sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query like 'listen "auspex_model_deployment"'`.execute(gateway.db);
 }
 
 describe('two replicas', () => {

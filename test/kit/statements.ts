@@ -1,5 +1,8 @@
 import pg from 'pg';
 
+/** What a gateway sends by itself: it follows its tables, and writes what it has counted. */
+const ofItsOwn = /^\s*(listen |(insert into|delete from) document_usage|select .* from "(document_release|model_deployment)" order by)/;
+
 /** The SQL statements that this process sends while `work` runs, by any connection. */
 export async function statementsOf(work: () => Promise<unknown>): Promise<string[]> {
   const statements: string[] = [];
@@ -17,5 +20,5 @@ export async function statementsOf(work: () => Promise<unknown>): Promise<string
   } finally {
     Object.defineProperty(pg.Client.prototype, 'query', original);
   }
-  return statements;
+  return statements.filter((statement) => !ofItsOwn.test(statement));
 }
