@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { describe, expect, it } from '@jest/globals';
 import { GraphQLInt, GraphQLNonNull, GraphQLObjectType, GraphQLSchema, GraphQLString, type GraphQLFieldConfigMap } from 'graphql';
 import { Role, type Viewer } from '../../src/auth/viewer.js';
-import { openGate, type DocumentGate } from '../../src/documents/document-gate.js';
+import type { DocumentGate } from '../../src/documents/document-gate.js';
 import type { Context, Contexts } from '../../src/graphql/context.js';
 import { guardSchema, isSignedIn, permit, type Permissions } from '../../src/graphql/permissions.js';
 import { Subscriptions, StreamError, type StreamCaller } from '../../src/graphql/subscriptions.js';
@@ -14,6 +14,9 @@ import type { Any } from '../kit/gateway.js';
 const user: Viewer = { kind: 'session', userId: 'u', role: Role.USER, employeeId: null, credentialId: 's', scopes: [] };
 const caller: StreamCaller = { viewer: user, client: { name: 'web', version: '1' }, requestId: 'r', address: '', transport: 'sse' };
 const rules: Permissions = { Query: { nothing: isSignedIn }, Subscription: { ticks: isSignedIn } };
+
+/** Lets every text pass. */
+const openGate: DocumentGate = { admit: (sent) => Promise.resolve(sent) };
 
 /** Subscriptions over a schema of one field, whose source and answers the test has in hand. */
 function serve({ documents = openGate, rule = isSignedIn, resolve }: { documents?: DocumentGate; rule?: typeof isSignedIn; resolve?: (tick: number, context: Context) => unknown } = {}) {
