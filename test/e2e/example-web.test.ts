@@ -66,6 +66,30 @@ describeInBrowser('the example frontend', (open) => {
       await rows(page).first().waitFor();
       expect(new Set(await salaries(page))).toEqual(new Set(['—not shown to you']));
     });
+
+    it('ends the session at the gateway also where the access token is no longer good', async () => {
+      const { page } = await openSignedIn(open, 'user');
+      await gateway.db.deleteFrom('session').execute();
+      await page.getByRole('button', { name: 'Sign out' }).click();
+      await signIn(page, 'user');
+      await rows(page).first().waitFor();
+      expect(await sessionCount()).toBe(1);
+      await page.clock.setFixedTime(Date.now() + 14 * 60_000);
+      const ended = page.waitForResponse((response) => response.request().postData()?.includes(idOf.SignOut) === true);
+      await page.getByRole('button', { name: 'Sign out' }).click();
+      await ended;
+      expect(await sessionCount()).toBe(0);
+    });
+
+    it('is not lost where the gateway cannot be reached for a moment', async () => {
+      const { page } = await openSignedIn(open, 'user');
+      await page.route('**/graphql', (route) => route.abort());
+      await page.reload();
+      await page.getByRole('alert').filter({ hasText: 'Reload this page in a moment' }).waitFor();
+      await page.unroute('**/graphql');
+      await page.reload();
+      await rows(page).first().waitFor();
+    });
   });
 
   describe('the employees', () => {
@@ -143,6 +167,29 @@ describeInBrowser('the example frontend', (open) => {
       await page.getByRole('status').filter({ hasText: `${name} was changed.` }).waitFor();
       await page.getByRole('cell', { name: 'Keeper of the Seals' }).waitFor();
       expect(new Set(await salaries(page))).toEqual(new Set(['—not shown to you']));
+    });
+
+    it('are followed on where the gateway has ended the subscription', async () => {
+      const { page } = await openFrontend(open);
+      const subscribed: string[] = [];
+      await page.routeWebSocket('**/graphql', (socket) => {
+        const server = socket.connectToServer();
+        socket.onMessage((message) => {
+          const { type, id } = JSON.parse(String(message)) as { type: string; id: string };
+          if (type === 'subscribe') subscribed.push(id);
+          server.send(message);
+          if (subscribed.length === 1 && type === 'subscribe') socket.send(JSON.stringify({ type: 'complete', id }));
+        });
+      });
+      await page.reload();
+      await signIn(page, 'user');
+      await until(() => subscribed.length === 2, 15_000);
+      await page.getByText('Live', { exact: true }).waitFor();
+      const { id, name } = await anEmployee(gateway);
+      await until(async () => {
+        await gateway.ask('admin', changeJob, { id, jobTitle: 'Keeper of the Gates' });
+        return page.getByRole('status').filter({ hasText: `${name} was changed.` }).isVisible();
+      });
     });
 
     it('say that the gateway cannot be reached, and come once it can', async () => {
@@ -365,6 +412,10 @@ const changeJob = 'mutation ($id: ID!, $jobTitle: String!) { updateEmployee(id: 
 async function anEmployee(of: TestGateway): Promise<{ id: string; name: string }> {
   const { data } = await of.ask<Any>('admin', '{ employees(first: 1) { nodes { id name } } }');
   return data.employees.nodes[0];
+}
+
+async function sessionCount(): Promise<number> {
+  return (await gateway.db.selectFrom('session').select('id').execute()).length;
 }
 
 /** The hashes under which the frontend's operations are published. */

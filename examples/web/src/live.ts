@@ -1,19 +1,20 @@
 import type { OperationVariables, TypedDocumentNode } from '@apollo/client';
 import { useApolloClient } from '@apollo/client/react';
 import { useEffect, useEffectEvent, useSyncExternalStore } from 'react';
+import { defer, repeat, retry } from 'rxjs';
 import { socket } from './client.ts';
+
+const againAfterMs = 5000;
 
 /** Calls with each event of a subscription. `variables` must be the same object as long as they have not changed. */
 export function useEvents<Data, Variables extends OperationVariables>(document: TypedDocumentNode<Data, Variables>, variables: Variables, onEvent: (data: Data) => void): void {
   const client = useApolloClient();
   const heard = useEffectEvent(onEvent);
   useEffect(() => {
-    const events = client.subscribe<Data>({ query: document, variables, errorPolicy: 'all' });
-    const subscription = events.subscribe({
-      next: ({ data }) => {
-        if (data) heard(data);
-      },
-      error: (error: unknown) => console.warn('Live updates have ended.', error),
+    const events = defer(() => client.subscribe<Data>({ query: document, variables, errorPolicy: 'all' }));
+    // The socket comes back by itself. What the gateway has ended for a reason of its own is asked for again after a while.
+    const subscription = events.pipe(retry({ delay: againAfterMs }), repeat({ delay: againAfterMs })).subscribe(({ data }) => {
+      if (data) heard(data);
     });
     return () => subscription.unsubscribe();
   }, [client, document, variables]);

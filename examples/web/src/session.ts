@@ -6,7 +6,10 @@ export type User = SessionFieldsFragment['user'];
 
 export type Session = { phase: 'restoring' } | { phase: 'signedOut'; reason: string | null } | { phase: 'signedIn'; user: User };
 
-/** Where the refresh token lies: it outlives a reload, and ends with the tab. The access token lies in memory alone. */
+/**
+ * Where the refresh token lies: it outlives a reload, and ends with the tab. The access token lies in memory alone. A tab that
+ * is duplicated takes the same token along, which is good once: the one that comes second has to sign in again.
+ */
 const storageKey = 'auspex.refreshToken';
 
 /** A token is renewed once this share of its life is over, before a request fails of it. */
@@ -37,10 +40,16 @@ export async function signIn(email: string, password: string): Promise<void> {
 
 /** Ends the session here at once, and at the gateway as soon as that can be reached. */
 export async function signOut(): Promise<void> {
-  const token = access?.token;
+  const token = access && Date.now() < access.renewAtMs ? access.token : null;
+  const refreshToken = sessionStorage.getItem(storageKey);
   end(null);
-  // It ends by itself where this fails: the refresh token is forgotten here.
-  if (token !== undefined) await ask(SignOutDocument, {}, token).catch(() => null);
+  try {
+    if (token !== null) await ask(SignOutDocument, {}, token);
+    else if (refreshToken !== null) await ask(SignOutDocument, {}, (await ask(RefreshSessionDocument, { refreshToken })).refreshSession.accessToken);
+  } catch (error) {
+    // Its tokens are forgotten here, and expire there.
+    console.warn('The session could not be ended at the gateway.', error);
+  }
 }
 
 /** Takes up the session of this tab after a reload. */
@@ -50,8 +59,9 @@ export async function restoreSession(): Promise<void> {
     return;
   }
   await renewAccessToken().catch((error: unknown) => {
-    if (session.phase === 'restoring') end('The gateway cannot be reached. Sign in again.');
-    console.warn('The session could not be restored.', error);
+    // The refresh token stays: a reload may find the gateway again.
+    if (session.phase === 'restoring') change({ phase: 'signedOut', reason: 'Your session could not be taken up. Reload this page in a moment, or sign in again.' });
+    console.warn('The session could not be taken up.', error);
   });
 }
 
