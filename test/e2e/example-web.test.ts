@@ -13,7 +13,7 @@ const password = 'auspex-demo-2026';
 /** `npm run screenshots` sets it, and the README's picture is made anew. */
 const makesScreenshots = process.env.SCREENSHOTS === 'true';
 const pageSize = 15;
-const waitMs = 10_000;
+const waitMs = 20_000;
 const phone = { viewport: { width: 360, height: 740 } };
 
 let outDir: string;
