@@ -28,7 +28,7 @@ const arrows = [
 ];
 
 export default defineConfig(
-  { ignores: ['dist', 'coverage', 'node_modules', 'test/e2e/generated', 'model-store', '.data'] },
+  { ignores: ['**/dist', 'coverage', 'node_modules', '**/generated', 'model-store', '.data'] },
   {
     files: ['**/*.{ts,tsx}'],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
@@ -58,7 +58,8 @@ export default defineConfig(
       'no-console': 'error',
     },
   },
-  { files: ['src/main.ts', 'src/scripts/**', 'test/**', 'bench/**', '*.ts'], rules: { 'no-restricted-properties': 'off' } },
+  { files: ['src/main.ts', 'src/scripts/**', 'test/**', 'bench/**', 'examples/**', '*.ts'], rules: { 'no-restricted-properties': 'off' } },
+  { files: ['examples/**'], rules: { 'no-console': 'off' } },
   {
     // Tests look into answers of any shape (the kit's `Any`); a wrong path fails the assertion.
     files: ['test/**'],

@@ -178,7 +178,7 @@ describe('server-sent events', () => {
   it.each([
     ['a list of operations', [{ query: models }], {}, 400],
     ['no JSON', '{', {}, 400],
-    ['a body of another kind', 'query=x', { 'content-type': 'text/plain' }, 400],
+    ['a body of another kind', 'query=x', { 'content-type': 'text/plain' }, 415],
   ])('are refused for %s', async (_what, body, headers, status) => {
     const answer = await openEvents(gateway.url, { headers: { authorization, ...headers }, body });
     expect(answer.status).toBe(status);

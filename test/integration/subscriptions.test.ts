@@ -15,6 +15,7 @@ const user: Viewer = { kind: 'session', userId: 'u', role: Role.USER, employeeId
 const caller: StreamCaller = { viewer: user, client: { name: 'web', version: '1' }, requestId: 'r', address: '', transport: 'sse' };
 const rules: Permissions = { Query: { nothing: isSignedIn }, Subscription: { ticks: isSignedIn } };
 
+/** Lets every text pass. */
 const openGate: DocumentGate = { admit: (sent) => Promise.resolve(sent) };
 
 /** Subscriptions over a schema of one field, whose source and answers the test has in hand. */

@@ -1,0 +1,12 @@
+import react from '@vitejs/plugin-react';
+import { defineConfig } from 'vite';
+
+const gateway = new URL(process.env.GATEWAY_URL ?? 'http://localhost:4000/graphql');
+
+export default defineConfig({
+  plugins: [react()],
+  server: {
+    // Pages and gateway share an origin, here as in production: no CORS, and the gateway can tell sockets of other sites.
+    proxy: { '/graphql': { target: gateway.origin, ws: true, rewrite: (path) => path.replace(/^\/graphql/, gateway.pathname) } },
+  },
+});
