@@ -6,9 +6,13 @@ export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' |
 import type { TypedDocumentNode as DocumentNode } from '@graphql-typed-document-node/core';
 /** The values of fuel that car-price knows. `predict` takes other values as well. */
 export const CarPriceFuel = {
+  /** The value CNG of fuel. */
   Cng: 'CNG',
+  /** The value Diesel of fuel. */
   Diesel: 'Diesel',
+  /** The value LPG of fuel. */
   Lpg: 'LPG',
+  /** The value Petrol of fuel. */
   Petrol: 'Petrol'
 } as const;
 
@@ -43,7 +47,9 @@ export type CarPriceInput = {
 
 /** The values of transmission that car-price knows. */
 export const CarPriceTransmission = {
+  /** The value Automatic of transmission. */
   Automatic: 'Automatic',
+  /** The value Manual of transmission. */
   Manual: 'Manual'
 } as const;
 
