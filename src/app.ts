@@ -2,41 +2,32 @@ import 'reflect-metadata';
 import path from 'node:path';
 import { fastifyApolloDrainPlugin } from '@as-integrations/fastify';
 import type { FastifyInstance } from 'fastify';
-import type { GraphQLSchema } from 'graphql';
 import { sql } from 'kysely';
 import { LiveViewers } from './auth/live-viewers.js';
-import { LoginThrottle } from './auth/login-throttle.js';
-import { TokenSigner } from './auth/token.js';
-import { ConfigError, type Config } from './config.js';
-import { dataDirOf, keptSecret, projectDir } from './data-dir.js';
-import { migrate } from './database/migrate.js';
-import { openDatabase } from './database/open.js';
-import { databaseOf } from './database/orm.js';
+import type { Config } from './config.js';
+import { projectDir } from './data-dir.js';
 import type { Database } from './database/tables.js';
-import { demoAccounts, loadDemoData, openDemoAccounts } from './domains/demo-data.js';
-import { openDocuments } from './documents/open.js';
+import { demoAccounts } from './domains/demo-data.js';
 import { domains } from './domains/index.js';
-import { namingProblems } from './domains/prediction/typed-models/index.js';
-import { findViewerByApiKey, whyViewersEnded } from './domains/user/user.queries.js';
+import { activeRoleOf, findViewerByApiKey, whyViewersEnded } from './domains/user/user.queries.js';
 import { createApollo } from './graphql/apollo.js';
 import { Contexts } from './graphql/context.js';
-import type { LocalEntity, Parts, SchemaExtension } from './graphql/domain.js';
-import { NodeResolver } from './graphql/node.js';
+import type { LocalEntity } from './graphql/domain.js';
+import { openDomains } from './graphql/open-domains.js';
 import { ResponseCache } from './graphql/response-cache.js';
-import { domainSchema, LiveSchema } from './graphql/schema.js';
+import { LiveSchema } from './graphql/schema.js';
 import { Subscriptions } from './graphql/subscriptions.js';
 import { addGraphiqlRoutes, readIdeFiles } from './http/graphiql.js';
 import { addGraphqlRoute } from './http/graphql-route.js';
 import { addHealthRoutes, modelsHealth, type HealthCheck } from './http/health.js';
+import { listen, urlHost } from './http/listen.js';
 import { addMetricsRoute, type MetricsSource } from './http/metrics.js';
 import { createHttpServer } from './http/server.js';
 import { createEventStreamHandler } from './http/streams/sse.js';
 import { addWebsockets } from './http/streams/websocket.js';
-import { openPredictor, type Predictor } from './inference/predictor.js';
-import { openCache, type Cache } from './shared/cache.js';
-import { codeOf } from './shared/error-code.js';
+import { maxCacheBytes, openParts, type OpenParts } from './parts.js';
+import { openCache } from './shared/cache.js';
 import type { Logger } from './shared/logger.js';
-import { openPubSub } from './shared/pub-sub.js';
 
 /** The gateway at work. */
 export interface App {
@@ -53,8 +44,6 @@ export interface App {
   close(): Promise<void>;
 }
 
-/** The cache's size in memory; without Redis it must fit into the process. */
-const maxCacheBytes = 64 * 1024 * 1024;
 const healthDeadlineMs = 1_000;
 
 /** Where `npm run build` puts GraphiQL. */
@@ -68,48 +57,16 @@ const sandboxOrigin = 'https://studio.apollographql.com';
 export async function openApp(config: Config, log: Logger): Promise<App> {
   const opened = new AsyncDisposableStack();
   try {
-    const dataDir = dataDirOf(config);
-    const baseSchema = domainSchema(domains);
-    const [{ db, orm, databaseUrl }, { cache, predictor }] = await bothOrNeither(openData(config, dataDir, opened), openInference(config, baseSchema, log, opened));
-    const tokens = new TokenSigner(config.jwtSecret ?? keptSecret(dataDir), config.accessTokenTtlSeconds);
-    const documents = await openDocuments({ ...config, settings: config.documents, dir: path.resolve(projectDir, config.documents.dir), log });
-    opened.defer(() => documents.close());
-    const pubSub = openPubSub({ redisUrl: config.redisUrl, logger: log });
-    opened.defer(() => pubSub.close());
-    const throttle = new LoginThrottle(config.throttle);
-    const liveDocuments = () => documents.trusted.all();
-    const parts = { db, databaseUrl, predictor, documents, pubSub, tokens, throttle, baseSchema, liveDocuments, log, settings: config };
-    const { resolvers, extensions, localEntities } = await openDomains(parts, opened);
-
+    const parts = await openParts(config, log, opened);
     const server = createHttpServer({ ...config, log });
-    const schema = new LiveSchema(domains, resolvers, extensions, log);
-    opened.defer(() => schema.close());
-    const responses = openResponses(config, localEntities, log, opened);
-    const apollo = createApollo({ ...config, schema, responses, log, drain: fastifyApolloDrainPlugin(server) });
-    await apollo.start();
-
-    const contexts = new Contexts(orm, db, log, {
-      verifyToken: (token) => tokens.verify(token),
-      findByApiKey: (secret) => findViewerByApiKey(db, log, secret),
-    });
-    const liveViewers = new LiveViewers({ whyEnded: (viewers) => whyViewersEnded(db, viewers), pubSub, log });
-    opened.defer(() => liveViewers.close());
-    const subscriptions = new Subscriptions({ ...config, schema, contexts, documents: documents.gate, log });
-    addWebsockets(server, { ...config, subscriptions, contexts, liveViewers, limits: config.streams, log });
-    const eventStream = createEventStreamHandler({ subscriptions, contexts, liveViewers, log });
-    addGraphqlRoute(server, { apollo, contexts, documents: documents.gate, maxBatchedOperations: config.maxBatchedOperations, eventStream });
-    if (config.hasGraphiql) addGraphiqlRoutes(server, { files: await readIdeFiles(ideDir), isSandboxAllowed: config.corsOrigins.includes(sandboxOrigin) });
+    const graph = await openGraph(config, parts, server, opened);
     let isDraining = false;
-    addHealthRoutes(server, healthCheck(db, cache, predictor), () => isDraining);
-    const measured: MetricsSource = {
-      models: () => predictor.models(),
-      problems: () => predictor.problems(),
-      responses: () => responses.statistics,
-      streams: () => subscriptions.statistics(),
-    };
-    if (config.metricsPort === undefined && !config.isProduction) addMetricsRoute(server, measured);
-    const metricsPort = config.metricsPort === undefined ? null : await openMetrics(config.host, config.metricsPort, measured, log, opened);
-    opened.defer(() => apollo.stop());
+    const source = measured(parts, graph);
+    await addRoutes(server, config, parts, graph);
+    addHealthRoutes(server, healthCheck(parts), () => isDraining);
+    if (config.metricsPort === undefined && !config.isProduction) addMetricsRoute(server, source);
+    const metricsPort = config.metricsPort === undefined ? null : await openMetrics(config.host, config.metricsPort, source, log, opened);
+    opened.defer(() => graph.apollo.stop());
     const port = await listen(server, config);
 
     const urlOf = (at: number, route: string): string => `http://${urlHost(config.host)}:${at}${route}`;
@@ -117,7 +74,7 @@ export async function openApp(config: Config, log: Logger): Promise<App> {
       url: urlOf(port, '/graphql'),
       graphiqlUrl: config.hasGraphiql ? urlOf(port, '/graphiql') : null,
       metricsUrl: metricsPort === null && config.isProduction ? null : urlOf(metricsPort ?? port, '/metrics'),
-      dataDir,
+      dataDir: parts.dataDir,
       demo: config.hasDemoData ? demoAccounts : null,
       async close() {
         isDraining = true;
@@ -130,88 +87,37 @@ export async function openApp(config: Config, log: Logger): Promise<App> {
   }
 }
 
-/** Waits for both also where one fails, so that what the other opens is closed as well. */
-async function bothOrNeither<One, Other>(one: Promise<One>, other: Promise<Other>): Promise<[One, Other]> {
-  await Promise.allSettled([one, other]);
-  return Promise.all([one, other]);
-}
+/** All that answers operations, whatever they come by. */
+type Graph = Awaited<ReturnType<typeof openGraph>>;
 
-/**
- * Listens; answers the port.
- * @param variable the one that sets the port
- * @throws ConfigError where the address cannot be had
- */
-async function listen(server: FastifyInstance, { host, port }: { host: string; port: number }, variable = 'PORT'): Promise<number> {
-  try {
-    await server.listen({ host, port });
-  } catch (error) {
-    const reason = {
-      EADDRINUSE: `${variable} ${port} is taken on ${host}; stop what listens there, or set another`,
-      EACCES: `${variable} ${port} may not be used by this user; set one above 1023`,
-      EADDRNOTAVAIL: `HOST ${host} is no address of this machine`,
-      ENOTFOUND: `HOST ${host} is not known`,
-    }[codeOf(error) ?? ''];
-    throw reason === undefined ? error : new ConfigError([reason]);
-  }
-  const address = server.server.address();
-  return typeof address === 'object' && address ? address.port : port;
-}
+async function openGraph(config: Config, parts: OpenParts, server: FastifyInstance, opened: AsyncDisposableStack) {
+  const { db, orm, documents, pubSub, tokens, log } = parts;
+  const { resolvers, extensions, localEntities } = await openDomains(domains, parts, opened);
+  const schema = new LiveSchema(domains, resolvers, extensions, log);
+  opened.defer(() => schema.close());
+  const responses = openResponses(config, localEntities, log, opened);
+  const apollo = createApollo({ ...config, schema, responses, log, drain: fastifyApolloDrainPlugin(server) });
+  await apollo.start();
 
-/** `/metrics` on a port of its own; answers the port. It can be read until everything else is closed. */
-async function openMetrics(host: string, port: number, source: MetricsSource, log: Logger, opened: AsyncDisposableStack): Promise<number> {
-  const server = createHttpServer({ maxBodyBytes: 1024, trustedProxies: 0, corsOrigins: [], hasGraphiql: false, log });
-  addMetricsRoute(server, source);
-  opened.defer(() => server.close());
-  return listen(server, { host, port }, 'METRICS_PORT');
-}
-
-/** A host as URLs have it; an address that stands for all of this machine's becomes one that can be opened. */
-const urlHost = (host: string): string => (host === '0.0.0.0' || host === '::' ? 'localhost' : host.includes(':') ? `[${host}]` : host);
-
-/** The database: opened, migrated, and filled with demo data where that is asked for. */
-async function openData(config: Config, dataDir: string, opened: AsyncDisposableStack) {
-  const entities = domains.flatMap((domain) => domain.entities);
-  const database = await openDatabase({ databaseUrl: config.databaseUrl, dataDir }, { entities, poolSize: config.databasePoolSize });
-  opened.defer(() => database.close());
-  await migrate(database.orm, database.url);
-  const db = databaseOf(database.orm);
-  if (config.hasDemoData) await loadDemoData(db);
-  else if (config.isProduction) await refuseDemoAccounts(db);
-  return { orm: database.orm, db, databaseUrl: database.url };
-}
-
-/** Demo accounts have a published password: production starts with them only where that was asked for. */
-async function refuseDemoAccounts(db: Database): Promise<void> {
-  const open = await openDemoAccounts(db);
-  if (open.length === 0) return;
-  throw new ConfigError([
-    `The database holds demo accounts with the published password (${open.join(', ')}); change their passwords, switch them off, or set DEMO_DATA=true to run with them`,
-  ]);
-}
-
-/** The models and the cache of their answers. */
-async function openInference(config: Config, baseSchema: GraphQLSchema, log: Logger, opened: AsyncDisposableStack) {
-  const { ttlSeconds, maxEntries } = config.predictionCache;
-  const cache = openCache({
-    redisUrl: config.redisUrl,
-    namespace: 'auspex:prediction',
-    maxEntries,
-    maxBytes: maxCacheBytes,
-    deadlineMs: config.cacheDeadlineMs,
-    logger: log,
+  const contexts = new Contexts({
+    orm,
+    db,
+    log,
+    credentials: { verifyToken: (token) => tokens.verify(token), findByApiKey: (secret) => findViewerByApiKey(db, log, secret) },
+    roleOf: (userId) => activeRoleOf(db, userId),
   });
-  opened.defer(() => cache.close());
-  const predictor = await openPredictor({
-    storeDir: path.resolve(projectDir, config.modelStoreDir),
-    pollMs: config.modelStorePollMs,
-    threads: config.inferenceThreads,
-    cache,
-    cacheTtlSeconds: ttlSeconds,
-    logger: log,
-    check: (models) => namingProblems(models, baseSchema),
-  });
-  opened.defer(() => predictor.close());
-  return { cache, predictor };
+  const liveViewers = new LiveViewers({ whyEnded: (viewers) => whyViewersEnded(db, viewers), pubSub, log });
+  opened.defer(() => liveViewers.close());
+  const subscriptions = new Subscriptions({ ...config, schema, contexts, documents: documents.gate, log });
+  return { apollo, contexts, responses, liveViewers, subscriptions };
+}
+
+/** Where and how operations come: sockets, streams, HTTP, and from GraphiQL. */
+async function addRoutes(server: FastifyInstance, config: Config, { documents, log }: OpenParts, { apollo, ...graph }: Graph): Promise<void> {
+  addWebsockets(server, { ...config, ...graph, limits: config.streams, log });
+  const eventStream = createEventStreamHandler({ ...graph, log });
+  addGraphqlRoute(server, { ...config, ...graph, apollo, documents: documents.gate, eventStream });
+  if (config.hasGraphiql) addGraphiqlRoutes(server, { files: await readIdeFiles(ideDir), isSandboxAllowed: config.corsOrigins.includes(sandboxOrigin) });
 }
 
 /** Answers that are kept, and forgotten when what they tell of changes. */
@@ -232,29 +138,22 @@ function openResponses(config: Config, localEntities: readonly LocalEntity[], lo
   return responses;
 }
 
-/** Opens the domains in their order; answers what each hands over. */
-async function openDomains(
-  parts: Parts,
-  opened: AsyncDisposableStack,
-): Promise<{ resolvers: object[]; extensions: SchemaExtension[]; localEntities: LocalEntity[] }> {
-  const resolvers: object[] = [];
-  const extensions: SchemaExtension[] = [];
-  const localEntities: LocalEntity[] = [];
-  const sources: ConstructorParameters<typeof NodeResolver>[0][number][] = [];
-  for (const domain of domains) {
-    const open = domain.open(parts);
-    if (open.close) opened.defer(() => open.close?.());
-    await open.ready?.();
-    resolvers.push(...open.resolvers);
-    if (open.extension) extensions.push(open.extension);
-    if (open.localEntity) localEntities.push(open.localEntity);
-    sources.push({ ...domain, nodes: open.nodes ?? {} });
-  }
-  resolvers.push(new NodeResolver(sources, parts.baseSchema));
-  return { resolvers, extensions, localEntities };
+/** `/metrics` on a port of its own; answers the port. It can be read until everything else is closed. */
+async function openMetrics(host: string, port: number, source: MetricsSource, log: Logger, opened: AsyncDisposableStack): Promise<number> {
+  const server = createHttpServer({ maxBodyBytes: 1024, trustedProxies: 0, corsOrigins: [], hasGraphiql: false, log });
+  addMetricsRoute(server, source);
+  opened.defer(() => server.close());
+  return listen(server, { host, port }, 'METRICS_PORT');
 }
 
-function healthCheck(db: Database, cache: Cache, predictor: Predictor): HealthCheck {
+const measured = ({ predictor }: OpenParts, { responses, subscriptions }: Graph): MetricsSource => ({
+  models: () => predictor.models(),
+  problems: () => predictor.problems(),
+  responses: () => responses.statistics,
+  streams: () => subscriptions.statistics(),
+});
+
+function healthCheck({ db, cache, predictor }: OpenParts): HealthCheck {
   return async () => {
     const cacheHealth = cache.health();
     return {

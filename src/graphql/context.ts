@@ -1,7 +1,7 @@
 import type { MikroORM, SqlEntityManager } from '@mikro-orm/postgresql';
 import DataLoader from 'dataloader';
 import type { IncomingHttpHeaders } from 'node:http';
-import { readViewer, type Viewer, type ViewerSources } from '../auth/viewer.js';
+import { readViewer, type Role, type Viewer, type ViewerSources } from '../auth/viewer.js';
 import type { Database } from '../database/tables.js';
 import type { Logger } from '../shared/logger.js';
 
@@ -30,6 +30,8 @@ export interface Context {
   readonly address: string;
   /** Aborted when the caller has gone without waiting for the answer. */
   readonly signal: AbortSignal;
+  /** The viewer's role as of now, whatever the credential says; null for a stranger, and where the account is switched off. */
+  roleNow(): Promise<Role | null>;
   /** Does something once no answer that was kept tells any more what the operation has changed: whoever is told of the change may ask at once. */
   afterwards(task: () => void): void;
   /** Does what was left for afterwards, once. */
@@ -41,24 +43,68 @@ export interface Context {
 /** A field's keys per batch, so that one statement stays bounded. */
 const maxBatchSize = 1000;
 
+/** What contexts are made of. */
+export interface ContextParts {
+  orm: MikroORM;
+  db: Database;
+  log: Logger;
+  /** How credentials are looked up. */
+  credentials: ViewerSources;
+  /** The role that a user has as of now; null where the account is switched off or unknown. */
+  roleOf: (userId: string) => Promise<Role | null>;
+}
+
+/** What a context must know of the request that it is for. */
+export interface RequestFacts {
+  requestId: string;
+  address: string;
+  signal: AbortSignal;
+}
+
+/** Makes contexts, in one way for requests and for streams. */
+export class Contexts {
+  constructor(private readonly parts: ContextParts) {}
+
+  /** Who is calling, by the headers of the request. */
+  viewerOf(headers: IncomingHttpHeaders): Promise<Viewer> {
+    const apiKey = headers['x-api-key'];
+    return readViewer({ authorization: headers.authorization, apiKey: Array.isArray(apiKey) ? apiKey[0] : apiKey }, this.parts.credentials);
+  }
+
+  of(viewer: Viewer, facts: RequestFacts): Context {
+    return new RequestContext(this.parts, viewer, facts);
+  }
+}
+
 /** Apollo Server copies the context, own properties onto a new object of the same class: hence no `#private` members. */
-export class RequestContext implements Context {
+class RequestContext implements Context {
+  readonly db: Database;
+  readonly log: Logger;
+  readonly requestId: string;
+  readonly address: string;
+  readonly signal: AbortSignal;
   private readonly loaders = new Map<unknown, unknown>();
   private readonly tasks: (() => void)[] = [];
 
   constructor(
-    private readonly orm: MikroORM,
-    readonly db: Database,
+    private readonly parts: ContextParts,
     readonly viewer: Viewer,
-    readonly log: Logger,
-    readonly requestId: string,
-    readonly address: string,
-    readonly signal: AbortSignal,
-  ) {}
+    { requestId, address, signal }: RequestFacts,
+  ) {
+    this.db = parts.db;
+    this.log = parts.log.child({ requestId });
+    this.requestId = requestId;
+    this.address = address;
+    this.signal = signal;
+  }
 
   get em(): SqlEntityManager {
     this.loaders.clear();
-    return this.orm.em.fork();
+    return this.parts.orm.em.fork();
+  }
+
+  async roleNow(): Promise<Role | null> {
+    return this.viewer.kind === 'stranger' ? null : this.parts.roleOf(this.viewer.userId);
   }
 
   afterwards(task: () => void): void {
@@ -78,32 +124,5 @@ export class RequestContext implements Context {
       this.loaders.set(kind, loader);
     }
     return loader;
-  }
-}
-
-/** What a context must know of the request that it is for. */
-export interface RequestFacts {
-  requestId: string;
-  address: string;
-  signal: AbortSignal;
-}
-
-/** Makes contexts, in one way for requests and for streams. */
-export class Contexts {
-  constructor(
-    private readonly orm: MikroORM,
-    private readonly db: Database,
-    private readonly log: Logger,
-    private readonly credentials: ViewerSources,
-  ) {}
-
-  /** Who is calling, by the headers of the request. */
-  viewerOf(headers: IncomingHttpHeaders): Promise<Viewer> {
-    const apiKey = headers['x-api-key'];
-    return readViewer({ authorization: headers.authorization, apiKey: Array.isArray(apiKey) ? apiKey[0] : apiKey }, this.credentials);
-  }
-
-  of(viewer: Viewer, { requestId, address, signal }: RequestFacts): Context {
-    return new RequestContext(this.orm, this.db, viewer, this.log.child({ requestId }), requestId, address, signal);
   }
 }

@@ -1,6 +1,6 @@
 import { GraphQLBoolean, GraphQLObjectType, GraphQLSchema, isObjectType, type GraphQLFieldConfigMap, type GraphQLFieldResolver } from 'graphql';
 import type { IMiddlewareTypeMap } from 'graphql-middleware';
-import type { KnownViewer, Role, Scope, Viewer } from '../auth/viewer.js';
+import { Role, type KnownViewer, type Scope, type Viewer } from '../auth/viewer.js';
 import { Forbidden, Unauthenticated, type AppError } from '../shared/errors.js';
 import type { CacheExtensions } from './cache-hint.js';
 import type { Context } from './context.js';
@@ -49,6 +49,14 @@ export const hasRole = (...roles: Role[]): Rule =>
     if (viewer.kind === 'stranger') return new Unauthenticated(viewer.reason);
     return roles.includes(viewer.role) ? true : new Forbidden(`This needs the role ${roles.join(' or ')}; yours is ${viewer.role}.`);
   }, 'contextual');
+
+/**
+ * An administrator as of now. An access token outlives a demotion by minutes: who was an administrator a moment ago must not
+ * undo it. Asked each time, since the mutation before may have ended it.
+ */
+export const isStillAdministrator = permit(async ({ context }) =>
+  (await context.roleNow()) === Role.ADMIN ? true : new Forbidden('You are no longer an administrator.'),
+);
 
 /** A known caller whose credential has the scope: every session, and an API key that was given it. */
 export const hasScope = (scope: Scope): Rule =>

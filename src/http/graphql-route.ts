@@ -1,13 +1,13 @@
-import { HeaderMap, type ApolloServer, type HTTPGraphQLResponse } from '@apollo/server';
+import type { ApolloServer, HTTPGraphQLResponse } from '@apollo/server';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Readable } from 'node:stream';
 import type { Viewer } from '../auth/viewer.js';
-import type { DocumentCaller, DocumentGate, SentOperation } from '../documents/document-gate.js';
+import type { DocumentGate } from '../documents/document-gate.js';
 import type { Context, Contexts } from '../graphql/context.js';
 import { AppError, BadRequest } from '../shared/errors.js';
 import { clientOf } from './client.js';
 import { etagOf, isNamed } from './etag.js';
-import { assertShallow } from './json-body.js';
+import { admittedRequest } from './graphql-request.js';
 import { MethodNotAllowed } from './refusals.js';
 import { abortedWith } from './server.js';
 import { wantsEventStream, type EventStreamHandler } from './streams/sse.js';
@@ -57,11 +57,8 @@ interface Call {
 
 async function answer(body: unknown, { request, viewer, signal, options }: Call): Promise<HTTPGraphQLResponse> {
   const context = options.contexts.of(viewer, { requestId: request.id, address: request.ip, signal });
-  const admitted = await admit(request, body, options.documents, { viewer, client: clientOf(request.headers), log: context.log });
-  return options.apollo.executeHTTPGraphQLRequest({
-    httpGraphQLRequest: { method: methodOf(request), headers: headersOf(request), ...admitted },
-    context: () => Promise.resolve(context),
-  });
+  const httpGraphQLRequest = await admittedRequest(request, body, options.documents, { viewer, client: clientOf(request.headers), log: context.log });
+  return options.apollo.executeHTTPGraphQLRequest({ httpGraphQLRequest, context: () => Promise.resolve(context) });
 }
 
 /**
@@ -105,53 +102,3 @@ function send({ method, headers }: FastifyRequest, reply: FastifyReply, { status
 }
 
 const joined = (before: number | string | string[] | undefined, more: string): string => (before === undefined ? more : `${String(before)}, ${more}`);
-
-/** Node answers HEAD with the headers of GET. */
-const methodOf = ({ method }: FastifyRequest): string => (method === 'HEAD' ? 'GET' : method);
-
-/** The body and search with the document's text in place of its id. */
-async function admit(request: FastifyRequest, body: unknown, documents: DocumentGate, caller: DocumentCaller): Promise<{ body: unknown; search: string }> {
-  const search = request.url.includes('?') ? request.url.slice(request.url.indexOf('?')) : '';
-  if (methodOf(request) !== 'GET') return { body: isOperation(body) ? await documents.admit(body, caller) : body, search };
-  const sent = operationIn(search);
-  const admitted = await documents.admit(sent, caller);
-  return { body, search: admitted === sent ? search : searchOf(admitted) };
-}
-
-/** What a search says, with `extensions` as the object that its JSON stands for. JSON that is faulty is left for Apollo Server to refuse. */
-function operationIn(search: string): SentOperation {
-  const parameters = new URLSearchParams(search);
-  const names = [...parameters.keys()];
-  for (const name of ['query', ...idParameters]) {
-    if (names.indexOf(name) !== names.lastIndexOf(name)) throw new BadRequest(`The search parameter ${name} may be given once.`);
-  }
-  const sent: Record<string, unknown> = Object.fromEntries(parameters);
-  for (const name of ['variables', 'extensions']) assertShallow(parameters.get(name) ?? '', `The parameter ${name}`);
-  if (typeof sent.extensions === 'string') sent.extensions = jsonIn(sent.extensions);
-  return sent;
-}
-
-const idParameters = ['documentId', 'id', 'extensions'];
-
-function searchOf(operation: SentOperation): string {
-  const texts = Object.entries(operation).map(([name, value]): [string, string] => [name, typeof value === 'string' ? value : JSON.stringify(value)]);
-  return `?${new URLSearchParams(texts).toString()}`;
-}
-
-function jsonIn(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return text;
-  }
-}
-
-const isOperation = (body: unknown): body is SentOperation => typeof body === 'object' && body !== null && !Array.isArray(body);
-
-function headersOf({ headers }: FastifyRequest): HeaderMap {
-  const map = new HeaderMap();
-  for (const [name, value] of Object.entries(headers)) {
-    if (value !== undefined) map.set(name, Array.isArray(value) ? value.join(', ') : value);
-  }
-  return map;
-}

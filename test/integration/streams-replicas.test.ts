@@ -65,6 +65,24 @@ describeWithRedis(`streams of two replicas that share a Redis${reason === null ?
     for (const heard of [here, there]) heard.stop();
   });
 
+  it('tell of a change only when no answer that was kept is older than it', async () => {
+    const id = await someone();
+    const age = async (): Promise<number> => {
+      const search = new URLSearchParams({ query: `{ employee(id: "${id}") { age } }` });
+      const response = await fetch(`${other.url}?${search.toString()}`, { headers: { authorization: `Bearer ${token}`, 'apollo-require-preflight': 'true' } });
+      return ((await response.json())).data.employee.age as number;
+    };
+    const there = await open(other, employees);
+    for (let next = 40; next < 60; next += 1) {
+      await age();
+      const change = setAge(id, next);
+      await there.next();
+      expect(await age()).toBe(next);
+      await change;
+    }
+    there.stop();
+  });
+
   it('tell of predictions that the other recorded', async () => {
     const there = await open(other, 'subscription { predictionRecorded { id } }');
     const { data } = await one.ask<Any>({ token }, '{ predict(model: "iris", inputs: [{ petal_length: 4.0, petal_width: 1.35 }]) { id } }');

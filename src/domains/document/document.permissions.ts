@@ -1,13 +1,5 @@
 import { Role } from '../../auth/viewer.js';
-import { and, chain, hasRole, hasScope, isSession, isSignedIn, permit, type Permissions } from '../../graphql/permissions.js';
-import { Forbidden } from '../../shared/errors.js';
-import { userById } from '../user/user.loaders.js';
-
-/** Who was an administrator when the access token was made may be none now. */
-const isStillAdministrator = permit(async ({ viewer, context }) => {
-  const user = viewer.kind === 'stranger' ? null : await context.load(userById).load(viewer.userId);
-  return user?.isActive === true && user.role === Role.ADMIN ? true : new Forbidden('You are no longer an administrator.');
-});
+import { and, chain, hasRole, hasScope, isSession, isSignedIn, isStillAdministrator, type Permissions } from '../../graphql/permissions.js';
 
 /** A build publishes by an API key of an administrator's. What it publishes stays; to take it away is a person's decision. */
 const mayPublish = chain(isSignedIn, hasScope('documents:publish'), hasRole(Role.ADMIN), isStillAdministrator);

@@ -1,7 +1,6 @@
 import { Role, type KnownViewer } from '../../auth/viewer.js';
-import { and, chain, hasRole, hasScope, isSession, isSignedIn, permit, type Permissions } from '../../graphql/permissions.js';
+import { and, chain, hasRole, hasScope, isSession, isSignedIn, isStillAdministrator, permit, type Permissions } from '../../graphql/permissions.js';
 import { Forbidden, Unauthenticated } from '../../shared/errors.js';
-import { userById } from '../user/user.loaders.js';
 import type { UserRow } from '../user/user.types.js';
 
 /** Asking models, and reading what was answered. */
@@ -13,12 +12,6 @@ export const ownerFilter = (viewer: KnownViewer): string | null => (viewer.role 
 const isOwnOrAdministrators = permit<UserRow>(({ viewer, parent }) => {
   if (viewer.kind === 'stranger') return new Unauthenticated(viewer.reason);
   return viewer.role === Role.ADMIN || viewer.userId === parent.id ? true : new Forbidden("You may not see this user's predictions.");
-});
-
-/** Who was an administrator when the access token was made may be none now. */
-const isStillAdministrator = permit(async ({ viewer, context }) => {
-  const user = viewer.kind === 'stranger' ? null : await context.load(userById).load(viewer.userId);
-  return user?.isActive === true && user.role === Role.ADMIN ? true : new Forbidden('You are no longer an administrator.');
 });
 
 /** Which version answers whom is a decision of a person, as accounts are. */

@@ -1,7 +1,6 @@
 import { Role } from '../../auth/viewer.js';
-import { allow, and, chain, hasRole, isSession, isSignedIn, permit, type Permissions } from '../../graphql/permissions.js';
+import { allow, and, chain, hasRole, isSession, isSignedIn, isStillAdministrator, permit, type Permissions } from '../../graphql/permissions.js';
 import { Forbidden } from '../../shared/errors.js';
-import { activeRoleOf } from './user.queries.js';
 
 /** An API key reaches employees only with its scope; a session, and who has just signed in, see the own employee. */
 const keyMayReadEmployees = permit(
@@ -9,15 +8,6 @@ const keyMayReadEmployees = permit(
     viewer.kind === 'apiKey' && !viewer.scopes.includes('employees:read') ? new Forbidden('This API key lacks the scope employees:read.') : true,
   'contextual',
 );
-
-/**
- * An access token outlives a demotion by minutes: who was an administrator a moment ago must not undo it, so that accounts
- * are changed only by who is one as of now. Asked each time, since the mutation before may have ended it.
- */
-const isStillAdministrator = permit(async ({ viewer, context: { db } }) => {
-  const role = viewer.kind === 'stranger' ? null : await activeRoleOf(db, viewer.userId);
-  return role === Role.ADMIN ? true : new Forbidden('You are no longer an administrator.');
-});
 
 const mayReadUsers = and(isSession, hasRole(Role.ADMIN));
 const mayChangeUsers = chain(isSession, hasRole(Role.ADMIN), isStillAdministrator);

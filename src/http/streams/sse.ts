@@ -7,6 +7,7 @@ import { StreamError, type Stream, type Subscriptions } from '../../graphql/subs
 import { BadRequest, type Unauthenticated } from '../../shared/errors.js';
 import type { Logger } from '../../shared/logger.js';
 import { clientOf } from '../client.js';
+import { operationInSearch } from '../graphql-request.js';
 
 export interface EventStreamOptions {
   subscriptions: Subscriptions;
@@ -84,24 +85,24 @@ function refuseSimpleRequest({ method, headers }: FastifyRequest): void {
 }
 
 /** @throws BadRequest */
-function operationOf({ method, body, query }: FastifyRequest): SentOperation {
+function operationOf(request: FastifyRequest): SentOperation {
+  const { method, body } = request;
   if (method === 'POST') {
     if (typeof body !== 'object' || body === null || Array.isArray(body)) throw new BadRequest('Send one operation, as a JSON object with `query`.');
     return body as SentOperation;
   }
-  const { variables, extensions, ...rest } = query as Record<string, unknown>;
-  return { ...rest, ...parsedParameter('variables', variables), ...parsedParameter('extensions', extensions) };
+  const { variables, extensions, ...rest } = operationInSearch(request);
+  if (typeof extensions === 'string' && extensions !== '') throw new BadRequest('The parameter extensions must be a JSON object.');
+  return { ...rest, ...(extensions ? { extensions } : {}), ...(typeof variables === 'string' && variables !== '' ? { variables: parsedVariables(variables) } : {}) };
 }
 
 /** @throws BadRequest */
-function parsedParameter(name: string, text: unknown): Record<string, unknown> {
-  if (text === undefined || text === '') return {};
+function parsedVariables(text: string): unknown {
   try {
-    if (typeof text === 'string') return { [name]: JSON.parse(text) as unknown };
+    return JSON.parse(text) as unknown;
   } catch {
-    // Told below, as what is no text is.
+    throw new BadRequest('The parameter variables must be a JSON object.');
   }
-  throw new BadRequest(`The parameter ${name} must be a JSON object.`);
 }
 
 /** The stream as its reader gets it. It is asked for more only when what came before is on its way. */

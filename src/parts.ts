@@ -1,0 +1,112 @@
+import path from 'node:path';
+import type { MikroORM } from '@mikro-orm/postgresql';
+import type { GraphQLSchema } from 'graphql';
+import { LoginThrottle } from './auth/login-throttle.js';
+import { TokenSigner } from './auth/token.js';
+import { ConfigError, type Config } from './config.js';
+import { dataDirOf, keptSecret, projectDir } from './data-dir.js';
+import { migrate } from './database/migrate.js';
+import { openDatabase } from './database/open.js';
+import { databaseOf } from './database/orm.js';
+import type { Database } from './database/tables.js';
+import { openDocuments, type Documents } from './documents/open.js';
+import { loadDemoData, openDemoAccounts } from './domains/demo-data.js';
+import { domains } from './domains/index.js';
+import { namingProblems } from './domains/prediction/typed-models/index.js';
+import type { Parts } from './graphql/domain.js';
+import { domainSchema } from './graphql/schema.js';
+import { openPredictor } from './inference/predictor.js';
+import { openCache, type Cache } from './shared/cache.js';
+import type { Logger } from './shared/logger.js';
+import { openPubSub } from './shared/pub-sub.js';
+
+/** What the gateway stands on: that which domains are given, and what only the rest of the gateway needs. */
+export interface OpenParts extends Parts {
+  dataDir: string;
+  orm: MikroORM;
+  /** Of predictions. */
+  cache: Cache;
+  documents: Documents;
+}
+
+/** A cache's size in memory; without Redis it must fit into the process. */
+export const maxCacheBytes = 64 * 1024 * 1024;
+
+/**
+ * Opens the database, the models, the documents of clients and the way to other replicas; `opened` closes them again.
+ * @throws ConfigError, and whatever keeps a part from opening
+ */
+export async function openParts(config: Config, log: Logger, opened: AsyncDisposableStack): Promise<OpenParts> {
+  const dataDir = dataDirOf(config);
+  const baseSchema = domainSchema(domains);
+  const [data, inference] = await bothOrNeither(openData(config, dataDir, opened), openInference(config, baseSchema, log, opened));
+  const documents = await openDocuments({ ...config, settings: config.documents, dir: path.resolve(projectDir, config.documents.dir), log });
+  opened.defer(() => documents.close());
+  const pubSub = openPubSub({ redisUrl: config.redisUrl, logger: log });
+  opened.defer(() => pubSub.close());
+  return {
+    ...data,
+    ...inference,
+    dataDir,
+    baseSchema,
+    documents,
+    liveDocuments: () => documents.trusted.all(),
+    pubSub,
+    tokens: new TokenSigner(config.jwtSecret ?? keptSecret(dataDir), config.accessTokenTtlSeconds),
+    throttle: new LoginThrottle(config.throttle),
+    log,
+    settings: config,
+  };
+}
+
+/** Waits for both also where one fails, so that what the other opens is closed as well. */
+async function bothOrNeither<One, Other>(one: Promise<One>, other: Promise<Other>): Promise<[One, Other]> {
+  await Promise.allSettled([one, other]);
+  return Promise.all([one, other]);
+}
+
+/** The database: opened, migrated, and filled with demo data where that is asked for. */
+async function openData(config: Config, dataDir: string, opened: AsyncDisposableStack) {
+  const entities = domains.flatMap((domain) => domain.entities);
+  const database = await openDatabase({ databaseUrl: config.databaseUrl, dataDir }, { entities, poolSize: config.databasePoolSize });
+  opened.defer(() => database.close());
+  await migrate(database.orm, database.url);
+  const db = databaseOf(database.orm);
+  if (config.hasDemoData) await loadDemoData(db);
+  else if (config.isProduction) await refuseDemoAccounts(db);
+  return { orm: database.orm, db, databaseUrl: database.url };
+}
+
+/** Demo accounts have a published password: production starts with them only where that was asked for. */
+async function refuseDemoAccounts(db: Database): Promise<void> {
+  const open = await openDemoAccounts(db);
+  if (open.length === 0) return;
+  throw new ConfigError([
+    `The database holds demo accounts with the published password (${open.join(', ')}); change their passwords, switch them off, or set DEMO_DATA=true to run with them`,
+  ]);
+}
+
+/** The models and the cache of their answers. */
+async function openInference(config: Config, baseSchema: GraphQLSchema, log: Logger, opened: AsyncDisposableStack) {
+  const { ttlSeconds, maxEntries } = config.predictionCache;
+  const cache = openCache({
+    redisUrl: config.redisUrl,
+    namespace: 'auspex:prediction',
+    maxEntries,
+    maxBytes: maxCacheBytes,
+    deadlineMs: config.cacheDeadlineMs,
+    logger: log,
+  });
+  opened.defer(() => cache.close());
+  const predictor = await openPredictor({
+    storeDir: path.resolve(projectDir, config.modelStoreDir),
+    pollMs: config.modelStorePollMs,
+    threads: config.inferenceThreads,
+    cache,
+    cacheTtlSeconds: ttlSeconds,
+    logger: log,
+    check: (models) => namingProblems(models, baseSchema),
+  });
+  opened.defer(() => predictor.close());
+  return { cache, predictor };
+}

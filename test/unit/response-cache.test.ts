@@ -1,0 +1,29 @@
+import { ApolloServer } from '@apollo/server';
+import { expect, it } from '@jest/globals';
+import { GraphQLBoolean, GraphQLObjectType, GraphQLSchema } from 'graphql';
+import type { Context } from '../../src/graphql/context.js';
+import { ResponseCache } from '../../src/graphql/response-cache.js';
+import type { Cache } from '../../src/shared/cache.js';
+
+it('lets nobody be told of a change before the answers that are older than it are forgotten', async () => {
+  const happened: string[] = [];
+  const slow = {
+    async setMany() {
+      await new Promise((resolve) => setImmediate(resolve));
+      happened.push('forgotten');
+      return true;
+    },
+  } as unknown as Cache;
+  const type = (name: string, resolve: () => boolean) =>
+    new GraphQLObjectType({ name, fields: { change: { type: GraphQLBoolean, resolve, extensions: { invalidates: ['Query'] } } } });
+  const context = { runTasks: () => happened.push('told') } as unknown as Context;
+  const responses = new ResponseCache({ cache: slow, introspection: {} });
+  const apollo = new ApolloServer<Context>({
+    schema: new GraphQLSchema({ query: type('Query', () => true), mutation: type('Mutation', () => happened.push('changed') > 0) }),
+    plugins: [responses.plugin()],
+  });
+  await apollo.executeOperation({ query: 'mutation { change }' }, { contextValue: context });
+  await apollo.stop();
+  responses.close();
+  expect(happened).toEqual(['changed', 'forgotten', 'told']);
+});
