@@ -5,6 +5,7 @@ import type { Page, Request } from 'playwright-core';
 import { describeInBrowser, type OpenPage, type TestPage } from '../kit/browser.js';
 import { startGateway, type TestGateway } from '../kit/gateway.js';
 import { buildIde, projectDir } from '../kit/process.js';
+import { until } from '../kit/streams.js';
 
 // A page with an editor takes its time on a machine that has more to do.
 jest.setTimeout(90_000);
@@ -143,28 +144,18 @@ describeInBrowser('GraphiQL', (open: OpenPage) => {
     expect(sent.headers()).not.toHaveProperty('authorization');
   });
 
-  it('opens subscriptions over WebSocket on the same path, for who is signed in', async () => {
-    const heard: string[] = [];
-    await page.routeWebSocket(/\/graphql$/, (socket) => {
-      socket.onMessage((text) => {
-        heard.push(String(text));
-        const { type, id } = JSON.parse(String(text)) as { type: string; id?: string };
-        if (type === 'connection_init') socket.send(JSON.stringify({ type: 'connection_ack' }));
-        if (type === 'subscribe') socket.send(JSON.stringify({ type: 'next', id, payload: { data: { tick: 'the first event' } } }));
-      });
-    });
-    // The stand-in is there for pages that are loaded after it.
-    await page.reload();
+  it('shows the events of a subscription as they come, to who is signed in', async () => {
+    const connected = page.waitForEvent('websocket');
     await signIn(page, 'user@example.com');
     await page.locator('.graphiql-query-editor .view-lines').click();
     await page.keyboard.press('ControlOrMeta+A');
-    await page.keyboard.insertText('subscription Tick { tick }');
-    await page.getByRole('tab', { name: 'Tick' }).waitFor();
+    await page.keyboard.insertText('subscription Mine { predictionRecorded { model { name } output } }');
+    await page.getByRole('tab', { name: 'Mine' }).waitFor();
     await page.getByRole('button', { name: /Execute query/ }).click();
-    await shown(page, 'the first event');
-    const { type, payload } = JSON.parse(heard[0] ?? '') as { type: string; payload: Record<string, string> };
-    expect(type).toBe('connection_init');
-    expect(payload.authorization).toMatch(/^Bearer \S+$/);
+    expect((await connected).url()).toBe(gateway.url.replace('http', 'ws'));
+    await until(() => gateway.logs.some(({ msg, operation }) => msg === 'stream opened' && operation === 'Mine'), 'The stream');
+    await gateway.ask('user', '{ predictIris(inputs: [{ petalLength: 4.8, petalWidth: 1.6 }]) { species } }');
+    await shown(page, 'versicolor');
   });
 
   it('leads to Apollo Sandbox with this gateway as its endpoint', async () => {
@@ -189,6 +180,30 @@ describeInBrowser('GraphiQL', (open: OpenPage) => {
       const box = await page.getByRole('button', { name }).boundingBox();
       expect((box?.x ?? width) + (box?.width ?? width)).toBeLessThanOrEqual(width);
     }
+  });
+});
+
+describeInBrowser('GraphiQL of a gateway that executes trusted documents alone', (open: OpenPage) => {
+  let gateway: TestGateway;
+  beforeAll(async () => {
+    buildIde();
+    gateway = await startGateway({ TRUSTED_DOCUMENTS: 'enforce' });
+  });
+  afterAll(() => gateway.close());
+
+  it('lets anyone sign in, and an administrator run what others may not', async () => {
+    const { page } = await open({ viewport: { width: 1280, height: 800 } });
+    await page.goto(gateway.graphiqlUrl ?? '');
+    await page.locator('.graphiql-query-editor .view-line').first().waitFor();
+    await signIn(page, 'user@example.com');
+    await run(page);
+    await shown(page, 'DOCUMENT_NOT_TRUSTED');
+    await page.getByRole('button', { name: /Signed in as/ }).click();
+    await page.getByRole('menuitem', { name: 'Sign out' }).click();
+    await signIn(page, 'admin@example.com');
+    await pickExample(page, 'Price of a used car');
+    await run(page);
+    await shown(page, 'sellingPrice');
   });
 });
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createClient } from 'graphql-sse';
 import { encodeId } from '../../src/graphql/id.js';
 import { startGateway, type Any, type TestGateway } from '../kit/gateway.js';
 import { makeIrisStore, type IrisStore } from '../kit/iris-store.js';
@@ -134,6 +135,31 @@ describe('a shutdown', () => {
     heard.stop();
     await client.dispose();
     expect(await upgradeStatus(url, {})).toBe(101);
+    await other.close();
+  });
+
+  it('lets a client of graphql-sse go on at another replica by itself', async () => {
+    const [one, other] = await Promise.all([startGateway(), startGateway()]);
+    const tokens = { [one.url]: (await one.signIn('admin')).token, [other.url]: (await other.signIn('admin')).token };
+    let url = one.url;
+    const client = createClient({ url: () => url, headers: () => ({ authorization: `Bearer ${tokens[url] ?? ''}` }), fetchFn: fetch, retryAttempts: 5 });
+    const answers: Any[] = [];
+    const errors: unknown[] = [];
+    const stop = client.subscribe({ query: 'subscription { predictionRecorded { source } }' }, { next: (answer) => answers.push(answer), error: (error) => errors.push(error), complete: () => {} });
+    const isOpenAt = (gateway: TestGateway) => gateway.logs.some(({ msg }) => msg === 'stream opened');
+    const predict = (gateway: TestGateway) => gateway.ask('user', '{ predict(model: "iris", inputs: [{ petal_length: 4.0, petal_width: 1.35 }]) { id } }');
+    await until(() => isOpenAt(one), 'The stream at the first');
+    await predict(one);
+    await until(() => answers.length === 1, 'The event of the first');
+    url = other.url;
+    await one.close();
+    await until(() => isOpenAt(other), 'The stream at the other');
+    await predict(other);
+    await until(() => answers.length === 2, 'The event of the other');
+    expect(answers).toEqual(Array(2).fill({ data: { predictionRecorded: { source: 'MODEL' } } }));
+    expect(errors).toEqual([]);
+    stop();
+    client.dispose();
     await other.close();
   });
 });
