@@ -8,6 +8,9 @@ export default {
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   transform: { '^.+\\.ts$': '@swc/jest' },
   testTimeout: 30_000,
+  // Modules of a suite stay in memory after it, since ECMAScript modules cannot be unloaded: a worker that has grown is replaced.
+  workerIdleMemoryLimit: '1500MB',
+  maxWorkers: 2,
   coverageDirectory: 'coverage',
   coverageReporters: ['text-summary', 'lcovonly'],
   collectCoverageFrom: ['src/**/*.ts', '!src/main.ts', '!src/scripts/**', '!src/database/migrations/**'],
