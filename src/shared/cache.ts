@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import KeyvRedis from '@keyv/redis';
-import { createClient } from '@redis/client';
 import { circuitBreaker, CircuitState, ConsecutiveBreaker, handleAll, timeout, TimeoutStrategy, wrap } from 'cockatiel';
 import Keyv from 'keyv';
 import { LRUCache } from 'lru-cache';
 import type { Logger } from './logger.js';
+import { addressOf, letGo, redisClient } from './redis.js';
 
 /** A cache of JSON values. It forgets, and it may be away; it never fails and never stalls the one who asks. */
 export interface Cache {
@@ -109,9 +109,6 @@ class MemoryCache implements Cache {
   }
 }
 
-/** The idle time after which a connection counts as dead. */
-const socketTimeoutMs = 2000;
-
 /**
  * How long Redis is left alone after it missed its deadline three times. Longer than the socket's timeout: what is
  * written meanwhile would keep a dead connection from ever looking idle.
@@ -156,17 +153,7 @@ class RedisCache implements Cache {
     this.#logger = logger;
     // An abort signal at each return would cost more than the rest of the guard; nobody here listens to one.
     this.#guard = wrap(this.#breaker, timeout(deadlineMs, { strategy: TimeoutStrategy.Aggressive, abortOnReturn: false }));
-    this.#client = createClient({
-      url,
-      disableOfflineQueue: true,
-      commandsQueueMaxLength: maxCommandsInFlight + 1000,
-      pingInterval: socketTimeoutMs / 2,
-      socket: {
-        connectTimeout: 1000,
-        socketTimeout: socketTimeoutMs,
-        reconnectStrategy: (attempts) => Math.min(50 * 2 ** Math.min(attempts, 5), 1000) + Math.random() * 100,
-      },
-    });
+    this.#client = redisClient(url, maxCommandsInFlight + 1000);
     this.#keyv = keyvOver(new KeyvRedis(this.#client, { throwOnErrors: true, keyPrefixSeparator: ':' }), namespace);
     this.#breaker.onBreak((reason) => this.#noteHealth('error' in reason ? reason.error : undefined));
     this.#breaker.onReset(() => this.#noteHealth());
@@ -213,9 +200,7 @@ class RedisCache implements Cache {
 
   close(): Promise<void> {
     this.#isClosed = true;
-    // A socket that is only just connecting is out of the client's reach; it must not keep the process alive.
-    this.#client.unref();
-    if (this.#client.isOpen) this.#client.destroy();
+    letGo(this.#client);
     return Promise.resolve();
   }
 
@@ -281,9 +266,4 @@ function parsedOrNothing(text: string): object | undefined {
 
 function withTtl(entries: readonly CacheEntry[], ttlMs: number): { key: string; value: unknown; ttl: number }[] {
   return entries.slice(0, maxEntriesPerWrite).map(({ key, value }) => ({ key, value, ttl: ttlMs }));
-}
-
-/** Where Redis is, without the name and password that a URL may hold. */
-export function addressOf(url: string): string {
-  return URL.parse(url)?.host ?? 'unknown';
 }

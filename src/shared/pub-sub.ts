@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { createClient } from '@redis/client';
 import { z } from 'zod';
-import { addressOf } from './cache.js';
 import type { Logger } from './logger.js';
+import { addressOf, letGo, redisClient } from './redis.js';
 
 /** A kind of message by its name, and the form that each must have. Messages are JSON, and hold nothing secret. */
 export interface Topic<Message> {
@@ -82,9 +81,6 @@ class LocalPubSub implements PubSub {
 
 const channelPrefix = 'auspex:events:';
 
-/** The idle time after which a connection counts as dead. */
-const socketTimeoutMs = 2000;
-
 /** Messages on their way to Redis; more stay in this process. */
 const maxMessagesInFlight = 10_000;
 
@@ -111,8 +107,8 @@ class RedisPubSub implements PubSub {
     this.#local = local;
     this.#logger = logger;
     this.#address = addressOf(url);
-    this.#publisher = connectionTo(url);
-    this.#subscriber = connectionTo(url);
+    this.#publisher = redisClient(url, maxMessagesInFlight);
+    this.#subscriber = redisClient(url, maxMessagesInFlight);
     const noteHealth = (error?: Error): void => this.#noteHealth(error);
     for (const client of [this.#publisher, this.#subscriber]) {
       client.on('error', noteHealth);
@@ -135,11 +131,7 @@ class RedisPubSub implements PubSub {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    for (const client of [this.#publisher, this.#subscriber]) {
-      // A socket that is only just connecting is out of the client's reach; it must not keep the process alive.
-      client.unref();
-      if (client.isOpen) client.destroy();
-    }
+    for (const client of [this.#publisher, this.#subscriber]) letGo(client);
     await this.#local.close();
   }
 
@@ -187,19 +179,6 @@ class RedisPubSub implements PubSub {
       );
   }
 }
-
-const connectionTo = (url: string) =>
-  createClient({
-    url,
-    disableOfflineQueue: true,
-    commandsQueueMaxLength: maxMessagesInFlight,
-    pingInterval: socketTimeoutMs / 2,
-    socket: {
-      connectTimeout: 1000,
-      socketTimeout: socketTimeoutMs,
-      reconnectStrategy: (attempts) => Math.min(50 * 2 ** Math.min(attempts, 5), 1000) + Math.random() * 100,
-    },
-  });
 
 function parsedOrNothing(text: string): unknown {
   try {

@@ -1,36 +1,28 @@
 import { hashOf } from '../../documents/document-id.js';
 import type { Release } from '../../documents/trusted-documents.js';
 
+const session = `{
+    accessToken
+    accessTokenExpiresAt
+    refreshToken
+    refreshTokenExpiresAt
+    user {
+      id
+      email
+      role
+    }
+  }`;
+
 /**
  * The gateway's own documents, which are always trusted: without them nobody could sign in to the IDE, or publish the first
  * document, where only trusted documents are executed. They are sent by these names.
  */
 const texts = {
   'auspex-sign-in': `mutation SignIn($email: String!, $password: String!) {
-  login(input: { email: $email, password: $password }) {
-    accessToken
-    accessTokenExpiresAt
-    refreshToken
-    refreshTokenExpiresAt
-    user {
-      id
-      email
-      role
-    }
-  }
+  login(input: { email: $email, password: $password }) ${session}
 }`,
   'auspex-refresh-session': `mutation RefreshSession($refreshToken: String!) {
-  refreshSession(refreshToken: $refreshToken) {
-    accessToken
-    accessTokenExpiresAt
-    refreshToken
-    refreshTokenExpiresAt
-    user {
-      id
-      email
-      role
-    }
-  }
+  refreshSession(refreshToken: $refreshToken) ${session}
 }`,
   'auspex-sign-out': `mutation SignOut {
   logout
