@@ -26,7 +26,8 @@ afterAll(() => Promise.all([gateway.close(), tight.close()]));
 
 /** Asserts that the operation is refused for the named limit, with its numbers, before anything was executed. */
 async function refuses(at: TestGateway, limit: string, document: string, variables: Variables = {}): Promise<Answer<Any>> {
-  await at.ask('admin', '{ predictions(first: 1) { nodes { id } } }'); // waits until what was predicted before is written
+  // Waits until what was predicted before is written: statements are counted of both gateways.
+  await Promise.all([gateway, tight].map((one) => one.ask('admin', '{ predictions(first: 1) { nodes { id } } }')));
   const answers: Answer<Any>[] = [];
   const statements = await statementsOf(async () => answers.push(await at.ask<Any>('admin', document, variables)));
   const [answer] = answers;
