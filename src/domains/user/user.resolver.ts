@@ -41,7 +41,7 @@ export class UserResolver {
   }
 
   @Invalidates('User')
-  @Mutation(() => User, { description: "Gives a user another role. ADMIN only. Felt once the user's access token has expired." })
+  @Mutation(() => User, { description: "Gives a user another role. ADMIN only. Felt once the user's access token has expired; open streams of the user end at once." })
   setUserRole(
     @Arg('userId', () => ID, { description: 'The user who gets it.' }) userId: string,
     @Arg('role', () => Role, { description: 'The role from now on.' }) role: Role,
