@@ -10,7 +10,7 @@ const arrows = [
   { target: './src/inference', from: './src', except: ['./shared', './inference'] },
   { target: './src/auth', from: './src', except: ['./shared', './auth', './config.ts'] },
   { target: './src/documents', from: './src', except: ['./shared', './auth', './documents'] },
-  { target: './src/contract', from: './src', except: ['./shared', './contract'] },
+  { target: './src/contract', from: './src', except: ['./shared', './documents', './contract'] },
   { target: './src/graphql', from: './src', except: ['./shared', './auth', './inference', './documents', './contract', './database', './graphql', './config.ts'] },
   { target: './src/http', from: './src', except: ['./shared', './auth', './documents', './graphql', './http', './config.ts'] },
   { target: './src/domains', from: './src', except: ['./shared', './auth', './inference', './documents', './contract', './database', './graphql', './domains'] },

@@ -50,7 +50,6 @@ export async function openParts(config: Config, log: Logger, opened: AsyncDispos
     dataDir,
     baseSchema,
     documents,
-    liveDocuments: () => documents.trusted.all(),
     pubSub,
     tokens: new TokenSigner(config.jwtSecret ?? keptSecret(dataDir), config.accessTokenTtlSeconds),
     throttle: new LoginThrottle(config.throttle),

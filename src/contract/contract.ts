@@ -2,15 +2,8 @@ import { setImmediate as otherWork } from 'node:timers/promises';
 import { ChangeType, CriticalityLevel, diff, type Change } from '@graphql-inspector/core';
 import { Kind, parse, validate, type DocumentNode, type GraphQLSchema } from 'graphql';
 import { LRUCache } from 'lru-cache';
+import type { LiveDocument } from '../documents/trusted-documents.js';
 import { usageOf, type Place, type Usage } from './usage.js';
-
-/** A document that a client in the field sends. */
-export interface LiveDocument {
-  client: string;
-  version: string;
-  id: string;
-  text: string;
-}
 
 /** A change of a schema, in words. */
 export interface SchemaChange {

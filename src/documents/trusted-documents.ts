@@ -18,6 +18,10 @@ export interface LiveDocument {
   text: string;
 }
 
+/** Every document of the releases. */
+export const liveDocumentsOf = (releases: readonly Release[]): LiveDocument[] =>
+  releases.flatMap(({ client, version, documents }) => documents.map(({ id, text }) => ({ client, version, id, text })));
+
 /** A text that is trusted, whoever sends it. */
 export interface TrustedDocument {
   hash: string;
@@ -58,7 +62,7 @@ export class TrustedDocuments {
 
   /** Every document of every release. */
   all(): readonly LiveDocument[] {
-    return this.#releases().flatMap(({ client, version, documents }) => documents.map(({ id, text }) => ({ client, version, id, text })));
+    return liveDocumentsOf(this.#releases());
   }
 
   /** Calls the listener after each change; answers how to stop that. */

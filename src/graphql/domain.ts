@@ -3,7 +3,6 @@ import type { GraphQLFieldConfigMap, GraphQLSchema } from 'graphql';
 import type { ClassType } from 'type-graphql';
 import type { LoginThrottle } from '../auth/login-throttle.js';
 import type { TokenSigner } from '../auth/token.js';
-import type { LiveDocument } from '../contract/contract.js';
 import type { Database } from '../database/tables.js';
 import type { Documents } from '../documents/open.js';
 import type { Predictor } from '../inference/predictor.js';
@@ -36,8 +35,6 @@ export interface Parts {
   pubSub: PubSub;
   /** The schema of the domains alone, without rules and instances: all names, and nothing that comes and goes. */
   baseSchema: GraphQLSchema;
-  /** The documents that clients in the field send, as far as they are known. */
-  liveDocuments: () => readonly LiveDocument[];
   log: Logger;
   settings: { refreshTokenTtlDays: number; isRegistrationOpen: boolean; predictionHistoryDays: number; streams: { bufferedEvents: number } };
 }

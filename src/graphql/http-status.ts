@@ -1,5 +1,5 @@
 import type { ApolloServerPlugin, GraphQLRequest } from '@apollo/server';
-import type { GraphQLError, GraphQLFormattedError } from 'graphql';
+import type { GraphQLFormattedError } from 'graphql';
 import { unwrapResolverError } from '@apollo/server/errors';
 import { AppError } from '../shared/errors.js';
 
@@ -16,8 +16,8 @@ export const httpStatus: ApolloServerPlugin = {
         const status = commonStatus(errors);
         if (status !== undefined && status !== 200) response.http.status = status;
         if (response.http.status === 400 && !knowsGraphqlResponse(request) && isRequestError(response.body.singleResult.errors)) response.http.status = 200;
-        const retryAfterSeconds = Math.max(0, ...errors.map((error) => Number(error.extensions.retryAfterSeconds ?? 0)));
-        if (retryAfterSeconds > 0) response.http.headers.set('retry-after', String(Math.ceil(retryAfterSeconds)));
+        const retryAfter = retryAfterOf(errors);
+        if (retryAfter > 0) response.http.headers.set('retry-after', String(retryAfter));
         return Promise.resolve();
       },
     }),
@@ -33,8 +33,12 @@ const isRequestError = (errors: readonly GraphQLFormattedError[] | undefined): b
 
 const knowsGraphqlResponse = ({ http }: GraphQLRequest): boolean => http?.headers.get('accept')?.includes('application/graphql-response+json') === true;
 
-/** The status that all errors agree on. */
-function commonStatus(errors: readonly GraphQLError[]): number | undefined {
+/** The whole seconds after which it can be tried again, by the errors that say so; 0 where none does. */
+export const retryAfterOf = (errors: readonly Pick<GraphQLFormattedError, 'extensions'>[]): number =>
+  Math.ceil(Math.max(0, ...errors.map(({ extensions }) => Number(extensions?.retryAfterSeconds ?? 0))));
+
+/** The status that all errors agree on; undefined also where they are none that have one. */
+export function commonStatus(errors: readonly unknown[]): number | undefined {
   const statuses = new Set(errors.map((error) => statusOf(unwrapResolverError(error))));
   return statuses.size === 1 ? [...statuses][0] : undefined;
 }

@@ -25,6 +25,7 @@ import { EventQueue, type EventReader } from '../shared/event-queue.js';
 import type { Logger } from '../shared/logger.js';
 import type { Contexts } from './context.js';
 import { createErrorFormatter } from './format-error.js';
+import { commonStatus } from './http-status.js';
 import { measure, refuseTooLarge } from './query-limits.js';
 import type { SchemaSource } from './schema.js';
 
@@ -227,9 +228,7 @@ export class Subscriptions {
   }
 
   #told(errors: readonly unknown[]): StreamError {
-    const statuses = new Set(errors.map(statusOf));
-    const [status = 200] = statuses;
-    return new StreamError(errors.map((error) => this.#format(error)), statuses.size === 1 ? status : 200);
+    return new StreamError(errors.map((error) => this.#format(error)), commonStatus(errors) ?? 200);
   }
 
   #format(error: unknown): GraphQLFormattedError {
@@ -359,10 +358,4 @@ function refuseUnlessSubscription({ operation }: OperationDefinitionNode): void 
 function withCode({ message, nodes, source, positions, path, originalError, extensions }: GraphQLError, code: string): GraphQLError {
   const at = { nodes: nodes ?? null, source: source ?? null, positions: positions ?? null, path: path ?? null };
   return new GraphQLError(message, { ...at, originalError: originalError ?? null, extensions: { ...extensions, code } });
-}
-
-function statusOf(error: unknown): number {
-  const cause = error instanceof GraphQLError && error.originalError ? error.originalError : error;
-  if (cause instanceof AppError) return cause.httpStatus;
-  return 200;
 }

@@ -30,11 +30,10 @@ const securityHeaders = { 'x-content-type-options': 'nosniff', 'referrer-policy'
 /** Fastify as the gateway uses it: request ids, bounded bodies, errors in GraphQL's form. Routes are added by the caller. */
 export function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigins, hasGraphiql, log }: HttpOptions): FastifyInstance {
   const refuse = (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
-    // Some statuses, such as 404 and 414, may be kept unless this is said.
+    // Some statuses, such as 404 and 414, may be kept unless this is said; and an unknown document may be known the next moment.
     void reply.header('cache-control', 'no-store');
     if (error instanceof AppError) {
-      // An unknown document may be known the next moment.
-      void reply.code(error.httpStatus).header('cache-control', 'no-store').send({ errors: [{ message: error.message, extensions: { ...error.extensions, requestId: request.id } }] });
+      void reply.code(error.httpStatus).send({ errors: [{ message: error.message, extensions: { ...error.extensions, requestId: request.id } }] });
       return;
     }
     const status = error.statusCode ?? 500;
@@ -52,8 +51,8 @@ export function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigins, ha
     // What comes over an open connection while the server drains is answered, and the connection closed.
     return503OnClosing: false,
     genReqId: ({ headers }) => sentRequestId(headers['x-request-id']) ?? randomUUID(),
-    // A path that cannot be decoded fails before hooks and the error handler.
     clientErrorHandler: refuseConnection,
+    // A path that cannot be decoded fails before hooks and the error handler.
     frameworkErrors: (error, request, reply) => refuse(error, request, reply.headers({ ...securityHeaders, 'x-request-id': request.id })),
   });
   server.addHook('onRequest', (request, reply, done) => {

@@ -1,8 +1,8 @@
-import type { LiveDocument } from '../contract/contract.js';
 import { openDatabase } from '../database/open.js';
 import { databaseOf } from '../database/orm.js';
 import type { Database } from '../database/tables.js';
 import { readDocumentFiles } from '../documents/document-files.js';
+import { liveDocumentsOf, type LiveDocument } from '../documents/trusted-documents.js';
 import { documentsOfRelease, releaseIds } from '../domains/document/document.queries.js';
 import { releaseLimits } from '../domains/document/document.service.js';
 import { ownRelease } from '../domains/document/own-documents.js';
@@ -14,8 +14,7 @@ const undefinedTable = '42P01';
 
 /** The gateway's own documents, and those of the files in a folder. @throws DocumentFilesError that names every faulty file */
 export async function documentsInFiles(dir: string): Promise<LiveDocument[]> {
-  const releases = [ownRelease, ...(await readDocumentFiles(dir))];
-  return releases.flatMap(({ client, version, documents }) => documents.map(({ id, text }) => ({ client, version, id, text })));
+  return liveDocumentsOf([ownRelease, ...(await readDocumentFiles(dir))]);
 }
 
 /**

@@ -19,12 +19,12 @@ export const predictionDomain: Domain = {
   entities: [PredictionRecord, ModelDeployment],
   resolvers: [PredictionResolver, PredictionResultResolver, ModelResolver, ModelDeploymentResolver, UserPredictionsResolver, PredictionStreamResolver],
   permissions: predictionPermissions,
-  open({ db, databaseUrl, predictor, pubSub, baseSchema, liveDocuments, log, settings }) {
+  open({ db, databaseUrl, predictor, documents, pubSub, baseSchema, log, settings }) {
     const maxWaiting = settings.streams.bufferedEvents;
     const events = new PredictionEvents({ db, pubSub, log, maxWaiting });
     const history = new PredictionHistory(db, log, { retentionDays: settings.predictionHistoryDays, onWritten: (rows) => events.tell(rows) });
     const deployments = new DeploymentWatcher({ db, databaseUrl, predictor, log });
-    const contract = new SignatureContract({ predictor, baseSchema, liveDocuments, log });
+    const contract = new SignatureContract({ predictor, baseSchema, liveDocuments: () => documents.trusted.all(), log });
     const ask = askingModels(predictor, history);
     return {
       resolvers: [

@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { LiveViewers } from '../../auth/live-viewers.js';
 import type { SentOperation } from '../../documents/document-gate.js';
 import type { Contexts } from '../../graphql/context.js';
+import { retryAfterOf } from '../../graphql/http-status.js';
 import { StreamError, type Stream, type Subscriptions } from '../../graphql/subscriptions.js';
 import { BadRequest, type Unauthenticated } from '../../shared/errors.js';
 import type { Logger } from '../../shared/logger.js';
@@ -67,8 +68,8 @@ const asEvents = (reply: FastifyReply, body: Readable | string): FastifyReply =>
 /** What HTTP has a status for has it here too; other errors are an answer of GraphQL's, and come as one. */
 function refused(reply: FastifyReply, { errors, httpStatus }: StreamError): FastifyReply {
   if (httpStatus === 200) return asEvents(reply, `${nextEvent({ errors })}${completeEvent}`);
-  const retryAfterSeconds = Math.max(0, ...errors.map(({ extensions }) => Number(extensions?.retryAfterSeconds ?? 0)));
-  if (retryAfterSeconds > 0) void reply.header('retry-after', String(Math.ceil(retryAfterSeconds)));
+  const retryAfter = retryAfterOf(errors);
+  if (retryAfter > 0) void reply.header('retry-after', String(retryAfter));
   return reply.code(httpStatus).send({ errors });
 }
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { buildSchema, parse, validate } from 'graphql';
-import { contractProblems, type LiveDocument } from '../../../src/contract/contract.js';
+import { contractProblems } from '../../../src/contract/contract.js';
+import type { LiveDocument } from '../../../src/documents/trusted-documents.js';
 import { usageOf } from '../../../src/contract/usage.js';
 import { inWords, liveDocumentsIn } from '../../../src/contract/words.js';
 

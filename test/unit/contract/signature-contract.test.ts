@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { LiveDocument } from '../../../src/contract/contract.js';
+import type { LiveDocument } from '../../../src/documents/trusted-documents.js';
 import { domains } from '../../../src/domains/index.js';
 import { SignatureContract } from '../../../src/domains/prediction/typed-models/index.js';
 import { domainSchema } from '../../../src/graphql/schema.js';

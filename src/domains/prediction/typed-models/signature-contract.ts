@@ -1,6 +1,7 @@
 import type { GraphQLSchema } from 'graphql';
-import { contractProblems, type FeltChange, type LiveDocument } from '../../../contract/contract.js';
+import { contractProblems, type FeltChange } from '../../../contract/contract.js';
 import { inWords, liveDocumentsIn } from '../../../contract/words.js';
+import type { LiveDocument } from '../../../documents/trusted-documents.js';
 import { extendedSchema } from '../../../graphql/schema.js';
 import type { Model, Predictor } from '../../../inference/predictor.js';
 import { Conflict } from '../../../shared/errors.js';
