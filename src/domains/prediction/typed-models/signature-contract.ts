@@ -32,7 +32,7 @@ const maxTold = 3;
 export class SignatureContract {
   readonly #options: Required<SignatureContractOptions>;
   readonly #unsubscribe: () => void;
-  #told: { shapes: string; schema: GraphQLSchema };
+  #told: { shapes: string; models: readonly Model[] };
   #next: NodeJS.Timeout | null = null;
 
   constructor(options: SignatureContractOptions) {
@@ -69,22 +69,21 @@ export class SignatureContract {
   }
 
   async #tell(): Promise<void> {
-    const { liveDocuments, log } = this.#options;
+    const { baseSchema, liveDocuments, log } = this.#options;
     try {
       const [before, now] = [this.#told, this.#now()];
       this.#told = now;
       if (before.shapes === now.shapes) return;
-      const { felt } = await contractProblems(before.schema, now.schema, liveDocuments());
+      const { felt } = await contractProblems(typedSchema(baseSchema, before.models), typedSchema(baseSchema, now.models), liveDocuments());
       if (felt.length > 0) log.error({ documents: listed(felt) }, `The models have other inputs or outputs, which breaks ${inShort(felt)}`);
     } catch (error) {
       log.error({ err: error }, 'what live documents feel of the changed models cannot be told');
     }
   }
 
-  #now(): { shapes: string; schema: GraphQLSchema } {
+  #now(): { shapes: string; models: readonly Model[] } {
     const models = this.#options.predictor.models();
-    const shapes = JSON.stringify(models.map((model) => [model.name, shapeOf(typedModel(model))]));
-    return { shapes, schema: typedSchema(this.#options.baseSchema, models) };
+    return { shapes: JSON.stringify(models.map((model) => [model.name, shapeOf(typedModel(model))])), models };
   }
 }
 
