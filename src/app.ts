@@ -21,7 +21,7 @@ import { addGraphiqlRoutes, readIdeFiles } from './http/graphiql.js';
 import { addGraphqlRoute } from './http/graphql-route.js';
 import { addHealthRoutes, modelsHealth, type HealthCheck } from './http/health.js';
 import { listen, urlHost } from './http/listen.js';
-import { addMetricsRoute, type MetricsSource } from './http/metrics.js';
+import { addMetricsRoute, type MetricsSource } from './http/metrics/route.js';
 import { createHttpServer } from './http/server.js';
 import { createEventStreamHandler } from './http/streams/sse.js';
 import { addWebsockets } from './http/streams/websocket.js';

@@ -10,11 +10,23 @@ export interface Config {
   /** Proxies in front that each add the caller's address to `X-Forwarded-For`; 0: nobody's word is taken for an address. */
   trustedProxies: number;
   corsOrigins: string[];
+  /** Answers of a kilobyte and more are sent compressed to those who take them so. */
+  isCompressing: boolean;
+  /** Whoever came to the proxy over plain HTTP is sent to HTTPS; needs a proxy that is trusted. */
+  redirectsToHttps: boolean;
+  rateLimit: RateLimits;
   /** Where the embedded database and generated secrets lie; absent: chosen beside the project. */
   dataDir: string | undefined;
   /** Absent: an embedded PostgreSQL under the data directory. */
   databaseUrl: string | undefined;
   databasePoolSize: number;
+  databaseTimeouts: DatabaseTimeouts;
+  /** Servers that follow the database and answer reads. */
+  databaseReplicaUrls: string[];
+  /** For so long after a change its author reads from the database itself. */
+  readOwnWritesSeconds: number;
+  /** How long a start waits for a database that is not there yet. */
+  databaseStartSeconds: number;
   /** Load the demo accounts and demo employees into an empty database. */
   hasDemoData: boolean;
   redisUrl: string | undefined;
@@ -39,6 +51,9 @@ export interface Config {
   documents: DocumentSettings;
   /** Answers of queries are kept for as long as their `@cacheControl` hints say. */
   responseCache: { isOn: boolean; maxEntries: number };
+  /** Rows of queries that everyone asks alike are kept, until what they tell of changes. */
+  queryCache: { isOn: boolean; ttlSeconds: number; maxEntries: number };
+  exchangeRates: ExchangeRateSettings;
   streams: StreamLimits;
   isIntrospectionOpen: boolean;
   hasLandingPage: boolean;
@@ -46,7 +61,39 @@ export interface Config {
   hasGraphiql: boolean;
   executor: 'jit' | 'graphql-js';
   logLevel: string;
+  /** Answers say in `Server-Timing` what took how long. */
+  hasServerTiming: boolean;
+  /** How long a shutdown goes on taking requests, unready, so that balancers hear of it. */
+  shutdownDelaySeconds: number;
   shutdownSeconds: number;
+}
+
+/** How long the database is waited for, in milliseconds. */
+export interface DatabaseTimeouts {
+  /** For a connection: a free one of the pool, or a new one. */
+  connectionMs: number;
+  /** For a statement. */
+  statementMs: number;
+}
+
+/** Requests that a caller may send within the window; 0: any number. */
+export interface RateLimits {
+  windowSeconds: number;
+  /** Of a user, or of an API key. */
+  perViewer: number;
+  /** Of an address from which nobody has signed in. */
+  perAddress: number;
+}
+
+/** Where exchange rates come from. */
+export interface ExchangeRateSettings {
+  /** A service that answers JSON of the shape of the European Central Bank's daily rates; absent: there is no source. */
+  url: string | undefined;
+  timeoutMs: number;
+  /** For how long rates count as fresh. */
+  ttlSeconds: number;
+  /** For how long rates may be used after that while the service does not answer. */
+  maxStaleSeconds: number;
 }
 
 /** How often credentials may be tried within `windowSeconds`. */
@@ -108,13 +155,22 @@ const whole = (minimum: number, maximum: number) =>
     .transform(Number)
     .refine((value) => value >= minimum && value <= maximum, `must be a whole number from ${minimum} to ${maximum}`);
 
-const url = (...protocols: string[]) =>
-  z.string().refine((text) => {
-    const parsed = URL.parse(text);
-    return parsed !== null && protocols.includes(parsed.protocol) && parsed.hostname !== '';
-  }, `must be a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`);
+const isUrl = (text: string, protocols: readonly string[]): boolean => {
+  const parsed = URL.parse(text);
+  return parsed !== null && protocols.includes(parsed.protocol) && parsed.hostname !== '';
+};
+
+const starts = (protocols: readonly string[]): string => protocols.map((protocol) => `${protocol}//`).join(' or ');
+
+const url = (...protocols: string[]) => z.string().refine((text) => isUrl(text, protocols), `must be a URL that starts with ${starts(protocols)}`);
 
 const list = z.string().transform((text) => text.split(',').map((part) => part.trim()).filter((part) => part !== ''));
+
+const urls = (maximum: number, ...protocols: string[]) =>
+  list.refine(
+    (texts) => texts.length <= maximum && texts.every((text) => isUrl(text, protocols)),
+    `must be ${maximum} URLs at the most, separated by commas, that each start with ${starts(protocols)}`,
+  );
 
 const environment = z.object({
   NODE_ENV: z.enum(['development', 'production', 'test'], 'must be development, production or test').default('development'),
@@ -123,9 +179,19 @@ const environment = z.object({
   METRICS_PORT: whole(0, 65_535).optional(),
   TRUST_PROXY: z.union([boolean.transform(Number), whole(0, 10)], 'must be true, false, or how many proxies there are, from 0 to 10').default(0),
   CORS_ORIGINS: list.optional(),
+  COMPRESSION: boolean.default(true),
+  HTTPS_REDIRECT: boolean.default(false),
+  RATE_LIMIT_WINDOW_SECONDS: whole(1, 86_400).default(60),
+  RATE_LIMIT_PER_VIEWER: whole(0, 100_000_000).default(6000),
+  RATE_LIMIT_PER_ADDRESS: whole(0, 100_000_000).default(1200),
   DATA_DIR: z.string().optional(),
   DATABASE_URL: url('postgres:', 'postgresql:').optional(),
   DATABASE_POOL_SIZE: whole(1, 500).default(10),
+  DATABASE_CONNECTION_TIMEOUT_MS: whole(100, 600_000).default(5000),
+  DATABASE_STATEMENT_TIMEOUT_MS: whole(100, 3_600_000).default(10_000),
+  DATABASE_REPLICA_URLS: urls(20, 'postgres:', 'postgresql:').default([]),
+  READ_OWN_WRITES_SECONDS: whole(0, 3600).default(5),
+  DATABASE_START_SECONDS: whole(0, 3600).optional(),
   ALLOW_EMBEDDED_DATABASE: boolean.default(false),
   DEMO_DATA: boolean.optional(),
   REDIS_URL: url('redis:', 'rediss:').optional(),
@@ -159,6 +225,13 @@ const environment = z.object({
   AUTOMATIC_PERSISTED_QUERIES: boolean.default(true),
   RESPONSE_CACHE: boolean.default(true),
   RESPONSE_CACHE_MAX_ENTRIES: whole(1, 10_000_000).default(10_000),
+  QUERY_CACHE: boolean.default(true),
+  QUERY_CACHE_TTL_SECONDS: whole(1, 86_400).default(60),
+  QUERY_CACHE_MAX_ENTRIES: whole(1, 10_000_000).default(10_000),
+  EXCHANGE_RATES_URL: url('http:', 'https:').optional(),
+  EXCHANGE_RATES_TIMEOUT_MS: whole(10, 60_000).default(2000),
+  EXCHANGE_RATES_TTL_SECONDS: whole(1, 604_800).default(3600),
+  EXCHANGE_RATES_MAX_STALE_SECONDS: whole(0, 31_536_000).default(345_600),
   MAX_STREAMS: whole(0, 1_000_000).default(10_000),
   MAX_STREAMS_PER_VIEWER: whole(0, 1_000_000).default(100),
   MAX_STREAM_BUFFER: whole(1, 1_000_000).default(2000),
@@ -169,6 +242,8 @@ const environment = z.object({
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'must be fatal, error, warn, info, debug, trace or silent')
     .optional(),
+  SERVER_TIMING: boolean.optional(),
+  SHUTDOWN_DELAY_SECONDS: whole(0, 600).optional(),
   SHUTDOWN_SECONDS: whole(1, 600).default(20),
 });
 
@@ -197,9 +272,16 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     metricsPort: read.METRICS_PORT,
     trustedProxies: read.TRUST_PROXY,
     corsOrigins: read.CORS_ORIGINS ?? (isProduction ? [] : ['https://studio.apollographql.com']),
+    isCompressing: read.COMPRESSION,
+    redirectsToHttps: read.HTTPS_REDIRECT,
+    rateLimit: { windowSeconds: read.RATE_LIMIT_WINDOW_SECONDS, perViewer: read.RATE_LIMIT_PER_VIEWER, perAddress: read.RATE_LIMIT_PER_ADDRESS },
     dataDir: read.DATA_DIR,
     databaseUrl: read.DATABASE_URL,
     databasePoolSize: read.DATABASE_POOL_SIZE,
+    databaseTimeouts: { connectionMs: read.DATABASE_CONNECTION_TIMEOUT_MS, statementMs: read.DATABASE_STATEMENT_TIMEOUT_MS },
+    databaseReplicaUrls: read.DATABASE_REPLICA_URLS,
+    readOwnWritesSeconds: read.READ_OWN_WRITES_SECONDS,
+    databaseStartSeconds: read.DATABASE_START_SECONDS ?? (isProduction ? 60 : 5),
     hasDemoData: read.DEMO_DATA ?? (!isProduction && read.DATABASE_URL === undefined),
     redisUrl: read.REDIS_URL,
     cacheDeadlineMs: read.CACHE_DEADLINE_MS,
@@ -236,12 +318,21 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       dir: read.TRUSTED_DOCUMENTS_DIR,
     },
     responseCache: { isOn: read.RESPONSE_CACHE, maxEntries: read.RESPONSE_CACHE_MAX_ENTRIES },
+    queryCache: { isOn: read.QUERY_CACHE, ttlSeconds: read.QUERY_CACHE_TTL_SECONDS, maxEntries: read.QUERY_CACHE_MAX_ENTRIES },
+    exchangeRates: {
+      url: read.EXCHANGE_RATES_URL,
+      timeoutMs: read.EXCHANGE_RATES_TIMEOUT_MS,
+      ttlSeconds: read.EXCHANGE_RATES_TTL_SECONDS,
+      maxStaleSeconds: read.EXCHANGE_RATES_MAX_STALE_SECONDS,
+    },
     streams: { total: read.MAX_STREAMS, perViewer: read.MAX_STREAMS_PER_VIEWER, bufferedEvents: read.MAX_STREAM_BUFFER },
     isIntrospectionOpen: read.INTROSPECTION ?? !isProduction,
     hasLandingPage: read.LANDING_PAGE ?? !isProduction,
     hasGraphiql: read.GRAPHIQL ?? !isProduction,
     executor: read.EXECUTOR,
     logLevel: read.LOG_LEVEL ?? (isProduction ? 'info' : 'warn'),
+    hasServerTiming: read.SERVER_TIMING ?? !isProduction,
+    shutdownDelaySeconds: read.SHUTDOWN_DELAY_SECONDS ?? (isProduction ? 5 : 0),
     shutdownSeconds: read.SHUTDOWN_SECONDS,
   };
 }

@@ -67,7 +67,7 @@ async function bothOrNeither<One, Other>(one: Promise<One>, other: Promise<Other
 /** The database: opened, migrated, and filled with demo data where that is asked for. */
 async function openData(config: Config, dataDir: string, opened: AsyncDisposableStack) {
   const entities = domains.flatMap((domain) => domain.entities);
-  const database = await openDatabase({ databaseUrl: config.databaseUrl, dataDir }, { entities, poolSize: config.databasePoolSize });
+  const database = await openDatabase({ databaseUrl: config.databaseUrl, dataDir }, { entities, poolSize: config.databasePoolSize, timeouts: config.databaseTimeouts });
   opened.defer(() => database.close());
   await migrate(database.orm, database.url);
   const db = databaseOf(database.orm);

@@ -4,6 +4,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { readViewer, type Role, type Viewer, type ViewerSources } from '../auth/viewer.js';
 import type { Database } from '../database/tables.js';
 import type { Logger } from '../shared/logger.js';
+import { Work } from '../shared/work.js';
 
 /**
  * A batch function by its kind: given the database, it answers many keys with one statement, in the keys' order.
@@ -30,6 +31,8 @@ export interface Context {
   readonly address: string;
   /** Aborted when the caller has gone without waiting for the answer. */
   readonly signal: AbortSignal;
+  /** What has been done for the operation so far. */
+  readonly work: Work;
   /** The viewer's role as of now, whatever the credential says; null for a stranger, and where the account is switched off. */
   roleNow(): Promise<Role | null>;
   /** Does something once no answer that was kept tells any more what the operation has changed: whoever is told of the change may ask at once. */
@@ -83,6 +86,7 @@ class RequestContext implements Context {
   readonly requestId: string;
   readonly address: string;
   readonly signal: AbortSignal;
+  readonly work = new Work();
   private readonly loaders = new Map<unknown, unknown>();
   private readonly tasks: (() => void)[] = [];
 

@@ -5,6 +5,7 @@ import type { Viewer } from '../auth/viewer.js';
 import type { DocumentGate } from '../documents/document-gate.js';
 import type { Context, Contexts } from '../graphql/context.js';
 import { AppError, BadRequest } from '../shared/errors.js';
+import { workingFor } from '../shared/work.js';
 import { clientOf } from './client.js';
 import { etagOf, isNamed } from './etag.js';
 import { admittedRequest } from './graphql-request.js';
@@ -58,7 +59,7 @@ interface Call {
 async function answer(body: unknown, { request, viewer, signal, options }: Call): Promise<HTTPGraphQLResponse> {
   const context = options.contexts.of(viewer, { requestId: request.id, address: request.ip, signal });
   const httpGraphQLRequest = await admittedRequest(request, body, options.documents, { viewer, client: clientOf(request.headers), log: context.log });
-  return options.apollo.executeHTTPGraphQLRequest({ httpGraphQLRequest, context: () => Promise.resolve(context) });
+  return workingFor(context.work, () => options.apollo.executeHTTPGraphQLRequest({ httpGraphQLRequest, context: () => Promise.resolve(context) }));
 }
 
 /**

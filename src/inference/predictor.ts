@@ -2,6 +2,7 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 import type { Cache } from '../shared/cache.js';
 import { AppError, BadUserInput, ServiceUnavailable, type FieldProblem } from '../shared/errors.js';
 import type { Logger } from '../shared/logger.js';
+import { noteDone } from '../shared/work.js';
 import type { Backend } from './backend/backend.js';
 import { openOnnxBackend } from './backend/onnx-backend.js';
 import type { Canary } from './canary.js';
@@ -197,12 +198,14 @@ export class Predictor {
    * @throws ServiceUnavailable where the model failed; the signal's reason where the call was given up
    */
   async predict(call: PredictCall): Promise<PredictionSet> {
+    const startMs = performance.now();
     const answering = this.#predict(call);
     this.#calls.add(answering);
     try {
       return await answering;
     } finally {
       this.#calls.delete(answering);
+      noteDone('model', startMs);
     }
   }
 

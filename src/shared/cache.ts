@@ -5,6 +5,7 @@ import Keyv from 'keyv';
 import { LRUCache } from 'lru-cache';
 import type { Logger } from './logger.js';
 import { addressOf, letGo, redisClient } from './redis.js';
+import { noteDone } from './work.js';
 
 /** A cache of JSON values. It forgets, and it may be away; it never fails and never stalls the one who asks. */
 export interface Cache {
@@ -222,10 +223,12 @@ class RedisCache implements Cache {
   /** Commands count until they are answered or lost with their connection, also past the deadline. */
   async #counted<T>(commands: number, ask: () => Promise<T>): Promise<T> {
     this.#commandsInFlight += commands;
+    const startMs = performance.now();
     try {
       return await ask();
     } finally {
       this.#commandsInFlight -= commands;
+      noteDone('cache', startMs);
     }
   }
 

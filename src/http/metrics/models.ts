@@ -1,18 +1,12 @@
-import type { FastifyInstance } from 'fastify';
-import { collectDefaultMetrics, Counter, Gauge, Registry, type Metric } from 'prom-client';
-import type { ResponseCacheStatistics } from '../graphql/response-cache.js';
-import type { StreamStatistics } from '../graphql/subscriptions.js';
-import type { ModelProblems } from './health.js';
+import { Registry, type Metric } from 'prom-client';
+import type { ModelProblems } from '../health.js';
+import { metricsOf, type Sample } from './series.js';
 
-/** What is measured, read anew at each scrape. */
-export interface MetricsSource {
+/** What is measured of models. */
+export interface ModelsSource {
   models(): readonly MeasuredModel[];
   /** What is wrong in the model store, with models that are not served at all. */
   problems(): readonly ModelProblems[];
-  /** Answers that were kept, and asked for again. */
-  responses(): ResponseCacheStatistics;
-  /** What subscriptions do. */
-  streams(): StreamStatistics;
 }
 
 /** A model that is served. */
@@ -40,73 +34,7 @@ export interface MeasuredVersion {
   batchSizes: readonly { rows: number; runs: number }[];
 }
 
-/** One series: what it is of, and its value. */
-interface Sample {
-  labels: Record<string, string | number>;
-  value: number;
-}
-
-/**
- * `/metrics`, in Prometheus' text format. Names follow Triton Inference Server's, with units as Prometheus has them. Nothing
- * is counted here: a scrape reads what is served now, so that the series of a model that has left the store are gone, and the
- * counters of one that was loaded again start anew.
- */
-export function addMetricsRoute(server: FastifyInstance, source: MetricsSource): void {
-  const registries = [modelMetrics(source), answerMetrics(source), processMetrics()];
-  server.get('/metrics', async (_request, reply) => {
-    const texts = await Promise.all(registries.map((registry) => registry.metrics()));
-    return reply.type(Registry.PROMETHEUS_CONTENT_TYPE).send(texts.join('\n'));
-  });
-}
-
-let ofThisProcess: Registry | undefined;
-
-/** The process has one set, however many gateways run in it: each set observes the garbage collector and the event loop for good. */
-function processMetrics(): Registry {
-  if (!ofThisProcess) {
-    ofThisProcess = new Registry();
-    collectDefaultMetrics({ register: ofThisProcess });
-  }
-  return ofThisProcess;
-}
-
-/** Makes counters and gauges that are read anew at each scrape. */
-function metricsOf(registry: Registry) {
-  const register =
-    (Kind: typeof Counter | typeof Gauge) =>
-    (name: string, help: string, labelNames: string[], samples: () => Sample[]): void => {
-      new Kind({
-        name,
-        help,
-        labelNames,
-        registers: [registry],
-        collect(this: Counter | Gauge) {
-          this.reset();
-          for (const { labels, value } of samples()) this.inc(labels, value);
-        },
-      });
-    };
-  return { counter: register(Counter), gauge: register(Gauge) };
-}
-
-/** Answers that are kept, and answers that stream. */
-function answerMetrics(source: MetricsSource): Registry {
-  const registry = new Registry();
-  const { counter, gauge } = metricsOf(registry);
-  const one = (valueOf: () => number) => (): Sample[] => [{ labels: {}, value: valueOf() }];
-  const each = (label: string, valuesOf: () => Readonly<Record<string, number>>) => (): Sample[] =>
-    Object.entries(valuesOf()).map(([name, value]) => ({ labels: { [label]: name }, value }));
-  counter('auspex_response_cache_hits_total', 'Queries that were answered by an answer kept from before.', [], one(() => source.responses().hits));
-  counter('auspex_response_cache_misses_total', 'Queries whose answer may be kept, and was not there.', [], one(() => source.responses().misses));
-  counter('auspex_response_cache_invalidations_total', 'Mutations, and changes of models, that made kept answers old.', [], one(() => source.responses().invalidations));
-  gauge('auspex_streams_open', 'Subscriptions that are open.', ['transport'], each('transport', () => source.streams().open));
-  counter('auspex_stream_events_total', 'Events that were executed for a subscription.', [], one(() => source.streams().events));
-  counter('auspex_streams_ended_total', 'Subscriptions that have ended, by the reason.', ['reason'], each('reason', () => source.streams().ended));
-  counter('auspex_streams_refused_total', 'Subscriptions that were refused.', [], one(() => source.streams().refused));
-  return registry;
-}
-
-function modelMetrics(source: MetricsSource): Registry {
+export function modelMetrics(source: ModelsSource): Registry {
   const registry = new Registry();
   const { counter, gauge } = metricsOf(registry);
   const perVersion = ['model', 'version'];
@@ -175,7 +103,7 @@ const batchSizesName = 'auspex_inference_batch_size_rows';
 const buckets = Array.from({ length: 11 }, (_, power) => 2 ** power);
 
 /** Runs by their number of rows. They are counted elsewhere, by the same bounds; prom-client's own histogram would have to be told of each run. */
-function batchSizes(source: MetricsSource): Metric {
+function batchSizes(source: ModelsSource): Metric {
   const metric = {
     name: batchSizesName,
     help: 'Runs of the graph by their number of rows.',
