@@ -22,6 +22,7 @@ import { addGraphqlRoute } from './http/graphql-route.js';
 import { addHealthRoutes, modelsHealth, type HealthCheck } from './http/health.js';
 import { listen, urlHost } from './http/listen.js';
 import { addMetricsRoute, type MetricsSource } from './http/metrics/route.js';
+import { RateLimiter } from './http/rate-limit.js';
 import { createHttpServer } from './http/server.js';
 import { createEventStreamHandler } from './http/streams/sse.js';
 import { addWebsockets } from './http/streams/websocket.js';
@@ -109,7 +110,8 @@ async function openGraph(config: Config, parts: OpenParts, server: FastifyInstan
   const liveViewers = new LiveViewers({ whyEnded: (viewers) => whyViewersEnded(db, viewers), pubSub, log });
   opened.defer(() => liveViewers.close());
   const subscriptions = new Subscriptions({ ...config, schema, contexts, documents: documents.gate, log });
-  return { apollo, contexts, responses, liveViewers, subscriptions };
+  const limiter = new RateLimiter(config.rateLimit, parts.counters);
+  return { apollo, contexts, responses, liveViewers, subscriptions, limiter };
 }
 
 /** Where and how operations come: sockets, streams, HTTP, and from GraphiQL. */
@@ -140,17 +142,18 @@ function openResponses(config: Config, localEntities: readonly LocalEntity[], lo
 
 /** `/metrics` on a port of its own; answers the port. It can be read until everything else is closed. */
 async function openMetrics(host: string, port: number, source: MetricsSource, log: Logger, opened: AsyncDisposableStack): Promise<number> {
-  const server = createHttpServer({ maxBodyBytes: 1024, trustedProxies: 0, corsOrigins: [], hasGraphiql: false, log });
+  const server = createHttpServer({ maxBodyBytes: 1024, trustedProxies: 0, corsOrigins: [], isCompressing: true, redirectsToHttps: false, hasGraphiql: false, log });
   addMetricsRoute(server, source);
   opened.defer(() => server.close());
   return listen(server, { host, port }, 'METRICS_PORT');
 }
 
-const measured = ({ predictor }: OpenParts, { responses, subscriptions }: Graph): MetricsSource => ({
+const measured = ({ predictor }: OpenParts, { responses, subscriptions, limiter }: Graph): MetricsSource => ({
   models: () => predictor.models(),
   problems: () => predictor.problems(),
   responses: () => responses.statistics,
   streams: () => subscriptions.statistics(),
+  rateLimits: () => limiter.statistics,
 });
 
 function healthCheck({ db, cache, predictor }: OpenParts): HealthCheck {

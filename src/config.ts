@@ -162,6 +162,9 @@ const isUrl = (text: string, protocols: readonly string[]): boolean => {
 
 const starts = (protocols: readonly string[]): string => protocols.map((protocol) => `${protocol}//`).join(' or ');
 
+/** As browsers send it: a scheme, a host, and a port that is not the scheme's own. */
+const isOrigin = (text: string): boolean => /^https?:/.test(text) && URL.parse(text)?.origin === text;
+
 const url = (...protocols: string[]) => z.string().refine((text) => isUrl(text, protocols), `must be a URL that starts with ${starts(protocols)}`);
 
 const list = z.string().transform((text) => text.split(',').map((part) => part.trim()).filter((part) => part !== ''));
@@ -178,7 +181,7 @@ const environment = z.object({
   PORT: whole(0, 65_535).default(4000),
   METRICS_PORT: whole(0, 65_535).optional(),
   TRUST_PROXY: z.union([boolean.transform(Number), whole(0, 10)], 'must be true, false, or how many proxies there are, from 0 to 10').default(0),
-  CORS_ORIGINS: list.optional(),
+  CORS_ORIGINS: list.refine((origins) => origins.every(isOrigin), 'must be origins such as https://app.example.com, separated by commas, without a path').optional(),
   COMPRESSION: boolean.default(true),
   HTTPS_REDIRECT: boolean.default(false),
   RATE_LIMIT_WINDOW_SECONDS: whole(1, 86_400).default(60),
@@ -259,7 +262,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const parsed = environment.safeParse(present);
   const problems = parsed.success ? [] : parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`);
   if (present.JWT_SECRET) problems.push(...secretProblems(present.JWT_SECRET));
-  if (parsed.success) problems.push(...portProblems(parsed.data));
+  if (parsed.success) problems.push(...portProblems(parsed.data), ...proxyProblems(parsed.data));
   if (present.NODE_ENV === 'production') problems.push(...productionProblems(present));
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
 
@@ -340,6 +343,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
 /** 0 is any free port: two of them differ. */
 function portProblems({ PORT, METRICS_PORT }: { PORT: number; METRICS_PORT?: number | undefined }): string[] {
   return METRICS_PORT === PORT && PORT !== 0 ? [`METRICS_PORT must not be PORT, ${PORT}; leave it out, or set another`] : [];
+}
+
+/** Whether somebody came by HTTPS only the proxy can say. */
+function proxyProblems({ HTTPS_REDIRECT, TRUST_PROXY }: { HTTPS_REDIRECT: boolean; TRUST_PROXY: number }): string[] {
+  return HTTPS_REDIRECT && TRUST_PROXY === 0 ? ['HTTPS_REDIRECT needs a proxy in front that says how callers came; set TRUST_PROXY to how many there are'] : [];
 }
 
 /** What would be unsafe in production unless it was asked for in so many words. */

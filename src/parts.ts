@@ -17,6 +17,7 @@ import type { Parts } from './graphql/domain.js';
 import { domainSchema } from './graphql/schema.js';
 import { openPredictor } from './inference/predictor.js';
 import { openCache, type Cache } from './shared/cache.js';
+import { openCounters, type Counters } from './shared/counters.js';
 import type { Logger } from './shared/logger.js';
 import { openPubSub } from './shared/pub-sub.js';
 
@@ -27,6 +28,8 @@ export interface OpenParts extends Parts {
   /** Of predictions. */
   cache: Cache;
   documents: Documents;
+  /** What callers have sent, and tried. */
+  counters: Counters;
 }
 
 /** A cache's size in memory; without Redis it must fit into the process. */
@@ -42,6 +45,8 @@ export async function openParts(config: Config, log: Logger, opened: AsyncDispos
   const [data, inference] = await bothOrNeither(openData(config, dataDir, opened), openInference(config, baseSchema, log, opened));
   const documents = await openDocuments({ ...config, settings: config.documents, dir: path.resolve(projectDir, config.documents.dir), log });
   opened.defer(() => documents.close());
+  const counters = openCounters({ redisUrl: config.redisUrl, deadlineMs: config.cacheDeadlineMs, logger: log });
+  opened.defer(() => counters.close());
   const pubSub = openPubSub({ redisUrl: config.redisUrl, logger: log });
   opened.defer(() => pubSub.close());
   return {
@@ -52,7 +57,8 @@ export async function openParts(config: Config, log: Logger, opened: AsyncDispos
     documents,
     pubSub,
     tokens: new TokenSigner(config.jwtSecret ?? keptSecret(dataDir), config.accessTokenTtlSeconds),
-    throttle: new LoginThrottle(config.throttle),
+    throttle: new LoginThrottle(config.throttle, counters),
+    counters,
     log,
     settings: config,
   };

@@ -1,77 +1,51 @@
-import { isIPv6 } from 'node:net';
-import { LRUCache } from 'lru-cache';
 import type { ThrottleLimits } from '../config.js';
+import type { Counters } from '../shared/counters.js';
 import { TooManyAttempts } from '../shared/errors.js';
-
-/** Accounts and addresses that are counted at a time; the least recently seen is forgotten first. */
-const maxCounters = 100_000;
-
-interface Counter {
-  attempts: number;
-  endsAtMs: number;
-}
+import { networkOf } from './network.js';
 
 /**
  * Bounds how often credentials are tried, by account and by address, in a fixed window. An attempt is counted before
- * it is checked, so that many at once, or many in one request, do not slip through. Counts in this process.
+ * it is checked, so that many at once, or many in one request, do not slip through.
  */
 export class LoginThrottle {
-  readonly #counters = new LRUCache<string, Counter>({ max: maxCounters });
-
-  constructor(readonly limits: ThrottleLimits) {}
+  constructor(
+    readonly limits: ThrottleLimits,
+    private readonly counters: Counters,
+  ) {}
 
   /**
    * The address comes first: past its limit it must not use up the attempts of accounts.
    * @throws TooManyAttempts past the limit for the account or the address
    */
-  login(account: string, address: string): void {
-    this.#count(`login address ${networkOf(address)}`, this.limits.loginsPerAddress);
-    this.#count(`login account ${account}`, this.limits.loginsPerAccount);
+  async login(account: string, address: string): Promise<void> {
+    await this.#count(`login address ${networkOf(address)}`, this.limits.loginsPerAddress);
+    await this.#count(`login account ${account}`, this.limits.loginsPerAccount);
   }
 
   /** A right password clears the account's count; the address keeps its own. */
-  loginSucceeded(account: string): void {
-    this.#counters.delete(`login account ${account}`);
+  loginSucceeded(account: string): Promise<void> {
+    return this.counters.clear(`login account ${account}`);
   }
 
   /** Counted before the token is looked up. @throws TooManyAttempts past the limit for the address */
-  refreshFrom(address: string): void {
-    this.#count(`refresh address ${networkOf(address)}`, this.limits.refreshesPerAddress);
+  refreshFrom(address: string): Promise<void> {
+    return this.#count(`refresh address ${networkOf(address)}`, this.limits.refreshesPerAddress);
   }
 
   /** Counted once the token's account is known. @throws TooManyAttempts past the limit for the account */
-  refreshOf(userId: string): void {
-    this.#count(`refresh account ${userId}`, this.limits.refreshesPerAccount);
+  refreshOf(userId: string): Promise<void> {
+    return this.#count(`refresh account ${userId}`, this.limits.refreshesPerAccount);
   }
 
   /** @throws TooManyAttempts past the limit for the address */
-  register(address: string): void {
-    this.#count(`register address ${networkOf(address)}`, this.limits.registrationsPerAddress);
+  register(address: string): Promise<void> {
+    return this.#count(`register address ${networkOf(address)}`, this.limits.registrationsPerAddress);
   }
 
-  #count(key: string, limit: number): void {
-    const now = Date.now();
-    let counter = this.#counters.get(key);
-    if (!counter || counter.endsAtMs <= now) {
-      counter = { attempts: 0, endsAtMs: now + this.limits.windowSeconds * 1000 };
-      this.#counters.set(key, counter);
-    }
-    if (counter.attempts >= limit) {
-      const retryAfterSeconds = Math.max(1, Math.ceil((counter.endsAtMs - now) / 1000));
-      throw new TooManyAttempts(`Too many attempts; try again in ${retryAfterSeconds} seconds.`, retryAfterSeconds);
-    }
-    counter.attempts += 1;
+  async #count(key: string, limit: number): Promise<void> {
+    const { times, endsInMs } = await this.counters.add(key, this.limits.windowSeconds * 1000);
+    if (times <= limit) return;
+    const retryAfterSeconds = Math.max(1, Math.ceil(endsInMs / 1000));
+    throw new TooManyAttempts(`Too many attempts; try again in ${retryAfterSeconds} seconds.`, retryAfterSeconds);
   }
-}
-
-/** What an address is counted as: IPv4 by itself, IPv6 by its /64, which is the least that one subscriber gets (RFC 6177). */
-function networkOf(address: string): string {
-  if (!isIPv6(address)) return address;
-  const ipv4 = /^::ffff:(\d+(?:\.\d+){3})$/i.exec(address)?.[1];
-  if (ipv4 !== undefined) return ipv4;
-  // Puts the address into its one canonical form, of hexadecimal groups alone; a zone says nothing about the network.
-  const canonical = URL.parse(`http://[${address.replace(/%.*/, '')}]`)?.hostname.slice(1, -1) ?? address;
-  const [front = [], back = []] = canonical.split('::').map((part) => part.split(':').filter((group) => group !== ''));
-  const skipped = Array.from({ length: 8 - front.length - back.length }, () => '0');
-  return [...front, ...skipped, ...back].slice(0, 4).join(':');
 }

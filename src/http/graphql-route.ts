@@ -9,6 +9,7 @@ import { workingFor } from '../shared/work.js';
 import { clientOf } from './client.js';
 import { etagOf, isNamed } from './etag.js';
 import { admittedRequest } from './graphql-request.js';
+import type { RateLimiter } from './rate-limit.js';
 import { MethodNotAllowed } from './refusals.js';
 import { abortedWith } from './server.js';
 import { wantsEventStream, type EventStreamHandler } from './streams/sse.js';
@@ -17,10 +18,18 @@ export interface GraphqlRouteOptions {
   apollo: ApolloServer<Context>;
   contexts: Contexts;
   documents: DocumentGate;
+  limiter: RateLimiter;
   /** Operations that one request may bring as a list; 0: a list is refused. */
   maxBatchedOperations: number;
   /** Answers who wants the answers as they come. */
   eventStream: EventStreamHandler;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who is calling; known before the body is read. */
+    viewer: Viewer;
+  }
 }
 
 const path = '/graphql';
@@ -33,15 +42,24 @@ export function addGraphqlRoute(server: FastifyInstance, options: GraphqlRouteOp
     if (!isAllowed) void reply.header('allow', allowed);
     done(isAllowed ? undefined : new MethodNotAllowed(request.method, allowed));
   });
+  server.decorateRequest('viewer');
+  const { contexts, limiter } = options;
   server.route({
     method: ['GET', 'HEAD', 'POST'],
     url: path,
+    onRequest: async (request, reply) => {
+      limiter.refuseGuesser(request);
+      request.viewer = await contexts.viewerOf(request.headers);
+      await limiter.admit(request.viewer, request.ip, { reply });
+    },
     handler: async (request, reply) => {
       if (wantsEventStream(request)) return options.eventStream(request, reply);
-      const viewer = await options.contexts.viewerOf(request.headers);
-      const call: Call = { request, viewer, signal: abortedWith(reply.raw), options };
+      const call: Call = { request, viewer: request.viewer, signal: abortedWith(reply.raw), options };
       const { body } = request;
-      if (request.method === 'POST' && Array.isArray(body)) return sendBatch(reply, await answerBatch(body, call));
+      if (request.method === 'POST' && Array.isArray(body)) {
+        if (body.length > 1) await limiter.admit(request.viewer, request.ip, { reply, weight: body.length - 1 });
+        return sendBatch(reply, await answerBatch(body, call));
+      }
       return send(request, reply, await answer(body, call));
     },
   });
@@ -93,6 +111,8 @@ const sendBatch = (reply: FastifyReply, text: string): FastifyReply => reply.hea
 /** The answer; or, where the caller has it already, only that it has not changed. One that may be kept says so itself. */
 function send({ method, headers }: FastifyRequest, reply: FastifyReply, { status = 200, headers: answered, body }: HTTPGraphQLResponse): FastifyReply {
   void reply.header('cache-control', 'no-store');
+  // A page, which loads what it needs.
+  if (answered.get('content-type')?.startsWith('text/html')) void reply.removeHeader('content-security-policy');
   for (const [name, value] of answered) void reply.header(name, name === 'vary' ? joined(reply.getHeader(name), value) : value);
   void reply.code(status);
   if (body.kind !== 'complete') return reply.send(Readable.from(body.asyncIterator));

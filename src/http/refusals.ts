@@ -6,6 +6,13 @@ export class MethodNotAllowed extends AppError {
   }
 }
 
+/** It came over plain HTTP, and is nothing that could be sent elsewhere without harm. */
+export class HttpsNeeded extends AppError {
+  constructor() {
+    super('HTTPS_REQUIRED', 403, 'This came over plain HTTP; send it over HTTPS, and change what was secret in it.');
+  }
+}
+
 export class UriTooLong extends AppError {
   constructor(maxLength: number) {
     super('URI_TOO_LONG', 414, `The address is longer than ${maxLength} characters; send the operation by POST.`);

@@ -3,9 +3,13 @@ import { STATUS_CODES, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import cors from '@fastify/cors';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, type ConnectionError } from 'fastify';
+import { retryAfterOf } from '../graphql/http-status.js';
 import { AppError, BadRequest } from '../shared/errors.js';
 import type { Logger } from '../shared/logger.js';
+import { addCompression } from './compression.js';
+import { addHttpsOnly } from './https.js';
 import { addJsonBody } from './json-body.js';
+import { rateLimitHeaders } from './rate-limit.js';
 import { HeadersTooLarge, UriTooLong } from './refusals.js';
 
 export interface HttpOptions {
@@ -13,6 +17,9 @@ export interface HttpOptions {
   /** Proxies in front that each add an address to `X-Forwarded-For`. What a caller wrote there itself comes before theirs and is not believed. */
   trustedProxies: number;
   corsOrigins: string[];
+  isCompressing: boolean;
+  /** Whether plain HTTP is sent to HTTPS. */
+  redirectsToHttps: boolean;
   /** Whether a caller who is lost is told of GraphiQL. */
   hasGraphiql: boolean;
   log: Logger;
@@ -24,15 +31,26 @@ const requestTimeoutMs = 30_000;
 /** Servers should read addresses of 8000 characters at the least (RFC 9110, 4.1); more is what bodies are for. */
 const maxUrlLength = 8192;
 
-/** Headers that harm nothing and cost nothing; the landing page brings its own content policy. */
-const securityHeaders = { 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer', 'x-frame-options': 'DENY' };
+/** Headers that harm nothing and cost nothing. An answer loads nothing and is shown nowhere; pages bring a content policy of their own. */
+const securityHeaders = {
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'x-frame-options': 'DENY',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'cross-origin-resource-policy': 'same-origin',
+};
+
+/** What pages that CORS lets in may read, beside what every page may. */
+const exposedHeaders = ['x-request-id', 'retry-after', ...rateLimitHeaders];
 
 /** Fastify as the gateway uses it: request ids, bounded bodies, errors in GraphQL's form. Routes are added by the caller. */
-export function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigins, hasGraphiql, log }: HttpOptions): FastifyInstance {
+export function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigins, isCompressing, redirectsToHttps, hasGraphiql, log }: HttpOptions): FastifyInstance {
   const refuse = (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
     // Some statuses, such as 404 and 414, may be kept unless this is said; and an unknown document may be known the next moment.
     void reply.header('cache-control', 'no-store');
     if (error instanceof AppError) {
+      const retryAfter = retryAfterOf([error]);
+      if (retryAfter > 0) void reply.header('retry-after', String(retryAfter));
       void reply.code(error.httpStatus).send({ errors: [{ message: error.message, extensions: { ...error.extensions, requestId: request.id } }] });
       return;
     }
@@ -59,6 +77,7 @@ export function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigins, ha
     reply.headers(securityHeaders).header('x-request-id', request.id);
     done(request.url.length > maxUrlLength ? new UriTooLong(maxUrlLength) : undefined);
   });
+  if (redirectsToHttps) addHttpsOnly(server);
   // A shutdown waits for open connections: what is under way closes its own, and those that browsers open in advance go.
   let isClosing = false;
   const sockets = new Set<Socket>();
@@ -76,8 +95,9 @@ export function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigins, ha
     done();
   });
   if (corsOrigins.length > 0) {
-    void server.register(cors, { origin: corsOrigins, methods: ['GET', 'POST'], strictPreflight: false, exposedHeaders: ['x-request-id', 'retry-after'], maxAge: 86_400 });
+    void server.register(cors, { origin: corsOrigins, methods: ['GET', 'POST'], strictPreflight: false, exposedHeaders, maxAge: 86_400 });
   }
+  if (isCompressing) addCompression(server);
   addJsonBody(server);
   server.setErrorHandler<FastifyError>(refuse);
   const signpost = hasGraphiql ? 'GraphQL is at /graphql, GraphiQL at /graphiql.' : 'GraphQL is at /graphql.';

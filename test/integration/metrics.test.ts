@@ -13,6 +13,7 @@ import { freePort } from '../kit/redis.js';
 
 const nothingElse = {
   responses: () => ({ hits: 0, misses: 0, invalidations: 0 }),
+  rateLimits: () => ({ refused: { viewer: 0, address: 0 }, isShared: null }),
   streams: () => ({ open: { websocket: 0, sse: 0 }, events: 0, ended: {}, refused: 0 }),
 };
 

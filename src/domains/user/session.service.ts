@@ -41,7 +41,7 @@ export class Sessions {
    */
   async register(em: SqlEntityManager, input: RegisterInput, address: string): Promise<Session> {
     if (!this.settings.isRegistrationOpen) throw new Forbidden('Registration is closed; ask an administrator for an account.');
-    this.throttle.register(address);
+    await this.throttle.register(address);
     const { value, problems } = checkFields({ email }, input);
     const problem = passwordProblem(input.password, 'password');
     if (problem) problems.push(problem);
@@ -64,12 +64,12 @@ export class Sessions {
   async login(em: SqlEntityManager, input: LoginInput, address: string): Promise<Session> {
     // Counted as it is looked up: another spelling of the same account must not be another count.
     const account = input.email.replaceAll('\0', '').trim().toLowerCase().slice(0, 254);
-    this.throttle.login(account, address);
+    await this.throttle.login(account, address);
     const user = await em.findOne(User, { email: account }, { populate: ['passwordHash'] });
     const isRight = await isPassword(input.password, user?.passwordHash ?? null);
     const session = user && isRight ? await em.transactional((transaction) => this.#openUnchanged(transaction, user)) : null;
     if (!session) throw new Unauthenticated('The e-mail address or the password is wrong.');
-    this.throttle.loginSucceeded(account);
+    await this.throttle.loginSucceeded(account);
     return session;
   }
 
@@ -79,7 +79,7 @@ export class Sessions {
    * @throws TooManyAttempts; Unauthenticated
    */
   async refresh(em: SqlEntityManager, refreshToken: string, address: string): Promise<Session> {
-    this.throttle.refreshFrom(address);
+    await this.throttle.refreshFrom(address);
     const sessionId = refreshTokenForm.exec(refreshToken)?.[1];
     const hash = hashToken(refreshToken);
     const session = sessionId === undefined ? null : await em.transactional((transaction) => this.#rotate(transaction, sessionId, hash));
@@ -97,7 +97,7 @@ export class Sessions {
     }
     const user = await em.findOne(User, { id: record.userId, isActive: true });
     if (!user || record.expiresAt.getTime() <= Date.now()) return null;
-    this.throttle.refreshOf(user.id);
+    await this.throttle.refreshOf(user.id);
     const refreshToken = refreshTokenOf(record);
     record.previousTokenHash = hash;
     record.refreshTokenHash = hashToken(refreshToken);
@@ -117,7 +117,7 @@ export class Sessions {
   async changePassword(em: SqlEntityManager, userId: string, currentPassword: string, newPassword: string, address: string): Promise<Session> {
     const user = await em.findOne(User, { id: userId, isActive: true }, { populate: ['passwordHash'] });
     if (!user) throw new Unauthenticated('The account is switched off.');
-    this.throttle.login(user.email, address);
+    await this.throttle.login(user.email, address);
     const isRight = await isPassword(currentPassword, user.passwordHash);
     const problem = passwordProblem(newPassword, 'newPassword');
     const problems = [
@@ -134,7 +134,7 @@ export class Sessions {
       }),
     );
     if (!session) throw BadUserInput.ofFields([currentIsWrong]);
-    this.throttle.loginSucceeded(user.email);
+    await this.throttle.loginSucceeded(user.email);
     return session;
   }
 

@@ -2,7 +2,6 @@ import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { LiveViewers } from '../../auth/live-viewers.js';
 import type { SentOperation } from '../../documents/document-gate.js';
-import type { Contexts } from '../../graphql/context.js';
 import { retryAfterOf } from '../../graphql/http-status.js';
 import { StreamError, type Stream, type Subscriptions } from '../../graphql/subscriptions.js';
 import { BadRequest, type Unauthenticated } from '../../shared/errors.js';
@@ -12,7 +11,6 @@ import { operationInSearch } from '../graphql-request.js';
 
 export interface EventStreamOptions {
   subscriptions: Subscriptions;
-  contexts: Contexts;
   liveViewers: LiveViewers;
   log: Logger;
 }
@@ -33,11 +31,11 @@ export const wantsEventStream = ({ headers: { accept } }: FastifyRequest): boole
  * subscription, its answers as events `next`, and `complete` at the end. Where a replica shuts down `complete` does not
  * come, so that clients take the end for a lost connection and subscribe again, at another.
  */
-export function createEventStreamHandler({ subscriptions, contexts, liveViewers, log }: EventStreamOptions): EventStreamHandler {
+export function createEventStreamHandler({ subscriptions, liveViewers, log }: EventStreamOptions): EventStreamHandler {
   return async (request, reply) => {
     refuseSimpleRequest(request);
     const sent = operationOf(request);
-    const viewer = await contexts.viewerOf(request.headers);
+    const { viewer } = request;
     const open: { stream: Stream | null; error: Unauthenticated | null } = { stream: null, error: null };
     const unwatch = await liveViewers.watch(viewer, (error) => {
       open.error = error;

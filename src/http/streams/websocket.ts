@@ -7,18 +7,24 @@ import { GraphQLError, type ExecutionArgs, type ExecutionResult, type FormattedE
 import { CloseCode, handleProtocols, makeServer } from 'graphql-ws';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { LiveViewers } from '../../auth/live-viewers.js';
+import { callerAddress } from '../../auth/network.js';
 import type { Viewer } from '../../auth/viewer.js';
 import type { SentOperation } from '../../documents/document-gate.js';
 import type { Contexts } from '../../graphql/context.js';
 import { StreamError, type Stream, type Subscriptions } from '../../graphql/subscriptions.js';
-import { AppError } from '../../shared/errors.js';
+import { AppError, TooManyAttempts } from '../../shared/errors.js';
 import type { Logger } from '../../shared/logger.js';
 import { clientOf } from '../client.js';
+import type { RateLimiter } from '../rate-limit.js';
 
 export interface WebsocketOptions {
   subscriptions: Subscriptions;
   contexts: Contexts;
   liveViewers: LiveViewers;
+  limiter: RateLimiter;
+  trustedProxies: number;
+  /** Whether what came to the proxy over plain HTTP is refused. */
+  redirectsToHttps: boolean;
   /** Origins that pages may connect from, beside the gateway's own: browsers ask no leave before they open a socket. */
   corsOrigins: readonly string[];
   /** Sockets that may be open, in all and for one viewer. */
@@ -69,7 +75,7 @@ export function addWebsockets(server: FastifyInstance, options: WebsocketOptions
 
   let isClosing = false;
   server.server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const refusal = refusalOf(request, options.corsOrigins) ?? (isClosing || connections.size >= options.limits.total ? 503 : null);
+    const refusal = refusalOf(request, options) ?? (isClosing || connections.size >= options.limits.total ? 503 : null);
     if (refusal !== null) {
       refuse(socket, refusal);
       return;
@@ -103,6 +109,7 @@ class Connection {
   readonly #request: IncomingMessage;
   readonly #options: WebsocketOptions;
   readonly #id = randomUUID();
+  readonly #address: string;
   readonly #streams = new Set<Stream>();
   #viewer: Viewer = { kind: 'stranger' };
   #client = clientOf({});
@@ -116,6 +123,7 @@ class Connection {
     this.#socket = socket;
     this.#request = request;
     this.#options = options;
+    this.#address = callerAddress(request, options.trustedProxies);
   }
 
   /** Who is known at the other end; null before it has said so. */
@@ -150,7 +158,7 @@ class Connection {
 
   /** Who is calling: by the connection's parameters, or by the headers of its upgrade. */
   async connect(params: Readonly<Record<string, unknown>>, connections: ReadonlySet<Connection>): Promise<boolean> {
-    const { contexts, liveViewers, limits } = this.#options;
+    const { contexts, liveViewers, limiter, limits } = this.#options;
     const { headers } = this.#request;
     const said = Object.fromEntries(Object.entries(params).map(([name, value]) => [name.toLowerCase(), value]));
     const text = (...names: string[]): string | undefined => names.map((name) => said[name]).find((value) => typeof value === 'string');
@@ -158,7 +166,10 @@ class Connection {
     const hasSaid = sent.authorization !== undefined || sent['x-api-key'] !== undefined;
     this.#client = clientOf({ ...headers, ...said });
     try {
-      const viewer = await contexts.viewerOf(hasSaid ? sent : headers);
+      const credentials = hasSaid ? sent : headers;
+      limiter.refuseGuesser({ headers: credentials, ip: this.#address });
+      const viewer = await contexts.viewerOf(credentials);
+      await limiter.admit(viewer, this.#address);
       const unwatch = await liveViewers.watch(viewer, (error) => this.#endWith(error));
       if (this.#socket.readyState !== this.#socket.OPEN) {
         unwatch();
@@ -168,7 +179,7 @@ class Connection {
       this.#viewer = viewer;
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
-      this.#close(CloseCode.Forbidden, error.message);
+      this.#close(error instanceof TooManyAttempts ? tryAgainLater : CloseCode.Forbidden, error.message);
       return true; // what would be sent is not, over a socket that is closing
     }
     const own = [...connections].filter(({ userId }) => userId !== null && userId === this.userId);
@@ -178,16 +189,18 @@ class Connection {
 
   async subscribe(id: string, sent: SentOperation): Promise<ExecutionArgs | GraphQLError[]> {
     try {
+      await this.#options.limiter.admit(this.#viewer, this.#address);
       const stream = await this.#options.subscriptions.open(sent, {
         viewer: this.#viewer,
         client: this.#client,
         requestId: `${this.#id}:${id.slice(0, 40)}`,
-        address: this.#request.socket.remoteAddress ?? '',
+        address: this.#address,
         transport: 'websocket',
       });
       this.#follow(stream);
       return handedOver(stream);
     } catch (error) {
+      if (error instanceof TooManyAttempts) return [new GraphQLError(error.message, { extensions: error.extensions })];
       if (!(error instanceof StreamError)) throw error;
       return [new GraphQLError(error.message, { originalError: error })];
     }
@@ -286,12 +299,15 @@ const anySubscription = {
 /** A stream's errors are as they may be seen; graphql-ws wraps what is thrown. */
 function told(error: GraphQLError): readonly GraphQLFormattedError[] {
   if (error.originalError instanceof StreamError) return error.originalError.errors;
+  if (error.extensions.code === 'TOO_MANY_REQUESTS') return [error.toJSON()];
   return [{ message: 'Internal error.', extensions: { code: 'INTERNAL_SERVER_ERROR' } }];
 }
 
 /** The status to refuse an upgrade with; null where it is fine. */
-function refusalOf({ url = '', headers }: IncomingMessage, corsOrigins: readonly string[]): number | null {
+function refusalOf({ url = '', headers }: IncomingMessage, { corsOrigins, redirectsToHttps }: WebsocketOptions): number | null {
   if (url.split('?')[0] !== path) return 404;
+  // What the proxy in front says, which is the last to add to it.
+  if (redirectsToHttps && !/(?:^|,)\s*(?:https|wss)\s*$/.test(String(headers['x-forwarded-proto'] ?? ''))) return 403;
   const { origin, host } = headers;
   // Programs send no origin; a page sends its own, and cannot change it.
   const isOwn = origin === undefined || URL.parse(origin)?.host === host;
