@@ -59,7 +59,7 @@ export async function openApp(config: Config, log: Logger): Promise<App> {
   const opened = new AsyncDisposableStack();
   try {
     const parts = await openParts(config, log, opened);
-    const server = createHttpServer({ ...config, log });
+    const server = await createHttpServer({ ...config, log });
     const graph = await openGraph(config, parts, server, opened);
     let isDraining = false;
     const source = measured(parts, graph);
@@ -142,7 +142,7 @@ function openResponses(config: Config, localEntities: readonly LocalEntity[], lo
 
 /** `/metrics` on a port of its own; answers the port. It can be read until everything else is closed. */
 async function openMetrics(host: string, port: number, source: MetricsSource, log: Logger, opened: AsyncDisposableStack): Promise<number> {
-  const server = createHttpServer({ maxBodyBytes: 1024, trustedProxies: 0, corsOrigins: [], isCompressing: true, redirectsToHttps: false, hasGraphiql: false, log });
+  const server = await createHttpServer({ maxBodyBytes: 1024, trustedProxies: 0, corsOrigins: [], isCompressing: true, redirectsToHttps: false, hasGraphiql: false, log });
   addMetricsRoute(server, source);
   opened.defer(() => server.close());
   return listen(server, { host, port }, 'METRICS_PORT');

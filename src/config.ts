@@ -163,7 +163,7 @@ const isUrl = (text: string, protocols: readonly string[]): boolean => {
 const starts = (protocols: readonly string[]): string => protocols.map((protocol) => `${protocol}//`).join(' or ');
 
 /** As browsers send it: a scheme, a host, and a port that is not the scheme's own. */
-const isOrigin = (text: string): boolean => /^https?:/.test(text) && URL.parse(text)?.origin === text;
+const isOrigin = (text: string): boolean => /^https?:[^*]+$/.test(text) && URL.parse(text)?.origin === text;
 
 const url = (...protocols: string[]) => z.string().refine((text) => isUrl(text, protocols), `must be a URL that starts with ${starts(protocols)}`);
 

@@ -13,8 +13,9 @@ const syncThresholdBytes = 32 * 1024;
  * The levels are those at which most of the gain is had for little time. Answers hold no secret beside text that another site
  * could have put there, since credentials are headers that no site can make a browser send (BREACH).
  */
-export function addCompression(server: FastifyInstance): void {
-  void server.register(compress, {
+export async function addCompression(server: FastifyInstance): Promise<void> {
+  // Awaited, since it takes in the routes that are added after it.
+  await server.register(compress, {
     globalDecompression: false,
     encodings: ['br', 'gzip'],
     threshold: thresholdBytes,

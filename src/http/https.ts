@@ -23,11 +23,13 @@ export function addHttpsOnly(server: FastifyInstance): void {
       return;
     }
     const isRead = request.method === 'GET' || request.method === 'HEAD';
-    const target = isRead ? URL.parse(`https://${request.host}`) : null;
-    if (!target || target.host === '') {
+    if (!isRead || !isHost(request.host)) {
       done(new HttpsNeeded());
       return;
     }
-    void reply.header('cache-control', 'no-store').redirect(`https://${target.host}${request.url}`, 308);
+    void reply.header('cache-control', 'no-store').redirect(`https://${request.host}${request.url}`, 308);
   });
 }
+
+/** A name or an address, with a port or without, and nothing beside it that would change where a URL leads. */
+const isHost = (text: string): boolean => URL.parse(`https://${text}`)?.host === text.toLowerCase();

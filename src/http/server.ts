@@ -44,7 +44,7 @@ const securityHeaders = {
 const exposedHeaders = ['x-request-id', 'retry-after', ...rateLimitHeaders];
 
 /** Fastify as the gateway uses it: request ids, bounded bodies, errors in GraphQL's form. Routes are added by the caller. */
-export function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigins, isCompressing, redirectsToHttps, hasGraphiql, log }: HttpOptions): FastifyInstance {
+export async function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigins, isCompressing, redirectsToHttps, hasGraphiql, log }: HttpOptions): Promise<FastifyInstance> {
   const refuse = (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
     // Some statuses, such as 404 and 414, may be kept unless this is said; and an unknown document may be known the next moment.
     void reply.header('cache-control', 'no-store');
@@ -97,7 +97,7 @@ export function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigins, is
   if (corsOrigins.length > 0) {
     void server.register(cors, { origin: corsOrigins, methods: ['GET', 'POST'], strictPreflight: false, exposedHeaders, maxAge: 86_400 });
   }
-  if (isCompressing) addCompression(server);
+  if (isCompressing) await addCompression(server);
   addJsonBody(server);
   server.setErrorHandler<FastifyError>(refuse);
   const signpost = hasGraphiql ? 'GraphQL is at /graphql, GraphiQL at /graphiql.' : 'GraphQL is at /graphql.';
