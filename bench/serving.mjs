@@ -17,7 +17,7 @@ const seconds = 3;
 
 const dir = await mkdtemp(path.join(tmpdir(), 'auspex-bench-'));
 const postgres = await startEmbeddedPostgres({ dir, durable: false });
-const environment = { HOST: '127.0.0.1', PORT: '0', DATABASE_URL: postgres.url, DATA_DIR: dir, DEMO_DATA: 'true' };
+const environment = { HOST: '127.0.0.1', PORT: '0', DATABASE_URL: postgres.url, DATA_DIR: dir, DEMO_DATA: 'true', RATE_LIMIT_PER_VIEWER: '0', RATE_LIMIT_PER_ADDRESS: '0' };
 const open = (more) => openApp(readConfig({ ...environment, ...more }), createLogger('silent'));
 const joinedStore = await storeWith('');
 const joined = await open({ MODEL_STORE: joinedStore, MODEL_STORE_POLL_MS: '50' });
