@@ -46,9 +46,11 @@ export async function migrate(orm: MikroORM, url: string): Promise<string[]> {
  * an index that is built concurrently waits for those: the two would wait for each other for good.
  */
 async function takeTurn(client: pg.Client): Promise<void> {
-  for (const deadline = Date.now() + turnTimeoutMs; Date.now() < deadline; await sleep(turnPollMs)) {
+  const deadline = Date.now() + turnTimeoutMs;
+  while (Date.now() < deadline) {
     const { rows } = await client.query<{ isOurs: boolean }>('select pg_try_advisory_lock($1) as "isOurs"', [lockId]);
     if (rows[0]?.isOurs) return;
+    await sleep(turnPollMs);
   }
   throw new Error(`Another process has been migrating this database for ${turnTimeoutMs / 60_000} minutes; see what it waits for (select * from pg_stat_activity), and start again.`);
 }
