@@ -3,6 +3,7 @@ import { inOrder, pageOf, type Keyset, type KeysetPage } from '../../database/ke
 import type { Database, Tables } from '../../database/tables.js';
 import { decodeId, idProblem } from '../../graphql/id.js';
 import { BadUserInput, type FieldProblem } from '../../shared/errors.js';
+import { searchedText } from './employee.entity.js';
 import type { DepartmentRow, EmployeeFilter, EmployeeOrder, EmployeeRow } from './employee.types.js';
 import { EmployeeOrderField, OrderDirection } from './employee.types.js';
 
@@ -200,8 +201,8 @@ export async function matchingTexts(db: Database, states: readonly Pick<Employee
 }
 
 function contains(search: string) {
-  const pattern = patternOf(search);
-  return sql<boolean>`(employee.name ilike ${pattern} or employee.email ilike ${pattern} or employee.job_title ilike ${pattern})`;
+  // No field holds a line's end, which is what stands between them.
+  return search.includes('\n') ? sql<boolean>`false` : sql<boolean>`(${sql.raw(searchedText)}) ilike ${patternOf(search)}`;
 }
 
 /** A day as PostgreSQL and the API write it: 2026-11-20. */

@@ -13,6 +13,8 @@ export enum PredictionSource {
 @Entity({ tableName: 'prediction' })
 @Index({ properties: ['userId', 'id'] })
 @Index({ properties: ['model', 'id'] })
+@Index({ properties: ['model', 'version', 'id'] })
+@Index({ properties: ['id'], where: `source = 'STALE'`, name: 'prediction_stale_index' }) // few, and looked for among many
 @Index({ properties: ['createdAt'] })
 export class PredictionRecord {
   @PrimaryKey({ type: 'uuid' })

@@ -1,4 +1,5 @@
 import { sql, type SelectQueryBuilder } from 'kysely';
+import { firstIdAt, lastIdAt } from '../../database/base.entity.js';
 import { inOrder, pageOf, type Keyset, type KeysetPage } from '../../database/keyset.js';
 import type { Database, Tables } from '../../database/tables.js';
 import type { PredictionFilter, PredictionRow } from './prediction.types.js';
@@ -66,7 +67,11 @@ function scoped(db: Database, scope: PredictionScope): SelectQueryBuilder<Tables
   if (model != null) query = query.where('prediction.model', '=', model.replaceAll('\0', ''));
   if (version != null) query = query.where('prediction.version', '=', version);
   if (source != null) query = query.where('prediction.source', '=', source);
-  if (createdAfter != null) query = query.where('prediction.created_at', '>=', createdAfter);
-  if (createdBefore != null) query = query.where('prediction.created_at', '<=', createdBefore);
+  // Ids sort by time: with them every index that ends in the id leads to the time that is asked for, instead of through all that is newer.
+  if (createdAfter != null) query = query.where('prediction.created_at', '>=', createdAfter).where('prediction.id', '>=', firstIdAt(createdAfter.getTime() - idSlackMs));
+  if (createdBefore != null) query = query.where('prediction.created_at', '<=', createdBefore).where('prediction.id', '<=', lastIdAt(createdBefore.getTime() + idSlackMs));
   return query;
 }
+
+/** An id may tell another time than its row does: clocks are set right now and then. */
+const idSlackMs = 300_000;
