@@ -41,7 +41,6 @@ ENV NODE_ENV=production HOST=0.0.0.0 PORT=4000 METRICS_PORT=9464
 USER 10001:10001
 EXPOSE 4000 9464
 STOPSIGNAL SIGTERM
-
 HEALTHCHECK --interval=10s --timeout=5s --start-period=90s --start-interval=1s --retries=3 CMD ["node", "dist/scripts/healthcheck.js"]
 # As in package.json's start; Node itself takes SIGTERM, and starts no processes that would have to be reaped.
 CMD ["node", "--max-semi-space-size=64", "dist/main.js"]
