@@ -4,6 +4,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import '../dist/inference/backend/unreported.js';
 import { createClient } from '@redis/client';
 import * as ort from 'onnxruntime-node';
 import { openPredictor } from '../dist/inference/predictor.js';

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { withSecretFiles } from './secret-files.js';
 
 /** All that Auspex can be told from outside, checked and typed. Only `main.ts` and scripts make one, from the environment. */
 export interface Config {
@@ -254,13 +255,16 @@ const environment = z.object({
 export const variableNames: readonly string[] = Object.keys(environment.shape);
 
 /**
- * Reads the whole configuration from environment variables; an empty variable counts as absent.
+ * Reads the whole configuration from environment variables, and secrets from the files that they name; an empty variable
+ * counts as absent.
  * @throws ConfigError that names every faulty variable at once.
  */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
-  const present = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value.trim() !== ''));
+  const secrets = withSecretFiles(env);
+  const present = Object.fromEntries(Object.entries(secrets.env).filter(([, value]) => value !== undefined && value.trim() !== ''));
   const parsed = environment.safeParse(present);
   const problems = parsed.success ? [] : parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`);
+  problems.push(...secrets.problems);
   if (present.JWT_SECRET) problems.push(...secretProblems(present.JWT_SECRET));
   if (parsed.success) problems.push(...portProblems(parsed.data), ...proxyProblems(parsed.data));
   if (present.NODE_ENV === 'production') problems.push(...productionProblems(present));
@@ -354,8 +358,8 @@ function proxyProblems({ HTTPS_REDIRECT, TRUST_PROXY }: { HTTPS_REDIRECT: boolea
 function productionProblems(env: Readonly<Record<string, string | undefined>>): string[] {
   const isEmbeddedAllowed = boolean.safeParse(env.ALLOW_EMBEDDED_DATABASE).data === true;
   return [
-    ...(env.JWT_SECRET ? [] : ['JWT_SECRET must be set in production; make one with: openssl rand -base64 48']),
-    ...(env.DATABASE_URL || isEmbeddedAllowed
+    ...(env.JWT_SECRET || env.JWT_SECRET_FILE ? [] : ['JWT_SECRET must be set in production; make one with: openssl rand -base64 48']),
+    ...(env.DATABASE_URL || env.DATABASE_URL_FILE || isEmbeddedAllowed
       ? []
       : ['DATABASE_URL must be set in production; to run on the embedded database all the same, set ALLOW_EMBEDDED_DATABASE=true']),
   ];

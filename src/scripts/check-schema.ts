@@ -4,9 +4,11 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildClientSchema, buildSchema, getIntrospectionQuery, type GraphQLSchema, type IntrospectionQuery } from 'graphql';
 import { z } from 'zod';
+import { ConfigError } from '../config.js';
 import { contractProblems, invalidDocuments } from '../contract/contract.js';
 import { inWords, liveDocumentsIn } from '../contract/words.js';
 import { projectDir } from '../data-dir.js';
+import { withSecretFiles } from '../secret-files.js';
 import { explain } from '../shared/errors.js';
 import { currentSchema, schemaFiles } from './current-schema.js';
 import { documentsInDatabase, documentsInFiles } from './live-documents.js';
@@ -76,9 +78,11 @@ function readOptions(): Options {
   }
 }
 
-/** What a variable is set to; `.env` files leave it empty for "not set". */
+/** What a variable is set to, or the file holds that stands for it; `.env` files leave it empty for "not set". */
 function setTo(variable: string): string | undefined {
-  const value = process.env[variable];
+  const { env, problems } = withSecretFiles(process.env);
+  if (problems.length > 0) throw new ConfigError(problems);
+  const value = env[variable];
   return value === '' ? undefined : value;
 }
 

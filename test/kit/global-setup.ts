@@ -16,6 +16,8 @@ export default async function openTestRun(): Promise<void> {
   // Jest maps no module names out here; without this, Node would not find a .ts file behind a .js in an import.
   await import('./run-typescript.js');
 
+  // Jest gives each suite a copy of the environment, which ONNX Runtime does not see.
+  process.env.ORT_DISABLE_TELEMETRY = '1';
   const run = `auspex_test_${randomBytes(4).toString('hex')}`;
   const given = process.env.TEST_DATABASE_URL;
   const postgres = given ? await borrowPostgres(given, run) : await startThrowawayPostgres();

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { ConfigError, readConfig, variableNames } from '../../src/config.js';
 import { keptSecret } from '../../src/data-dir.js';
+import { secretFileVariables } from '../../src/secret-files.js';
 import { startGateway } from '../kit/gateway.js';
 
 const secret = 'vB7pXq2RtYw9ZkLm4NcHsJ8dFgT6aEuQ1o';
@@ -183,7 +184,7 @@ describe('.env.example', () => {
   const named = lines.filter((line) => /^[A-Z]/.test(line)).map((line) => line.split('=')[0] ?? '');
 
   it('names exactly the variables that are read, each once and empty', () => {
-    expect([...named].sort()).toEqual([...variableNames].sort());
+    expect([...named].sort()).toEqual([...variableNames, ...secretFileVariables].sort());
     expect(lines.filter((line) => /^[A-Z_]+=./.test(line))).toEqual([]);
   });
 

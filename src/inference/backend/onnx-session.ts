@@ -1,3 +1,4 @@
+import './unreported.js';
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import type { Tensors } from '../tensor.js';
 import type { GraphAnswer, GraphValue } from './backend.js';

@@ -1,0 +1,46 @@
+# The gateway with what it needs at run time and nothing else: no npm, no compiler, no curl.
+
+# All packages, for the build. Package files come before sources: a changed source installs nothing anew.
+FROM node:24-bookworm-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+# No package needs its install script; onnxruntime-node's would download CUDA libraries.
+RUN --mount=type=cache,target=/root/.npm npm ci --ignore-scripts --workspaces=false
+COPY tsconfig.json tsconfig.build.json ./
+COPY ide ide
+COPY src src
+RUN npm run build && find dist \( -name '*.map' -o -name '*.tsbuildinfo' \) -delete
+
+# Packages that are read at run time. Optional ones are Node and PostgreSQL for machines that have neither.
+FROM node:24-bookworm-slim AS packages
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --omit=optional --ignore-scripts --workspaces=false
+COPY ops/image/prune-packages.mjs /prune-packages.mjs
+RUN node /prune-packages.mjs node_modules
+
+FROM debian:bookworm-slim
+RUN groupadd --gid 10001 auspex && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /app --shell /usr/sbin/nologin auspex
+COPY --from=build /usr/local/bin/node /usr/local/bin/node
+WORKDIR /app
+# From what changes seldom to what changes with every commit.
+COPY --from=packages /app/node_modules node_modules
+COPY LICENSE package.json ./
+COPY model-store model-store
+COPY schema schema
+COPY --from=build /app/dist dist
+
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Auspex" \
+      org.opencontainers.image.description="A GraphQL gateway that puts a company's relational data and its ONNX models behind one guarded endpoint" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION"
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=4000 METRICS_PORT=9464
+USER 10001:10001
+EXPOSE 4000 9464
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=90s --start-interval=1s --retries=3 CMD ["node", "dist/scripts/healthcheck.js"]
+# As in package.json's start; Node itself takes SIGTERM, and starts no processes that would have to be reaped.
+CMD ["node", "--max-semi-space-size=64", "dist/main.js"]
