@@ -3,7 +3,9 @@ import { STATUS_CODES, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import cors from '@fastify/cors';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, type ConnectionError } from 'fastify';
-import { AppError, BadRequest } from '../shared/errors.js';
+import { appErrorOf } from '../graphql/app-error.js';
+import { retryAfterOf } from '../graphql/http-status.js';
+import { BadRequest } from '../shared/errors.js';
 import type { Logger } from '../shared/logger.js';
 import { addJsonBody } from './json-body.js';
 import { HeadersTooLarge, UriTooLong } from './refusals.js';
@@ -32,8 +34,11 @@ export function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigins, ha
   const refuse = (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
     // Some statuses, such as 404 and 414, may be kept unless this is said; and an unknown document may be known the next moment.
     void reply.header('cache-control', 'no-store');
-    if (error instanceof AppError) {
-      void reply.code(error.httpStatus).send({ errors: [{ message: error.message, extensions: { ...error.extensions, requestId: request.id } }] });
+    const known = appErrorOf(error);
+    if (known) {
+      const retryAfter = retryAfterOf([known]);
+      if (retryAfter > 0) void reply.header('retry-after', String(retryAfter));
+      void reply.code(known.httpStatus).send({ errors: [{ message: known.message, extensions: { ...known.extensions, requestId: request.id } }] });
       return;
     }
     const status = error.statusCode ?? 500;

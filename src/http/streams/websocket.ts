@@ -9,9 +9,10 @@ import { WebSocketServer, type WebSocket } from 'ws';
 import type { LiveViewers } from '../../auth/live-viewers.js';
 import type { Viewer } from '../../auth/viewer.js';
 import type { SentOperation } from '../../documents/document-gate.js';
+import { appErrorOf } from '../../graphql/app-error.js';
 import type { Contexts } from '../../graphql/context.js';
 import { StreamError, type Stream, type Subscriptions } from '../../graphql/subscriptions.js';
-import { AppError } from '../../shared/errors.js';
+import type { AppError } from '../../shared/errors.js';
 import type { Logger } from '../../shared/logger.js';
 import { clientOf } from '../client.js';
 
@@ -167,8 +168,9 @@ class Connection {
       this.#unwatch = unwatch;
       this.#viewer = viewer;
     } catch (error) {
-      if (!(error instanceof AppError)) throw error;
-      this.#close(CloseCode.Forbidden, error.message);
+      const known = appErrorOf(error);
+      if (!known) throw error;
+      this.#close(known.httpStatus === 503 ? tryAgainLater : CloseCode.Forbidden, known.message);
       return true; // what would be sent is not, over a socket that is closing
     }
     const own = [...connections].filter(({ userId }) => userId !== null && userId === this.userId);
