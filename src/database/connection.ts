@@ -14,6 +14,11 @@ export class PooledConnection extends pg.Client {
   onFailure: (error: unknown) => void = () => {};
   #lostBy: unknown = null;
 
+  constructor(config?: pg.ClientConfig) {
+    super(config);
+    this.on('error', (error) => (this.#lostBy ??= error));
+  }
+
   override query = ((...args: unknown[]): unknown => {
     if (this.#lostBy !== null) return this.#answerAfterLoss(args);
     const startMs = performance.now();

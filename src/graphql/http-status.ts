@@ -16,7 +16,8 @@ export const httpStatus: ApolloServerPlugin = {
         const status = commonStatus(errors);
         if (status !== undefined && status !== 200) response.http.status = status;
         if (response.http.status === 400 && !knowsGraphqlResponse(request) && isRequestError(response.body.singleResult.errors)) response.http.status = 200;
-        const retryAfter = retryAfterOf(errors);
+        // As they are told: what was thrown may be the database's own error.
+        const retryAfter = retryAfterOf(response.body.singleResult.errors ?? []);
         if (retryAfter > 0) response.http.headers.set('retry-after', String(retryAfter));
         return Promise.resolve();
       },
