@@ -5,17 +5,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { Callers, post, signIn } from '../kit/callers.js';
 import { patience, startFaultGateway, type FaultGateway } from '../kit/fault-gateway.js';
+import { expectPromiseKept, type Felt } from '../kit/fault-promise.js';
 import { fillFaultStore } from '../kit/fault-store.js';
 import { startOwnPostgres, type OwnPostgres } from '../kit/own-postgres.js';
 import { buildProgram, reachableFolder } from '../kit/process.js';
 import { startProxy, type TcpProxy } from '../kit/tcp-proxy.js';
 
-/** Promised are 2 seconds; what is asserted leaves a busy machine some room, and what was measured is printed. */
-const recoveryMs = 3_500;
 /** For a connection, for a statement, and to notice that nothing comes any more; and for a busy machine. */
 const longestMs = patience.connectionMs + patience.statementMs + patience.graceMs + 2_000;
-/** Load goes on so long after a fault, for errors that come late. */
-const afterwardsMs = 2_500;
 
 let dir: string;
 let postgres: OwnPostgres;
@@ -47,33 +44,9 @@ beforeEach(async () => {
 
 afterEach(() => callers.stop());
 
-/** Lets the callers go on for a while after a fault is over, prints what they felt, and holds it against the promise. */
-async function expectRecovery(fault: string, { sinceMs, overMs, codes }: { sinceMs: number; overMs: number; codes: string[] }): Promise<void> {
-  await callers.served();
-  await sleep(afterwardsMs);
-  await callers.stop();
-  const took = callers.recoveryMs(overMs);
-  process.stdout.write(`${callers.told(fault, sinceMs, took)}\n`);
-  const employees = await postgres.rows<{ email: string }>('select email from employee');
-  expect(callers.problems(codes)).toEqual([]);
-  expect(callers.brokenPromises(new Set(employees.map(({ email }) => email)))).toEqual([]);
-  expect(took).toBeLessThan(recoveryMs);
-  expect(Math.max(...callers.calls.map(({ startMs, endMs }) => endMs - startMs))).toBeLessThan(longestMs);
-  await expectHistory();
-}
-
-/** Whatever was answered comes into the history, once. */
-async function expectHistory(): Promise<void> {
-  const answered = callers.predicted.flatMap(({ ids }) => ids);
-  const deadlineMs = performance.now() + 5_000;
-  let missing = answered;
-  while (missing.length > 0 && performance.now() < deadlineMs) {
-    const rows = await postgres.rows<{ id: string }>('select id from prediction where id = any($1)', [missing]);
-    const there = new Set(rows.map(({ id }) => id));
-    missing = missing.filter((id) => !there.has(id));
-  }
-  expect(missing).toEqual([]);
-}
+/** Holds what the callers felt of a fault that is over against the promise. */
+const expectRecovery = (fault: string, felt: Pick<Felt, 'sinceMs' | 'overMs' | 'codes'>): Promise<void> =>
+  expectPromiseKept(callers, { fault, longestMs, rows: (statement, values) => postgres.rows(statement, values), ...felt });
 
 describe('PostgreSQL', () => {
   it('is restarted', async () => {

@@ -39,6 +39,8 @@ interface Write {
 
 /** No call may take so long. */
 const hangMs = 20_000;
+/** Some milliseconds of work for `echo`. */
+const maxSteps = 5_000;
 const pauseMs = { afterAnswer: 4, afterError: 25 };
 const account = (name: string): string => `${name}@example.com`;
 
@@ -58,6 +60,7 @@ export class Callers {
   readonly #tokens: Readonly<Record<string, string>>;
   readonly #employees: readonly { id: string; email: string }[];
   readonly #departmentId: string;
+  readonly #firstSteps = Math.floor(Math.random() * maxSteps);
   readonly #run = Math.random().toString(36).slice(2, 8);
   /** How often each caller has gone on to the next gateway. */
   readonly #skips = new Map<string, number>();
@@ -110,16 +113,16 @@ export class Callers {
     return Math.round(Math.max(...firstServed, lastFailed) - fromMs);
   }
 
-  /** How often each code came among the calls that began since a moment. */
+  /** How often each code came among the calls that ended since a moment. */
   codes(sinceMs = 0): Record<string, number> {
     const counts: Record<string, number> = {};
-    for (const code of this.calls.filter(({ startMs }) => startMs >= sinceMs).flatMap((call) => call.codes)) counts[code] = (counts[code] ?? 0) + 1;
+    for (const code of this.calls.filter(({ endMs }) => endMs >= sinceMs).flatMap((call) => call.codes)) counts[code] = (counts[code] ?? 0) + 1;
     return counts;
   }
 
   /** What a fault did to the callers, in one line. */
   told(fault: string, sinceMs = 0, recoveryMs?: number): string {
-    const calls = this.calls.filter(({ startMs }) => startMs >= sinceMs);
+    const calls = this.calls.filter(({ endMs }) => endMs >= sinceMs);
     const failed = calls.filter(({ codes }) => codes.length > 0).length;
     const codes = Object.entries(this.codes(sinceMs)).map(([code, count]) => `${code} ${count}`);
     const longest = Math.round(Math.max(0, ...calls.map(({ startMs, endMs }) => endMs - startMs)));
@@ -195,7 +198,8 @@ export class Callers {
 
   async #predict(place: number): Promise<boolean> {
     const name = ['user', 'manager'][place % 2] ?? 'user';
-    const steps = 1 + ((this.#numbers += 1) % 300);
+    // Mostly numbers that nobody has asked yet, so that models run.
+    const steps = 1 + ((this.#firstSteps + 2 * (this.#numbers += 1)) % maxSteps);
     const query = 'query ($rows: [JSONObject!]!, $petal: JSONObject!) { echo: predict(model: "echo", inputs: $rows) { id output } iris: predict(model: "iris", inputs: [$petal]) { id input } }';
     const petal = { petal_length: 1 + (this.#numbers % 5000) / 1000, petal_width: 0.5 + place / 10 };
     const data = await this.#call('predict', place, name, query, { rows: [{ steps }, { steps: steps + 1 }], petal });
