@@ -4,7 +4,7 @@ import { explain } from './shared/errors.js';
 const neededMajor = 24;
 const parentAtStart = process.ppid;
 
-/** Starts the gateway and stops it on SIGTERM or SIGINT. What cannot start says why, in one message, and exits 1. */
+/** Starts the gateway and stops it on SIGTERM or SIGINT, or where an error was not caught. What cannot start says why, in one message, and exits 1. */
 async function main(): Promise<void> {
   if (Number(process.versions.node.split('.')[0]) < neededMajor) {
     fail(`Auspex needs Node ${neededMajor} or newer; this is Node ${process.versions.node}. Install it from https://nodejs.org.`);
@@ -19,7 +19,7 @@ async function main(): Promise<void> {
   const app = await openApp(config, log);
 
   let isStopping = false;
-  const stop = (signal: NodeJS.Signals): void => {
+  const stop = (signal: NodeJS.Signals | null, exitCode = 0): void => {
     if (isStopping) return;
     isStopping = true;
     log.info({ signal }, 'stopping');
@@ -28,15 +28,20 @@ async function main(): Promise<void> {
       process.exit(1);
     }, config.shutdownSeconds * 1000).unref();
     app.close().then(
-      () => process.exit(0),
+      () => process.exit(exitCode),
       (error: unknown) => {
         log.fatal({ err: error }, 'the shutdown failed');
         process.exit(1);
       },
     );
   };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
+  process.on('SIGTERM', (signal) => stop(signal));
+  process.on('SIGINT', (signal) => stop(signal));
+  // An error that nobody caught, or a rejection, leaves a process whose state nobody knows: what is under way is finished, and another process must begin.
+  process.on('uncaughtException', (error, origin) => {
+    log.fatal({ err: error, origin }, 'an error was not caught');
+    stop(null, 1);
+  });
   if (process.env.npm_lifecycle_event !== undefined) stopWithParent(() => stop('SIGTERM'));
 
   // Said last: whoever reads it may send a signal at once.

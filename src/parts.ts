@@ -42,7 +42,7 @@ export const maxCacheBytes = 64 * 1024 * 1024;
 export async function openParts(config: Config, log: Logger, opened: AsyncDisposableStack): Promise<OpenParts> {
   const dataDir = dataDirOf(config);
   const baseSchema = domainSchema(domains);
-  const [data, inference] = await bothOrNeither(openData(config, dataDir, opened), openInference(config, baseSchema, log, opened));
+  const [data, inference] = await bothOrNeither(openData(config, dataDir, log, opened), openInference(config, baseSchema, log, opened));
   const documents = await openDocuments({ ...config, settings: config.documents, dir: path.resolve(projectDir, config.documents.dir), log });
   opened.defer(() => documents.close());
   const counters = openCounters({ redisUrl: config.redisUrl, deadlineMs: config.cacheDeadlineMs, logger: log });
@@ -71,9 +71,9 @@ async function bothOrNeither<One, Other>(one: Promise<One>, other: Promise<Other
 }
 
 /** The database: opened, migrated, and filled with demo data where that is asked for. */
-async function openData(config: Config, dataDir: string, opened: AsyncDisposableStack) {
+async function openData(config: Config, dataDir: string, log: Logger, opened: AsyncDisposableStack) {
   const entities = domains.flatMap((domain) => domain.entities);
-  const database = await openDatabase({ databaseUrl: config.databaseUrl, dataDir }, { entities, poolSize: config.databasePoolSize, timeouts: config.databaseTimeouts });
+  const database = await openDatabase({ databaseUrl: config.databaseUrl, dataDir }, { entities, poolSize: config.databasePoolSize, timeouts: config.databaseTimeouts, log });
   opened.defer(() => database.close());
   await migrate(database.orm, database.url);
   const db = databaseOf(database.orm);

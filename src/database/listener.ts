@@ -12,7 +12,7 @@ export interface ListenerOptions {
 }
 
 const connectTimeoutMs = 5_000;
-const pauseMs = { first: 250, longest: 10_000 };
+const pauseMs = { first: 250, longest: 2_000 };
 
 /**
  * Hears what PostgreSQL's NOTIFY says, over a connection of its own; one that is lost is opened again. It does not keep the

@@ -2,8 +2,10 @@ import { ReflectMetadataProvider } from '@mikro-orm/decorators/legacy';
 import { Migrator } from '@mikro-orm/migrations';
 import { MikroORM, type EntityClass, type Options } from '@mikro-orm/postgresql';
 import pg from 'pg';
+import type { Logger } from '../shared/logger.js';
+import { PooledConnection } from './connection.js';
 import { migrations } from './migrations/index.js';
-import { noteDone } from '../shared/work.js';
+import { Outages } from './outages.js';
 import type { Database } from './tables.js';
 
 /** How the database is reached. */
@@ -13,6 +15,8 @@ export interface OrmOptions {
   /** Connections at the most. */
   poolSize: number;
   timeouts?: { connectionMs: number; statementMs: number };
+  /** Where it is said once that the database does not answer, and once that it does again; absent: nowhere. */
+  log?: Logger;
 }
 
 const defaultTimeouts = { connectionMs: 5_000, statementMs: 10_000 };
@@ -20,8 +24,11 @@ const defaultTimeouts = { connectionMs: 5_000, statementMs: 10_000 };
 /** The server ends a statement that takes too long; where it does not answer at all, the wait ends here, a little later. */
 const graceMs = 1_000;
 
+/** So long a connection may be silent before the system asks whether the other end is there. */
+const keepAliveMs = 10_000;
+
 /** Opens MikroORM; `orm.close()` gives the connections back. Connects at the first statement. */
-export function openOrm({ url, entities, poolSize, timeouts = defaultTimeouts }: OrmOptions): MikroORM {
+export function openOrm({ url, entities, poolSize, timeouts = defaultTimeouts, log }: OrmOptions): MikroORM {
   const options: Options = {
     clientUrl: url,
     entities,
@@ -34,8 +41,12 @@ export function openOrm({ url, entities, poolSize, timeouts = defaultTimeouts }:
       idle_in_transaction_session_timeout: timeouts.statementMs,
       query_timeout: timeouts.statementMs + graceMs,
       keepAlive: true,
-      Client: CountingClient,
-      onPoolCreated: readTimesAsDates,
+      keepAliveInitialDelayMillis: keepAliveMs,
+      Client: PooledConnection,
+      onPoolCreated: (pool: pg.Pool) => {
+        readTimesAsDates(pool);
+        if (log) tellOfOutages(pool, new Outages(log));
+      },
     },
     forceUtcTimezone: true,
     allowGlobalContext: false,
@@ -53,14 +64,17 @@ function readTimesAsDates({ options }: { options: { types?: pg.CustomTypesConfig
   if (options.types instanceof pg.TypeOverrides) options.types.setTypeParser(TIMESTAMPTZ, parseTime);
 }
 
-/** A connection that counts its statements: whatever sends one, Kysely or MikroORM, passes here, and waits for a promise. */
-class CountingClient extends pg.Client {
-  override query = ((...args: unknown[]): unknown => {
-    const startMs = performance.now();
-    const answer = (pg.Client.prototype.query as (...given: unknown[]) => unknown).apply(this, args);
-    if (answer instanceof Promise) answer.finally(() => noteDone('sql', startMs)).catch(() => undefined);
-    return answer;
-  }) as typeof pg.Client.prototype.query;
+/** Has the outages seen by whoever asks for a connection, or sends a statement over one. */
+function tellOfOutages(pool: pg.Pool, outages: Outages): void {
+  const connect = pool.connect.bind(pool) as (...args: unknown[]) => unknown;
+  pool.connect = ((...args: unknown[]) => {
+    const connecting = connect(...args);
+    if (connecting instanceof Promise) connecting.catch((error: unknown) => outages.note(error));
+    return connecting;
+  }) as pg.Pool['connect'];
+  pool.on('connect', (client) => {
+    if (client instanceof PooledConnection) client.onFailure = (error) => outages.note(error);
+  });
 }
 
 /** The reading side: rows by SQL, outside any unit of work. */

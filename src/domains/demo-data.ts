@@ -18,12 +18,13 @@ const rowsPerInsert = 2_000;
 
 /** Gives a database without accounts a made-up company and the demo accounts; leaves one that has any account as it is. */
 export async function loadDemoData(db: Database): Promise<void> {
+  if (await hasAccounts(db)) return;
+  // Before the transaction, which the database ends where it lies idle for long.
+  const passwordHash = await hashPassword(demoAccounts.password);
   await db.transaction().execute(async (transaction) => {
     // Of several gateways that start at once on an empty database one loads; the others wait and find it used.
     await sql`select pg_advisory_xact_lock(hashtext('demo-data'))`.execute(transaction);
-    const isUsed = await transaction.selectFrom('user_account').select('id').limit(1).executeTakeFirst();
-    if (isUsed) return;
-    const passwordHash = await hashPassword(demoAccounts.password);
+    if (await hasAccounts(transaction)) return;
     const departments = await ensureDepartments(transaction, companyDepartments());
     const employees = [...company(departments, demoEmployees)];
     await transaction.insertInto('employee').values(employees).execute();
@@ -49,6 +50,8 @@ export async function loadDemoData(db: Database): Promise<void> {
       .execute();
   });
 }
+
+const hasAccounts = async (db: Database): Promise<boolean> => (await db.selectFrom('user_account').select('id').limit(1).executeTakeFirst()) !== undefined;
 
 /** The demo accounts that this database would let in with the published password. */
 export async function openDemoAccounts(db: Database): Promise<string[]> {

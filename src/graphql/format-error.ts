@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { unwrapResolverError } from '@apollo/server/errors';
 import { GraphQLError, isValueNode, type GraphQLFormattedError } from 'graphql';
-import { codeOf } from '../shared/error-code.js';
-import { AppError, Conflict } from '../shared/errors.js';
+import { AppError } from '../shared/errors.js';
 import type { Logger } from '../shared/logger.js';
+import { appErrorOf } from './app-error.js';
 import { sizeRefusal } from './query-limits.js';
 
 /** The codes of what Apollo Server itself refuses: the caller's mistakes, which are told as they are. */
@@ -28,7 +28,7 @@ export interface ErrorOptions {
 export function createErrorFormatter({ log, hidesSuggestions }: ErrorOptions): (formatted: GraphQLFormattedError, error: unknown) => GraphQLFormattedError {
   return (formatted, error) => {
     const thrown = unwrapResolverError(error);
-    const cause = isCollision(thrown) ? new Conflict('Someone else was changing the same at the same time; repeat the change.') : thrown;
+    const cause = appErrorOf(thrown) ?? thrown;
     const { locations, path } = formatted;
     const at = { ...(locations ? { locations } : {}), ...(path ? { path } : {}) };
     if (cause instanceof AppError) return { message: cause.message, ...at, extensions: { ...cause.extensions } };
@@ -44,9 +44,6 @@ export function createErrorFormatter({ log, hidesSuggestions }: ErrorOptions): (
     return { message: `Internal error. Quote the id ${errorId} when you report it.`, ...at, extensions: { code: 'INTERNAL_SERVER_ERROR', errorId } };
   };
 }
-
-/** Whether PostgreSQL gave up one of two transactions that stood in each other's way (serialization_failure, deadlock_detected). */
-const isCollision = (error: unknown): boolean => ['40001', '40P01'].includes(codeOf(error) ?? '');
 
 /** The code of an error that is the caller's own; undefined for any other. */
 function clientCode(error: GraphQLError): string | undefined {

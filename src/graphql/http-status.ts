@@ -1,7 +1,7 @@
 import type { ApolloServerPlugin, GraphQLRequest } from '@apollo/server';
 import type { GraphQLFormattedError } from 'graphql';
 import { unwrapResolverError } from '@apollo/server/errors';
-import { AppError } from '../shared/errors.js';
+import { appErrorOf } from './app-error.js';
 
 /**
  * Gives an answer that holds nothing but errors their HTTP status: 401 for a caller who must sign in, 429, 503.
@@ -16,7 +16,8 @@ export const httpStatus: ApolloServerPlugin = {
         const status = commonStatus(errors);
         if (status !== undefined && status !== 200) response.http.status = status;
         if (response.http.status === 400 && !knowsGraphqlResponse(request) && isRequestError(response.body.singleResult.errors)) response.http.status = 200;
-        const retryAfter = retryAfterOf(errors);
+        // As they are told: what was thrown may be the database's own error.
+        const retryAfter = retryAfterOf(response.body.singleResult.errors ?? []);
         if (retryAfter > 0) response.http.headers.set('retry-after', String(retryAfter));
         return Promise.resolve();
       },
@@ -37,10 +38,12 @@ const knowsGraphqlResponse = ({ http }: GraphQLRequest): boolean => http?.header
 export const retryAfterOf = (errors: readonly Pick<GraphQLFormattedError, 'extensions'>[]): number =>
   Math.ceil(Math.max(0, ...errors.map(({ extensions }) => Number(extensions?.retryAfterSeconds ?? 0))));
 
-/** The status that all errors agree on; undefined also where they are none that have one. */
+/**
+ * The status that all errors agree on; undefined also where they are none that have one. With one among them that says 503 it
+ * is that: what else is wrong may not even be so once the operation can be done.
+ */
 export function commonStatus(errors: readonly unknown[]): number | undefined {
-  const statuses = new Set(errors.map((error) => statusOf(unwrapResolverError(error))));
+  const statuses = new Set(errors.map((error) => appErrorOf(unwrapResolverError(error))?.httpStatus));
+  if (statuses.has(503)) return 503;
   return statuses.size === 1 ? [...statuses][0] : undefined;
 }
-
-const statusOf = (error: unknown): number | undefined => (error instanceof AppError ? error.httpStatus : undefined);

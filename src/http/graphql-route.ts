@@ -3,8 +3,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Readable } from 'node:stream';
 import type { Viewer } from '../auth/viewer.js';
 import type { DocumentGate } from '../documents/document-gate.js';
+import { appErrorOf } from '../graphql/app-error.js';
 import type { Context, Contexts } from '../graphql/context.js';
-import { AppError, BadRequest } from '../shared/errors.js';
+import { BadRequest } from '../shared/errors.js';
 import { workingFor } from '../shared/work.js';
 import { clientOf } from './client.js';
 import { etagOf, isNamed } from './etag.js';
@@ -102,8 +103,9 @@ function completeText({ body }: HTTPGraphQLResponse): string {
 
 /** @throws the error where it is none that is meant for the caller */
 function refusalText(error: unknown): string {
-  if (!(error instanceof AppError)) throw error;
-  return JSON.stringify({ errors: [{ message: error.message, extensions: error.extensions }] });
+  const known = appErrorOf(error);
+  if (!known) throw error;
+  return JSON.stringify({ errors: [{ message: known.message, extensions: known.extensions }] });
 }
 
 const sendBatch = (reply: FastifyReply, text: string): FastifyReply => reply.header('cache-control', 'no-store').type('application/json; charset=utf-8').send(text);

@@ -3,8 +3,9 @@ import { STATUS_CODES, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import cors from '@fastify/cors';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, type ConnectionError } from 'fastify';
+import { appErrorOf } from '../graphql/app-error.js';
 import { retryAfterOf } from '../graphql/http-status.js';
-import { AppError, BadRequest } from '../shared/errors.js';
+import { BadRequest } from '../shared/errors.js';
 import type { Logger } from '../shared/logger.js';
 import { addCompression } from './compression.js';
 import { addHttpsOnly } from './https.js';
@@ -48,10 +49,11 @@ export async function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigi
   const refuse = (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
     // Some statuses, such as 404 and 414, may be kept unless this is said; and an unknown document may be known the next moment.
     void reply.header('cache-control', 'no-store');
-    if (error instanceof AppError) {
-      const retryAfter = retryAfterOf([error]);
+    const known = appErrorOf(error);
+    if (known) {
+      const retryAfter = retryAfterOf([known]);
       if (retryAfter > 0) void reply.header('retry-after', String(retryAfter));
-      void reply.code(error.httpStatus).send({ errors: [{ message: error.message, extensions: { ...error.extensions, requestId: request.id } }] });
+      void reply.code(known.httpStatus).send({ errors: [{ message: known.message, extensions: { ...known.extensions, requestId: request.id } }] });
       return;
     }
     const status = error.statusCode ?? 500;

@@ -198,7 +198,7 @@ export class ServedVersion {
       this.signature,
       flights.map(({ row }) => row),
     );
-    const { outputs, computeMs } = await this.#graph.run(feeds, flights.length);
+    const { outputs, computeMs } = await this.#graph.run(feeds, flights.length, hangMsOf(this.#serving));
     const answers = fromTensors(this.signature, outputs, flights.length);
     // Before those who wait are told: who asks again then, finds it.
     this.#remember(flights, answers);
@@ -255,6 +255,9 @@ export class ServedVersion {
     if (this.#flights.get(flight.key) === flight) this.#flights.delete(flight.key);
   }
 }
+
+/** A run that goes on for so long has long had nobody to wait for it. Its thread may be the last that others could run on. */
+const hangMsOf = ({ deadlineMs }: Serving): number => 2 * deadlineMs + 1000;
 
 function landFromCache(flight: Flight, { output, computedAt }: CachedAnswer, knownAt: number): void {
   flight.land({ answer: { kind: 'answered', output }, source: 'CACHE', computedAt, knownAt });

@@ -91,13 +91,14 @@ export class TooManyAttempts extends AppError {
   }
 }
 
-/** Something this request needs is not there right now. */
+/** Something this request needs is not there right now; `details` says more of it. */
 export class ServiceUnavailable extends AppError {
   constructor(
     message: string,
     readonly retryAfterSeconds = 1,
+    details: Record<string, unknown> = {},
   ) {
-    super('SERVICE_UNAVAILABLE', 503, message, { retryAfterSeconds });
+    super('SERVICE_UNAVAILABLE', 503, message, { retryAfterSeconds, ...details });
   }
 }
 
@@ -118,10 +119,10 @@ export class SlowReader extends AppError {
   }
 }
 
-/** The answer did not come in time; `afterMs` says how long was waited. */
+/** The answer did not come in time; `afterMs` says how long was waited, where that is known. */
 export class TimedOut extends AppError {
-  constructor(message: string, afterMs: number) {
-    super('TIMEOUT', 504, message, { afterMs });
+  constructor(message: string, afterMs?: number) {
+    super('TIMEOUT', 504, message, afterMs === undefined ? {} : { afterMs });
   }
 }
 

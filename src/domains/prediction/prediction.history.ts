@@ -23,7 +23,7 @@ const joinMs = 20;
 const batchSize = 250;
 /** A call waits so long for room before it is refused. */
 const waitForRoomMs = 1_000;
-const retryMs = { first: 100, longest: 5_000 };
+const retryMs = { first: 100, longest: 1_000 };
 const purgeEveryMs = 3_600_000;
 const purgeBatch = 5_000;
 
@@ -79,6 +79,7 @@ export class PredictionHistory {
 
   async #write(): Promise<void> {
     let pauseMs = retryMs.first;
+    let isFailing = false;
     if (!this.#isClosing) await sleep(joinMs);
     while (this.#pending.length > 0) {
       const batch = this.#pending.slice(0, batchSize);
@@ -86,8 +87,11 @@ export class PredictionHistory {
         await this.#insert(batch);
         this.#pending = this.#pending.slice(batch.length);
         pauseMs = retryMs.first;
+        if (isFailing) this.#log.info('the history of predictions is written again');
+        isFailing = false;
       } catch (error) {
-        this.#log.warn({ err: error, rows: this.#pending.length }, 'the history of predictions is not written; trying again');
+        this.#log[isFailing ? 'debug' : 'warn']({ err: error, rows: this.#pending.length }, 'the history of predictions is not written; trying again');
+        isFailing = true;
         await sleep(pauseMs);
         pauseMs = Math.min(pauseMs * 2, retryMs.longest);
       }

@@ -10,9 +10,10 @@ import type { LiveViewers } from '../../auth/live-viewers.js';
 import { callerAddress } from '../../auth/network.js';
 import type { Viewer } from '../../auth/viewer.js';
 import type { SentOperation } from '../../documents/document-gate.js';
+import { appErrorOf } from '../../graphql/app-error.js';
 import type { Contexts } from '../../graphql/context.js';
 import { StreamError, type Stream, type Subscriptions } from '../../graphql/subscriptions.js';
-import { AppError, TooManyAttempts } from '../../shared/errors.js';
+import { type AppError, TooManyAttempts } from '../../shared/errors.js';
 import type { Logger } from '../../shared/logger.js';
 import { clientOf } from '../client.js';
 import type { RateLimiter } from '../rate-limit.js';
@@ -178,8 +179,9 @@ class Connection {
       this.#unwatch = unwatch;
       this.#viewer = viewer;
     } catch (error) {
-      if (!(error instanceof AppError)) throw error;
-      this.#close(error instanceof TooManyAttempts ? tryAgainLater : CloseCode.Forbidden, error.message);
+      const known = appErrorOf(error);
+      if (!known) throw error;
+      this.#close([429, 503].includes(known.httpStatus) ? tryAgainLater : CloseCode.Forbidden, known.message);
       return true; // what would be sent is not, over a socket that is closing
     }
     const own = [...connections].filter(({ userId }) => userId !== null && userId === this.userId);

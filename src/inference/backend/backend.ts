@@ -41,9 +41,10 @@ export interface LoadedGraph {
   room(): number;
   /**
    * Runs all rows at once: a tensor for each input, whose first dimension is the number of rows.
+   * @param limitMs a run that takes longer hangs, and is given up; the backend's own limit if absent
    * @throws Error from the runtime
    */
-  run(feeds: Tensors, rowCount: number): Promise<GraphAnswer>;
+  run(feeds: Tensors, rowCount: number, limitMs?: number): Promise<GraphAnswer>;
   /** Frees the model's memory. No run may be under way or follow. */
   close(): Promise<void>;
 }

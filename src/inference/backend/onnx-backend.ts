@@ -36,13 +36,13 @@ export function openOnnxBackend(options: Partial<WorkerPoolOptions> = {}): Backe
     const here = mayRunOnEventLoop(bytes, loadMs) ? await openHere(number, bytes) : null;
     const costs = new RunCosts();
 
-    async function runInThreads(feeds: Tensors, rowCount: number): Promise<GraphAnswer> {
+    async function runInThreads(feeds: Tensors, rowCount: number, limitMs?: number): Promise<GraphAnswer> {
       const sizes = costs.chunks(rowCount, pool.idle);
       let start = 0;
       const answers = await Promise.all(
         sizes.map(async (rows) => {
           const chunk = sizes.length === 1 ? feeds : sliceRows(feeds, rowCount, start, (start += rows));
-          const answer = await pool.run(number, chunk);
+          const answer = await pool.run(number, chunk, limitMs);
           costs.learn(rows, answer.computeMs);
           return answer;
         }),
@@ -57,9 +57,9 @@ export function openOnnxBackend(options: Partial<WorkerPoolOptions> = {}): Backe
         if (pool.idle > 0) return Number.MAX_SAFE_INTEGER;
         return here ? costs.rowsOnEventLoop() : 0;
       },
-      async run(feeds, rowCount) {
+      async run(feeds, rowCount, limitMs) {
         if (!graphs.has(graph)) throw new Error('The model is closed.');
-        if (!here || rowCount > costs.rowsOnEventLoop()) return runInThreads(feeds, rowCount);
+        if (!here || rowCount > costs.rowsOnEventLoop()) return runInThreads(feeds, rowCount, limitMs);
         const answer = await eventLoop.run(here, feeds);
         costs.learn(rowCount, answer.computeMs);
         return answer;

@@ -27,8 +27,8 @@ export async function openOnnxSession(model: Uint8Array): Promise<OnnxSession> {
     executionMode: 'sequential',
     intraOpNumThreads: 1,
     interOpNumThreads: 1,
-    // Errors only; they come as exceptions as well.
-    logSeverityLevel: 3,
+    // Fatal ones only: errors come as exceptions, which the log tells of in its own form.
+    logSeverityLevel: 4,
     // An arena would keep the memory of the largest run for as long as the graph is loaded, on each thread.
     enableCpuMemArena: false,
   });

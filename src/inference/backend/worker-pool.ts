@@ -11,7 +11,7 @@ export interface WorkerPoolOptions {
   size: number;
   /** Runs that may wait for a thread. */
   maxQueue: number;
-  /** A run that takes longer fails, and its thread is replaced. */
+  /** A run that takes longer fails, and its thread is replaced, where it has no limit of its own. */
   hangMs: number;
   /** The same for a load, and for the start of a thread. */
   loadHangMs: number;
@@ -65,7 +65,7 @@ export class WorkerPool {
    * Runs a loaded graph on a thread that is free, or the first to be.
    * @throws Overloaded where too many runs wait; TimedOut where the run hung; Error from the runtime, or where the thread ended
    */
-  run(graph: number, feeds: Tensors): Promise<PoolAnswer> {
+  run(graph: number, feeds: Tensors, limitMs = this.options.hangMs): Promise<PoolAnswer> {
     return new Promise((resolve, reject) => {
       if (this.#waiting.length >= this.options.maxQueue) {
         reject(new Overloaded('Too many model runs are waiting.'));
@@ -73,7 +73,7 @@ export class WorkerPool {
       }
       this.#waiting.push({
         request: { kind: 'run', graph, feeds },
-        limitMs: this.options.hangMs,
+        limitMs,
         resolve: (value, thread) => resolve({ ...(value as GraphAnswer), thread }),
         reject,
       });
