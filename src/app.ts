@@ -3,6 +3,7 @@ import path from 'node:path';
 import { fastifyApolloDrainPlugin } from '@as-integrations/fastify';
 import type { FastifyInstance } from 'fastify';
 import { sql } from 'kysely';
+import type { Registry } from 'prom-client';
 import { LiveViewers } from './auth/live-viewers.js';
 import type { Config } from './config.js';
 import { projectDir } from './data-dir.js';
@@ -21,7 +22,10 @@ import { addGraphiqlRoutes, readIdeFiles } from './http/graphiql.js';
 import { addGraphqlRoute } from './http/graphql-route.js';
 import { addHealthRoutes, modelsHealth, type HealthCheck } from './http/health.js';
 import { listen, urlHost } from './http/listen.js';
-import { addMetricsRoute, type MetricsSource } from './http/metrics/route.js';
+import { answerMetrics } from './http/metrics/answers.js';
+import { modelMetrics } from './http/metrics/models.js';
+import { processMetrics } from './http/metrics/process.js';
+import { addMetricsRoute } from './http/metrics/route.js';
 import { createHttpServer } from './http/server.js';
 import { createEventStreamHandler } from './http/streams/sse.js';
 import { addWebsockets } from './http/streams/websocket.js';
@@ -61,11 +65,11 @@ export async function openApp(config: Config, log: Logger): Promise<App> {
     const server = createHttpServer({ ...config, log });
     const graph = await openGraph(config, parts, server, opened);
     let isDraining = false;
-    const source = measured(parts, graph);
+    const metrics = measured(parts, graph);
     await addRoutes(server, config, parts, graph);
     addHealthRoutes(server, healthCheck(parts), () => isDraining);
-    if (config.metricsPort === undefined && !config.isProduction) addMetricsRoute(server, source);
-    const metricsPort = config.metricsPort === undefined ? null : await openMetrics(config.host, config.metricsPort, source, log, opened);
+    if (config.metricsPort === undefined && !config.isProduction) addMetricsRoute(server, metrics);
+    const metricsPort = config.metricsPort === undefined ? null : await openMetrics(config.host, config.metricsPort, metrics, log, opened);
     opened.defer(() => graph.apollo.stop());
     const port = await listen(server, config);
 
@@ -139,19 +143,19 @@ function openResponses(config: Config, localEntities: readonly LocalEntity[], lo
 }
 
 /** `/metrics` on a port of its own; answers the port. It can be read until everything else is closed. */
-async function openMetrics(host: string, port: number, source: MetricsSource, log: Logger, opened: AsyncDisposableStack): Promise<number> {
+async function openMetrics(host: string, port: number, metrics: readonly Registry[], log: Logger, opened: AsyncDisposableStack): Promise<number> {
   const server = createHttpServer({ maxBodyBytes: 1024, trustedProxies: 0, corsOrigins: [], hasGraphiql: false, log });
-  addMetricsRoute(server, source);
+  addMetricsRoute(server, metrics);
   opened.defer(() => server.close());
   return listen(server, { host, port }, 'METRICS_PORT');
 }
 
-const measured = ({ predictor }: OpenParts, { responses, subscriptions }: Graph): MetricsSource => ({
-  models: () => predictor.models(),
-  problems: () => predictor.problems(),
-  responses: () => responses.statistics,
-  streams: () => subscriptions.statistics(),
-});
+/** What the parts of the gateway tell Prometheus. */
+const measured = ({ predictor }: OpenParts, { responses, subscriptions }: Graph): Registry[] => [
+  modelMetrics({ models: () => predictor.models(), problems: () => predictor.problems() }),
+  answerMetrics({ responses: () => responses.statistics, streams: () => subscriptions.statistics() }),
+  processMetrics(),
+];
 
 function healthCheck({ db, cache, predictor }: OpenParts): HealthCheck {
   return async () => {
