@@ -8,6 +8,9 @@ import { networkOf } from './network.js';
  * it is checked, so that many at once, or many in one request, do not slip through.
  */
 export class LoginThrottle {
+  /** Passwords that were tried since the start, by what came of it. */
+  readonly tries = { succeeded: 0, failed: 0, throttled: 0 };
+
   constructor(
     readonly limits: ThrottleLimits,
     private readonly counters: Counters,
@@ -18,12 +21,23 @@ export class LoginThrottle {
    * @throws TooManyAttempts past the limit for the account or the address
    */
   async login(account: string, address: string): Promise<void> {
-    await this.#count(`login address ${networkOf(address)}`, this.limits.loginsPerAddress);
-    await this.#count(`login account ${account}`, this.limits.loginsPerAccount);
+    try {
+      await this.#count(`login address ${networkOf(address)}`, this.limits.loginsPerAddress);
+      await this.#count(`login account ${account}`, this.limits.loginsPerAccount);
+    } catch (error) {
+      this.tries.throttled += 1;
+      throw error;
+    }
+  }
+
+  /** The password was wrong, or there is no such account. */
+  loginFailed(): void {
+    this.tries.failed += 1;
   }
 
   /** A right password clears the account's count; the address keeps its own. */
   loginSucceeded(account: string): Promise<void> {
+    this.tries.succeeded += 1;
     return this.counters.clear(`login account ${account}`);
   }
 

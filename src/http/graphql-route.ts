@@ -5,6 +5,8 @@ import type { Viewer } from '../auth/viewer.js';
 import type { DocumentGate } from '../documents/document-gate.js';
 import { appErrorOf } from '../graphql/app-error.js';
 import type { Context, Contexts } from '../graphql/context.js';
+import type { OperationStatistics } from '../graphql/operation-statistics.js';
+import type { Refusals } from '../graphql/refusals.js';
 import { BadRequest } from '../shared/errors.js';
 import { workingFor } from '../shared/work.js';
 import { clientOf } from './client.js';
@@ -20,6 +22,8 @@ export interface GraphqlRouteOptions {
   contexts: Contexts;
   documents: DocumentGate;
   limiter: RateLimiter;
+  operations: OperationStatistics;
+  refusals: Refusals;
   /** Operations that one request may bring as a list; 0: a list is refused. */
   maxBatchedOperations: number;
   /** Answers who wants the answers as they come. */
@@ -77,7 +81,12 @@ interface Call {
 
 async function answer(body: unknown, { request, viewer, signal, options }: Call): Promise<HTTPGraphQLResponse> {
   const context = options.contexts.of(viewer, { requestId: request.id, address: request.ip, signal });
-  const httpGraphQLRequest = await admittedRequest(request, body, options.documents, { viewer, client: clientOf(request.headers), log: context.log });
+  const startMs = performance.now();
+  const admitted = admittedRequest(request, body, options.documents, { viewer, client: clientOf(request.headers), log: context.log });
+  const httpGraphQLRequest = await admitted.catch((error: unknown) => {
+    options.operations.refusedBefore(appErrorOf(error)?.code ?? 'INTERNAL_SERVER_ERROR', startMs, context.work);
+    throw error;
+  });
   return workingFor(context.work, () => options.apollo.executeHTTPGraphQLRequest({ httpGraphQLRequest, context: () => Promise.resolve(context) }));
 }
 
@@ -92,7 +101,7 @@ async function answerBatch(operations: readonly unknown[], call: Call): Promise<
   if (operations.length > maxBatchedOperations) {
     throw new BadRequest(`The list has ${operations.length} operations, and ${maxBatchedOperations} at the most are taken; send it in parts.`);
   }
-  const answers = await Promise.all(operations.map((operation) => answer(operation, call).then(completeText, refusalText)));
+  const answers = await Promise.all(operations.map((operation) => answer(operation, call).then(completeText, (error: unknown) => refusalText(error, call.options.refusals))));
   return `[${answers.map((text) => text.trim()).join(',')}]`;
 }
 
@@ -102,9 +111,10 @@ function completeText({ body }: HTTPGraphQLResponse): string {
 }
 
 /** @throws the error where it is none that is meant for the caller */
-function refusalText(error: unknown): string {
+function refusalText(error: unknown, refusals: Refusals): string {
   const known = appErrorOf(error);
   if (!known) throw error;
+  refusals.count([known.code]);
   return JSON.stringify({ errors: [{ message: known.message, extensions: known.extensions }] });
 }
 

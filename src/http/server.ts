@@ -5,6 +5,7 @@ import cors from '@fastify/cors';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, type ConnectionError } from 'fastify';
 import { appErrorOf } from '../graphql/app-error.js';
 import { retryAfterOf } from '../graphql/http-status.js';
+import type { Refusals } from '../graphql/refusals.js';
 import { BadRequest } from '../shared/errors.js';
 import type { Logger } from '../shared/logger.js';
 import { addCompression } from './compression.js';
@@ -12,6 +13,7 @@ import { addHttpsOnly } from './https.js';
 import { addJsonBody } from './json-body.js';
 import { rateLimitHeaders } from './rate-limit.js';
 import { HeadersTooLarge, UriTooLong } from './refusals.js';
+import type { RequestStatistics } from './request-statistics.js';
 
 export interface HttpOptions {
   maxBodyBytes: number;
@@ -23,6 +25,8 @@ export interface HttpOptions {
   redirectsToHttps: boolean;
   /** Whether a caller who is lost is told of GraphiQL. */
   hasGraphiql: boolean;
+  requests: RequestStatistics;
+  refusals: Refusals;
   log: Logger;
 }
 
@@ -45,12 +49,13 @@ const securityHeaders = {
 const exposedHeaders = ['x-request-id', 'retry-after', ...rateLimitHeaders];
 
 /** Fastify as the gateway uses it: request ids, bounded bodies, errors in GraphQL's form. Routes are added by the caller. */
-export async function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigins, isCompressing, redirectsToHttps, hasGraphiql, log }: HttpOptions): Promise<FastifyInstance> {
+export async function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigins, isCompressing, redirectsToHttps, hasGraphiql, requests, refusals, log }: HttpOptions): Promise<FastifyInstance> {
   const refuse = (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
     // Some statuses, such as 404 and 414, may be kept unless this is said; and an unknown document may be known the next moment.
     void reply.header('cache-control', 'no-store');
     const known = appErrorOf(error);
     if (known) {
+      refusals.count([known.code]);
       const retryAfter = retryAfterOf([known]);
       if (retryAfter > 0) void reply.header('retry-after', String(retryAfter));
       void reply.code(known.httpStatus).send({ errors: [{ message: known.message, extensions: { ...known.extensions, requestId: request.id } }] });
@@ -59,6 +64,7 @@ export async function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigi
     const status = error.statusCode ?? 500;
     if (status >= 500) log.error({ err: error, requestId: request.id }, 'a request failed');
     const { code, message } = told(error, status, maxBodyBytes);
+    refusals.count([code]);
     void reply.code(status).send({ errors: [{ message, extensions: { code, requestId: request.id } }] });
   };
   const server: FastifyInstance = fastify({
@@ -71,10 +77,14 @@ export async function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigi
     // What comes over an open connection while the server drains is answered, and the connection closed.
     return503OnClosing: false,
     genReqId: ({ headers }) => sentRequestId(headers['x-request-id']) ?? randomUUID(),
-    clientErrorHandler: refuseConnection,
+    clientErrorHandler: (error, socket) => refuseConnection(error, socket, requests, refusals),
     // A path that cannot be decoded fails before hooks and the error handler.
-    frameworkErrors: (error, request, reply) => refuse(error, request, reply.headers({ ...securityHeaders, 'x-request-id': request.id })),
+    frameworkErrors: (error, request, reply) => {
+      requests.watch(request, reply);
+      refuse(error, request, reply.headers({ ...securityHeaders, 'x-request-id': request.id }));
+    },
   });
+  requests.follow(server);
   server.addHook('onRequest', (request, reply, done) => {
     reply.headers(securityHeaders).header('x-request-id', request.id);
     done(request.url.length > maxUrlLength ? new UriTooLong(maxUrlLength) : undefined);
@@ -119,9 +129,14 @@ export function abortedWith(response: ServerResponse): AbortSignal {
 }
 
 /** Answers what Node could not read as HTTP, and closes the connection: where the next request begins is not known. */
-function refuseConnection(error: ConnectionError, socket: Socket): void {
+function refuseConnection(error: ConnectionError, socket: Socket, requests: RequestStatistics, refusals: Refusals): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
   const { httpStatus, message, code } = refusalOf(error);
+  // Of a request whose body breaks off the caller has gone.
+  if (!requests.isFollowing(socket)) {
+    requests.countUnread(httpStatus);
+    refusals.count([code]);
+  }
   const body = JSON.stringify({ errors: [{ message, extensions: { code } }] });
   const headers = { ...securityHeaders, 'content-type': 'application/json; charset=utf-8', 'content-length': Buffer.byteLength(body), connection: 'close' };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);

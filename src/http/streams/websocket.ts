@@ -12,6 +12,7 @@ import type { Viewer } from '../../auth/viewer.js';
 import type { SentOperation } from '../../documents/document-gate.js';
 import { appErrorOf } from '../../graphql/app-error.js';
 import type { Contexts } from '../../graphql/context.js';
+import type { Refusals } from '../../graphql/refusals.js';
 import { StreamError, type Stream, type Subscriptions } from '../../graphql/subscriptions.js';
 import { type AppError, TooManyAttempts } from '../../shared/errors.js';
 import type { Logger } from '../../shared/logger.js';
@@ -30,6 +31,7 @@ export interface WebsocketOptions {
   corsOrigins: readonly string[];
   /** Sockets that may be open, in all and for one viewer. */
   limits: { total: number; perViewer: number };
+  refusals: Refusals;
   log: Logger;
 }
 
@@ -181,6 +183,7 @@ class Connection {
     } catch (error) {
       const known = appErrorOf(error);
       if (!known) throw error;
+      this.#options.refusals.count([known.code]);
       this.#close([429, 503].includes(known.httpStatus) ? tryAgainLater : CloseCode.Forbidden, known.message);
       return true; // what would be sent is not, over a socket that is closing
     }
@@ -202,7 +205,10 @@ class Connection {
       this.#follow(stream);
       return handedOver(stream);
     } catch (error) {
-      if (error instanceof TooManyAttempts) return [new GraphQLError(error.message, { extensions: error.extensions })];
+      if (error instanceof TooManyAttempts) {
+        this.#options.refusals.count([error.code]);
+        return [new GraphQLError(error.message, { extensions: error.extensions })];
+      }
       if (!(error instanceof StreamError)) throw error;
       return [new GraphQLError(error.message, { originalError: error })];
     }
