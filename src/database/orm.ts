@@ -3,7 +3,9 @@ import { Migrator } from '@mikro-orm/migrations';
 import { MikroORM, type EntityClass, type Options } from '@mikro-orm/postgresql';
 import pg from 'pg';
 import { migrations } from './migrations/index.js';
+import { SpanKind, traced, type Attributes } from '../shared/tracing.js';
 import { noteDone } from '../shared/work.js';
+import { toldStatement, verbOf } from './statement-text.js';
 import type { Database } from './tables.js';
 
 /** How the database is reached. */
@@ -53,14 +55,39 @@ function readTimesAsDates({ options }: { options: { types?: pg.CustomTypesConfig
   if (options.types instanceof pg.TypeOverrides) options.types.setTypeParser(TIMESTAMPTZ, parseTime);
 }
 
-/** A connection that counts its statements: whatever sends one, Kysely or MikroORM, passes here, and waits for a promise. */
+/** A connection that counts and traces its statements: whatever sends one, Kysely or MikroORM, passes here, and waits for a promise. */
 class CountingClient extends pg.Client {
   override query = ((...args: unknown[]): unknown => {
     const startMs = performance.now();
-    const answer = (pg.Client.prototype.query as (...given: unknown[]) => unknown).apply(this, args);
+    const ask = (): unknown => (pg.Client.prototype.query as (...given: unknown[]) => unknown).apply(this, args);
+    const text = textOf(args[0]);
+    const answer = text === undefined ? ask() : traced(verbOf(text), () => this.#described(text, args[1] ?? args[0]), ask, SpanKind.CLIENT);
     if (answer instanceof Promise) answer.finally(() => noteDone('sql', startMs)).catch(() => undefined);
     return answer;
   }) as typeof pg.Client.prototype.query;
+
+  /** By the conventions of OpenTelemetry; values are told nobody. */
+  #described(text: string, parameters: unknown): Attributes {
+    return {
+      'db.system.name': 'postgresql',
+      'db.namespace': this.database ?? '',
+      'db.operation.name': verbOf(text),
+      'db.query.text': toldStatement(text, hasAny(parameters)),
+      'server.address': this.host,
+      'server.port': this.port,
+    };
+  }
+}
+
+function textOf(statement: unknown): string | undefined {
+  if (typeof statement === 'string') return statement;
+  return typeof statement === 'object' && statement !== null && 'text' in statement && typeof statement.text === 'string' ? statement.text : undefined;
+}
+
+/** Whether there are parameters, given as a list or with the statement. */
+function hasAny(parameters: unknown): boolean {
+  if (Array.isArray(parameters)) return parameters.length > 0;
+  return typeof parameters === 'object' && parameters !== null && 'values' in parameters && Array.isArray(parameters.values) && parameters.values.length > 0;
 }
 
 /** The reading side: rows by SQL, outside any unit of work. */

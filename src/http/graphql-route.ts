@@ -4,13 +4,15 @@ import { Readable } from 'node:stream';
 import type { Viewer } from '../auth/viewer.js';
 import type { DocumentGate } from '../documents/document-gate.js';
 import type { Context, Contexts } from '../graphql/context.js';
+import { tracedOperation } from '../graphql/operation-trace.js';
 import { AppError, BadRequest } from '../shared/errors.js';
-import { workingFor } from '../shared/work.js';
+import { workingFor, type Work } from '../shared/work.js';
 import { clientOf } from './client.js';
 import { etagOf, isNamed } from './etag.js';
 import { admittedRequest } from './graphql-request.js';
 import { MethodNotAllowed } from './refusals.js';
 import { abortedWith } from './server.js';
+import { serverTiming, workOfRequests } from './server-timing.js';
 import { wantsEventStream, type EventStreamHandler } from './streams/sse.js';
 
 export interface GraphqlRouteOptions {
@@ -19,6 +21,8 @@ export interface GraphqlRouteOptions {
   documents: DocumentGate;
   /** Operations that one request may bring as a list; 0: a list is refused. */
   maxBatchedOperations: number;
+  /** Whether answers say what took how long. */
+  hasServerTiming: boolean;
   /** Answers who wants the answers as they come. */
   eventStream: EventStreamHandler;
 }
@@ -33,13 +37,15 @@ export function addGraphqlRoute(server: FastifyInstance, options: GraphqlRouteOp
     if (!isAllowed) void reply.header('allow', allowed);
     done(isAllowed ? undefined : new MethodNotAllowed(request.method, allowed));
   });
+  const worksOf = workOfRequests();
   server.route({
     method: ['GET', 'HEAD', 'POST'],
     url: path,
+    ...(options.hasServerTiming ? { onSend: serverTiming(worksOf) } : {}),
     handler: async (request, reply) => {
       if (wantsEventStream(request)) return options.eventStream(request, reply);
       const viewer = await options.contexts.viewerOf(request.headers);
-      const call: Call = { request, viewer, signal: abortedWith(reply.raw), options };
+      const call: Call = { request, viewer, signal: abortedWith(reply.raw), works: worksOf(request), options };
       const { body } = request;
       if (request.method === 'POST' && Array.isArray(body)) return sendBatch(reply, await answerBatch(body, call));
       return send(request, reply, await answer(body, call));
@@ -53,13 +59,18 @@ interface Call {
   viewer: Viewer;
   /** Aborted when the caller has gone. */
   signal: AbortSignal;
+  /** What has been done for each of its operations. */
+  works: Work[];
   options: GraphqlRouteOptions;
 }
 
-async function answer(body: unknown, { request, viewer, signal, options }: Call): Promise<HTTPGraphQLResponse> {
+async function answer(body: unknown, { request, viewer, signal, works, options }: Call): Promise<HTTPGraphQLResponse> {
   const context = options.contexts.of(viewer, { requestId: request.id, address: request.ip, signal });
-  const httpGraphQLRequest = await admittedRequest(request, body, options.documents, { viewer, client: clientOf(request.headers), log: context.log });
-  return workingFor(context.work, () => options.apollo.executeHTTPGraphQLRequest({ httpGraphQLRequest, context: () => Promise.resolve(context) }));
+  works.push(context.work);
+  return tracedOperation(async () => {
+    const httpGraphQLRequest = await admittedRequest(request, body, options.documents, { viewer, client: clientOf(request.headers), log: context.log });
+    return workingFor(context.work, () => options.apollo.executeHTTPGraphQLRequest({ httpGraphQLRequest, context: () => Promise.resolve(context) }));
+  });
 }
 
 /**

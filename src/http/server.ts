@@ -7,6 +7,7 @@ import { AppError, BadRequest } from '../shared/errors.js';
 import type { Logger } from '../shared/logger.js';
 import { addJsonBody } from './json-body.js';
 import { HeadersTooLarge, UriTooLong } from './refusals.js';
+import { addTracing } from './tracing.js';
 
 export interface HttpOptions {
   maxBodyBytes: number;
@@ -55,6 +56,7 @@ export function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigins, ha
     // A path that cannot be decoded fails before hooks and the error handler.
     frameworkErrors: (error, request, reply) => refuse(error, request, reply.headers({ ...securityHeaders, 'x-request-id': request.id })),
   });
+  addTracing(server);
   server.addHook('onRequest', (request, reply, done) => {
     reply.headers(securityHeaders).header('x-request-id', request.id);
     done(request.url.length > maxUrlLength ? new UriTooLong(maxUrlLength) : undefined);
@@ -76,7 +78,7 @@ export function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigins, ha
     done();
   });
   if (corsOrigins.length > 0) {
-    void server.register(cors, { origin: corsOrigins, methods: ['GET', 'POST'], strictPreflight: false, exposedHeaders: ['x-request-id', 'retry-after'], maxAge: 86_400 });
+    void server.register(cors, { origin: corsOrigins, methods: ['GET', 'POST'], strictPreflight: false, exposedHeaders: ['x-request-id', 'retry-after', 'server-timing'], maxAge: 86_400 });
   }
   addJsonBody(server);
   server.setErrorHandler<FastifyError>(refuse);

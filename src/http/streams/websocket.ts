@@ -10,9 +10,10 @@ import type { LiveViewers } from '../../auth/live-viewers.js';
 import type { Viewer } from '../../auth/viewer.js';
 import type { SentOperation } from '../../documents/document-gate.js';
 import type { Contexts } from '../../graphql/context.js';
-import { StreamError, type Stream, type Subscriptions } from '../../graphql/subscriptions.js';
+import { StreamError, type Stream, type StreamCaller, type Subscriptions } from '../../graphql/subscriptions.js';
 import { AppError } from '../../shared/errors.js';
 import type { Logger } from '../../shared/logger.js';
+import { continued } from '../../shared/tracing.js';
 import { clientOf } from '../client.js';
 
 export interface WebsocketOptions {
@@ -178,13 +179,14 @@ class Connection {
 
   async subscribe(id: string, sent: SentOperation): Promise<ExecutionArgs | GraphQLError[]> {
     try {
-      const stream = await this.#options.subscriptions.open(sent, {
+      const caller: StreamCaller = {
         viewer: this.#viewer,
         client: this.#client,
         requestId: `${this.#id}:${id.slice(0, 40)}`,
         address: this.#request.socket.remoteAddress ?? '',
         transport: 'websocket',
-      });
+      };
+      const stream = await continued(this.#request.headers, () => this.#options.subscriptions.open(sent, caller));
       this.#follow(stream);
       return handedOver(stream);
     } catch (error) {

@@ -1,0 +1,48 @@
+import type { FastifyReply, FastifyRequest, onSendHookHandler } from 'fastify';
+import type { Done, Work } from '../shared/work.js';
+
+/** What has been done for the operations of a request; each operation adds its own. */
+export type WorksOf = (request: FastifyRequest) => Work[];
+
+/** A list for each request, which lives as long as that. */
+export function workOfRequests(): WorksOf {
+  const works = new WeakMap<FastifyRequest, Work[]>();
+  return (request) => {
+    const known = works.get(request) ?? [];
+    works.set(request, known);
+    return known;
+  };
+}
+
+/**
+ * Says in each answer's Server-Timing header (W3C Server Timing) how long it took, and how much of that were statements, calls to
+ * Redis and predictions. Things done side by side count each for itself. Pages of other origins are told where CORS lets them
+ * read the answer.
+ */
+export const serverTiming =
+  (worksOf: WorksOf): onSendHookHandler =>
+  (request, reply: FastifyReply, _payload, done) => {
+    void reply.header('server-timing', timingOf(reply.elapsedTime, worksOf(request)));
+    const allowedOrigin = reply.getHeader('access-control-allow-origin');
+    if (allowedOrigin !== undefined) void reply.header('timing-allow-origin', allowedOrigin);
+    done();
+  };
+
+/** The header's value: milliseconds, and how often each was done. */
+export function timingOf(totalMs: number, works: readonly Work[]): string {
+  const sql = sumOf(works, 'sql');
+  const cache = sumOf(works, 'cache');
+  const model = sumOf(works, 'model');
+  const parts = [metric('sql', sql, 'statement'), metric('cache', cache, 'call'), metric('model', model, 'prediction')];
+  return [`total;dur=${rounded(totalMs)}`, ...parts.filter((part) => part !== null)].join(', ');
+}
+
+function sumOf(works: readonly Work[], kind: keyof Work): Done {
+  return works.reduce((sum, { [kind]: done }) => ({ times: sum.times + done.times, ms: sum.ms + done.ms }), { times: 0, ms: 0 });
+}
+
+/** Null where nothing was done. */
+const metric = (name: string, { times, ms }: Done, unit: string): string | null =>
+  times === 0 ? null : `${name};dur=${rounded(ms)};desc="${times} ${unit}${times === 1 ? '' : 's'}"`;
+
+const rounded = (ms: number): string => ms.toFixed(1);
