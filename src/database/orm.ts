@@ -3,9 +3,9 @@ import { Migrator } from '@mikro-orm/migrations';
 import { MikroORM, type EntityClass, type Options } from '@mikro-orm/postgresql';
 import pg from 'pg';
 import { migrations } from './migrations/index.js';
-import { SpanKind, traced, type Attributes } from '../shared/tracing.js';
+import { isTracing, SpanKind, traced } from '../shared/tracing.js';
 import { noteDone } from '../shared/work.js';
-import { toldStatement, verbOf } from './statement-text.js';
+import { toldStatement } from './statement.js';
 import type { Database } from './tables.js';
 
 /** How the database is reached. */
@@ -60,34 +60,11 @@ class CountingClient extends pg.Client {
   override query = ((...args: unknown[]): unknown => {
     const startMs = performance.now();
     const ask = (): unknown => (pg.Client.prototype.query as (...given: unknown[]) => unknown).apply(this, args);
-    const text = textOf(args[0]);
-    const answer = text === undefined ? ask() : traced(verbOf(text), () => this.#described(text, args[1] ?? args[0]), ask, SpanKind.CLIENT);
+    const told = isTracing() ? toldStatement(args) : null;
+    const answer = told ? traced(told.name, () => ({ ...told.attributes(), 'server.address': this.host, 'server.port': this.port }), ask, SpanKind.CLIENT) : ask();
     if (answer instanceof Promise) answer.finally(() => noteDone('sql', startMs)).catch(() => undefined);
     return answer;
   }) as typeof pg.Client.prototype.query;
-
-  /** By the conventions of OpenTelemetry; values are told nobody. */
-  #described(text: string, parameters: unknown): Attributes {
-    return {
-      'db.system.name': 'postgresql',
-      'db.namespace': this.database ?? '',
-      'db.operation.name': verbOf(text),
-      'db.query.text': toldStatement(text, hasAny(parameters)),
-      'server.address': this.host,
-      'server.port': this.port,
-    };
-  }
-}
-
-function textOf(statement: unknown): string | undefined {
-  if (typeof statement === 'string') return statement;
-  return typeof statement === 'object' && statement !== null && 'text' in statement && typeof statement.text === 'string' ? statement.text : undefined;
-}
-
-/** Whether there are parameters, given as a list or with the statement. */
-function hasAny(parameters: unknown): boolean {
-  if (Array.isArray(parameters)) return parameters.length > 0;
-  return typeof parameters === 'object' && parameters !== null && 'values' in parameters && Array.isArray(parameters.values) && parameters.values.length > 0;
 }
 
 /** The reading side: rows by SQL, outside any unit of work. */

@@ -6,13 +6,13 @@ import type { DocumentGate } from '../documents/document-gate.js';
 import type { Context, Contexts } from '../graphql/context.js';
 import { tracedOperation } from '../graphql/operation-trace.js';
 import { AppError, BadRequest } from '../shared/errors.js';
-import { workingFor, type Work } from '../shared/work.js';
+import { workingFor } from '../shared/work.js';
 import { clientOf } from './client.js';
 import { etagOf, isNamed } from './etag.js';
 import { admittedRequest } from './graphql-request.js';
 import { MethodNotAllowed } from './refusals.js';
 import { abortedWith } from './server.js';
-import { serverTiming, workOfRequests } from './server-timing.js';
+import { ServerTiming } from './server-timing.js';
 import { wantsEventStream, type EventStreamHandler } from './streams/sse.js';
 
 export interface GraphqlRouteOptions {
@@ -37,15 +37,15 @@ export function addGraphqlRoute(server: FastifyInstance, options: GraphqlRouteOp
     if (!isAllowed) void reply.header('allow', allowed);
     done(isAllowed ? undefined : new MethodNotAllowed(request.method, allowed));
   });
-  const worksOf = workOfRequests();
+  const timing = options.hasServerTiming ? new ServerTiming() : null;
   server.route({
     method: ['GET', 'HEAD', 'POST'],
     url: path,
-    ...(options.hasServerTiming ? { onSend: serverTiming(worksOf) } : {}),
+    ...timing?.hooks,
     handler: async (request, reply) => {
       if (wantsEventStream(request)) return options.eventStream(request, reply);
       const viewer = await options.contexts.viewerOf(request.headers);
-      const call: Call = { request, viewer, signal: abortedWith(reply.raw), works: worksOf(request), options };
+      const call: Call = { request, viewer, signal: abortedWith(reply.raw), timing, options };
       const { body } = request;
       if (request.method === 'POST' && Array.isArray(body)) return sendBatch(reply, await answerBatch(body, call));
       return send(request, reply, await answer(body, call));
@@ -59,14 +59,13 @@ interface Call {
   viewer: Viewer;
   /** Aborted when the caller has gone. */
   signal: AbortSignal;
-  /** What has been done for each of its operations. */
-  works: Work[];
+  timing: ServerTiming | null;
   options: GraphqlRouteOptions;
 }
 
-async function answer(body: unknown, { request, viewer, signal, works, options }: Call): Promise<HTTPGraphQLResponse> {
+async function answer(body: unknown, { request, viewer, signal, timing, options }: Call): Promise<HTTPGraphQLResponse> {
   const context = options.contexts.of(viewer, { requestId: request.id, address: request.ip, signal });
-  works.push(context.work);
+  timing?.add(request, context.work);
   return tracedOperation(async () => {
     const httpGraphQLRequest = await admittedRequest(request, body, options.documents, { viewer, client: clientOf(request.headers), log: context.log });
     return workingFor(context.work, () => options.apollo.executeHTTPGraphQLRequest({ httpGraphQLRequest, context: () => Promise.resolve(context) }));

@@ -1,32 +1,34 @@
-import type { FastifyReply, FastifyRequest, onSendHookHandler } from 'fastify';
+import type { FastifyRequest, onRequestHookHandler, onSendHookHandler } from 'fastify';
 import type { Done, Work } from '../shared/work.js';
-
-/** What has been done for the operations of a request; each operation adds its own. */
-export type WorksOf = (request: FastifyRequest) => Work[];
-
-/** A list for each request, which lives as long as that. */
-export function workOfRequests(): WorksOf {
-  const works = new WeakMap<FastifyRequest, Work[]>();
-  return (request) => {
-    const known = works.get(request) ?? [];
-    works.set(request, known);
-    return known;
-  };
-}
 
 /**
  * Says in each answer's Server-Timing header (W3C Server Timing) how long it took, and how much of that were statements, calls to
  * Redis and predictions. Things done side by side count each for itself. Pages of other origins are told where CORS lets them
  * read the answer.
  */
-export const serverTiming =
-  (worksOf: WorksOf): onSendHookHandler =>
-  (request, reply: FastifyReply, _payload, done) => {
-    void reply.header('server-timing', timingOf(reply.elapsedTime, worksOf(request)));
-    const allowedOrigin = reply.getHeader('access-control-allow-origin');
-    if (allowedOrigin !== undefined) void reply.header('timing-allow-origin', allowedOrigin);
-    done();
+export class ServerTiming {
+  readonly #begun = new WeakMap<FastifyRequest, { startMs: number; works: Work[] }>();
+
+  /** What a route must do for it. */
+  readonly hooks: { onRequest: onRequestHookHandler; onSend: onSendHookHandler } = {
+    onRequest: (request, _reply, done) => {
+      this.#begun.set(request, { startMs: performance.now(), works: [] });
+      done();
+    },
+    onSend: (request, reply, _payload, done) => {
+      const begun = this.#begun.get(request);
+      if (begun) void reply.header('server-timing', timingOf(performance.now() - begun.startMs, begun.works));
+      const allowedOrigin = reply.getHeader('access-control-allow-origin');
+      if (allowedOrigin !== undefined) void reply.header('timing-allow-origin', allowedOrigin);
+      done();
+    },
   };
+
+  /** Counts what is done for one more of a request's operations. */
+  add(request: FastifyRequest, work: Work): void {
+    this.#begun.get(request)?.works.push(work);
+  }
+}
 
 /** The header's value: milliseconds, and how often each was done. */
 export function timingOf(totalMs: number, works: readonly Work[]): string {
