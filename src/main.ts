@@ -11,10 +11,13 @@ async function main(): Promise<void> {
   }
   if (existsSync('.env')) process.loadEnvFile('.env');
 
-  // Loaded only now: what follows does not parse on an older Node.
+  // Loaded only now: what follows does not parse on an older Node. Telemetry comes first, so that all parts know whether they are traced.
+  const { startTelemetry } = await import('./telemetry.js');
+  const telemetry = await startTelemetry(process.env);
   const [{ readConfig }, { createLogger }] = await Promise.all([import('./config.js'), import('./shared/logger.js')]);
   const config = readConfig(process.env);
   const log = createLogger(config.logLevel);
+  telemetry.reportTo(log);
   const { openApp } = await import('./app.js');
   const app = await openApp(config, log);
 
@@ -27,7 +30,7 @@ async function main(): Promise<void> {
       log.fatal('the shutdown took too long');
       process.exit(1);
     }, config.shutdownSeconds * 1000).unref();
-    app.close().then(
+    app.close().then(() => telemetry.close()).then(
       () => process.exit(exitCode),
       (error: unknown) => {
         log.fatal({ err: error }, 'the shutdown failed');

@@ -1,12 +1,14 @@
 import pg from 'pg';
+import { isTracing, SpanKind, traced } from '../shared/tracing.js';
 import { noteDone } from '../shared/work.js';
 import { databaseFault, markOutcomeUnknown } from './faults.js';
+import { toldStatement } from './statement.js';
 
 type Query = (...args: unknown[]) => unknown;
 
 /**
- * A connection of the pool: whatever sends a statement, Kysely or MikroORM, passes here, and waits for a promise. It counts its
- * statements, and once it is lost it never serves again: the driver alone would give one whose answer did not come in time to
+ * A connection of the pool: whatever sends a statement, Kysely or MikroORM, passes here, and waits for a promise. It counts and traces
+ * its statements, and once it is lost it never serves again: the driver alone would give one whose answer did not come in time to
  * the next who asks, and have them wait as long.
  */
 export class PooledConnection extends pg.Client {
@@ -22,7 +24,9 @@ export class PooledConnection extends pg.Client {
   override query = ((...args: unknown[]): unknown => {
     if (this.#lostBy !== null) return this.#answerAfterLoss(args);
     const startMs = performance.now();
-    const answer = (pg.Client.prototype.query as Query).apply(this, args);
+    const ask = (): unknown => (pg.Client.prototype.query as Query).apply(this, args);
+    const told = isTracing() ? toldStatement(args) : null;
+    const answer = told ? traced(told.name, () => ({ ...told.attributes(), 'server.address': this.host, 'server.port': this.port }), ask, SpanKind.CLIENT) : ask();
     if (!(answer instanceof Promise)) return answer;
     answer.finally(() => noteDone('sql', startMs)).catch(() => undefined);
     return answer.catch((error: unknown) => this.#failed(error, textOf(args)));

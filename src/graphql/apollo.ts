@@ -3,12 +3,14 @@ import { ApolloServerPluginCacheControlDisabled, ApolloServerPluginLandingPageDi
 import { ApolloServerPluginLandingPageLocalDefault } from '@apollo/server/plugin/landingPage/default';
 import type { QueryLimits } from '../config.js';
 import type { Logger } from '../shared/logger.js';
+import { isTracing } from '../shared/tracing.js';
 import type { Context } from './context.js';
 import { createExecutor, type ExecutorKind } from './executor.js';
 import { createErrorFormatter } from './format-error.js';
 import { httpStatus } from './http-status.js';
 import { operationLog } from './operation-log.js';
 import type { OperationStatistics } from './operation-statistics.js';
+import { operationTrace } from './operation-trace.js';
 import { queryLimits } from './query-limits.js';
 import type { ResponseCache } from './response-cache.js';
 import type { SchemaSource } from './schema.js';
@@ -45,6 +47,7 @@ export function createApollo({ schema, executor, limits, isIntrospectionOpen, re
       queryLimits(limits),
       operationLog,
       operations.plugin(),
+      ...(isTracing() ? [operationTrace] : []),
       httpStatus,
       responses.plugin(),
       // Its own walk through each answer would triple the time of a page; the policies are worked out beforehand instead.

@@ -4,6 +4,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { readViewer, type Role, type Viewer, type ViewerSources } from '../auth/viewer.js';
 import type { Database } from '../database/tables.js';
 import type { Logger } from '../shared/logger.js';
+import { isTracing, traced } from '../shared/tracing.js';
 import { Work } from '../shared/work.js';
 
 /**
@@ -13,6 +14,8 @@ import { Work } from '../shared/work.js';
 export interface LoaderKind<Key, Value> {
   batch: (db: Database) => (keys: readonly Key[]) => Promise<ArrayLike<Value | Error>>;
   keyOf?: (key: Key) => string;
+  /** What its batches are called in traces. */
+  name?: string;
 }
 
 /** What one request has in hand. Lives as long as the request. */
@@ -123,10 +126,16 @@ class RequestContext implements Context {
     // The map is keyed by the kind itself, so what comes out is the loader that went in for it.
     let loader = this.loaders.get(kind) as DataLoader<Key, Value, unknown> | undefined;
     if (!loader) {
-      const { batch, keyOf } = kind;
-      loader = new DataLoader<Key, Value, unknown>(batch(this.db), { maxBatchSize, ...(keyOf ? { cacheKeyFn: keyOf } : {}) });
+      const { keyOf } = kind;
+      loader = new DataLoader<Key, Value, unknown>(tracedBatch(kind, this.db), { maxBatchSize, ...(keyOf ? { cacheKeyFn: keyOf } : {}) });
       this.loaders.set(kind, loader);
     }
     return loader;
   }
+}
+
+function tracedBatch<Key, Value>({ batch, name }: LoaderKind<Key, Value>, db: Database): ReturnType<LoaderKind<Key, Value>['batch']> {
+  const load = batch(db);
+  if (!isTracing()) return load;
+  return (keys) => traced(name ? `load ${name}` : 'load', () => ({ 'auspex.loader.keys': keys.length }), () => load(keys));
 }

@@ -4,6 +4,7 @@ import type { Context, LoaderKind } from './context.js';
 
 /** Reads a row by its id; null if unknown. */
 export const rowById = <Row extends { id: string }>(read: (db: Database, ids: readonly string[]) => Promise<Row[]>): LoaderKind<string, Row | null> => ({
+  name: read.name,
   batch: (db) => async (ids) => {
     const byId = new Map((await read(db, ids)).map((row) => [row.id, row]));
     return ids.map((id) => byId.get(id) ?? null);
@@ -24,7 +25,9 @@ export const loading =
 /** Counts what an owner has; `read` may leave out owners without any. */
 export const countByOwner = (
   read: (db: Database, ownerIds: readonly string[]) => Promise<{ ownerId: string | null; count: number }[]>,
+  name = read.name,
 ): LoaderKind<string, number> => ({
+  name,
   batch: (db) => async (ownerIds) => {
     const counts = new Map((await read(db, ownerIds)).map(({ ownerId, count }) => [ownerId, count]));
     return ownerIds.map((id) => counts.get(id) ?? 0);
@@ -44,7 +47,9 @@ export interface OwnedPage {
 export const pageByOwner = <Row>(
   read: (db: Database, ownerIds: readonly string[], page: KeysetPage) => Promise<Row[]>,
   ownerOf: (row: Row) => string | null,
+  name = read.name,
 ): LoaderKind<OwnedPage, Row[]> => ({
+  name,
   keyOf: ({ ownerId, page }) => `${ownerId} ${JSON.stringify(page)}`,
   batch: (db) => async (keys) => {
     const wanted = Map.groupBy(keys, ({ page }) => JSON.stringify(page));

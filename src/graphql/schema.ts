@@ -24,6 +24,7 @@ import type { Context } from './context.js';
 import type { Domain, EventSources, SchemaExtension } from './domain.js';
 import { NodeResolver, nodePermissions, resolveNodes } from './node.js';
 import { guardFields, guardSchema } from './permissions.js';
+import { traceQueries, traceRootFields } from './traced-fields.js';
 
 /** A schema that may change while it is served. */
 export interface SchemaSource {
@@ -183,14 +184,12 @@ export function extendedSchema(base: GraphQLSchema, added: readonly GraphQLField
 }
 
 function guardedDomainSchema(domains: readonly Domain[], instances: readonly object[]): GraphQLSchema {
-  return guardSchema(
-    domainSchema(domains, instances),
-    [...domains.map((domain) => domain.permissions), nodePermissions],
-  );
+  const permissions = [...domains.map((domain) => domain.permissions), nodePermissions];
+  return traceRootFields(guardSchema(domainSchema(domains, instances), permissions));
 }
 
 function withExtensions(base: GraphQLSchema, extensions: readonly SchemaExtension[]): GraphQLSchema {
-  const added = extensions.map((extension) => guardFields(extension.queries(base), extension.rule));
+  const added = extensions.map((extension) => traceQueries(guardFields(extension.queries(base), extension.rule)));
   const schema = extendedSchema(base, added);
   // Otherwise the first operation would wait for it.
   assertValidSchema(schema);

@@ -23,9 +23,11 @@ import type { Client, DocumentGate, SentOperation } from '../documents/document-
 import { AppError, BadUserInput, Overloaded, ServiceUnavailable, TooManyAttempts } from '../shared/errors.js';
 import { EventQueue, type EventReader } from '../shared/event-queue.js';
 import type { Logger } from '../shared/logger.js';
+import { originHere, spanHere, tracedApart, tracedEntry, type Attributes } from '../shared/tracing.js';
 import type { Contexts } from './context.js';
 import { createErrorFormatter } from './format-error.js';
 import { commonStatus } from './http-status.js';
+import { describeErrors, describeOperation } from './operation-trace.js';
 import { measure, refuseTooLarge } from './query-limits.js';
 import type { Refusals } from './refusals.js';
 import type { SchemaSource } from './schema.js';
@@ -107,7 +109,9 @@ export class Subscriptions {
     let release: (() => void) | null = null;
     try {
       release = this.#takeSlot(caller.viewer);
-      const stream = await this.#open(sent, caller, release);
+      const slot = release;
+      const described = { 'auspex.stream.transport': caller.transport, 'auspex.request.id': caller.requestId };
+      const stream = await tracedEntry('subscription', () => described, () => this.#open(sent, caller, slot));
       if (this.#isClosing) stream.end('shutdown');
       return stream;
     } catch (error) {
@@ -136,6 +140,9 @@ export class Subscriptions {
     const { viewer, client, requestId, address, transport } = caller;
     const admitted = await documents.admit(sent, { viewer, client, log: log.child({ requestId }) });
     const { args, name } = this.#operation(admitted);
+    const opening = spanHere();
+    if (opening) describeOperation(opening, { document: args.document, operationName: name, hash: undefined });
+    const origin = originHere();
     const left = new AbortController();
     const freshContext = () => contexts.of(viewer, { requestId, address, signal: left.signal });
     const source = await createSourceEventStream({ ...args, contextValue: freshContext() });
@@ -151,7 +158,7 @@ export class Subscriptions {
       source,
       execute: async (event) => {
         this.#counted.events += 1;
-        return this.#answer(await execute({ ...args, rootValue: event, contextValue: freshContext() }));
+        return tracedApart(`event ${name ?? 'subscription'}`, origin, () => eventOf(name), () => this.#executed({ ...args, rootValue: event, contextValue: freshContext() }));
       },
       told: (error) => this.#told([error]),
       onEnd: (reason, events) => {
@@ -165,6 +172,14 @@ export class Subscriptions {
     this.#streams.add(stream);
     stream.watch();
     return stream;
+  }
+
+  /** What an event gives its reader. */
+  async #executed(args: ExecutionArgs): Promise<FormattedExecutionResult> {
+    const result = await execute(args);
+    const span = spanHere();
+    if (span && result.errors) describeErrors(span, result.errors);
+    return this.#answer(result);
   }
 
   /** The operation as graphql-js takes it. @throws GraphQLError, OperationErrors, BadUserInput */
@@ -245,6 +260,8 @@ export class Subscriptions {
 }
 
 const retryAfterSeconds = 10;
+
+const eventOf = (name: string | null): Attributes => ({ 'graphql.operation.type': OperationTypeNode.SUBSCRIPTION, ...(name === null ? {} : { 'graphql.operation.name': name }) });
 
 interface StreamParts {
   transport: Transport;

@@ -6,6 +6,7 @@ import type { DocumentGate } from '../documents/document-gate.js';
 import { appErrorOf } from '../graphql/app-error.js';
 import type { Context, Contexts } from '../graphql/context.js';
 import type { OperationStatistics } from '../graphql/operation-statistics.js';
+import { tracedOperation } from '../graphql/operation-trace.js';
 import type { Refusals } from '../graphql/refusals.js';
 import { BadRequest } from '../shared/errors.js';
 import { workingFor } from '../shared/work.js';
@@ -15,6 +16,7 @@ import { admittedRequest } from './graphql-request.js';
 import type { RateLimiter } from './rate-limit.js';
 import { MethodNotAllowed } from './refusals.js';
 import { abortedWith } from './server.js';
+import { ServerTiming } from './server-timing.js';
 import { wantsEventStream, type EventStreamHandler } from './streams/sse.js';
 
 export interface GraphqlRouteOptions {
@@ -26,6 +28,8 @@ export interface GraphqlRouteOptions {
   refusals: Refusals;
   /** Operations that one request may bring as a list; 0: a list is refused. */
   maxBatchedOperations: number;
+  /** Whether answers say what took how long. */
+  hasServerTiming: boolean;
   /** Answers who wants the answers as they come. */
   eventStream: EventStreamHandler;
 }
@@ -49,17 +53,22 @@ export function addGraphqlRoute(server: FastifyInstance, options: GraphqlRouteOp
   });
   server.decorateRequest('viewer');
   const { contexts, limiter } = options;
+  const timing = options.hasServerTiming ? new ServerTiming() : null;
   server.route({
     method: ['GET', 'HEAD', 'POST'],
     url: path,
-    onRequest: async (request, reply) => {
-      limiter.refuseGuesser(request);
-      request.viewer = await contexts.viewerOf(request.headers);
-      await limiter.admit(request.viewer, request.ip, { reply });
-    },
+    onRequest: [
+      ...(timing ? [timing.begin] : []),
+      async (request, reply) => {
+        limiter.refuseGuesser(request);
+        request.viewer = await contexts.viewerOf(request.headers);
+        await limiter.admit(request.viewer, request.ip, { reply });
+      },
+    ],
+    ...(timing ? { onSend: timing.tell } : {}),
     handler: async (request, reply) => {
       if (wantsEventStream(request)) return options.eventStream(request, reply);
-      const call: Call = { request, viewer: request.viewer, signal: abortedWith(reply.raw), options };
+      const call: Call = { request, viewer: request.viewer, signal: abortedWith(reply.raw), timing, options };
       const { body } = request;
       if (request.method === 'POST' && Array.isArray(body)) {
         if (body.length > 1) await limiter.admit(request.viewer, request.ip, { reply, weight: body.length - 1 });
@@ -76,18 +85,22 @@ interface Call {
   viewer: Viewer;
   /** Aborted when the caller has gone. */
   signal: AbortSignal;
+  timing: ServerTiming | null;
   options: GraphqlRouteOptions;
 }
 
-async function answer(body: unknown, { request, viewer, signal, options }: Call): Promise<HTTPGraphQLResponse> {
+async function answer(body: unknown, { request, viewer, signal, timing, options }: Call): Promise<HTTPGraphQLResponse> {
   const context = options.contexts.of(viewer, { requestId: request.id, address: request.ip, signal });
-  const startMs = performance.now();
-  const admitted = admittedRequest(request, body, options.documents, { viewer, client: clientOf(request.headers), log: context.log });
-  const httpGraphQLRequest = await admitted.catch((error: unknown) => {
-    options.operations.refusedBefore(appErrorOf(error)?.code ?? 'INTERNAL_SERVER_ERROR', startMs, context.work);
-    throw error;
+  timing?.add(request, context.work);
+  return tracedOperation(async () => {
+    const startMs = performance.now();
+    const admitted = admittedRequest(request, body, options.documents, { viewer, client: clientOf(request.headers), log: context.log });
+    const httpGraphQLRequest = await admitted.catch((error: unknown) => {
+      options.operations.refusedBefore(appErrorOf(error)?.code ?? 'INTERNAL_SERVER_ERROR', startMs, context.work);
+      throw error;
+    });
+    return workingFor(context.work, () => options.apollo.executeHTTPGraphQLRequest({ httpGraphQLRequest, context: () => Promise.resolve(context) }));
   });
-  return workingFor(context.work, () => options.apollo.executeHTTPGraphQLRequest({ httpGraphQLRequest, context: () => Promise.resolve(context) }));
 }
 
 /**

@@ -14,6 +14,7 @@ import { addJsonBody } from './json-body.js';
 import { rateLimitHeaders } from './rate-limit.js';
 import { HeadersTooLarge, UriTooLong } from './refusals.js';
 import type { RequestStatistics } from './request-statistics.js';
+import { addTracing } from './tracing.js';
 
 export interface HttpOptions {
   maxBodyBytes: number;
@@ -46,7 +47,7 @@ const securityHeaders = {
 };
 
 /** What pages that CORS lets in may read, beside what every page may. */
-const exposedHeaders = ['x-request-id', 'retry-after', ...rateLimitHeaders];
+const exposedHeaders = ['x-request-id', 'retry-after', 'server-timing', ...rateLimitHeaders];
 
 /** Fastify as the gateway uses it: request ids, bounded bodies, errors in GraphQL's form. Routes are added by the caller. */
 export async function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigins, isCompressing, redirectsToHttps, hasGraphiql, requests, refusals, log }: HttpOptions): Promise<FastifyInstance> {
@@ -85,6 +86,7 @@ export async function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigi
     },
   });
   requests.follow(server);
+  addTracing(server);
   server.addHook('onRequest', (request, reply, done) => {
     reply.headers(securityHeaders).header('x-request-id', request.id);
     done(request.url.length > maxUrlLength ? new UriTooLong(maxUrlLength) : undefined);

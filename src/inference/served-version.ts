@@ -1,4 +1,5 @@
 import { Overloaded, TimedOut } from '../shared/errors.js';
+import { isTracing, spanHere, tracedForAll } from '../shared/tracing.js';
 import type { LoadedGraph } from './backend/backend.js';
 import { Batcher } from './batcher.js';
 import type { Serving } from './manifest.js';
@@ -57,7 +58,7 @@ export class ServedVersion {
     this.#graph = graph;
     this.#cache = cache;
     this.#serving = serving;
-    this.#batcher = new Batcher({ run: (flights) => this.#run(flights), room: () => graph.room() }, this.counters, serving);
+    this.#batcher = new Batcher({ run: (flights) => this.#tracedRun(flights), room: () => graph.room() }, this.counters, serving);
   }
 
   get serving(): Serving {
@@ -191,6 +192,14 @@ export class ServedVersion {
     }
   }
 
+  /** A span below one of the requests that wait for the run, linked to the others'. */
+  #tracedRun(flights: readonly Flight[]): Promise<{ answers: RowAnswer[]; computeMs: number }> {
+    if (!isTracing()) return this.#run(flights);
+    const origins = new Set(flights.flatMap((flight) => flight.origins().filter((origin) => origin !== null)));
+    const describe = () => ({ 'auspex.model.name': this.model, 'auspex.model.version': this.version.version, 'auspex.model.rows': flights.length });
+    return tracedForAll(`onnx.run ${this.model}`, origins, describe, () => this.#run(flights));
+  }
+
   /** One run for all the rows that the batcher joined, and one write to the cache for their answers. */
   async #run(flights: readonly Flight[]): Promise<{ answers: RowAnswer[]; computeMs: number }> {
     for (const flight of flights) flight.isRunning = true;
@@ -199,6 +208,7 @@ export class ServedVersion {
       flights.map(({ row }) => row),
     );
     const { outputs, computeMs } = await this.#graph.run(feeds, flights.length, hangMsOf(this.#serving));
+    spanHere()?.setAttribute('auspex.model.compute_ms', computeMs);
     const answers = fromTensors(this.signature, outputs, flights.length);
     // Before those who wait are told: who asks again then, finds it.
     this.#remember(flights, answers);

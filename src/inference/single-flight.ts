@@ -1,4 +1,5 @@
 import { TimedOut } from '../shared/errors.js';
+import { originHere, type Origin } from '../shared/tracing.js';
 import type { EncodedRow, RowAnswer } from './signature.js';
 
 /** What came of a row. */
@@ -35,6 +36,11 @@ export class Flight {
   /** Whether any call still waits for it. */
   get isWanted(): boolean {
     return this.#wait !== null || (this.#others !== null && this.#others.size > 0);
+  }
+
+  /** Where the calls that wait for it are in their traces. */
+  origins(): Origin[] {
+    return [...(this.#wait ? [this.#wait.origin] : []), ...Array.from(this.#others ?? [], ({ origin }) => origin)];
   }
 
   join(wait: Wait): void {
@@ -84,6 +90,7 @@ export class FlightFailed extends Error {
 
 /** One call that waits for its flights, until all have landed, one has failed, its time is up or the caller has gone. */
 export class Wait {
+  readonly origin = originHere();
   readonly #done = Promise.withResolvers<undefined>();
   #open = 0;
 

@@ -5,6 +5,7 @@ import Keyv from 'keyv';
 import { LRUCache } from 'lru-cache';
 import type { Logger } from './logger.js';
 import { addressOf, letGo, redisClient } from './redis.js';
+import { SpanKind, traced, type Attributes } from './tracing.js';
 import { noteDone } from './work.js';
 
 /** A cache of JSON values. It forgets, and it may be away; it never fails and never stalls the one who asks. */
@@ -119,6 +120,10 @@ const coolDownMs = 2500;
 /** Commands on their way to Redis. More are misses: the client cuts a transaction in half when its queue is full. */
 const maxCommandsInFlight = 50_000;
 
+/** How much of a call's keys its span tells. */
+const maxKeysTold = 5;
+const maxKeyLength = 200;
+
 /** Takes each key that nobody else holds; one command however many keys. */
 const claimScript = `
 local taken = {}
@@ -167,7 +172,7 @@ class RedisCache implements Cache {
   }
 
   async getMany(keys: readonly string[]): Promise<unknown[]> {
-    const values = await this.#attempt(1, () => this.#keyv.getMany<unknown>([...keys]));
+    const values = await this.#attempt('MGET', 1, keys, () => this.#keyv.getMany<unknown>([...keys]));
     return values ?? keys.map(() => undefined);
   }
 
@@ -175,7 +180,7 @@ class RedisCache implements Cache {
     const written = withTtl(entries, ttlMs);
     if (written.length === 0) return true;
     // MULTI and EXEC stand around the entries.
-    const arrived = await this.#attempt(written.length + 2, async () => {
+    const arrived = await this.#attempt('MULTI SET', written.length + 2, written.map(({ key }) => key), async () => {
       await this.#keyv.setMany(written);
       return true;
     });
@@ -183,12 +188,14 @@ class RedisCache implements Cache {
   }
 
   async claimMany(keys: readonly string[], ttlMs: number): Promise<boolean[]> {
-    const taken = await this.#attempt(1, () => this.#client.eval(claimScript, { keys: this.#claims(keys), arguments: [this.#owner, String(ttlMs)] }));
+    const claims = { keys: this.#claims(keys), arguments: [this.#owner, String(ttlMs)] };
+    const taken = await this.#attempt('EVAL claim', 1, keys, () => this.#client.eval(claimScript, claims));
     return keys.map((_, index) => !Array.isArray(taken) || taken[index] !== 0);
   }
 
   async releaseMany(keys: readonly string[]): Promise<void> {
-    await this.#attempt(1, () => this.#client.eval(releaseScript, { keys: this.#claims(keys), arguments: [this.#owner] }));
+    const claims = { keys: this.#claims(keys), arguments: [this.#owner] };
+    await this.#attempt('EVAL release', 1, keys, () => this.#client.eval(releaseScript, claims));
   }
 
   #claims(keys: readonly string[]): string[] {
@@ -210,10 +217,15 @@ class RedisCache implements Cache {
   }
 
   /** What `ask` gives within the deadline; `undefined` where Redis is away, slow, or has too much to do. */
-  async #attempt<T>(commands: number, ask: () => Promise<T>): Promise<T | undefined> {
+  async #attempt<T>(name: string, commands: number, keys: readonly string[], ask: () => Promise<T>): Promise<T | undefined> {
     if (!this.#client.isReady || this.#commandsInFlight + commands > maxCommandsInFlight) return undefined;
     try {
-      return await this.#guard.execute(() => this.#counted(commands, ask));
+      return await traced(
+        `redis ${name}`,
+        () => this.#described(name, keys),
+        () => this.#guard.execute(() => this.#counted(commands, ask)),
+        SpanKind.CLIENT,
+      );
     } catch {
       // The breaker has counted it; its change of state is what is logged.
       return undefined;
@@ -232,8 +244,14 @@ class RedisCache implements Cache {
     }
   }
 
+  /** Keys are hashes and names; values are told nobody. */
+  #described(name: string, keys: readonly string[]): Attributes {
+    const told = keys.slice(0, maxKeysTold).map((key) => `${this.#namespace}:${key}`.slice(0, maxKeyLength));
+    return { 'db.system.name': 'redis', 'db.operation.name': name, 'db.operation.batch.size': keys.length, 'auspex.redis.keys': told, 'server.address': this.#address };
+  }
+
   async #probe(): Promise<void> {
-    if (this.#breaker.state !== CircuitState.Closed) await this.#attempt(1, () => this.#client.ping());
+    if (this.#breaker.state !== CircuitState.Closed) await this.#attempt('PING', 1, [], () => this.#client.ping());
   }
 
   #noteHealth(error?: unknown): void {

@@ -1,4 +1,5 @@
 import { pino, type DestinationStream, type Logger } from 'pino';
+import { isTracing, traceIds } from './tracing.js';
 
 export type { Logger };
 
@@ -12,7 +13,7 @@ const redactedPaths = SECRETS.flatMap((name) => {
 
 const censor = '[redacted]';
 
-/** Structured logs, one JSON object a line, secrets redacted. */
+/** Structured logs, one JSON object a line, secrets redacted; with the place in the trace where there is one. */
 export function createLogger(level: string, destination?: DestinationStream): Logger {
   const options = {
     level,
@@ -20,6 +21,7 @@ export function createLogger(level: string, destination?: DestinationStream): Lo
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     redact: { paths: redactedPaths, censor },
     serializers: { err: errorWithoutRows },
+    ...(isTracing() ? { mixin: traceIds } : {}),
   };
   return destination ? pino(options, destination) : pino(options);
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { Logger } from './logger.js';
 import { addressOf, letGo, redisClient } from './redis.js';
+import { SpanKind, traced, type Attributes } from './tracing.js';
 
 /** A kind of message by its name, and the form that each must have. Messages are JSON, and hold nothing secret. */
 export interface Topic<Message> {
@@ -128,7 +129,10 @@ class RedisPubSub implements PubSub {
   publish<Message>(to: Topic<Message>, message: Message): void {
     this.#local.publish(to, message);
     if (!this.#publisher.isReady) return;
-    this.#publisher.publish(`${channelPrefix}${to.name}`, JSON.stringify({ from: this.#self, message })).catch((error: unknown) => this.#noteHealth(error));
+    const text = JSON.stringify({ from: this.#self, message });
+    traced('redis PUBLISH', () => this.#described(to.name), () => this.#publisher.publish(`${channelPrefix}${to.name}`, text), SpanKind.CLIENT).catch(
+      (error: unknown) => this.#noteHealth(error),
+    );
   }
 
   subscribe<Message>(to: Topic<Message>, listener: (message: Message) => void): () => void {
@@ -174,6 +178,10 @@ class RedisPubSub implements PubSub {
     if (this.#hasWarned) return;
     this.#hasWarned = true;
     this.#logger.warn({ topic: name, redis: this.#address }, 'a message from Redis has not the form of its topic and is left out, as others like it will be');
+  }
+
+  #described(name: string): Attributes {
+    return { 'db.system.name': 'redis', 'db.operation.name': 'PUBLISH', 'db.collection.name': `${channelPrefix}${name}`, 'server.address': this.#address };
   }
 
   #noteHealth(error?: unknown): void {

@@ -8,7 +8,7 @@ import type { Database } from '../../src/database/tables.js';
 import { demoAccounts, loadDemoData } from '../../src/domains/demo-data.js';
 import { domains } from '../../src/domains/index.js';
 import { createLogger } from '../../src/shared/logger.js';
-import { createTestDatabase } from './database.js';
+import { createTestDatabase, type Preparation } from './database.js';
 
 const secret = 'kHq3v9ZtL0mWcXy7RbNfD2sPaGjUeTiO4w';
 
@@ -55,9 +55,12 @@ export interface TestGateway extends App {
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests look into answers of any shape; a wrong path fails the assertion
 export type Any = any;
 
+/** Migrated, with the demo data. */
+export const demoDatabase: Preparation = { name: 'gateway', run: prepare };
+
 /** Starts a gateway for one suite. `env` is set over what the tests use. */
 export async function startGateway(env: Record<string, string> = {}): Promise<TestGateway> {
-  const database = await createTestDatabase({ name: 'gateway', run: prepare });
+  const database = await createTestDatabase(demoDatabase);
   const logs: Record<string, unknown>[] = [];
   const sink = new Writable({
     write(chunk: Buffer, _encoding, done) {

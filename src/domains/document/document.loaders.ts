@@ -10,6 +10,7 @@ const textOf = ({ hash, client, version }: UseKey): string => JSON.stringify([ha
 
 /** How often a client sent a document; null if never. */
 export const useOfDocument: LoaderKind<UseKey, UsageRow | null> = {
+  name: 'useOfDocument',
   keyOf: textOf,
   batch: (db) => async (keys) => {
     const uses = await usesOf(db, keys);

@@ -3,7 +3,7 @@ import { countByOwner, pageByOwner, rowById } from '../../graphql/loaders.js';
 import { countEmployeesByOwner, departmentsById, employeePagesByOwner, employeesById, reportsAmong } from './employee.queries.js';
 
 /** An employee by id; null if unknown. */
-export const employeeById = rowById((db, ids) => employeesById(db, ids));
+export const employeeById = rowById(employeesById);
 
 /** A department by id; null if unknown. */
 export const departmentById = rowById(departmentsById);
@@ -12,22 +12,25 @@ export const departmentById = rowById(departmentsById);
 export const employeesOfDepartment = pageByOwner(
   (db, departmentIds, page) => employeePagesByOwner(db, 'department_id', departmentIds, page),
   (employee) => employee.departmentId,
+  'employeesOfDepartment',
 );
 
 /** A page of a manager's direct reports. */
 export const reportsOfManager = pageByOwner(
   (db, managerIds, page) => employeePagesByOwner(db, 'manager_id', managerIds, page),
   (employee) => employee.managerId,
+  'reportsOfManager',
 );
 
 /** How many employees a department has. */
-export const headcountOfDepartment = countByOwner((db, departmentIds) => countEmployeesByOwner(db, 'department_id', departmentIds));
+export const headcountOfDepartment = countByOwner((db, departmentIds) => countEmployeesByOwner(db, 'department_id', departmentIds), 'headcountOfDepartment');
 
 /** How many direct reports a manager has. */
-export const reportCountOfManager = countByOwner((db, managerIds) => countEmployeesByOwner(db, 'manager_id', managerIds));
+export const reportCountOfManager = countByOwner((db, managerIds) => countEmployeesByOwner(db, 'manager_id', managerIds), 'reportCountOfManager');
 
 /** Whether an employee reports to a manager, directly or through others. */
 export const isReport: LoaderKind<{ managerId: string; employeeId: string }, boolean> = {
+  name: 'isReport',
   keyOf: ({ managerId, employeeId }) => `${managerId} ${employeeId}`,
   batch: (db) => async (keys) => {
     const reports = new Map<string, Set<string>>();

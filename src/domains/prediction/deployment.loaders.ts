@@ -3,6 +3,7 @@ import { promotionsOf, type DeploymentRow } from './deployment.queries.js';
 
 /** The promotion of a model by its name; null where the manifest decides. */
 export const promotionOf: LoaderKind<string, DeploymentRow | null> = {
+  name: 'promotionOf',
   batch: (db) => async (models) => {
     const byModel = new Map((await promotionsOf(db, models)).map((row) => [row.model, row]));
     return models.map((model) => byModel.get(model) ?? null);

@@ -13,9 +13,10 @@ import type { SentOperation } from '../../documents/document-gate.js';
 import { appErrorOf } from '../../graphql/app-error.js';
 import type { Contexts } from '../../graphql/context.js';
 import type { Refusals } from '../../graphql/refusals.js';
-import { StreamError, type Stream, type Subscriptions } from '../../graphql/subscriptions.js';
+import { StreamError, type Stream, type StreamCaller, type Subscriptions } from '../../graphql/subscriptions.js';
 import { type AppError, TooManyAttempts } from '../../shared/errors.js';
 import type { Logger } from '../../shared/logger.js';
+import { continued } from '../../shared/tracing.js';
 import { clientOf } from '../client.js';
 import type { RateLimiter } from '../rate-limit.js';
 
@@ -195,13 +196,14 @@ class Connection {
   async subscribe(id: string, sent: SentOperation): Promise<ExecutionArgs | GraphQLError[]> {
     try {
       await this.#options.limiter.admit(this.#viewer, this.#address);
-      const stream = await this.#options.subscriptions.open(sent, {
+      const caller: StreamCaller = {
         viewer: this.#viewer,
         client: this.#client,
         requestId: `${this.#id}:${id.slice(0, 40)}`,
         address: this.#address,
         transport: 'websocket',
-      });
+      };
+      const stream = await continued(this.#request.headers, () => this.#options.subscriptions.open(sent, caller));
       this.#follow(stream);
       return handedOver(stream);
     } catch (error) {

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
+import { spanHere } from '../../shared/tracing.js';
 import type { Tensors } from '../tensor.js';
 import type { Backend, GraphAnswer, LoadedGraph, ModelSource } from './backend.js';
 import { openOnnxSession, type OnnxSession } from './onnx-session.js';
@@ -59,7 +60,9 @@ export function openOnnxBackend(options: Partial<WorkerPoolOptions> = {}): Backe
       },
       async run(feeds, rowCount, limitMs) {
         if (!graphs.has(graph)) throw new Error('The model is closed.');
-        if (!here || rowCount > costs.rowsOnEventLoop()) return runInThreads(feeds, rowCount, limitMs);
+        const inThreads = !here || rowCount > costs.rowsOnEventLoop();
+        spanHere()?.setAttribute('auspex.model.thread', inThreads ? 'worker' : 'event loop');
+        if (inThreads) return runInThreads(feeds, rowCount, limitMs);
         const answer = await eventLoop.run(here, feeds);
         costs.learn(rowCount, answer.computeMs);
         return answer;

@@ -1,0 +1,58 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { startGateway, type TestGateway } from '../kit/gateway.js';
+
+const origin = 'https://app.example.com';
+const page = '{ employees(first: 2) { nodes { name department { headcount } } } }';
+
+describe('answers that say what took how long', () => {
+  let gateway: TestGateway;
+  beforeAll(async () => {
+    gateway = await startGateway({ CORS_ORIGINS: origin, MAX_BATCHED_OPERATIONS: '2' });
+  });
+  afterAll(() => gateway.close());
+
+  const post = async (body: unknown, headers: Record<string, string> = {}): Promise<Response> =>
+    fetch(gateway.url, { method: 'POST', headers: { 'content-type': 'application/json', authorization: `Bearer ${await gateway.tokenOf('admin')}`, ...headers }, body: JSON.stringify(body) });
+  const timing = (response: Response): string | null => response.headers.get('server-timing');
+
+  it('count the statements and predictions of the operation', async () => {
+    expect(timing(await post({ query: page }))).toMatch(/^total;dur=[\d.]+, sql;dur=[\d.]+;desc="2 statements"$/);
+    const predict = '{ predict(model: "iris", inputs: [{ petal_length: 3.3, petal_width: 1.1 }]) { source } }';
+    expect(timing(await post({ query: predict }))).toMatch(/^total;dur=[\d.]+.*, model;dur=[\d.]+;desc="1 prediction"$/);
+  });
+
+  it('say so of kept answers, which take no statement, of lists, of refusals, and of what has not changed', async () => {
+    const kept = { query: '{ departments { name } }' };
+    await post(kept);
+    expect(timing(await post(kept))).toMatch(/^total;dur=[\d.]+$/);
+    expect(timing(await post([{ query: page }, { query: page }]))).toMatch(/sql;dur=[\d.]+;desc="4 statements"$/);
+    expect(timing(await post([]))).toMatch(/^total;dur=[\d.]+$/);
+
+    const search = `${gateway.url}?${new URLSearchParams(kept).toString()}`;
+    const headers = { 'apollo-require-preflight': 'true', authorization: `Bearer ${await gateway.tokenOf('admin')}` };
+    const etag = (await fetch(search, { headers })).headers.get('etag') ?? '';
+    const unchanged = await fetch(search, { headers: { ...headers, 'if-none-match': etag } });
+    expect([unchanged.status, timing(unchanged)]).toEqual([304, expect.stringMatching(/^total;dur=/)]);
+  });
+
+  it('let pages of allowed origins read it, and no others', async () => {
+    const allowed = await post({ query: page }, { origin });
+    expect([allowed.headers.get('timing-allow-origin'), allowed.headers.get('access-control-expose-headers')]).toEqual([origin, expect.stringContaining('server-timing')]);
+    const others = await post({ query: page }, { origin: 'https://elsewhere.example.com' });
+    expect([others.headers.get('timing-allow-origin'), others.headers.get('access-control-allow-origin')]).toEqual([null, null]);
+  });
+});
+
+describe('answers in production', () => {
+  it.each([
+    [{}, null],
+    [{ SERVER_TIMING: 'true' }, expect.stringMatching(/^total;dur=/)],
+  ])('say it only where that was asked for: %j', async (env, told) => {
+    const gateway = await startGateway({ NODE_ENV: 'production', DEMO_DATA: 'true', ...env });
+    try {
+      expect((await gateway.ask(null, '{ __typename }')).headers.get('server-timing')).toEqual(told);
+    } finally {
+      await gateway.close();
+    }
+  });
+});
