@@ -25,7 +25,7 @@ import { addMetricsRoute, type MetricsSource } from './http/metrics/route.js';
 import { createHttpServer } from './http/server.js';
 import { createEventStreamHandler } from './http/streams/sse.js';
 import { addWebsockets } from './http/streams/websocket.js';
-import { maxCacheBytes, openParts, type OpenParts } from './parts.js';
+import { maxCacheBytes, maxReplicaLagMs, openParts, type OpenParts } from './parts.js';
 import { openCache } from './shared/cache.js';
 import type { Logger } from './shared/logger.js';
 
@@ -91,17 +91,19 @@ export async function openApp(config: Config, log: Logger): Promise<App> {
 type Graph = Awaited<ReturnType<typeof openGraph>>;
 
 async function openGraph(config: Config, parts: OpenParts, server: FastifyInstance, opened: AsyncDisposableStack) {
-  const { db, orm, documents, pubSub, tokens, log } = parts;
+  const { db, orm, reads, freshReaders, documents, pubSub, tokens, log } = parts;
   const { resolvers, extensions, localEntities } = await openDomains(domains, parts, opened);
   const schema = new LiveSchema(domains, resolvers, extensions, log);
   opened.defer(() => schema.close());
-  const responses = openResponses(config, localEntities, log, opened);
-  const apollo = createApollo({ ...config, schema, responses, log, drain: fastifyApolloDrainPlugin(server) });
+  const settleMs = reads.hasReplicas ? maxReplicaLagMs(config) : 0;
+  const responses = openResponses(config, { localEntities, settleMs }, log, opened);
+  const apollo = createApollo({ ...config, schema, responses, freshReaders: reads.hasReplicas ? freshReaders : null, log, drain: fastifyApolloDrainPlugin(server) });
   await apollo.start();
 
   const contexts = new Contexts({
     orm,
-    db,
+    reads,
+    freshReaders,
     log,
     credentials: { verifyToken: (token) => tokens.verify(token), findByApiKey: (secret) => findViewerByApiKey(db, log, secret) },
     roleOf: (userId) => activeRoleOf(db, userId),
@@ -121,7 +123,12 @@ async function addRoutes(server: FastifyInstance, config: Config, { documents, l
 }
 
 /** Answers that are kept, and forgotten when what they tell of changes. */
-function openResponses(config: Config, localEntities: readonly LocalEntity[], log: Logger, opened: AsyncDisposableStack): ResponseCache {
+function openResponses(
+  config: Config,
+  { localEntities, settleMs }: { localEntities: readonly LocalEntity[]; settleMs: number },
+  log: Logger,
+  opened: AsyncDisposableStack,
+): ResponseCache {
   const { isOn, maxEntries } = config.responseCache;
   const cache = isOn
     ? openCache({ redisUrl: config.redisUrl, namespace: 'auspex:response', maxEntries, maxBytes: maxCacheBytes, deadlineMs: config.cacheDeadlineMs, logger: log })
@@ -132,6 +139,7 @@ function openResponses(config: Config, localEntities: readonly LocalEntity[], lo
     // Where only trusted documents are executed, an ADMIN may read the schema and others may not: what one got is not for everyone.
     introspection: { maxAge: 60, scope: config.documents.trusted === 'enforce' ? 'PRIVATE' : 'PUBLIC' },
     localEntities: localEntities.map(({ type }) => type),
+    settleMs,
   });
   opened.defer(() => responses.close());
   for (const entity of localEntities) opened.defer(entity.onChange(() => void responses.forget([entity.type])));
@@ -146,11 +154,13 @@ async function openMetrics(host: string, port: number, source: MetricsSource, lo
   return listen(server, { host, port }, 'METRICS_PORT');
 }
 
-const measured = ({ predictor }: OpenParts, { responses, subscriptions }: Graph): MetricsSource => ({
+const measured = ({ predictor, pools, reads }: OpenParts, { responses, subscriptions }: Graph): MetricsSource => ({
   models: () => predictor.models(),
   problems: () => predictor.problems(),
   responses: () => responses.statistics,
   streams: () => subscriptions.statistics(),
+  pools,
+  reads: () => reads.statistics(),
 });
 
 function healthCheck({ db, cache, predictor }: OpenParts): HealthCheck {

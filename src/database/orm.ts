@@ -1,10 +1,10 @@
 import { ReflectMetadataProvider } from '@mikro-orm/decorators/legacy';
 import { Migrator } from '@mikro-orm/migrations';
-import { MikroORM, type EntityClass, type Options } from '@mikro-orm/postgresql';
+import { MikroORM, PostgreSqlDriver, type EntityClass, type Options } from '@mikro-orm/postgresql';
 import pg from 'pg';
 import { migrations } from './migrations/index.js';
 import { noteDone } from '../shared/work.js';
-import type { Database } from './tables.js';
+import type { Database, Tables } from './tables.js';
 
 /** How the database is reached. */
 export interface OrmOptions {
@@ -13,6 +13,10 @@ export interface OrmOptions {
   /** Connections at the most. */
   poolSize: number;
   timeouts?: { connectionMs: number; statementMs: number };
+  /** Servers that follow it and answer reads; each has a pool of the same size. */
+  replicaUrls?: readonly string[];
+  /** Told of each pool of connections once it is made. */
+  onPool?: (server: string, pool: pg.Pool) => void;
 }
 
 const defaultTimeouts = { connectionMs: 5_000, statementMs: 10_000 };
@@ -21,22 +25,30 @@ const defaultTimeouts = { connectionMs: 5_000, statementMs: 10_000 };
 const graceMs = 1_000;
 
 /** Opens MikroORM; `orm.close()` gives the connections back. Connects at the first statement. */
-export function openOrm({ url, entities, poolSize, timeouts = defaultTimeouts }: OrmOptions): MikroORM {
+export function openOrm({ url, entities, poolSize, timeouts = defaultTimeouts, replicaUrls = [], onPool }: OrmOptions): MikroORM {
+  const driverOptions = (server: string) => ({
+    connectionTimeoutMillis: timeouts.connectionMs,
+    statement_timeout: timeouts.statementMs,
+    idle_in_transaction_session_timeout: timeouts.statementMs,
+    query_timeout: timeouts.statementMs + graceMs,
+    keepAlive: true,
+    Client: CountingClient,
+    onPoolCreated(pool: pg.Pool) {
+      readTimesAsDates(pool);
+      onPool?.(server, pool);
+    },
+  });
   const options: Options = {
     clientUrl: url,
+    driver: ReplicatedDriver,
+    replicas: replicaUrls.map((clientUrl, index) => ({ clientUrl, driverOptions: driverOptions(replicaName(index)) })),
+    // Where a read may go to a replica, `Reads` decides; entities are read to be changed.
+    preferReadReplicas: false,
     entities,
     metadataProvider: ReflectMetadataProvider,
     extensions: [Migrator],
     pool: { max: poolSize },
-    driverOptions: {
-      connectionTimeoutMillis: timeouts.connectionMs,
-      statement_timeout: timeouts.statementMs,
-      idle_in_transaction_session_timeout: timeouts.statementMs,
-      query_timeout: timeouts.statementMs + graceMs,
-      keepAlive: true,
-      Client: CountingClient,
-      onPoolCreated: readTimesAsDates,
-    },
+    driverOptions: driverOptions(primaryName),
     forceUtcTimezone: true,
     allowGlobalContext: false,
     // MikroORM would print to the console; what matters comes back as results and errors.
@@ -46,8 +58,20 @@ export function openOrm({ url, entities, poolSize, timeouts = defaultTimeouts }:
   return new MikroORM(options);
 }
 
+/** MikroORM's driver, which keeps the connections of replicas to itself. */
+export class ReplicatedDriver extends PostgreSqlDriver {
+  /** Each replica by itself, in the order of their URLs. */
+  replicaDatabases(): Database[] {
+    return this.replicas.map((replica) => replica.getClient<Tables>());
+  }
+}
+
+/** What metrics and logs call the servers. */
+export const primaryName = 'primary';
+export const replicaName = (index: number): string => `replica-${index + 1}`;
+
 /** MikroORM has its driver give times as text, which it parses for entities; rows are read without it. */
-function readTimesAsDates({ options }: { options: { types?: pg.CustomTypesConfig | undefined } }): void {
+function readTimesAsDates({ options }: pg.Pool): void {
   const { TIMESTAMPTZ } = pg.types.builtins;
   const parseTime = pg.types.getTypeParser(TIMESTAMPTZ) as (text: string) => Date;
   if (options.types instanceof pg.TypeOverrides) options.types.setTypeParser(TIMESTAMPTZ, parseTime);

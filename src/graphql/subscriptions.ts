@@ -133,7 +133,7 @@ export class Subscriptions {
     const admitted = await documents.admit(sent, { viewer, client, log: log.child({ requestId }) });
     const { args, name } = this.#operation(admitted);
     const left = new AbortController();
-    const freshContext = () => contexts.of(viewer, { requestId, address, signal: left.signal });
+    const freshContext = () => contexts.ofEvent(viewer, { requestId, address, signal: left.signal });
     const source = await createSourceEventStream({ ...args, contextValue: freshContext() });
     if (!(source instanceof EventQueue)) {
       if ('errors' in source) throw new OperationErrors(source.errors);

@@ -14,6 +14,8 @@ import { freePort } from '../kit/redis.js';
 const nothingElse = {
   responses: () => ({ hits: 0, misses: 0, invalidations: 0 }),
   streams: () => ({ open: { websocket: 0, sse: 0 }, events: 0, ended: {}, refused: 0 }),
+  pools: () => [],
+  reads: () => ({ primary: { server: 'primary', reads: 0 }, replicas: [] }),
 };
 
 /** One line of values. */
@@ -284,7 +286,7 @@ describe('the metrics of models', () => {
     models.pop();
     const after = parse((await server.inject('/metrics')).body);
     await server.close();
-    const ofModels = (families: Map<string, Family>): Sample[] => [...families].filter(([name]) => /^auspex_(?!stream|response)/.test(name)).flatMap(([, { samples }]) => samples);
+    const ofModels = (families: Map<string, Family>): Sample[] => [...families].filter(([name]) => /^auspex_(?!stream|response|database)/.test(name)).flatMap(([, { samples }]) => samples);
     expect(ofModels(before)).toHaveLength(9 + 14 + 3 + 2 + 5 + 1);
     expect(ofModels(after)).toEqual([]);
   });

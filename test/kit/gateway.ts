@@ -52,7 +52,7 @@ export interface TestGateway extends App {
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests look into answers of any shape; a wrong path fails the assertion
 export type Any = any;
 
-/** Starts a gateway for one suite. `env` is set over what the tests use. */
+/** Starts a gateway for one suite. `env` is set over what the tests use; with a DATABASE_URL of its own it brings its data itself. */
 export async function startGateway(env: Record<string, string> = {}): Promise<TestGateway> {
   const database = await createTestDatabase({ name: 'gateway', run: prepare });
   const logs: Record<string, unknown>[] = [];
@@ -63,8 +63,9 @@ export async function startGateway(env: Record<string, string> = {}): Promise<Te
     },
   });
   const config = readConfig({ HOST: '127.0.0.1', PORT: '0', JWT_SECRET: secret, DATABASE_URL: database.url, LOG_LEVEL: 'info', DATA_DIR: '/nonexistent', ...env });
+  const databaseUrl = env.DATABASE_URL ?? database.url;
   const app = await openApp(config, createLogger(config.logLevel, sink));
-  const orm = openOrm({ url: database.url, entities: domains.flatMap((domain) => domain.entities), poolSize: 4 });
+  const orm = openOrm({ url: databaseUrl, entities: domains.flatMap((domain) => domain.entities), poolSize: 4 });
   const db = databaseOf(orm);
   const tokens = new TokenSigner(config.jwtSecret ?? secret, config.accessTokenTtlSeconds);
 
@@ -83,7 +84,7 @@ export async function startGateway(env: Record<string, string> = {}): Promise<Te
 
   return {
     ...app,
-    databaseUrl: database.url,
+    databaseUrl,
     db,
     logs,
     tokens,
