@@ -31,7 +31,7 @@ import { createHttpServer } from './http/server.js';
 import { createEventStreamHandler } from './http/streams/sse.js';
 import { addWebsockets } from './http/streams/websocket.js';
 import { measured } from './measured.js';
-import { maxCacheBytes, openParts, type OpenParts } from './parts.js';
+import { maxCacheBytes, maxReplicaLagMs, openParts, type OpenParts } from './parts.js';
 import { openCache } from './shared/cache.js';
 import type { Logger } from './shared/logger.js';
 
@@ -105,18 +105,21 @@ interface Counted {
 type Graph = Awaited<ReturnType<typeof openGraph>>;
 
 async function openGraph(config: Config, parts: OpenParts, server: FastifyInstance, { refusals }: Counted, opened: AsyncDisposableStack) {
-  const { db, orm, documents, pubSub, tokens, log } = parts;
+  const { db, orm, reads, freshReaders, documents, pubSub, tokens, log } = parts;
   const { resolvers, extensions, localEntities, queues } = await openDomains(domains, parts, opened);
   const schema = new LiveSchema(domains, resolvers, extensions, log);
   opened.defer(() => schema.close());
-  const responses = openResponses(config, localEntities, log, opened);
+  const settleMs = reads.hasReplicas ? maxReplicaLagMs(config) : 0;
+  const responses = openResponses(config, { localEntities, settleMs }, log, opened);
   const operations = new OperationStatistics({ isTrusted: (hash) => documents.trusted.byHash(hash) !== null, refusals });
-  const apollo = createApollo({ ...config, schema, responses, operations, log, drain: fastifyApolloDrainPlugin(server) });
+  const drain = fastifyApolloDrainPlugin(server);
+  const apollo = createApollo({ ...config, schema, responses, operations, freshReaders: reads.hasReplicas ? freshReaders : null, log, drain });
   await apollo.start();
 
   const contexts = new Contexts({
     orm,
-    db,
+    reads,
+    freshReaders,
     log,
     credentials: { verifyToken: (token) => tokens.verify(token), findByApiKey: (secret) => findViewerByApiKey(db, log, secret) },
     roleOf: (userId) => activeRoleOf(db, userId),
@@ -137,7 +140,12 @@ async function addRoutes(server: FastifyInstance, config: Config, { documents, l
 }
 
 /** Answers that are kept, and forgotten when what they tell of changes. */
-function openResponses(config: Config, localEntities: readonly LocalEntity[], log: Logger, opened: AsyncDisposableStack): ResponseCache {
+function openResponses(
+  config: Config,
+  { localEntities, settleMs }: { localEntities: readonly LocalEntity[]; settleMs: number },
+  log: Logger,
+  opened: AsyncDisposableStack,
+): ResponseCache {
   const { isOn, maxEntries } = config.responseCache;
   const cache = isOn
     ? openCache({ redisUrl: config.redisUrl, namespace: 'auspex:response', maxEntries, maxBytes: maxCacheBytes, deadlineMs: config.cacheDeadlineMs, logger: log })
@@ -148,6 +156,7 @@ function openResponses(config: Config, localEntities: readonly LocalEntity[], lo
     // Where only trusted documents are executed, an ADMIN may read the schema and others may not: what one got is not for everyone.
     introspection: { maxAge: 60, scope: config.documents.trusted === 'enforce' ? 'PRIVATE' : 'PUBLIC' },
     localEntities: localEntities.map(({ type }) => type),
+    settleMs,
   });
   opened.defer(() => responses.close());
   for (const entity of localEntities) opened.defer(entity.onChange(() => void responses.forget([entity.type])));

@@ -9,6 +9,7 @@ import type { ResponseCache } from './graphql/response-cache.js';
 import type { Subscriptions } from './graphql/subscriptions.js';
 import type { Readiness } from './http/health.js';
 import { answerMetrics } from './http/metrics/answers.js';
+import { databaseMetrics } from './http/metrics/database.js';
 import { httpMetrics } from './http/metrics/http.js';
 import { limitMetrics } from './http/metrics/limits.js';
 import { modelMetrics } from './http/metrics/models.js';
@@ -23,7 +24,7 @@ import type { OpenParts } from './parts.js';
 import type { CacheHealth } from './shared/cache.js';
 
 /** The parts of the gateway that count. */
-interface CountingParts extends Pick<OpenParts, 'predictor' | 'cache' | 'pubSub' | 'throttle'> {
+interface CountingParts extends Pick<OpenParts, 'predictor' | 'cache' | 'pools' | 'reads' | 'pubSub' | 'throttle'> {
   responses: ResponseCache;
   operations: OperationStatistics;
   queues: readonly WriteQueue[];
@@ -36,7 +37,7 @@ interface CountingParts extends Pick<OpenParts, 'predictor' | 'cache' | 'pubSub'
 
 /** What the parts of the gateway tell Prometheus, in the order of its answer. */
 export function measured(parts: CountingParts): Registry[] {
-  const { predictor, cache, pubSub, throttle, responses, operations, queues, subscriptions, limiter, readiness, requests, refusals } = parts;
+  const { predictor, cache, pools, reads, pubSub, throttle, responses, operations, queues, subscriptions, limiter, readiness, requests, refusals } = parts;
   return [
     stateMetrics({
       build: { version: packageVersion(), node: process.versions.node },
@@ -46,6 +47,7 @@ export function measured(parts: CountingParts): Registry[] {
     }),
     httpMetrics(requests),
     operationMetrics({ operations: () => operations.all(), sql: () => operations.sql, refusals: () => refusals.counts, logins: () => throttle.tries }),
+    databaseMetrics({ pools, reads: () => reads.statistics() }),
     limitMetrics({ rateLimits: () => limiter.statistics }),
     queueMetrics({
       lengths: () => ({ inference: pendingRows(predictor.models()), ...Object.fromEntries(queues.map(({ name, length }) => [name, length])) }),

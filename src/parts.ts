@@ -7,13 +7,16 @@ import { ConfigError, type Config } from './config.js';
 import { dataDirOf, keptSecret, projectDir } from './data-dir.js';
 import { migrate } from './database/migrate.js';
 import { openDatabase } from './database/open.js';
+import type { PoolStatistics } from './database/open.js';
 import { databaseOf } from './database/orm.js';
+import { Reads } from './database/reads.js';
 import type { Database } from './database/tables.js';
 import { openDocuments, type Documents } from './documents/open.js';
 import { loadDemoData, openDemoAccounts } from './domains/demo-data.js';
 import { domains } from './domains/index.js';
 import { namingProblems } from './domains/prediction/typed-models/index.js';
 import type { Parts } from './graphql/domain.js';
+import { FreshReaders } from './graphql/fresh-readers.js';
 import { domainSchema } from './graphql/schema.js';
 import { openPredictor } from './inference/predictor.js';
 import { openCache, type Cache } from './shared/cache.js';
@@ -25,6 +28,11 @@ import { openPubSub } from './shared/pub-sub.js';
 export interface OpenParts extends Parts {
   dataDir: string;
   orm: MikroORM;
+  /** Where operations read. */
+  reads: Reads;
+  freshReaders: FreshReaders;
+  /** Connections to the database and its replicas. */
+  pools: () => PoolStatistics[];
   /** Of predictions. */
   cache: Cache;
   documents: Documents;
@@ -52,6 +60,7 @@ export async function openParts(config: Config, log: Logger, opened: AsyncDispos
   return {
     ...data,
     ...inference,
+    freshReaders: openFreshReaders(config, log, opened),
     dataDir,
     baseSchema,
     documents,
@@ -73,13 +82,37 @@ async function bothOrNeither<One, Other>(one: Promise<One>, other: Promise<Other
 /** The database: opened, migrated, and filled with demo data where that is asked for. */
 async function openData(config: Config, dataDir: string, log: Logger, opened: AsyncDisposableStack) {
   const entities = domains.flatMap((domain) => domain.entities);
-  const database = await openDatabase({ databaseUrl: config.databaseUrl, dataDir }, { entities, poolSize: config.databasePoolSize, timeouts: config.databaseTimeouts, log });
+  const replicaUrls = config.databaseReplicaUrls;
+  const options = { entities, poolSize: config.databasePoolSize, timeouts: config.databaseTimeouts, replicaUrls, log };
+  const database = await openDatabase({ databaseUrl: config.databaseUrl, dataDir }, options);
   opened.defer(() => database.close());
   await migrate(database.orm, database.url);
   const db = databaseOf(database.orm);
   if (config.hasDemoData) await loadDemoData(db);
   else if (config.isProduction) await refuseDemoAccounts(db);
-  return { orm: database.orm, db, databaseUrl: database.url };
+  const reads = new Reads(database.orm, { primaryUrl: database.url, replicaUrls, maxLagMs: maxReplicaLagMs(config), log });
+  opened.defer(() => reads.close());
+  await reads.open();
+  return { orm: database.orm, db, databaseUrl: database.url, reads, pools: database.pools };
+}
+
+/** A replica is used while it is known to be less behind; where authors do not read their own changes elsewhere, within this. */
+const defaultReplicaLagMs = 5_000;
+
+/**
+ * How far a replica may be behind to be used. Not further than for how long authors read from the primary: what they have
+ * changed is then on every replica that they are answered by.
+ */
+export const maxReplicaLagMs = ({ readOwnWritesSeconds }: Config): number => readOwnWritesSeconds * 1000 || defaultReplicaLagMs;
+
+/** Who has changed something a moment ago, for all processes that share a Redis. */
+function openFreshReaders(config: Config, log: Logger, opened: AsyncDisposableStack): FreshReaders {
+  const { databaseReplicaUrls, readOwnWritesSeconds, redisUrl, cacheDeadlineMs } = config;
+  const windowMs = databaseReplicaUrls.length > 0 ? readOwnWritesSeconds * 1000 : 0;
+  if (windowMs === 0 || redisUrl === undefined) return new FreshReaders({ windowMs, cache: null });
+  const cache = openCache({ redisUrl, namespace: 'auspex:fresh-reader', maxEntries: 1, maxBytes: 1024, deadlineMs: cacheDeadlineMs, logger: log });
+  opened.defer(() => cache.close());
+  return new FreshReaders({ windowMs, cache });
 }
 
 /** Demo accounts have a published password: production starts with them only where that was asked for. */

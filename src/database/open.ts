@@ -1,7 +1,19 @@
 import type { MikroORM } from '@mikro-orm/postgresql';
+import type pg from 'pg';
 import type { OrmOptions } from './orm.js';
 import { startEmbeddedPostgres } from './embedded-postgres.js';
 import { openOrm } from './orm.js';
+
+/** What a pool of connections does now. */
+export interface PoolStatistics {
+  server: string;
+  /** Connections at the most. */
+  size: number;
+  busy: number;
+  idle: number;
+  /** Statements and transactions that wait for a connection. */
+  waiting: number;
+}
 
 /** Where the database is. */
 export interface DatabaseLocation {
@@ -14,6 +26,8 @@ export interface DatabaseLocation {
 export interface OpenDatabase {
   orm: MikroORM;
   url: string;
+  /** The pools of connections, in use so far, of the primary and its replicas. */
+  pools: () => PoolStatistics[];
   close(): Promise<void>;
 }
 
@@ -21,16 +35,26 @@ export interface OpenDatabase {
  * Opens the database that the configuration names, or starts one.
  * @throws EmbeddedPostgresError
  */
-export async function openDatabase(location: DatabaseLocation, options: Omit<OrmOptions, 'url'>): Promise<OpenDatabase> {
+export async function openDatabase(location: DatabaseLocation, options: Omit<OrmOptions, 'url' | 'onPool'>): Promise<OpenDatabase> {
   const embedded = location.databaseUrl === undefined ? await startEmbeddedPostgres({ dir: location.dataDir }) : null;
   const url = location.databaseUrl ?? embedded?.url ?? '';
-  const orm = openOrm({ ...options, url });
+  const pools = new Map<string, pg.Pool>();
+  const orm = openOrm({ ...options, url, onPool: (server, pool) => pools.set(server, pool) });
   return {
     orm,
     url,
+    pools: () => [...pools].map(([server, pool]) => poolStatistics(server, pool)),
     async close() {
       await orm.close();
       await embedded?.stop();
     },
   };
 }
+
+const poolStatistics = (server: string, { options, totalCount, idleCount, waitingCount }: pg.Pool): PoolStatistics => ({
+  server,
+  size: options.max,
+  busy: totalCount - idleCount,
+  idle: idleCount,
+  waiting: waitingCount,
+});

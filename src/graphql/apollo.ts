@@ -6,6 +6,7 @@ import type { Logger } from '../shared/logger.js';
 import { isTracing } from '../shared/tracing.js';
 import type { Context } from './context.js';
 import { createExecutor, type ExecutorKind } from './executor.js';
+import { readingOwnWrites, type FreshReaders } from './fresh-readers.js';
 import { createErrorFormatter } from './format-error.js';
 import { httpStatus } from './http-status.js';
 import { operationLog } from './operation-log.js';
@@ -22,6 +23,8 @@ export interface ApolloOptions {
   isIntrospectionOpen: boolean;
   responses: ResponseCache;
   operations: OperationStatistics;
+  /** Who must not be answered by a replica; null where there are no replicas. */
+  freshReaders: FreshReaders | null;
   hasLandingPage: boolean;
   log: Logger;
   /** Drains the HTTP server before Apollo stops. */
@@ -29,7 +32,7 @@ export interface ApolloOptions {
 }
 
 /** Apollo Server with the gateway's own executor and limits. Its plugins are few: each hook costs every request. */
-export function createApollo({ schema, executor, limits, isIntrospectionOpen, responses, operations, hasLandingPage, log, drain }: ApolloOptions): ApolloServer<Context> {
+export function createApollo({ schema, executor, limits, isIntrospectionOpen, responses, operations, freshReaders, hasLandingPage, log, drain }: ApolloOptions): ApolloServer<Context> {
   return new ApolloServer<Context>({
     gateway: createExecutor(schema, executor),
     parseOptions: { maxLexicalTokens: limits.tokens },
@@ -50,6 +53,7 @@ export function createApollo({ schema, executor, limits, isIntrospectionOpen, re
       ...(isTracing() ? [operationTrace] : []),
       httpStatus,
       responses.plugin(),
+      ...(freshReaders ? [readingOwnWrites(freshReaders)] : []),
       // Its own walk through each answer would triple the time of a page; the policies are worked out beforehand instead.
       ApolloServerPluginCacheControlDisabled(),
       hasLandingPage ? ApolloServerPluginLandingPageLocalDefault({ embed: true, includeCookies: false }) : ApolloServerPluginLandingPageDisabled(),

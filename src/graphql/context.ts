@@ -2,10 +2,12 @@ import type { MikroORM, SqlEntityManager } from '@mikro-orm/postgresql';
 import DataLoader from 'dataloader';
 import type { IncomingHttpHeaders } from 'node:http';
 import { readViewer, type Role, type Viewer, type ViewerSources } from '../auth/viewer.js';
+import type { Reads } from '../database/reads.js';
 import type { Database } from '../database/tables.js';
 import type { Logger } from '../shared/logger.js';
 import { isTracing, traced } from '../shared/tracing.js';
 import { Work } from '../shared/work.js';
+import type { FreshReaders } from './fresh-readers.js';
 
 /**
  * A batch function by its kind: given the database, it answers many keys with one statement, in the keys' order.
@@ -21,7 +23,7 @@ export interface LoaderKind<Key, Value> {
 /** What one request has in hand. Lives as long as the request. */
 export interface Context {
   readonly viewer: Viewer;
-  /** Reads: rows by SQL. */
+  /** Reads: rows by SQL. One server for the whole operation, which may be a replica. */
   readonly db: Database;
   /**
    * Writes: a new unit of work each time it is taken, so that one that failed leaves nothing to the next mutation of
@@ -42,6 +44,10 @@ export interface Context {
   afterwards(task: () => void): void;
   /** Does what was left for afterwards, once. */
   runTasks(): void;
+  /** From now on the operation reads what is true now, not what was a moment ago. */
+  readFromPrimary(): void;
+  /** Has a user read what is true now from here on and for a while: the user has changed something, or is told of a change. */
+  readFreshly(userId: string): Promise<void>;
   /** This request's loader of the given kind; made at its first use. */
   load<Key, Value>(kind: LoaderKind<Key, Value>): DataLoader<Key, Value, unknown>;
 }
@@ -52,7 +58,8 @@ const maxBatchSize = 1000;
 /** What contexts are made of. */
 export interface ContextParts {
   orm: MikroORM;
-  db: Database;
+  reads: Reads;
+  freshReaders: FreshReaders;
   log: Logger;
   /** How credentials are looked up. */
   credentials: ViewerSources;
@@ -80,11 +87,18 @@ export class Contexts {
   of(viewer: Viewer, facts: RequestFacts): Context {
     return new RequestContext(this.parts, viewer, facts);
   }
+
+  /** For what a viewer is told of a change: it shows the change, and so does what the viewer asks next. */
+  ofEvent(viewer: Viewer, facts: RequestFacts): Context {
+    const context = this.of(viewer, facts);
+    context.readFromPrimary();
+    if (viewer.kind !== 'stranger') void context.readFreshly(viewer.userId);
+    return context;
+  }
 }
 
 /** Apollo Server copies the context, own properties onto a new object of the same class: hence no `#private` members. */
 class RequestContext implements Context {
-  readonly db: Database;
   readonly log: Logger;
   readonly requestId: string;
   readonly address: string;
@@ -92,17 +106,22 @@ class RequestContext implements Context {
   readonly work = new Work();
   private readonly loaders = new Map<unknown, unknown>();
   private readonly tasks: (() => void)[] = [];
+  /** The server that was chosen; null until something is read. */
+  private readonly reading: { db: Database | null } = { db: null };
 
   constructor(
     private readonly parts: ContextParts,
     readonly viewer: Viewer,
     { requestId, address, signal }: RequestFacts,
   ) {
-    this.db = parts.db;
     this.log = parts.log.child({ requestId });
     this.requestId = requestId;
     this.address = address;
     this.signal = signal;
+  }
+
+  get db(): Database {
+    return (this.reading.db ??= this.parts.reads.next());
   }
 
   get em(): SqlEntityManager {
@@ -120,6 +139,14 @@ class RequestContext implements Context {
 
   runTasks(): void {
     for (const task of this.tasks.splice(0)) task();
+  }
+
+  readFromPrimary(): void {
+    this.reading.db = this.parts.reads.primary;
+  }
+
+  readFreshly(userId: string): Promise<void> {
+    return this.parts.freshReaders.add(userId);
   }
 
   load<Key, Value>(kind: LoaderKind<Key, Value>): DataLoader<Key, Value, unknown> {

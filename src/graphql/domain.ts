@@ -10,6 +10,7 @@ import type { EventReader } from '../shared/event-queue.js';
 import type { Logger } from '../shared/logger.js';
 import type { PubSub } from '../shared/pub-sub.js';
 import type { Context } from './context.js';
+import type { FreshReaders } from './fresh-readers.js';
 import type { NodeSources } from './node.js';
 import type { Permissions } from './permissions.js';
 
@@ -25,7 +26,10 @@ export interface Domain {
 
 /** What the gateway has opened before its domains. */
 export interface Parts {
+  /** The primary: what it says is true now. */
   db: Database;
+  /** Users who are not to be answered by a replica for a while. */
+  freshReaders: Pick<FreshReaders, 'add'>;
   /** For a connection of one's own, such as one that listens. */
   databaseUrl: string;
   predictor: Predictor;

@@ -6,6 +6,7 @@ import type { CacheHintOptions } from './cache-hint.js';
 import { CachePolicies, entitiesChangedBy, type CachePolicy } from './cache-policy.js';
 import type { Context } from './context.js';
 import { KeptAnswers, type Sought } from './kept-answers.js';
+import { SettledVersions } from './settled-versions.js';
 
 export interface ResponseCacheOptions {
   /** Where answers are kept; null: nowhere here, so that only callers keep them. */
@@ -14,6 +15,8 @@ export interface ResponseCacheOptions {
   introspection: CacheHintOptions;
   /** Entities whose state each process holds for itself: answers that tell of them are good in this process alone. */
   localEntities?: readonly string[];
+  /** How far behind a server may be that answers are read from, in milliseconds; absent: none is. */
+  settleMs?: number;
 }
 
 /** Counted since the start. */
@@ -39,15 +42,17 @@ export class ResponseCache {
   readonly #policies: CachePolicies;
   readonly #cache: Cache | null;
   readonly #kept: KeptAnswers | null;
+  readonly #settled: SettledVersions;
   readonly #localVersions: Map<string, string>;
   readonly #schemaHashes = new WeakMap<GraphQLSchema, string>();
   /** The text of data that is kept or was, so that it is written once and never read. */
   readonly #texts = new WeakMap<object, string>();
 
-  constructor({ cache, introspection, localEntities = [] }: ResponseCacheOptions) {
+  constructor({ cache, introspection, localEntities = [], settleMs = 0 }: ResponseCacheOptions) {
     this.#policies = new CachePolicies(introspection);
     this.#cache = cache;
     this.#kept = cache && new KeptAnswers(cache);
+    this.#settled = new SettledVersions(settleMs);
     this.#localVersions = new Map(localEntities.map((entity) => [entity, randomUUID()]));
   }
 
@@ -61,7 +66,10 @@ export class ResponseCache {
             const policy = this.#policyOf(request);
             if (!this.#kept || policy.maxAgeSeconds === 0) return null;
             const key = this.#key(request, policy);
-            const sought = await this.#kept.find(key, this.#shared(policy.entities), policy.maxAgeSeconds);
+            const entities = this.#shared(policy.entities);
+            const sought = await this.#kept.find(key, entities, policy.maxAgeSeconds);
+            // It is kept as an answer of after the last change, and so must know of it.
+            if (sought.state === 'missing' && !this.#settled.areSettled(entities, sought.versions)) request.contextValue.readFromPrimary();
             asked = { key, sought };
             this.statistics[sought.state === 'kept' ? 'hits' : 'misses'] += 1;
             return sought.state === 'kept' ? this.#answer(request, sought) : null;

@@ -144,7 +144,7 @@ export class Subscriptions {
     if (opening) describeOperation(opening, { document: args.document, operationName: name, hash: undefined });
     const origin = originHere();
     const left = new AbortController();
-    const freshContext = () => contexts.of(viewer, { requestId, address, signal: left.signal });
+    const freshContext = () => contexts.ofEvent(viewer, { requestId, address, signal: left.signal });
     const source = await createSourceEventStream({ ...args, contextValue: freshContext() });
     if (!(source instanceof EventQueue)) {
       if ('errors' in source) throw new OperationErrors(source.errors);

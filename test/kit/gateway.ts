@@ -58,7 +58,7 @@ export type Any = any;
 /** Migrated, with the demo data. */
 export const demoDatabase: Preparation = { name: 'gateway', run: prepare };
 
-/** Starts a gateway for one suite. `env` is set over what the tests use. */
+/** Starts a gateway for one suite. `env` is set over what the tests use; with a DATABASE_URL of its own it brings its data itself. */
 export async function startGateway(env: Record<string, string> = {}): Promise<TestGateway> {
   const database = await createTestDatabase(demoDatabase);
   const logs: Record<string, unknown>[] = [];
@@ -69,8 +69,9 @@ export async function startGateway(env: Record<string, string> = {}): Promise<Te
     },
   });
   const config = readConfig({ ...ofTests, JWT_SECRET: secret, DATABASE_URL: database.url, ...env });
+  const databaseUrl = env.DATABASE_URL ?? database.url;
   const app = await openApp(config, createLogger(config.logLevel, sink));
-  const orm = openOrm({ url: database.url, entities: domains.flatMap((domain) => domain.entities), poolSize: 4 });
+  const orm = openOrm({ url: databaseUrl, entities: domains.flatMap((domain) => domain.entities), poolSize: 4 });
   const db = databaseOf(orm);
   const tokens = new TokenSigner(config.jwtSecret ?? secret, config.accessTokenTtlSeconds);
 
@@ -89,7 +90,7 @@ export async function startGateway(env: Record<string, string> = {}): Promise<Te
 
   return {
     ...app,
-    databaseUrl: database.url,
+    databaseUrl,
     db,
     logs,
     tokens,

@@ -19,10 +19,16 @@ export const predictionDomain: Domain = {
   entities: [PredictionRecord, ModelDeployment],
   resolvers: [PredictionResolver, PredictionResultResolver, ModelResolver, ModelDeploymentResolver, UserPredictionsResolver, PredictionStreamResolver],
   permissions: predictionPermissions,
-  open({ db, databaseUrl, predictor, documents, pubSub, baseSchema, log, settings }) {
+  open({ db, freshReaders, databaseUrl, predictor, documents, pubSub, baseSchema, log, settings }) {
     const maxWaiting = settings.streams.bufferedEvents;
     const events = new PredictionEvents({ db, pubSub, log, maxWaiting });
-    const history = new PredictionHistory(db, log, { retentionDays: settings.predictionHistoryDays, onWritten: (rows) => events.tell(rows) });
+    const history = new PredictionHistory(db, log, {
+      retentionDays: settings.predictionHistoryDays,
+      onWritten(rows) {
+        for (const userId of new Set(rows.flatMap((row) => row.userId ?? []))) void freshReaders.add(userId);
+        events.tell(rows);
+      },
+    });
     const deployments = new DeploymentWatcher({ db, databaseUrl, predictor, log });
     const contract = new SignatureContract({ predictor, baseSchema, liveDocuments: () => documents.trusted.all(), log });
     const ask = askingModels(predictor, history);

@@ -22,8 +22,10 @@ export type AskModel = (question: Question, context: Context) => Promise<Predict
 export function askingModels(predictor: Predictor, history: PredictionHistory): AskModel {
   return async (question, context) => {
     const viewer = knownViewer(context);
+    // Who asks for the own predictions next waits for them to be written, and must then be answered by who has them.
+    const isTold = context.readFreshly(viewer.userId);
     const rows = asHistory(await predictor.predict({ ...question, caller: viewer.userId, signal: context.signal }), viewer);
-    await history.record(rows);
+    await Promise.all([history.record(rows), isTold]);
     return rows;
   };
 }

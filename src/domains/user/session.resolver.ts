@@ -16,14 +16,14 @@ export class SessionResolver {
 
   @Invalidates('User')
   @Mutation(() => Session, { description: 'Makes an account with the role USER and signs it in, where registration is open.' })
-  register(@Arg('input', () => RegisterInput, { description: 'The account to be made.' }) input: RegisterInput, @Ctx() { em, address }: Context): Promise<Session> {
-    return this.sessions.register(em, input, address);
+  register(@Arg('input', () => RegisterInput, { description: 'The account to be made.' }) input: RegisterInput, @Ctx() context: Context): Promise<Session> {
+    return opened(context, this.sessions.register(context.em, input, context.address));
   }
 
   @Invalidates()
   @Mutation(() => Session, { description: 'Signs in with e-mail address and password.' })
-  login(@Arg('input', () => LoginInput, { description: 'Who signs in.' }) input: LoginInput, @Ctx() { em, address }: Context): Promise<Session> {
-    return this.sessions.login(em, input, address);
+  login(@Arg('input', () => LoginInput, { description: 'Who signs in.' }) input: LoginInput, @Ctx() context: Context): Promise<Session> {
+    return opened(context, this.sessions.login(context.em, input, context.address));
   }
 
   @Invalidates()
@@ -53,4 +53,11 @@ export class SessionResolver {
     this.pubSub.publish(viewerTopic, { userId });
     return session;
   }
+}
+
+/** Whoever was a stranger until now has changed something all the same, and is to find it. */
+async function opened(context: Context, opening: Promise<Session>): Promise<Session> {
+  const session = await opening;
+  await context.readFreshly(session.user.id);
+  return session;
 }
