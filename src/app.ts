@@ -1,6 +1,5 @@
 import 'reflect-metadata';
 import path from 'node:path';
-import { fastifyApolloDrainPlugin } from '@as-integrations/fastify';
 import type { FastifyInstance } from 'fastify';
 import { sql } from 'kysely';
 import { LiveViewers } from './auth/live-viewers.js';
@@ -17,6 +16,7 @@ import { openDomains } from './graphql/open-domains.js';
 import { ResponseCache } from './graphql/response-cache.js';
 import { LiveSchema } from './graphql/schema.js';
 import { Subscriptions } from './graphql/subscriptions.js';
+import { drainPlugin } from './http/drain.js';
 import { addGraphiqlRoutes, readIdeFiles } from './http/graphiql.js';
 import { addGraphqlRoute } from './http/graphql-route.js';
 import { addHealthRoutes, modelsHealth, type HealthCheck } from './http/health.js';
@@ -40,11 +40,16 @@ export interface App {
   dataDir: string;
   /** Accounts that the demo data brought, with their password; null without demo data. */
   demo: typeof demoAccounts | null;
+  /** Says at `/readyz` that no more is to be sent here. What is sent all the same is answered as ever. */
+  drain(): void;
   /** Takes no more requests, finishes those under way, writes what waits to be written, and closes every part. */
   close(): Promise<void>;
 }
 
 const healthDeadlineMs = 1_000;
+
+/** A balancer that keeps connections has used each of them, or given it up, within this. */
+const maxLingerSeconds = 2;
 
 /** Where `npm run build` puts GraphiQL. */
 const ideDir = path.join(projectDir, 'dist', 'ide');
@@ -52,20 +57,23 @@ const sandboxOrigin = 'https://studio.apollographql.com';
 
 /**
  * Opens every part once, in order, and listens.
+ * @param signal ends the wait for what is not there yet; the start fails with its reason then
  * @throws ConfigError, and whatever keeps a part from opening; what was opened before is closed again
  */
-export async function openApp(config: Config, log: Logger): Promise<App> {
+export async function openApp(config: Config, log: Logger, signal?: AbortSignal): Promise<App> {
   const opened = new AsyncDisposableStack();
   try {
-    const parts = await openParts(config, log, opened);
-    const server = createHttpServer({ ...config, log });
+    // Closed last: what a shutdown does can be read while it does it.
+    const metrics = opened.use(new AsyncDisposableStack());
+    const parts = await openParts(config, log, opened, signal);
+    const server = createHttpServer({ ...config, lingerSeconds: Math.min(config.shutdownDelaySeconds, maxLingerSeconds), log });
     const graph = await openGraph(config, parts, server, opened);
     let isDraining = false;
     const source = measured(parts, graph);
     await addRoutes(server, config, parts, graph);
     addHealthRoutes(server, healthCheck(parts), () => isDraining);
     if (config.metricsPort === undefined && !config.isProduction) addMetricsRoute(server, source);
-    const metricsPort = config.metricsPort === undefined ? null : await openMetrics(config.host, config.metricsPort, source, log, opened);
+    const metricsPort = config.metricsPort === undefined ? null : await openMetrics(config.host, config.metricsPort, source, log, metrics);
     opened.defer(() => graph.apollo.stop());
     const port = await listen(server, config);
 
@@ -76,6 +84,9 @@ export async function openApp(config: Config, log: Logger): Promise<App> {
       metricsUrl: metricsPort === null && config.isProduction ? null : urlOf(metricsPort ?? port, '/metrics'),
       dataDir: parts.dataDir,
       demo: config.hasDemoData ? demoAccounts : null,
+      drain() {
+        isDraining = true;
+      },
       async close() {
         isDraining = true;
         await opened.disposeAsync();
@@ -96,7 +107,7 @@ async function openGraph(config: Config, parts: OpenParts, server: FastifyInstan
   const schema = new LiveSchema(domains, resolvers, extensions, log);
   opened.defer(() => schema.close());
   const responses = openResponses(config, localEntities, log, opened);
-  const apollo = createApollo({ ...config, schema, responses, log, drain: fastifyApolloDrainPlugin(server) });
+  const apollo = createApollo({ ...config, schema, responses, log, drain: drainPlugin(server, patienceMs(config)) });
   await apollo.start();
 
   const contexts = new Contexts({
@@ -111,6 +122,9 @@ async function openGraph(config: Config, parts: OpenParts, server: FastifyInstan
   const subscriptions = new Subscriptions({ ...config, schema, contexts, documents: documents.gate, log });
   return { apollo, contexts, responses, liveViewers, subscriptions };
 }
+
+/** Half of what a shutdown has after its delay is for what is under way, the rest for what waits to be written. */
+const patienceMs = ({ shutdownSeconds, shutdownDelaySeconds }: Config): number => (shutdownSeconds - shutdownDelaySeconds) * 500;
 
 /** Where and how operations come: sockets, streams, HTTP, and from GraphiQL. */
 async function addRoutes(server: FastifyInstance, config: Config, { documents, log }: OpenParts, { apollo, ...graph }: Graph): Promise<void> {
@@ -140,7 +154,7 @@ function openResponses(config: Config, localEntities: readonly LocalEntity[], lo
 
 /** `/metrics` on a port of its own; answers the port. It can be read until everything else is closed. */
 async function openMetrics(host: string, port: number, source: MetricsSource, log: Logger, opened: AsyncDisposableStack): Promise<number> {
-  const server = createHttpServer({ maxBodyBytes: 1024, trustedProxies: 0, corsOrigins: [], hasGraphiql: false, log });
+  const server = createHttpServer({ maxBodyBytes: 1024, trustedProxies: 0, corsOrigins: [], hasGraphiql: false, lingerSeconds: 0, log });
   addMetricsRoute(server, source);
   opened.defer(() => server.close());
   return listen(server, { host, port }, 'METRICS_PORT');

@@ -65,6 +65,7 @@ export interface Config {
   hasServerTiming: boolean;
   /** How long a shutdown goes on taking requests, unready, so that balancers hear of it. */
   shutdownDelaySeconds: number;
+  /** The whole of a shutdown, with its delay; then the process ends, whatever is under way. */
   shutdownSeconds: number;
 }
 
@@ -259,7 +260,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const parsed = environment.safeParse(present);
   const problems = parsed.success ? [] : parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`);
   if (present.JWT_SECRET) problems.push(...secretProblems(present.JWT_SECRET));
-  if (parsed.success) problems.push(...portProblems(parsed.data));
+  if (parsed.success) problems.push(...portProblems(parsed.data), ...shutdownProblems(parsed.data));
   if (present.NODE_ENV === 'production') problems.push(...productionProblems(present));
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
 
@@ -332,7 +333,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     executor: read.EXECUTOR,
     logLevel: read.LOG_LEVEL ?? (isProduction ? 'info' : 'warn'),
     hasServerTiming: read.SERVER_TIMING ?? !isProduction,
-    shutdownDelaySeconds: read.SHUTDOWN_DELAY_SECONDS ?? (isProduction ? 5 : 0),
+    shutdownDelaySeconds: read.SHUTDOWN_DELAY_SECONDS ?? (isProduction ? Math.min(5, Math.floor(read.SHUTDOWN_SECONDS / 4)) : 0),
     shutdownSeconds: read.SHUTDOWN_SECONDS,
   };
 }
@@ -340,6 +341,10 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
 /** 0 is any free port: two of them differ. */
 function portProblems({ PORT, METRICS_PORT }: { PORT: number; METRICS_PORT?: number | undefined }): string[] {
   return METRICS_PORT === PORT && PORT !== 0 ? [`METRICS_PORT must not be PORT, ${PORT}; leave it out, or set another`] : [];
+}
+
+function shutdownProblems({ SHUTDOWN_DELAY_SECONDS: delay = 0, SHUTDOWN_SECONDS: all }: { SHUTDOWN_DELAY_SECONDS?: number | undefined; SHUTDOWN_SECONDS: number }): string[] {
+  return delay < all ? [] : [`SHUTDOWN_DELAY_SECONDS must be less than SHUTDOWN_SECONDS, ${all}, of which it is the beginning`];
 }
 
 /** What would be unsafe in production unless it was asked for in so many words. */

@@ -1,8 +1,13 @@
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { explain } from './shared/errors.js';
 
 const neededMajor = 24;
 const parentAtStart = process.ppid;
+
+/** Who passes a signal on to a process that got it as well, as npm does with Ctrl-C, does so within this. */
+const echoMs = 300;
 
 /** Starts the gateway and stops it on SIGTERM or SIGINT. What cannot start says why, in one message, and exits 1. */
 async function main(): Promise<void> {
@@ -15,33 +20,49 @@ async function main(): Promise<void> {
   const [{ readConfig }, { createLogger }] = await Promise.all([import('./config.js'), import('./shared/logger.js')]);
   const config = readConfig(process.env);
   const log = createLogger(config.logLevel);
-  const { openApp } = await import('./app.js');
-  const app = await openApp(config, log);
-
-  let isStopping = false;
-  const stop = (signal: NodeJS.Signals): void => {
-    if (isStopping) return;
-    isStopping = true;
-    log.info({ signal }, 'stopping');
+  const { stop, hurry } = signals();
+  stop.addEventListener('abort', () => {
+    log.info({ signal: stop.reason as string }, 'stopping');
     setTimeout(() => {
       log.fatal('the shutdown took too long');
       process.exit(1);
     }, config.shutdownSeconds * 1000).unref();
-    app.close().then(
-      () => process.exit(0),
-      (error: unknown) => {
-        log.fatal({ err: error }, 'the shutdown failed');
-        process.exit(1);
-      },
-    );
-  };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
-  if (process.env.npm_lifecycle_event !== undefined) stopWithParent(() => stop('SIGTERM'));
+  });
 
-  // Said last: whoever reads it may send a signal at once.
-  if (config.isProduction) log.info({ url: app.url, dataDir: app.dataDir, demoAccounts: app.demo?.emails }, 'ready');
-  else process.stdout.write(`${readyLine(app)}\n`);
+  const { openApp } = await import('./app.js');
+  const app = await openApp(config, log, stop).catch((error: unknown) => {
+    if (error === stop.reason) return null;
+    throw error;
+  });
+  if (app) {
+    // Said last: whoever reads it may send a signal at once.
+    if (config.isProduction) log.info({ url: app.url, dataDir: app.dataDir, demoAccounts: app.demo?.emails }, 'ready');
+    else process.stdout.write(`${readyLine(app)}\n`);
+    await aborted(stop);
+    app.drain();
+    await Promise.race([sleep(config.shutdownDelaySeconds * 1000), aborted(hurry)]);
+    await app.close().catch((error: unknown) => {
+      log.fatal({ err: error }, 'the shutdown failed');
+      process.exit(1);
+    });
+  }
+  process.exit(0);
+}
+
+/** The first SIGTERM or SIGINT stops the gateway; the second, of someone who does not want to wait, ends what only waits. */
+function signals(): { stop: AbortSignal; hurry: AbortSignal } {
+  const [stop, hurry] = [new AbortController(), new AbortController()];
+  let stoppedAt = 0;
+  const take = (signal: NodeJS.Signals): void => {
+    if (!stop.signal.aborted) {
+      stoppedAt = performance.now();
+      stop.abort(signal);
+    } else if (performance.now() - stoppedAt > echoMs) hurry.abort();
+  };
+  process.on('SIGTERM', take);
+  process.on('SIGINT', take);
+  if (process.env.npm_lifecycle_event !== undefined) stopWithParent(() => stop.abort('SIGTERM'));
+  return { stop: stop.signal, hurry: hurry.signal };
 }
 
 /** A signal to npm ends the shell that it runs its scripts in, which does not pass it on: without the shell, the gateway stops too. */
@@ -49,6 +70,10 @@ function stopWithParent(stop: () => void): void {
   setInterval(() => {
     if (process.ppid !== parentAtStart) stop();
   }, 200).unref();
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, 'abort');
 }
 
 function readyLine({ url, graphiqlUrl, dataDir, demo }: { url: string; graphiqlUrl: string | null; dataDir: string; demo: { emails: readonly string[]; password: string } | null }): string {

@@ -8,6 +8,7 @@ import { dataDirOf, keptSecret, projectDir } from './data-dir.js';
 import { migrate } from './database/migrate.js';
 import { openDatabase } from './database/open.js';
 import { databaseOf } from './database/orm.js';
+import { reachDatabase } from './database/reach.js';
 import type { Database } from './database/tables.js';
 import { openDocuments, type Documents } from './documents/open.js';
 import { loadDemoData, openDemoAccounts } from './domains/demo-data.js';
@@ -34,12 +35,13 @@ export const maxCacheBytes = 64 * 1024 * 1024;
 
 /**
  * Opens the database, the models, the documents of clients and the way to other replicas; `opened` closes them again.
+ * @param signal ends the wait for a database that is not there yet
  * @throws ConfigError, and whatever keeps a part from opening
  */
-export async function openParts(config: Config, log: Logger, opened: AsyncDisposableStack): Promise<OpenParts> {
+export async function openParts(config: Config, log: Logger, opened: AsyncDisposableStack, signal?: AbortSignal): Promise<OpenParts> {
   const dataDir = dataDirOf(config);
   const baseSchema = domainSchema(domains);
-  const [data, inference] = await bothOrNeither(openData(config, dataDir, opened), openInference(config, baseSchema, log, opened));
+  const [data, inference] = await bothOrNeither(openData(config, { dataDir, log, signal }, opened), openInference(config, baseSchema, log, opened));
   const documents = await openDocuments({ ...config, settings: config.documents, dir: path.resolve(projectDir, config.documents.dir), log });
   opened.defer(() => documents.close());
   const pubSub = openPubSub({ redisUrl: config.redisUrl, logger: log });
@@ -64,12 +66,13 @@ async function bothOrNeither<One, Other>(one: Promise<One>, other: Promise<Other
   return Promise.all([one, other]);
 }
 
-/** The database: opened, migrated, and filled with demo data where that is asked for. */
-async function openData(config: Config, dataDir: string, opened: AsyncDisposableStack) {
+/** The database: waited for, opened, migrated, and filled with demo data where that is asked for. */
+async function openData(config: Config, { dataDir, log, signal }: { dataDir: string; log: Logger; signal: AbortSignal | undefined }, opened: AsyncDisposableStack) {
   const entities = domains.flatMap((domain) => domain.entities);
   const database = await openDatabase({ databaseUrl: config.databaseUrl, dataDir }, { entities, poolSize: config.databasePoolSize, timeouts: config.databaseTimeouts });
   opened.defer(() => database.close());
-  await migrate(database.orm, database.url);
+  await reachDatabase(database.url, { waitSeconds: config.databaseStartSeconds, signal, log });
+  await migrate(database.orm, database.url, { log });
   const db = databaseOf(database.orm);
   if (config.hasDemoData) await loadDemoData(db);
   else if (config.isProduction) await refuseDemoAccounts(db);

@@ -1,40 +1,85 @@
-import type { MikroORM } from '@mikro-orm/postgresql';
+import { MikroORM } from '@mikro-orm/postgresql';
+import { ExponentialBackoff, handleWhen, retry } from 'cockatiel';
 import pg from 'pg';
+import { codeOf } from '../shared/error-code.js';
+import type { Logger } from '../shared/logger.js';
+import { DatabaseUnreachable } from './reach.js';
+
+export interface MigrateOptions {
+  /** A migration waits so long for a lock before it steps aside. */
+  lockTimeoutMs?: number;
+  /** So often it tries for its locks. */
+  attempts?: number;
+  log?: Logger | undefined;
+}
 
 /** Any number that all replicas share. */
 const lockId = 7_240_881_503;
 const connectTimeoutMs = 5_000;
 /** Another process's migrations may take a while on a large table. */
-const lockTimeoutMs = 600_000;
+const turnTimeoutMs = 600_000;
+const pauseMs = { initialDelay: 250, maxDelay: 5_000 };
 
-/** The database does not let us in; the message says where it was looked for and what to do, and holds no password. */
-export class DatabaseUnreachable extends Error {
-  constructor(url: string, cause: unknown) {
-    const { host, pathname, username } = new URL(url);
-    const reason = cause instanceof AggregateError ? cause.errors.map(String).join('; ') : String(cause);
-    super(`The database ${pathname.slice(1)} at ${host} cannot be opened as ${username || 'the default user'} (${reason}); start it, or correct DATABASE_URL.`, { cause });
-    this.name = 'DatabaseUnreachable';
+/** PostgreSQL's lock_not_available. */
+const lockNotAvailable = '55P03';
+
+/** A migration did not get the locks that it needs, however often it tried. What came before it has run. */
+export class MigrationBlocked extends Error {
+  constructor(attempts: number, cause: unknown) {
+    super(
+      `A migration tried ${attempts} times for the locks that it needs, and others held them (${String(cause)}); end the long transactions of this database (select * from pg_stat_activity), and start again.`,
+      { cause },
+    );
+    this.name = 'MigrationBlocked';
   }
 }
 
 /**
- * Runs the migrations that this database has not seen, in order. Of several processes that start at once one migrates
- * and the others wait.
+ * Runs the migrations that this database has not seen, in order, each in a transaction of its own. Of several processes that
+ * start at once one migrates and the others wait. A statement may take as long as it needs, but waits only a moment for its
+ * locks: whoever waits for a table's exclusive lock has all later readers wait behind it. The migration steps aside instead,
+ * and tries again.
  * @returns the names of the migrations that ran
  * @throws DatabaseUnreachable
+ * @throws MigrationBlocked
  */
-export async function migrate(orm: MikroORM, url: string): Promise<string[]> {
+export async function migrate(orm: MikroORM, url: string, { lockTimeoutMs = 2_000, attempts = 30, log }: MigrateOptions = {}): Promise<string[]> {
   // A connection of its own: the lock belongs to it and ends with it, also when this process is killed.
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: connectTimeoutMs, lock_timeout: lockTimeoutMs });
-  client.on('error', () => {}); // a server that goes away fails the migration itself
+  const turn = new pg.Client({ connectionString: url, connectionTimeoutMillis: connectTimeoutMs, lock_timeout: turnTimeoutMs });
+  turn.on('error', () => {}); // a server that goes away fails the migration itself
+  let unhurried: MikroORM | null = null;
   try {
-    await client.connect().catch((error: unknown) => {
+    await turn.connect().catch((error: unknown) => {
       throw new DatabaseUnreachable(url, error);
     });
-    await client.query('select pg_advisory_lock($1)', [lockId]);
-    const ran = await orm.migrator.up();
-    return ran.map((migration) => migration.name);
+    await turn.query('select pg_advisory_lock($1)', [lockId]);
+    unhurried = withoutHaste(orm, lockTimeoutMs);
+    const { migrator } = unhurried;
+    const pending = await migrator.getPending();
+    await patiently(() => migrator.up(), attempts, log);
+    return pending.map(({ name }) => name);
   } finally {
-    await client.end();
+    await unhurried?.close();
+    await turn.end();
   }
+}
+
+/** The same database, over one connection without the time limits that requests have. */
+function withoutHaste(orm: MikroORM, lockTimeoutMs: number): MikroORM {
+  const { clientUrl, entities, metadataProvider, extensions, migrations, logger, forceUtcTimezone } = orm.config.getAll();
+  return new MikroORM({
+    ...(clientUrl === undefined ? {} : { clientUrl }),
+    ...{ entities, metadataProvider, extensions, migrations, logger, forceUtcTimezone },
+    pool: { max: 1 },
+    driverOptions: { connectionTimeoutMillis: connectTimeoutMs, lock_timeout: lockTimeoutMs, keepAlive: true },
+  });
+}
+
+async function patiently(up: () => Promise<unknown>, attempts: number, log: Logger | undefined): Promise<void> {
+  const isBlocked = (error: unknown): boolean => codeOf(error) === lockNotAvailable;
+  const policy = retry(handleWhen(isBlocked), { maxAttempts: attempts - 1, backoff: new ExponentialBackoff(pauseMs) });
+  policy.onRetry(({ attempt, delay }) => log?.warn({ attempt, nextAttemptMs: Math.round(delay) }, 'a migration did not get its locks; trying again'));
+  await policy.execute(up).catch((error: unknown) => {
+    throw isBlocked(error) ? new MigrationBlocked(attempts, error) : error;
+  });
 }

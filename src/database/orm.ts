@@ -41,7 +41,7 @@ export function openOrm({ url, entities, poolSize, timeouts = defaultTimeouts }:
     allowGlobalContext: false,
     // MikroORM would print to the console; what matters comes back as results and errors.
     logger: () => {},
-    migrations: { migrationsList: migrations, snapshot: false, tableName: 'migration', disableForeignKeys: false },
+    migrations: { migrationsList: migrations, snapshot: false, tableName: 'migration', disableForeignKeys: false, allOrNothing: false },
   };
   return new MikroORM(options);
 }

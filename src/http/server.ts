@@ -5,6 +5,7 @@ import cors from '@fastify/cors';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, type ConnectionError } from 'fastify';
 import { AppError, BadRequest } from '../shared/errors.js';
 import type { Logger } from '../shared/logger.js';
+import { addLingering } from './drain.js';
 import { addJsonBody } from './json-body.js';
 import { HeadersTooLarge, UriTooLong } from './refusals.js';
 
@@ -15,6 +16,8 @@ export interface HttpOptions {
   corsOrigins: string[];
   /** Whether a caller who is lost is told of GraphiQL. */
   hasGraphiql: boolean;
+  /** A shutdown answers so long what comes over connections that are open already. */
+  lingerSeconds: number;
   log: Logger;
 }
 
@@ -28,7 +31,7 @@ const maxUrlLength = 8192;
 const securityHeaders = { 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer', 'x-frame-options': 'DENY' };
 
 /** Fastify as the gateway uses it: request ids, bounded bodies, errors in GraphQL's form. Routes are added by the caller. */
-export function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigins, hasGraphiql, log }: HttpOptions): FastifyInstance {
+export function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigins, hasGraphiql, lingerSeconds, log }: HttpOptions): FastifyInstance {
   const refuse = (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
     // Some statuses, such as 404 and 414, may be kept unless this is said; and an unknown document may be known the next moment.
     void reply.header('cache-control', 'no-store');
@@ -59,22 +62,7 @@ export function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigins, ha
     reply.headers(securityHeaders).header('x-request-id', request.id);
     done(request.url.length > maxUrlLength ? new UriTooLong(maxUrlLength) : undefined);
   });
-  // A shutdown waits for open connections: what is under way closes its own, and those that browsers open in advance go.
-  let isClosing = false;
-  const sockets = new Set<Socket>();
-  server.server.on('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-  });
-  server.addHook('preClose', (done) => {
-    isClosing = true;
-    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
-    done();
-  });
-  server.addHook('onSend', (_request, reply, _payload, done) => {
-    if (isClosing) void reply.header('connection', 'close');
-    done();
-  });
+  addLingering(server, lingerSeconds);
   if (corsOrigins.length > 0) {
     void server.register(cors, { origin: corsOrigins, methods: ['GET', 'POST'], strictPreflight: false, exposedHeaders: ['x-request-id', 'retry-after'], maxAge: 86_400 });
   }

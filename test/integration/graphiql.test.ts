@@ -83,7 +83,7 @@ describe('the page of GraphiQL', () => {
   });
 
   it('says what to do where it was not built', async () => {
-    const server = createHttpServer({ maxBodyBytes: 1024, trustedProxies: 0, corsOrigins: [], hasGraphiql: true, log: createLogger('silent') });
+    const server = createHttpServer({ maxBodyBytes: 1024, trustedProxies: 0, corsOrigins: [], hasGraphiql: true, lingerSeconds: 0, log: createLogger('silent') });
     addGraphiqlRoutes(server, { files: null, isSandboxAllowed: false });
     const response = await server.inject('/graphiql');
     expect(response.statusCode).toBe(503);
