@@ -4,7 +4,7 @@ import { migrations } from '../../src/database/migrations/index.js';
 
 /** What a migration would do, without a database. */
 async function statementsOf(Migration: (typeof migrations)[number]): Promise<string[]> {
-  const migration = new Migration(undefined as never, undefined as never);
+  const migration = new Migration(undefined, undefined);
   await migration.up();
   return migration.getQueries().map((query) => (typeof query === 'string' ? query : JSON.stringify(query)));
 }
