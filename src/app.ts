@@ -49,7 +49,7 @@ export interface App {
 const healthDeadlineMs = 1_000;
 
 /** A balancer that keeps connections has used each of them, or given it up, within this. */
-const maxLingerSeconds = 2;
+const maxLingerSeconds = 3;
 
 /** Where `npm run build` puts GraphiQL. */
 const ideDir = path.join(projectDir, 'dist', 'ide');
