@@ -37,14 +37,17 @@ const replicas: TestProcess[] = [];
 
   it('are each replaced twice under load, and no request is lost, none done twice, and nobody is left without a stream', async () => {
     const traffic = await startTraffic(`${nginx.url}/graphql`);
-    await grows(traffic);
-    for (const place of [0, 1, 0, 1]) {
-      await replace(place);
+    try {
       await grows(traffic);
+      for (const place of [0, 1, 0, 1]) {
+        await replace(place);
+        await grows(traffic);
+      }
+      await until(() => traffic.stream.connections > 1);
+      await grows(traffic);
+    } finally {
+      await traffic.stop();
     }
-    await until(() => traffic.stream.connections > 1);
-    await grows(traffic);
-    await traffic.stop();
 
     expect(traffic.failures).toEqual([]);
     const hired = await rowsOf("select email from employee where email like 'hired-%' order by email");
