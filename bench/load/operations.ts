@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 /** One request, as it is sent to `/graphql`. */
 export interface Sent {
   method: 'GET' | 'POST';
@@ -65,7 +67,7 @@ export async function makeCallers(url: string, account: Account, count: number):
   return {
     callers,
     async dismiss() {
-      for (const { employeeId } of callers) await answered(url, token, 'mutation ($id: ID!) { deleteEmployee(id: $id) }', { id: employeeId });
+      for (const { employeeId } of callers) await persistently(() => answered(url, token, 'mutation ($id: ID!) { deleteEmployee(id: $id) }', { id: employeeId }));
     },
   };
 }
@@ -87,6 +89,19 @@ const got = (token: string, query: string): Sent => ({
   path: `${route}?${new URLSearchParams({ query }).toString()}`,
   headers: { 'apollo-require-preflight': 'true', ...bearer(token) },
 });
+
+/** A change that nobody waited for may be under way still, and be in conflict. */
+async function persistently(work: () => Promise<unknown>, attempts = 10): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await work();
+      return;
+    } catch (error) {
+      if (attempt === attempts) throw error;
+      await sleep(200);
+    }
+  }
+}
 
 /** The data of an answer. @throws Error where there are errors */
 async function answered(url: string, token: string | null, query: string, variables: object): Promise<Record<string, unknown>> {

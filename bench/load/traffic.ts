@@ -39,10 +39,11 @@ const longestUs = 60_000_000;
 /** Sends the mix over `connections` connections, each with one request at a time, and leaves nothing behind but the history of predictions. */
 export async function sendTraffic({ url, account, seconds, connections, rate, withSignIns }: TrafficOptions): Promise<TrafficResult> {
   const kinds = mixOf(account, { withSignIns });
-  const { callers, dismiss } = await makeCallers(url, account, connections);
-  const run = async (duration: number): Promise<TrafficResult> => {
+  // Others for the warm-up: what it has under way at its end would be in conflict with what the same callers do next.
+  const { callers, dismiss } = await makeCallers(url, account, 2 * connections);
+  const run = async (duration: number, from: number): Promise<TrafficResult> => {
     const counted = new Counted(kinds);
-    let next = 0;
+    let next = from;
     const startMs = performance.now();
     const { non2xx } = await autocannon({
       url: new URL('/', url).href,
@@ -50,15 +51,15 @@ export async function sendTraffic({ url, account, seconds, connections, rate, wi
       duration,
       ...(rate === undefined ? {} : { overallRate: rate }),
       setupClient: (client) => {
-        const caller = callers[next++ % callers.length];
+        const caller = callers[next++];
         if (caller) client.setRequests([counted.requestsOf(caller)]);
       },
     });
     return { ...counted.result(), seconds: (performance.now() - startMs) / 1000, non2xx };
   };
   try {
-    await run(warmUpSeconds);
-    return await run(seconds);
+    await run(warmUpSeconds, 0);
+    return await run(seconds, connections);
   } finally {
     await dismiss();
   }

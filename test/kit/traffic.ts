@@ -77,7 +77,10 @@ export async function startTraffic(url: string, workers = 2): Promise<Traffic> {
     },
   };
   const work = async (once: () => Promise<void>): Promise<void> => {
-    for (; !isStopping; await sleep(pauseMs)) await once();
+    while (!isStopping) {
+      await once();
+      await sleep(pauseMs);
+    }
   };
   const subscriber = subscribe(url, token, traffic.stream);
   const working = Object.values(kinds).flatMap((kind) => Array.from({ length: workers }, () => work(kind)));
