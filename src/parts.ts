@@ -72,7 +72,7 @@ async function openData(config: Config, { dataDir, log, signal }: { dataDir: str
   const database = await openDatabase({ databaseUrl: config.databaseUrl, dataDir }, { entities, poolSize: config.databasePoolSize, timeouts: config.databaseTimeouts });
   opened.defer(() => database.close());
   await reachDatabase(database.url, { waitSeconds: config.databaseStartSeconds, signal, log });
-  await migrate(database.orm, database.url, { log });
+  await migrate(database.orm, database.url, { log, signal });
   const db = databaseOf(database.orm);
   if (config.hasDemoData) await loadDemoData(db);
   else if (config.isProduction) await refuseDemoAccounts(db);

@@ -3,6 +3,7 @@ import type { MikroORM } from '@mikro-orm/postgresql';
 import { Migration } from '@mikro-orm/migrations';
 import { sql } from 'kysely';
 import pg from 'pg';
+import { unmarkedDestructions } from '../../src/database/destructive.js';
 import { migrate, MigrationBlocked } from '../../src/database/migrate.js';
 import { migrations } from '../../src/database/migrations/index.js';
 import { databaseOf, openOrm } from '../../src/database/orm.js';
@@ -11,6 +12,7 @@ import { domains } from '../../src/domains/index.js';
 import { createTestDatabase, type TestDatabase } from '../kit/database.js';
 import { startGateway, type Any } from '../kit/gateway.js';
 import { freePort } from '../kit/redis.js';
+import { statementsOf } from '../kit/statements.js';
 import { until } from '../kit/until.js';
 
 let database: TestDatabase;
@@ -29,10 +31,13 @@ function open(): MikroORM {
   return orm;
 }
 
-/** The next release's ORM: with a migration more. */
+/** The next release's ORM: with a migration more, in a transaction unless it builds an index beside the traffic. */
 function openNext(url: string, ...statements: string[]): MikroORM {
   class MigrationOfTheNextRelease extends Migration {
     override name = 'MigrationOfTheNextRelease';
+    override isTransactional(): boolean {
+      return !statements.some((statement) => statement.includes('concurrently'));
+    }
     override up(): void {
       for (const statement of statements) this.addSql(statement);
     }
@@ -79,6 +84,19 @@ describe('migrations', () => {
       const { rows } = await sql<{ name: string }>`select tablename as name from pg_tables where schemaname = 'public'`.execute(databaseOf(orm));
       expect(rows).toEqual([{ name: 'migration' }]);
       expect(await migrate(orm, other.url)).toEqual(migrations.map((migration) => migration.name));
+    } finally {
+      await orm.close();
+      await other.drop();
+    }
+  });
+
+  it('take away nothing that the release before uses, or say why they may', async () => {
+    const other = await createTestDatabase();
+    const orm = openOrm({ url: other.url, entities: domains.flatMap((domain) => domain.entities), poolSize: 2 });
+    try {
+      const statements = await statementsOf(() => migrate(orm, other.url));
+      expect(statements.filter((statement) => statement.startsWith('create table')).length).toBeGreaterThan(5);
+      expect(unmarkedDestructions(statements)).toEqual([]);
     } finally {
       await orm.close();
       await other.drop();
@@ -144,6 +162,17 @@ describe('a migration beside a gateway that serves', () => {
     } finally {
       await Promise.all([holder.end(), reader.end()]);
     }
+  });
+
+  it('may build an index beside the traffic while other replicas wait for their turn', async () => {
+    const statements = ['set lock_timeout = 0', 'create index concurrently document_usage_note on document_usage (hash)', 'reset lock_timeout'];
+    const ran = await Promise.all([1, 2, 3].map(() => migrate(openNext(database.url, ...statements), database.url)));
+    expect(ran.flat()).toEqual(['MigrationOfTheNextRelease']);
+    const client = await connected(database.url);
+    const { rows } = await client.query("select indisvalid from pg_index where indexrelid = 'document_usage_note'::regclass");
+    expect(rows).toEqual([{ indisvalid: true }]);
+    await client.query("drop index document_usage_note; delete from migration where name = 'MigrationOfTheNextRelease'");
+    await client.end();
   });
 
   it('says at last what it waits for, and has changed nothing', async () => {

@@ -1,19 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
 import { unmarkedDestructions } from '../../src/database/destructive.js';
-import { migrations } from '../../src/database/migrations/index.js';
-
-/** What a migration would do, without a database. */
-async function statementsOf(Migration: (typeof migrations)[number]): Promise<string[]> {
-  const migration = new Migration(undefined, undefined);
-  await migration.up();
-  return migration.getQueries().map((query) => (typeof query === 'string' ? query : JSON.stringify(query)));
-}
-
-describe('the migrations of this release', () => {
-  it.each(migrations)('%p takes away nothing that the release before uses, or says why it may', async (Migration) => {
-    expect(unmarkedDestructions(await statementsOf(Migration))).toEqual([]);
-  });
-});
 
 describe('a statement', () => {
   it.each([
