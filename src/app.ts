@@ -1,6 +1,5 @@
 import 'reflect-metadata';
 import path from 'node:path';
-import { fastifyApolloDrainPlugin } from '@as-integrations/fastify';
 import type { FastifyInstance } from 'fastify';
 import { sql } from 'kysely';
 import type { Registry } from 'prom-client';
@@ -20,6 +19,7 @@ import { Refusals } from './graphql/refusals.js';
 import { ResponseCache } from './graphql/response-cache.js';
 import { LiveSchema } from './graphql/schema.js';
 import { Subscriptions } from './graphql/subscriptions.js';
+import { drainPlugin } from './http/drain.js';
 import { addGraphiqlRoutes, readIdeFiles } from './http/graphiql.js';
 import { addGraphqlRoute } from './http/graphql-route.js';
 import { addHealthRoutes, modelsHealth, Readiness, type HealthCheck } from './http/health.js';
@@ -46,11 +46,16 @@ export interface App {
   dataDir: string;
   /** Accounts that the demo data brought, with their password; null without demo data. */
   demo: typeof demoAccounts | null;
+  /** Says at `/readyz` that no more is to be sent here. What is sent all the same is answered as ever. */
+  drain(): void;
   /** Takes no more requests, finishes those under way, writes what waits to be written, and closes every part. */
   close(): Promise<void>;
 }
 
 const healthDeadlineMs = 1_000;
+
+/** A balancer that keeps connections has used each of them, or given it up, within this. */
+const maxLingerSeconds = 3;
 
 /** Where `npm run build` puts GraphiQL. */
 const ideDir = path.join(projectDir, 'dist', 'ide');
@@ -58,14 +63,17 @@ const sandboxOrigin = 'https://studio.apollographql.com';
 
 /**
  * Opens every part once, in order, and listens.
+ * @param signal ends the wait for what is not there yet; the start fails with its reason then
  * @throws ConfigError, and whatever keeps a part from opening; what was opened before is closed again
  */
-export async function openApp(config: Config, log: Logger): Promise<App> {
+export async function openApp(config: Config, log: Logger, signal?: AbortSignal): Promise<App> {
   const opened = new AsyncDisposableStack();
   try {
-    const parts = await openParts(config, log, opened);
+    // Closed last: what a shutdown does can be read while it does it.
+    const openMetricsServers = opened.use(new AsyncDisposableStack());
+    const parts = await openParts(config, log, opened, signal);
     const counted = { requests: new RequestStatistics(), refusals: new Refusals() };
-    const server = await createHttpServer({ ...config, ...counted, log });
+    const server = await createHttpServer({ ...config, ...counted, lingerSeconds: Math.min(config.shutdownDelaySeconds, maxLingerSeconds), log });
     const graph = await openGraph(config, parts, server, counted, opened);
     let isDraining = false;
     const readiness = new Readiness(healthCheck(parts), () => isDraining);
@@ -73,7 +81,7 @@ export async function openApp(config: Config, log: Logger): Promise<App> {
     await addRoutes(server, config, parts, graph, counted);
     addHealthRoutes(server, readiness);
     if (config.metricsPort === undefined && !config.isProduction) addMetricsRoute(server, metrics);
-    const metricsPort = config.metricsPort === undefined ? null : await openMetrics(config.host, config.metricsPort, metrics, counted, log, opened);
+    const metricsPort = config.metricsPort === undefined ? null : await openMetrics(config.host, config.metricsPort, metrics, counted, log, openMetricsServers);
     opened.defer(() => graph.apollo.stop());
     const port = await listen(server, config);
 
@@ -84,6 +92,9 @@ export async function openApp(config: Config, log: Logger): Promise<App> {
       metricsUrl: metricsPort === null && config.isProduction ? null : urlOf(metricsPort ?? port, '/metrics'),
       dataDir: parts.dataDir,
       demo: config.hasDemoData ? demoAccounts : null,
+      drain() {
+        isDraining = true;
+      },
       async close() {
         isDraining = true;
         await opened.disposeAsync();
@@ -112,7 +123,7 @@ async function openGraph(config: Config, parts: OpenParts, server: FastifyInstan
   const settleMs = reads.hasReplicas ? maxReplicaLagMs(config) : 0;
   const responses = openResponses(config, { localEntities, settleMs }, log, opened);
   const operations = new OperationStatistics({ isTrusted: (hash) => documents.trusted.byHash(hash) !== null, refusals });
-  const drain = fastifyApolloDrainPlugin(server);
+  const drain = drainPlugin(server, patienceMs(config));
   const apollo = createApollo({ ...config, schema, responses, operations, freshReaders: reads.hasReplicas ? freshReaders : null, log, drain });
   await apollo.start();
 
@@ -130,6 +141,9 @@ async function openGraph(config: Config, parts: OpenParts, server: FastifyInstan
   const limiter = new RateLimiter(config.rateLimit, parts.counters);
   return { apollo, contexts, responses, operations, queues, liveViewers, subscriptions, limiter };
 }
+
+/** Half of what a shutdown has after its delay is for what is under way, the rest for what waits to be written. */
+const patienceMs = ({ shutdownSeconds, shutdownDelaySeconds }: Config): number => (shutdownSeconds - shutdownDelaySeconds) * 500;
 
 /** Where and how operations come: sockets, streams, HTTP, and from GraphiQL. */
 async function addRoutes(server: FastifyInstance, config: Config, { documents, log }: OpenParts, { apollo, ...graph }: Graph, { refusals }: Counted): Promise<void> {
@@ -163,9 +177,11 @@ function openResponses(
   return responses;
 }
 
+const ofMetrics = { maxBodyBytes: 1024, trustedProxies: 0, corsOrigins: [], isCompressing: true, redirectsToHttps: false, hasGraphiql: false, lingerSeconds: 0 };
+
 /** `/metrics` on a port of its own; answers the port. It can be read until everything else is closed. */
 async function openMetrics(host: string, port: number, metrics: readonly Registry[], counted: Counted, log: Logger, opened: AsyncDisposableStack): Promise<number> {
-  const server = await createHttpServer({ maxBodyBytes: 1024, trustedProxies: 0, corsOrigins: [], isCompressing: true, redirectsToHttps: false, hasGraphiql: false, ...counted, log });
+  const server = await createHttpServer({ ...ofMetrics, ...counted, log });
   addMetricsRoute(server, metrics);
   opened.defer(() => server.close());
   return listen(server, { host, port }, 'METRICS_PORT');

@@ -66,6 +66,7 @@ export interface Config {
   hasServerTiming: boolean;
   /** How long a shutdown goes on taking requests, unready, so that balancers hear of it. */
   shutdownDelaySeconds: number;
+  /** The whole of a shutdown, with its delay; then the process ends, whatever is under way. */
   shutdownSeconds: number;
 }
 
@@ -266,7 +267,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const problems = parsed.success ? [] : parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`);
   problems.push(...secrets.problems);
   if (present.JWT_SECRET) problems.push(...secretProblems(present.JWT_SECRET));
-  if (parsed.success) problems.push(...portProblems(parsed.data), ...proxyProblems(parsed.data));
+  if (parsed.success) problems.push(...portProblems(parsed.data), ...proxyProblems(parsed.data), ...shutdownProblems(parsed.data));
   if (present.NODE_ENV === 'production') problems.push(...productionProblems(present));
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
 
@@ -339,7 +340,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     executor: read.EXECUTOR,
     logLevel: read.LOG_LEVEL ?? (isProduction ? 'info' : 'warn'),
     hasServerTiming: read.SERVER_TIMING ?? !isProduction,
-    shutdownDelaySeconds: read.SHUTDOWN_DELAY_SECONDS ?? (isProduction ? 5 : 0),
+    shutdownDelaySeconds: read.SHUTDOWN_DELAY_SECONDS ?? (isProduction ? Math.min(5, Math.floor(read.SHUTDOWN_SECONDS / 4)) : 0),
     shutdownSeconds: read.SHUTDOWN_SECONDS,
   };
 }
@@ -352,6 +353,10 @@ function portProblems({ PORT, METRICS_PORT }: { PORT: number; METRICS_PORT?: num
 /** Whether somebody came by HTTPS only the proxy can say. */
 function proxyProblems({ HTTPS_REDIRECT, TRUST_PROXY }: { HTTPS_REDIRECT: boolean; TRUST_PROXY: number }): string[] {
   return HTTPS_REDIRECT && TRUST_PROXY === 0 ? ['HTTPS_REDIRECT needs a proxy in front that says how callers came; set TRUST_PROXY to how many there are'] : [];
+}
+
+function shutdownProblems({ SHUTDOWN_DELAY_SECONDS: delay = 0, SHUTDOWN_SECONDS: all }: { SHUTDOWN_DELAY_SECONDS?: number | undefined; SHUTDOWN_SECONDS: number }): string[] {
+  return delay < all ? [] : [`SHUTDOWN_DELAY_SECONDS must be less than SHUTDOWN_SECONDS, ${all}, of which it is the beginning`];
 }
 
 /** What would be unsafe in production unless it was asked for in so many words. */

@@ -9,6 +9,7 @@ import { migrate } from './database/migrate.js';
 import { openDatabase } from './database/open.js';
 import type { PoolStatistics } from './database/open.js';
 import { databaseOf } from './database/orm.js';
+import { reachDatabase } from './database/reach.js';
 import { Reads } from './database/reads.js';
 import type { Database } from './database/tables.js';
 import { openDocuments, type Documents } from './documents/open.js';
@@ -45,12 +46,13 @@ export const maxCacheBytes = 64 * 1024 * 1024;
 
 /**
  * Opens the database, the models, the documents of clients and the way to other replicas; `opened` closes them again.
+ * @param signal ends the wait for a database that is not there yet
  * @throws ConfigError, and whatever keeps a part from opening
  */
-export async function openParts(config: Config, log: Logger, opened: AsyncDisposableStack): Promise<OpenParts> {
+export async function openParts(config: Config, log: Logger, opened: AsyncDisposableStack, signal?: AbortSignal): Promise<OpenParts> {
   const dataDir = dataDirOf(config);
   const baseSchema = domainSchema(domains);
-  const [data, inference] = await bothOrNeither(openData(config, dataDir, log, opened), openInference(config, baseSchema, log, opened));
+  const [data, inference] = await bothOrNeither(openData(config, { dataDir, log, signal }, opened), openInference(config, baseSchema, log, opened));
   const documents = await openDocuments({ ...config, settings: config.documents, dir: path.resolve(projectDir, config.documents.dir), log });
   opened.defer(() => documents.close());
   const counters = openCounters({ redisUrl: config.redisUrl, deadlineMs: config.cacheDeadlineMs, logger: log });
@@ -79,14 +81,15 @@ async function bothOrNeither<One, Other>(one: Promise<One>, other: Promise<Other
   return Promise.all([one, other]);
 }
 
-/** The database: opened, migrated, and filled with demo data where that is asked for. */
-async function openData(config: Config, dataDir: string, log: Logger, opened: AsyncDisposableStack) {
+/** The database: waited for, opened, migrated, and filled with demo data where that is asked for. */
+async function openData(config: Config, { dataDir, log, signal }: { dataDir: string; log: Logger; signal: AbortSignal | undefined }, opened: AsyncDisposableStack) {
   const entities = domains.flatMap((domain) => domain.entities);
   const replicaUrls = config.databaseReplicaUrls;
   const options = { entities, poolSize: config.databasePoolSize, timeouts: config.databaseTimeouts, replicaUrls, log };
   const database = await openDatabase({ databaseUrl: config.databaseUrl, dataDir }, options);
   opened.defer(() => database.close());
-  await migrate(database.orm, database.url);
+  await reachDatabase(database.url, { waitSeconds: config.databaseStartSeconds, signal, log });
+  await migrate(database.orm, database.url, { log, signal });
   const db = databaseOf(database.orm);
   if (config.hasDemoData) await loadDemoData(db);
   else if (config.isProduction) await refuseDemoAccounts(db);

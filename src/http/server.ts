@@ -9,6 +9,7 @@ import type { Refusals } from '../graphql/refusals.js';
 import { BadRequest } from '../shared/errors.js';
 import type { Logger } from '../shared/logger.js';
 import { addCompression } from './compression.js';
+import { addLingering } from './drain.js';
 import { addHttpsOnly } from './https.js';
 import { addJsonBody } from './json-body.js';
 import { rateLimitHeaders } from './rate-limit.js';
@@ -26,6 +27,8 @@ export interface HttpOptions {
   redirectsToHttps: boolean;
   /** Whether a caller who is lost is told of GraphiQL. */
   hasGraphiql: boolean;
+  /** A shutdown answers so long what comes over connections that are open already. */
+  lingerSeconds: number;
   requests: RequestStatistics;
   refusals: Refusals;
   log: Logger;
@@ -50,7 +53,8 @@ const securityHeaders = {
 const exposedHeaders = ['x-request-id', 'retry-after', 'server-timing', ...rateLimitHeaders];
 
 /** Fastify as the gateway uses it: request ids, bounded bodies, errors in GraphQL's form. Routes are added by the caller. */
-export async function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigins, isCompressing, redirectsToHttps, hasGraphiql, requests, refusals, log }: HttpOptions): Promise<FastifyInstance> {
+export async function createHttpServer(options: HttpOptions): Promise<FastifyInstance> {
+  const { maxBodyBytes, trustedProxies, corsOrigins, isCompressing, redirectsToHttps, hasGraphiql, lingerSeconds, requests, refusals, log } = options;
   const refuse = (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
     // Some statuses, such as 404 and 414, may be kept unless this is said; and an unknown document may be known the next moment.
     void reply.header('cache-control', 'no-store');
@@ -92,22 +96,7 @@ export async function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigi
     done(request.url.length > maxUrlLength ? new UriTooLong(maxUrlLength) : undefined);
   });
   if (redirectsToHttps) addHttpsOnly(server);
-  // A shutdown waits for open connections: what is under way closes its own, and those that browsers open in advance go.
-  let isClosing = false;
-  const sockets = new Set<Socket>();
-  server.server.on('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-  });
-  server.addHook('preClose', (done) => {
-    isClosing = true;
-    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
-    done();
-  });
-  server.addHook('onSend', (_request, reply, _payload, done) => {
-    if (isClosing) void reply.header('connection', 'close');
-    done();
-  });
+  addLingering(server, lingerSeconds);
   if (corsOrigins.length > 0) {
     void server.register(cors, { origin: corsOrigins, methods: ['GET', 'POST'], strictPreflight: false, exposedHeaders, maxAge: 86_400 });
   }

@@ -127,7 +127,7 @@ export class TimedOut extends AppError {
 }
 
 /** The errors of a start whose message says all that the reader needs: what is wrong and what to do. */
-const explainedErrors = new Set(['ConfigError', 'DatabaseUnreachable', 'EmbeddedPostgresError', 'ModelStoreError', 'DocumentFilesError', 'SchemaUnreadable']);
+const explainedErrors = new Set(['ConfigError', 'DatabaseUnreachable', 'MigrationBlocked', 'EmbeddedPostgresError', 'ModelStoreError', 'DocumentFilesError', 'SchemaUnreadable']);
 
 /** What to print where a process cannot go on: the message of an error that explains itself, the stack of any other. */
 export function explain(error: unknown): string {

@@ -2,13 +2,17 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
+import { Agent, request, type IncomingMessage } from 'node:http';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { migrations } from '../../src/database/migrations/index.js';
 import { createTestDatabase, type TestDatabase } from '../kit/database.js';
 import type { Any } from '../kit/gateway.js';
 import { buildProgram, reachableFolder, startProgram, type TestProcess } from '../kit/process.js';
+import { freePort } from '../kit/redis.js';
+import { until } from '../kit/until.js';
 
 let folder: string;
 /** With an embedded database in it, made by the first test that needs one. */
@@ -66,6 +70,24 @@ async function rowsOf(url: string, statement: string): Promise<Any[]> {
   await client.connect();
   const { rows } = await client.query<Any>(statement).finally(() => client.end());
   return rows;
+}
+
+/** What a process has logged. */
+const linesOf = (running: TestProcess): Any[] =>
+  running
+    .stdout()
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line));
+
+/** Asks over a connection that the agent keeps, or over a new one; says what is to become of the connection. */
+async function askOnce(url: string, agent = new Agent({ keepAlive: true })): Promise<{ status: number; connection: string | undefined }> {
+  const asked = request(url, { agent, method: 'POST', headers: { 'content-type': 'application/json' } });
+  asked.end('{"query":"{ __typename }"}');
+  const [response] = (await once(asked, 'response')) as [IncomingMessage];
+  response.resume();
+  await once(response, 'end');
+  return { status: response.statusCode ?? 0, connection: response.headers.connection };
 }
 
 /** What a start that cannot succeed says; it must end with exit code 1, and say it without a stack. */
@@ -208,19 +230,19 @@ describe('a gateway with a database that it was given', () => {
     expect(answered.filter((id) => !recorded.has(TypeID.fromString(id).toUUID()))).toEqual([]);
   }, 60_000);
 
-  it('is one of two that start at once on an empty database, which is migrated and filled once', async () => {
+  it('is one of five that start at once on an empty database, which is migrated and filled once', async () => {
     const databaseUrl = await emptyDatabase();
-    const env = { DATA_DIR: dataDir, DATABASE_URL: databaseUrl, DEMO_DATA: 'true' };
-    const both = [start(env), start(env)];
-    const urls = await Promise.all(both.map((one) => one.ready()));
+    const env = { DATA_DIR: dataDir, DATABASE_URL: databaseUrl, DEMO_DATA: 'true', INFERENCE_THREADS: '1' };
+    const five = Array.from({ length: 5 }, () => start(env));
+    const urls = await Promise.all(five.map((one) => one.ready(120_000)));
     const tokens = await Promise.all(urls.map((url) => signIn(url)));
     // They share the secret that was made in the data folder.
-    const counts = await Promise.all(urls.map((url, position) => ask(url, '{ employees(first: 1) { totalCount } }', { token: tokens[1 - position] ?? '' })));
-    expect(counts).toEqual([{ employees: { totalCount: 240 } }, { employees: { totalCount: 240 } }]);
-    const migrated = await rowsOf(databaseUrl, 'select name from migration');
-    expect(new Set(migrated.map((row) => row.name as string)).size).toBe(migrated.length);
-    await Promise.all(both.map((one) => stop(one)));
-  }, 60_000);
+    const counts = await Promise.all(urls.map((url, position) => ask(url, '{ employees(first: 1) { totalCount } }', { token: tokens.at(position - 1) ?? '' })));
+    expect(counts).toEqual(urls.map(() => ({ employees: { totalCount: 240 } })));
+    const migrated = await rowsOf(databaseUrl, 'select name from migration order by id');
+    expect(migrated.map((row) => row.name as string)).toEqual(migrations.map(({ name }) => name));
+    await Promise.all(five.map((one) => stop(one)));
+  }, 180_000);
 
   it('reads the .env file of the folder that it is started in', async () => {
     const cwd = path.join(folder, 'configured');
@@ -233,9 +255,139 @@ describe('a gateway with a database that it was given', () => {
     await stop(running);
   }, 60_000);
 
-  it('says in one message where the database does not answer', async () => {
-    expect(await failureOf(start({ DATA_DIR: dataDir, DATABASE_URL: 'postgresql://me:hidden@127.0.0.1:1/none' }))).toMatch(/^The database none at 127\.0\.0\.1:1 cannot be opened as me \(.*\); start it, or correct DATABASE_URL\.$/);
-  });
+});
+
+describe('a start without its database', () => {
+  const elsewhere = async (): Promise<{ databaseUrl: string; port: number }> => {
+    const port = await freePort();
+    return { port, databaseUrl: `postgresql://me:hidden@127.0.0.1:${port}/none` };
+  };
+
+  it('waits for it, and then says in one message that it does not answer', async () => {
+    const { port, databaseUrl } = await elsewhere();
+    const waiting = start({ DATA_DIR: dataDir, DATABASE_URL: databaseUrl, DATABASE_START_SECONDS: '2' });
+    expect(await waiting.ended).toBe(1);
+    expect(waiting.stderr().trim()).toMatch(new RegExp(`^The database none at 127\\.0\\.0\\.1:${port} cannot be opened as me \\(.*ECONNREFUSED.*\\); start it, or correct DATABASE_URL\\.$`));
+    const attempts = linesOf(waiting).map(({ msg, attempt }) => [msg, attempt]);
+    expect(attempts.length).toBeGreaterThan(2);
+    expect(attempts).toEqual(attempts.map((_line, position) => ['the database is not there yet; trying again', position + 1]));
+    expect(waiting.stdout() + waiting.stderr()).not.toContain('hidden');
+  }, 60_000);
+
+  it('goes on as soon as it is there', async () => {
+    const databaseUrl = await emptyDatabase();
+    const given = new URL(databaseUrl);
+    const port = await freePort();
+    const away = new URL(databaseUrl);
+    away.port = String(port);
+    const waiting = start({ DATA_DIR: dataDir, DATABASE_URL: away.href, DATABASE_START_SECONDS: '60' });
+    await until(() => linesOf(waiting).length > 0, 30_000);
+    const bridge = createServer((socket) => {
+      const onward = connect(Number(given.port), given.hostname);
+      socket.pipe(onward).pipe(socket);
+      for (const end of [socket, onward]) end.on('error', () => end.destroy());
+    }).listen(port, '127.0.0.1');
+    const url = await waiting.ready();
+    expect(await ask(url, '{ __typename }')).toEqual({ __typename: 'Query' });
+    waiting.signal('SIGTERM');
+    expect(await waiting.ended).toBe(0);
+    bridge.close();
+  }, 60_000);
+
+  it.each([
+    ['a wrong password', (url: URL) => (url.password = 'wrong'), /password authentication failed/],
+    ['a database that does not exist', (url: URL) => (url.pathname = '/elsewhere'), /database "elsewhere" does not exist/],
+  ])('does not wait where there is %s', async (_what, spoil, reason) => {
+    const url = new URL(await emptyDatabase());
+    spoil(url);
+    // So long that the test would fail by its own time.
+    const message = await failureOf(start({ DATA_DIR: dataDir, DATABASE_URL: url.href, DATABASE_START_SECONDS: '600' }));
+    expect(message).toMatch(reason);
+    expect(message).toMatch(/^The database .* cannot be opened as/);
+  }, 60_000);
+
+  it('waits for one that is starting up', async () => {
+    const starting = createServer((socket) => {
+      // What PostgreSQL says while it recovers: an error of severity FATAL and code 57P03.
+      const fields = Buffer.from('SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0');
+      const head = Buffer.alloc(5);
+      head.write('E');
+      head.writeInt32BE(fields.length + 4, 1);
+      socket.on('error', () => undefined);
+      socket.once('data', () => socket.end(Buffer.concat([head, fields])));
+    }).listen(0, '127.0.0.1');
+    await once(starting, 'listening');
+    const { port } = starting.address() as AddressInfo;
+    const waiting = start({ DATA_DIR: dataDir, DATABASE_URL: `postgresql://me@127.0.0.1:${port}/none`, DATABASE_START_SECONDS: '600' });
+    await until(() => linesOf(waiting).length > 1, 30_000);
+    expect(linesOf(waiting)[1]).toMatchObject({ attempt: 2, reason: expect.stringContaining('the database system is starting up') });
+    waiting.signal('SIGTERM');
+    expect([await waiting.ended, waiting.stderr()]).toEqual([0, '']);
+    starting.close();
+  }, 60_000);
+
+  it('stops at once when it is told to while it waits', async () => {
+    const { databaseUrl } = await elsewhere();
+    const waiting = start({ DATA_DIR: dataDir, DATABASE_URL: databaseUrl, DATABASE_START_SECONDS: '600', PORT: '0' });
+    await until(() => linesOf(waiting).length > 2, 30_000);
+    const signalledAt = performance.now();
+    waiting.signal('SIGINT');
+    expect([await waiting.ended, waiting.stderr()]).toEqual([0, '']);
+    expect(performance.now() - signalledAt).toBeLessThan(2_000);
+  }, 60_000);
+});
+
+describe('a shutdown with a delay', () => {
+  const seconds = 3;
+
+  async function startWithDelay(more: Record<string, string> = {}): Promise<{ running: TestProcess; url: string; metricsUrl: string }> {
+    const metricsPort = await freePort();
+    const env = { DATA_DIR: dataDir, DATABASE_URL: await emptyDatabase(), METRICS_PORT: String(metricsPort), SHUTDOWN_DELAY_SECONDS: String(seconds), ...more };
+    const running = start(env);
+    return { running, url: await running.ready(), metricsUrl: `http://127.0.0.1:${metricsPort}/metrics` };
+  }
+
+  it('is unready at once and answers on, also over new connections, until the delay is over', async () => {
+    const { running, url, metricsUrl } = await startWithDelay();
+    const ready = url.replace('/graphql', '/readyz');
+    expect((await fetch(ready)).status).toBe(200);
+    const signalledAt = performance.now();
+    running.signal('SIGTERM');
+    await until(async () => (await fetch(ready)).status === 503, 2_000);
+    expect(await (await fetch(ready)).json()).toMatchObject({ status: 'draining' });
+    let answered = 0;
+    while (performance.now() - signalledAt < (seconds - 1) * 1000) {
+      expect(await askOnce(url)).toMatchObject({ status: 200, connection: 'keep-alive' });
+      answered += 1;
+    }
+    expect(answered).toBeGreaterThan(5);
+    expect((await fetch(metricsUrl)).status).toBe(200);
+    expect([await running.ended, running.stderr()]).toEqual([0, '']);
+    expect(performance.now() - signalledAt).toBeGreaterThan(seconds * 1000);
+  }, 60_000);
+
+  it('lets nobody new in then, and ends what is open by its answer', async () => {
+    const { running, url, metricsUrl } = await startWithDelay({ SHUTDOWN_DELAY_SECONDS: '1' });
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    expect(await askOnce(url, agent)).toMatchObject({ status: 200, connection: 'keep-alive' });
+    running.signal('SIGTERM');
+    await until(() => askOnce(url).then(() => false, (error: unknown) => String(error).includes('ECONNREFUSED')), 5_000);
+    expect((await fetch(metricsUrl)).status).toBe(200);
+    // What a proxy sends over a connection that it has kept is answered.
+    expect(await askOnce(url, agent)).toMatchObject({ status: 200, connection: 'close' });
+    expect([await running.ended, running.stderr()]).toEqual([0, '']);
+  }, 60_000);
+
+  it('is over at the second signal', async () => {
+    const { running } = await startWithDelay({ SHUTDOWN_DELAY_SECONDS: '300', SHUTDOWN_SECONDS: '301', LOG_LEVEL: 'info' });
+    running.signal('SIGINT');
+    await until(() => running.stdout().includes('"stopping"'));
+    await sleep(400); // what comes sooner is npm's echo of the same Ctrl-C
+    const signalledAt = performance.now();
+    running.signal('SIGINT');
+    expect([await running.ended, running.stderr()]).toEqual([0, '']);
+    expect(performance.now() - signalledAt).toBeLessThan(8_000);
+  }, 60_000);
 });
 
 describe('a start with mistakes in its configuration', () => {

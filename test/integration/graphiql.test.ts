@@ -85,7 +85,7 @@ describe('the page of GraphiQL', () => {
   });
 
   it('says what to do where it was not built', async () => {
-    const server = await createHttpServer({ maxBodyBytes: 1024, trustedProxies: 0, corsOrigins: [], isCompressing: true, redirectsToHttps: false, hasGraphiql: true, requests: new RequestStatistics(), refusals: new Refusals(), log: createLogger('silent') });
+    const server = await createHttpServer({ maxBodyBytes: 1024, trustedProxies: 0, corsOrigins: [], isCompressing: true, redirectsToHttps: false, hasGraphiql: true, lingerSeconds: 0, requests: new RequestStatistics(), refusals: new Refusals(), log: createLogger('silent') });
     addGraphiqlRoutes(server, { files: null, isSandboxAllowed: false });
     const response = await server.inject('/graphiql');
     expect(response.statusCode).toBe(503);

@@ -1,12 +1,19 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { MikroORM } from '@mikro-orm/postgresql';
+import { Migration } from '@mikro-orm/migrations';
 import { sql } from 'kysely';
-import { DatabaseUnreachable, migrate } from '../../src/database/migrate.js';
+import pg from 'pg';
+import { unmarkedDestructions } from '../../src/database/destructive.js';
+import { migrate, MigrationBlocked } from '../../src/database/migrate.js';
 import { migrations } from '../../src/database/migrations/index.js';
 import { databaseOf, openOrm } from '../../src/database/orm.js';
+import { DatabaseUnreachable } from '../../src/database/reach.js';
 import { domains } from '../../src/domains/index.js';
 import { createTestDatabase, type TestDatabase } from '../kit/database.js';
+import { startGateway, type Any } from '../kit/gateway.js';
 import { freePort } from '../kit/redis.js';
+import { statementsOf } from '../kit/statements.js';
+import { until } from '../kit/until.js';
 
 let database: TestDatabase;
 const orms: MikroORM[] = [];
@@ -22,6 +29,29 @@ function open(): MikroORM {
   const orm = openOrm({ url: database.url, entities: domains.flatMap((domain) => domain.entities), poolSize: 2 });
   orms.push(orm);
   return orm;
+}
+
+/** The next release's ORM: with a migration more, in a transaction unless it builds an index beside the traffic. */
+function openNext(url: string, ...statements: string[]): MikroORM {
+  class MigrationOfTheNextRelease extends Migration {
+    override name = 'MigrationOfTheNextRelease';
+    override isTransactional(): boolean {
+      return !statements.some((statement) => statement.includes('concurrently'));
+    }
+    override up(): void {
+      for (const statement of statements) this.addSql(statement);
+    }
+  }
+  const orm = openOrm({ url, entities: domains.flatMap((domain) => domain.entities), poolSize: 2, timeouts: { connectionMs: 5_000, statementMs: 500 } });
+  orm.config.set('migrations', { ...orm.config.get('migrations'), migrationsList: [...migrations, MigrationOfTheNextRelease] });
+  orms.push(orm);
+  return orm;
+}
+
+async function connected(url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  return client;
 }
 
 describe('migrations', () => {
@@ -60,6 +90,19 @@ describe('migrations', () => {
     }
   });
 
+  it('take away nothing that the release before uses, or say why they may', async () => {
+    const other = await createTestDatabase();
+    const orm = openOrm({ url: other.url, entities: domains.flatMap((domain) => domain.entities), poolSize: 2 });
+    try {
+      const statements = await statementsOf(() => migrate(orm, other.url));
+      expect(statements.filter((statement) => statement.startsWith('create table')).length).toBeGreaterThan(5);
+      expect(unmarkedDestructions(statements)).toEqual([]);
+    } finally {
+      await orm.close();
+      await other.drop();
+    }
+  });
+
   it('say which database does not answer, and no password', async () => {
     const url = `postgresql://someone:a-password@127.0.0.1:${await freePort()}/company`;
     const failure: unknown = await migrate(open(), url).catch((error: unknown) => error);
@@ -67,5 +110,83 @@ describe('migrations', () => {
     const { message } = failure as Error;
     expect(message).toMatch(/^The database company at 127\.0\.0\.1:\d+ cannot be opened as someone \(.*ECONNREFUSED.*\); start it, or correct DATABASE_URL\.$/);
     expect(message).not.toContain('a-password');
+  });
+});
+
+describe('a migration beside a gateway that serves', () => {
+  it('leaves the release before at work, which reads and writes on, and starts again', async () => {
+    const gateway = await startGateway();
+    try {
+      const next = openNext(gateway.databaseUrl, 'alter table employee add column nickname varchar(100) null', 'create table office (id uuid primary key)');
+      expect(await migrate(next, gateway.databaseUrl)).toEqual(['MigrationOfTheNextRelease']);
+
+      const { data } = await gateway.ask<Any>('admin', '{ departments { id } }');
+      const input = { name: 'After Migration', email: 'after@example.com', age: 33, jobTitle: 'Keeper', jobLevel: 2, hiredOn: '2024-02-29', salary: 1000, departmentId: data.departments[0].id as string };
+      const created = await gateway.ask<Any>('admin', 'mutation ($input: CreateEmployeeInput!) { createEmployee(input: $input) { id } }', { input });
+      const read = await gateway.ask<Any>('admin', 'query ($id: ID!) { employee(id: $id) { name department { name } } }', { id: created.data.createEmployee.id as string });
+      expect([created.errors, read.errors, read.data.employee.name]).toEqual([[], [], 'After Migration']);
+      // The release before starts again, say after a crash: what it does not know is none of its business.
+      const before = openOrm({ url: gateway.databaseUrl, entities: domains.flatMap((domain) => domain.entities), poolSize: 2 });
+      orms.push(before);
+      expect(await migrate(before, gateway.databaseUrl)).toEqual([]);
+    } finally {
+      await gateway.close();
+    }
+  });
+
+  it('may take longer than a request may', async () => {
+    const next = openNext(database.url, 'select pg_sleep(1.2)');
+    expect(await migrate(next, database.url)).toEqual(['MigrationOfTheNextRelease']);
+    await sql`delete from migration where name = 'MigrationOfTheNextRelease'`.execute(databaseOf(next));
+  });
+
+  it('steps aside where others hold its table, so that nobody waits behind it, and comes back', async () => {
+    const [holder, reader] = await Promise.all([connected(database.url), connected(database.url)]);
+    try {
+      await holder.query('begin; lock table document_usage in access share mode');
+      const next = openNext(database.url, 'alter table document_usage add column note text null');
+      const migrated = migrate(next, database.url, { lockTimeoutMs: 200 });
+      const waiting = "select count(*)::int as count from pg_locks where not granted and relation = 'document_usage'::regclass and mode = 'AccessExclusiveLock'";
+      const isWaiting = async (): Promise<boolean> => ((await reader.query<{ count: number }>(waiting)).rows[0]?.count ?? 0) > 0;
+      await until(isWaiting);
+      // A reader that comes while the migration waits is held up for no longer than that.
+      const startedAt = performance.now();
+      await reader.query('select count(*) from document_usage');
+      expect(performance.now() - startedAt).toBeLessThan(2_000);
+      await until(async () => !(await isWaiting()));
+      await until(isWaiting); // it tries again
+      await holder.query('commit');
+      expect(await migrated).toEqual(['MigrationOfTheNextRelease']);
+      await reader.query('alter table document_usage drop column note');
+      await reader.query("delete from migration where name = 'MigrationOfTheNextRelease'");
+    } finally {
+      await Promise.all([holder.end(), reader.end()]);
+    }
+  });
+
+  it('may build an index beside the traffic while other replicas wait for their turn', async () => {
+    const statements = ['set lock_timeout = 0', 'create index concurrently document_usage_note on document_usage (hash)', 'reset lock_timeout'];
+    const ran = await Promise.all([1, 2, 3].map(() => migrate(openNext(database.url, ...statements), database.url)));
+    expect(ran.flat()).toEqual(['MigrationOfTheNextRelease']);
+    const client = await connected(database.url);
+    const { rows } = await client.query("select indisvalid from pg_index where indexrelid = 'document_usage_note'::regclass");
+    expect(rows).toEqual([{ indisvalid: true }]);
+    await client.query("drop index document_usage_note; delete from migration where name = 'MigrationOfTheNextRelease'");
+    await client.end();
+  });
+
+  it('says at last what it waits for, and has changed nothing', async () => {
+    const holder = await connected(database.url);
+    try {
+      await holder.query('begin; lock table document_usage in access share mode');
+      const next = openNext(database.url, 'create table half_done (id int)', 'alter table document_usage add column note text null');
+      const failure: unknown = await migrate(next, database.url, { lockTimeoutMs: 50, attempts: 2 }).catch((error: unknown) => error);
+      expect(failure).toBeInstanceOf(MigrationBlocked);
+      expect((failure as Error).message).toMatch(/^A migration tried 2 times for the locks that it needs, and others held them \(.*lock timeout.*\); end the long transactions/);
+      const { rows } = await holder.query("select to_regclass('half_done') as half_done, (select count(*)::int from migration) as count");
+      expect(rows).toEqual([{ half_done: null, count: migrations.length }]);
+    } finally {
+      await holder.end();
+    }
   });
 });

@@ -14,8 +14,8 @@ export interface TestProcess {
   /** What it has printed so far. */
   stdout: () => string;
   stderr: () => string;
-  /** The address in the ready line. @throws Error with what it printed where it ends before, or says nothing for half a minute */
-  ready: () => Promise<string>;
+  /** The address in the ready line, or in the log's of production. @throws Error with what it printed where it ends before, or says nothing for that long */
+  ready: (withinMs?: number) => Promise<string>;
   signal: (name: NodeJS.Signals) => void;
   /** Its exit code, or the signal that ended it. */
   ended: Promise<number | NodeJS.Signals>;
@@ -62,11 +62,11 @@ export function startProgram(
     stderr: () => stderr,
     signal: (name) => void child.kill(name),
     ended,
-    async ready() {
-      const deadline = AbortSignal.timeout(startTimeoutMs);
+    async ready(withinMs = startTimeoutMs) {
+      const deadline = AbortSignal.timeout(withinMs);
       // An exit code of its own says that it has ended; `close` follows once all that it printed is read.
       while (child.exitCode === null && child.signalCode === null && !deadline.aborted) {
-        const url = /ready at (\S+)/.exec(stdout)?.[1];
+        const url = /ready at (\S+)/.exec(stdout)?.[1] ?? /"url":"([^"]+)".*"msg":"ready"/.exec(stdout)?.[1];
         if (url !== undefined) return url;
         await Promise.race([once(child.stdout, 'data', { signal: deadline }).catch(() => null), ended]);
       }

@@ -98,6 +98,18 @@ describe('each limit', () => {
   });
 });
 
+describe('a shutdown', () => {
+  it('has its delay within its time', () => {
+    expect(problemsOf({ SHUTDOWN_DELAY_SECONDS: '20' })).toEqual(['SHUTDOWN_DELAY_SECONDS must be less than SHUTDOWN_SECONDS, 20, of which it is the beginning']);
+    expect(readConfig({ SHUTDOWN_DELAY_SECONDS: '20', SHUTDOWN_SECONDS: '21' }).shutdownDelaySeconds).toBe(20);
+  });
+
+  it('has a delay in production alone, of a quarter of its time and five seconds at the most', () => {
+    expect(readConfig({}).shutdownDelaySeconds).toBe(0);
+    expect([4, 12, 20, 600].map((seconds) => readConfig({ ...production, SHUTDOWN_SECONDS: String(seconds) }).shutdownDelaySeconds)).toEqual([1, 3, 5, 5]);
+  });
+});
+
 describe('production', () => {
   it('is closed where development is open', () => {
     expect(readConfig(production)).toMatchObject({
