@@ -14,6 +14,7 @@ import { createApollo } from './graphql/apollo.js';
 import { Contexts } from './graphql/context.js';
 import type { LocalEntity } from './graphql/domain.js';
 import { openDomains } from './graphql/open-domains.js';
+import { QueryCache } from './graphql/query-cache.js';
 import { ResponseCache } from './graphql/response-cache.js';
 import { LiveSchema } from './graphql/schema.js';
 import { Subscriptions } from './graphql/subscriptions.js';
@@ -28,6 +29,7 @@ import { addWebsockets } from './http/streams/websocket.js';
 import { maxCacheBytes, openParts, type OpenParts } from './parts.js';
 import { openCache } from './shared/cache.js';
 import type { Logger } from './shared/logger.js';
+import { VersionedCache } from './shared/versioned-cache.js';
 
 /** The gateway at work. */
 export interface App {
@@ -95,13 +97,16 @@ async function openGraph(config: Config, parts: OpenParts, server: FastifyInstan
   const { resolvers, extensions, localEntities } = await openDomains(domains, parts, opened);
   const schema = new LiveSchema(domains, resolvers, extensions, log);
   opened.defer(() => schema.close());
-  const responses = openResponses(config, localEntities, log, opened);
+  const kept = openKept(config, log, opened);
+  const responses = openResponses(config, kept, localEntities, opened);
+  const queries = kept && config.queryCache.isOn ? new QueryCache({ kept, ttlSeconds: config.queryCache.ttlSeconds }) : null;
   const apollo = createApollo({ ...config, schema, responses, log, drain: fastifyApolloDrainPlugin(server) });
   await apollo.start();
 
   const contexts = new Contexts({
     orm,
     db,
+    queries,
     log,
     credentials: { verifyToken: (token) => tokens.verify(token), findByApiKey: (secret) => findViewerByApiKey(db, log, secret) },
     roleOf: (userId) => activeRoleOf(db, userId),
@@ -109,7 +114,7 @@ async function openGraph(config: Config, parts: OpenParts, server: FastifyInstan
   const liveViewers = new LiveViewers({ whyEnded: (viewers) => whyViewersEnded(db, viewers), pubSub, log });
   opened.defer(() => liveViewers.close());
   const subscriptions = new Subscriptions({ ...config, schema, contexts, documents: documents.gate, log });
-  return { apollo, contexts, responses, liveViewers, subscriptions };
+  return { apollo, contexts, responses, queries, liveViewers, subscriptions };
 }
 
 /** Where and how operations come: sockets, streams, HTTP, and from GraphiQL. */
@@ -120,20 +125,26 @@ async function addRoutes(server: FastifyInstance, config: Config, { documents, l
   if (config.hasGraphiql) addGraphiqlRoutes(server, { files: await readIdeFiles(ideDir), isSandboxAllowed: config.corsOrigins.includes(sandboxOrigin) });
 }
 
-/** Answers that are kept, and forgotten when what they tell of changes. */
-function openResponses(config: Config, localEntities: readonly LocalEntity[], log: Logger, opened: AsyncDisposableStack): ResponseCache {
-  const { isOn, maxEntries } = config.responseCache;
-  const cache = isOn
-    ? openCache({ redisUrl: config.redisUrl, namespace: 'auspex:response', maxEntries, maxBytes: maxCacheBytes, deadlineMs: config.cacheDeadlineMs, logger: log })
-    : null;
-  if (cache) opened.defer(() => cache.close());
+/** Where answers and rows are kept, under the same versions of what they tell of; null where neither are. */
+function openKept({ responseCache, queryCache, redisUrl, cacheDeadlineMs }: Config, log: Logger, opened: AsyncDisposableStack): VersionedCache | null {
+  const maxEntries = [responseCache, queryCache].reduce((sum, { isOn, maxEntries: own }) => sum + (isOn ? own : 0), 0);
+  if (maxEntries === 0) return null;
+  const cache = openCache({ redisUrl, namespace: 'auspex:response', maxEntries, maxBytes: maxCacheBytes, deadlineMs: cacheDeadlineMs, logger: log });
+  opened.defer(() => cache.close());
+  const kept = new VersionedCache(cache);
+  opened.defer(() => kept.close());
+  return kept;
+}
+
+/** Answers that are kept, and what is forgotten when what they tell of changes. */
+function openResponses(config: Config, kept: VersionedCache | null, localEntities: readonly LocalEntity[], opened: AsyncDisposableStack): ResponseCache {
   const responses = new ResponseCache({
-    cache,
+    kept,
+    keepsAnswers: config.responseCache.isOn,
     // Where only trusted documents are executed, an ADMIN may read the schema and others may not: what one got is not for everyone.
     introspection: { maxAge: 60, scope: config.documents.trusted === 'enforce' ? 'PRIVATE' : 'PUBLIC' },
     localEntities: localEntities.map(({ type }) => type),
   });
-  opened.defer(() => responses.close());
   for (const entity of localEntities) opened.defer(entity.onChange(() => void responses.forget([entity.type])));
   return responses;
 }
@@ -146,10 +157,11 @@ async function openMetrics(host: string, port: number, source: MetricsSource, lo
   return listen(server, { host, port }, 'METRICS_PORT');
 }
 
-const measured = ({ predictor }: OpenParts, { responses, subscriptions }: Graph): MetricsSource => ({
+const measured = ({ predictor }: OpenParts, { responses, queries, subscriptions }: Graph): MetricsSource => ({
   models: () => predictor.models(),
   problems: () => predictor.problems(),
   responses: () => responses.statistics,
+  queries: () => queries?.statistics ?? null,
   streams: () => subscriptions.statistics(),
 });
 

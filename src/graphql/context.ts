@@ -5,15 +5,21 @@ import { readViewer, type Role, type Viewer, type ViewerSources } from '../auth/
 import type { Database } from '../database/tables.js';
 import type { Logger } from '../shared/logger.js';
 import { Work } from '../shared/work.js';
+import type { QueryCache } from './query-cache.js';
 
 /**
  * A batch function by its kind: given the database, it answers many keys with one statement, in the keys' order.
  * `keyOf` makes a comparable key of an object. Declared once per module; each request gets a loader of its own.
  */
 export interface LoaderKind<Key, Value> {
-  batch: (db: Database) => (keys: readonly Key[]) => Promise<ArrayLike<Value | Error>>;
+  batch: (db: Database) => Batch<Key, Value>;
   keyOf?: (key: Key) => string;
+  /** Of rows that are kept for everyone: how to read by what is kept. See `keptQuery`. */
+  keptBy?: (queries: QueryCache, read: Batch<Key, Value>) => Batch<Key, Value>;
 }
+
+/** Answers many keys, in their order. */
+export type Batch<Key, Value> = (keys: readonly Key[]) => Promise<ArrayLike<Value | Error>>;
 
 /** What one request has in hand. Lives as long as the request. */
 export interface Context {
@@ -39,6 +45,8 @@ export interface Context {
   afterwards(task: () => void): void;
   /** Does what was left for afterwards, once. */
   runTasks(): void;
+  /** From now on nothing is taken from rows that were kept: what is read is as it stands in the database. */
+  readAnew(): void;
   /** This request's loader of the given kind; made at its first use. */
   load<Key, Value>(kind: LoaderKind<Key, Value>): DataLoader<Key, Value, unknown>;
 }
@@ -50,6 +58,8 @@ const maxBatchSize = 1000;
 export interface ContextParts {
   orm: MikroORM;
   db: Database;
+  /** Rows that are kept for everyone; null where none are. */
+  queries: QueryCache | null;
   log: Logger;
   /** How credentials are looked up. */
   credentials: ViewerSources;
@@ -89,6 +99,7 @@ class RequestContext implements Context {
   readonly work = new Work();
   private readonly loaders = new Map<unknown, unknown>();
   private readonly tasks: (() => void)[] = [];
+  private queries: QueryCache | null;
 
   constructor(
     private readonly parts: ContextParts,
@@ -96,6 +107,7 @@ class RequestContext implements Context {
     { requestId, address, signal }: RequestFacts,
   ) {
     this.db = parts.db;
+    this.queries = parts.queries;
     this.log = parts.log.child({ requestId });
     this.requestId = requestId;
     this.address = address;
@@ -119,14 +131,25 @@ class RequestContext implements Context {
     for (const task of this.tasks.splice(0)) task();
   }
 
+  readAnew(): void {
+    this.queries = null;
+    this.loaders.clear();
+  }
+
   load<Key, Value>(kind: LoaderKind<Key, Value>): DataLoader<Key, Value, unknown> {
     // The map is keyed by the kind itself, so what comes out is the loader that went in for it.
     let loader = this.loaders.get(kind) as DataLoader<Key, Value, unknown> | undefined;
     if (!loader) {
-      const { batch, keyOf } = kind;
-      loader = new DataLoader<Key, Value, unknown>(batch(this.db), { maxBatchSize, ...(keyOf ? { cacheKeyFn: keyOf } : {}) });
+      const { keyOf } = kind;
+      loader = new DataLoader<Key, Value, unknown>(this.batchOf(kind), { maxBatchSize, ...(keyOf ? { cacheKeyFn: keyOf } : {}) });
       this.loaders.set(kind, loader);
     }
     return loader;
+  }
+
+  private batchOf<Key, Value>({ batch, keptBy }: LoaderKind<Key, Value>): Batch<Key, Value> {
+    if (!keptBy || !this.queries) return batch(this.db);
+    // What is kept must be as new as its versions: a server that only follows may be behind them.
+    return keptBy(this.queries, batch(this.parts.db));
   }
 }

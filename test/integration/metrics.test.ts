@@ -12,6 +12,7 @@ import { flower, makeIrisStore, type IrisStore } from '../kit/iris-store.js';
 import { freePort } from '../kit/redis.js';
 
 const nothingElse = {
+  queries: () => null,
   responses: () => ({ hits: 0, misses: 0, invalidations: 0 }),
   streams: () => ({ open: { websocket: 0, sse: 0 }, events: 0, ended: {}, refused: 0 }),
 };

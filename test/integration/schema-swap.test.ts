@@ -29,7 +29,7 @@ async function serve(executor: 'jit' | 'graphql-js', first: GraphQLSchema) {
     },
   };
   const limits = { depth: 10, aliases: 10, rootFields: 10, cost: 1000, tokens: 1000 };
-  const apollo = createApollo({ schema: source, executor, limits, isIntrospectionOpen: true, responses: new ResponseCache({ cache: null, introspection: {} }), hasLandingPage: false, log: silent, drain: {} });
+  const apollo = createApollo({ schema: source, executor, limits, isIntrospectionOpen: true, responses: new ResponseCache({ kept: null, keepsAnswers: false, introspection: {} }), hasLandingPage: false, log: silent, drain: {} });
   await apollo.start();
   return {
     async ask(query: string): Promise<Any> {

@@ -3,9 +3,10 @@ import { Registry } from 'prom-client';
 import { answerMetrics, type AnswersSource } from './answers.js';
 import { modelMetrics, type ModelsSource } from './models.js';
 import { processMetrics } from './process.js';
+import { queryCacheMetrics, type QueryCacheSource } from './query-cache.js';
 
 /** What is measured, read anew at each scrape. */
-export interface MetricsSource extends ModelsSource, AnswersSource {}
+export interface MetricsSource extends ModelsSource, AnswersSource, QueryCacheSource {}
 
 /**
  * `/metrics`, in Prometheus' text format. Names follow Triton Inference Server's, with units as Prometheus has them. Nothing
@@ -13,7 +14,7 @@ export interface MetricsSource extends ModelsSource, AnswersSource {}
  * counters of one that was loaded again start anew.
  */
 export function addMetricsRoute(server: FastifyInstance, source: MetricsSource): void {
-  const registries = [modelMetrics(source), answerMetrics(source), processMetrics()];
+  const registries = [modelMetrics(source), answerMetrics(source), queryCacheMetrics(source), processMetrics()];
   server.get('/metrics', async (_request, reply) => {
     const texts = await Promise.all(registries.map((registry) => registry.metrics()));
     return reply.type(Registry.PROMETHEUS_CONTENT_TYPE).send(texts.join('\n'));
