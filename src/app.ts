@@ -157,21 +157,23 @@ async function openMetrics(host: string, port: number, source: MetricsSource, lo
   return listen(server, { host, port }, 'METRICS_PORT');
 }
 
-const measured = ({ predictor }: OpenParts, { responses, queries, subscriptions }: Graph): MetricsSource => ({
+const measured = ({ predictor, exchangeRates }: OpenParts, { responses, queries, subscriptions }: Graph): MetricsSource => ({
   models: () => predictor.models(),
   problems: () => predictor.problems(),
   responses: () => responses.statistics,
   queries: () => queries?.statistics ?? null,
+  exchangeRates: () => exchangeRates?.statistics ?? null,
   streams: () => subscriptions.statistics(),
 });
 
-function healthCheck({ db, cache, predictor }: OpenParts): HealthCheck {
+function healthCheck({ db, cache, predictor, exchangeRates }: OpenParts): HealthCheck {
   return async () => {
     const cacheHealth = cache.health();
     return {
       database: { isRequired: true, isUp: await answers(db) },
       models: modelsHealth(predictor.models(), predictor.problems()),
       cache: { isRequired: false, isUp: cacheHealth.kind === 'memory' || cacheHealth.isUp, detail: cacheHealth.kind },
+      ...(exchangeRates ? { exchangeRates: { isRequired: false, ...exchangeRates.health() } } : {}),
     };
   };
 }

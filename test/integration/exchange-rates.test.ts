@@ -10,7 +10,13 @@ import { until } from '../kit/until.js';
 
 let service: TestRateService;
 let logs: string[] = [];
-const logger = createLogger('info', new Writable({ write: (chunk: Buffer, _encoding, done) => void (logs.push(chunk.toString()), done()) }));
+const sink = new Writable({
+  write(chunk: Buffer, _encoding, done) {
+    logs.push(chunk.toString());
+    done();
+  },
+});
+const logger = createLogger('info', sink);
 const opened: (() => void | Promise<void>)[] = [];
 
 beforeEach(async () => {
@@ -27,7 +33,7 @@ const patience = { firstWaitMs: 5, longestWaitMs: 20, coolDownMs: 300 };
 
 function open({ patience: more, ...options }: Partial<ExchangeRateOptions> = {}): ExchangeRates {
   const cache = options.cache ?? memory();
-  const rates = new ExchangeRates({ url: service.url, timeoutMs: 200, ttlSeconds: 3600, maxStaleSeconds: 3600, cache, log: logger, patience: { ...patience, ...more }, ...options });
+  const rates = new ExchangeRates({ url: service.url, timeoutMs: 5000, ttlSeconds: 3600, maxStaleSeconds: 3600, cache, log: logger, patience: { ...patience, ...more }, ...options });
   opened.push(() => rates.close());
   return rates;
 }
@@ -119,10 +125,13 @@ describe('exchange rates', () => {
   });
 });
 
-/** Each way to misbehave, and how many requests one question leads to: three where it may go well, one where it may not. */
-const misbehaviours: [string, Behaviour, number][] = [
-  ['hangs', hangs, 3],
-  ['hangs halfway', hangsHalfway, 3],
+/** So that tests of what takes time do not. */
+const impatient = { timeoutMs: 200 };
+
+/** Each way to misbehave, how many requests one question leads to (three where it may go well, one where it may not), and how long is waited. */
+const misbehaviours: [string, Behaviour, number, Partial<ExchangeRateOptions>?][] = [
+  ['hangs', hangs, 3, impatient],
+  ['hangs halfway', hangsHalfway, 3, impatient],
   ['resets its connections', resets, 3],
   ['answers 500', sends('{"error":"broken"}', 500), 3],
   ['answers 503 with a Retry-After of now', sends('', 503, { 'retry-after': '0' }), 3],
@@ -138,29 +147,26 @@ const misbehaviours: [string, Behaviour, number][] = [
 ];
 
 describe('a service that', () => {
-  it.each(misbehaviours)('%s is asked a bounded number of times, and the error says no more than that there are no rates', async (_what, behaviour, requests) => {
+  it.each(misbehaviours)('%s is asked a bounded number of times, and the error says no more than that there are no rates', async (_what, behaviour, requests, options) => {
     service.behaviour = behaviour;
-    const rates = open();
-    const startedAt = performance.now();
+    const rates = open(options);
     const error = await rates.current().catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(ServiceUnavailable);
     expect(String(error)).toBe('ServiceUnavailable: Exchange rates cannot be had at the moment; try again later.');
     expect(service.requests).toHaveLength(requests);
-    expect(performance.now() - startedAt).toBeLessThan(2000);
     expect(rates.health().isUp).toBe(false);
     expect(rates.statistics.requests).toMatchObject({ answered: 0, failed: requests });
   });
 
-  it.each(misbehaviours)('%s leaves the last good rates standing, which say that they are stale, until it is well again', async (_what, behaviour) => {
-    const rates = open();
+  it.each(misbehaviours)('%s leaves the last good rates standing, which say that they are stale, until it is well again', async (_what, behaviour, _requests, options) => {
+    const rates = open(options);
     await rates.current();
     service.behaviour = behaviour;
     later(4000);
     expect(await rates.current()).toEqual(stale);
     // Nobody waits for what has failed once already.
-    const startedAt = performance.now();
-    expect(await rates.current()).toEqual(stale);
-    expect(performance.now() - startedAt).toBeLessThan(150);
+    expect(await Promise.race([rates.current(), aMoment()])).toEqual(stale);
+    await until(() => !rates.health().isUp);
     expect(rates.health()).toEqual({ isUp: false, detail: `rates of ${today()}, stale` });
     service.behaviour = answersWell;
     // Past a Retry-After of a minute.
@@ -265,6 +271,12 @@ describeWithRedis(`replicas with one Redis${reason === null ? '' : ` (skipped: $
     expect(await open({ cache: first }).current()).toEqual(fresh);
   });
 });
+
+/** A few turns of the event loop: less than any answer takes that comes from elsewhere. */
+async function aMoment(): Promise<string> {
+  for (let turn = 0; turn < 3; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  return 'it was waited for';
+}
 
 function isUp(cache: Cache): boolean {
   const health = cache.health();

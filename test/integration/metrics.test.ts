@@ -13,6 +13,7 @@ import { freePort } from '../kit/redis.js';
 
 const nothingElse = {
   queries: () => null,
+  exchangeRates: () => null,
   responses: () => ({ hits: 0, misses: 0, invalidations: 0 }),
   streams: () => ({ open: { websocket: 0, sse: 0 }, events: 0, ended: {}, refused: 0 }),
 };

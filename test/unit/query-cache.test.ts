@@ -35,7 +35,7 @@ const query: KeptQuery<Row | null> = {
 class Table {
   readonly readings: string[][] = [];
   state = 1;
-  held: Promise<void> | null = null;
+  held: Promise<undefined> | null = null;
   error: Error | null = null;
 
   readonly read = async (keys: readonly string[]): Promise<(Row | null | Error)[]> => {
@@ -102,7 +102,7 @@ describe('kept rows', () => {
     const { queries, kept } = open();
     const table = new Table();
     const gate = Promise.withResolvers<undefined>();
-    table.held = gate.promise as unknown as Promise<void>;
+    table.held = gate.promise;
     const before = queries.read(query, ['a'], table.read);
     while (table.readings.length === 0) await new Promise((resolve) => setImmediate(resolve));
     table.state = 2;
