@@ -78,7 +78,6 @@ describe('rows that are kept', () => {
     const documents = [
       '{ departments { id name headcount employees { totalCount } } }',
       `{ node(id: "${id}") { id ... on Department { name headcount } } }`,
-      '{ models { name deployment { version changedAt earlierVersions changedBy { email } } } }',
       '{ employees(first: 3) { nodes { name manager { manager { department { id name headcount } } } } } }',
     ];
     const whole = ({ data: told, errors }: Any) => ({ told, errors: errors.map(({ path, extensions }: Any) => ({ path, code: extensions.code })) });
@@ -114,18 +113,6 @@ describe('rows that are kept', () => {
     expect(errors).toEqual([]);
     expect(hired.createEmployee.department.headcount).toBe(headcount + 1);
     await gateway.ask('admin', `mutation { deleteEmployee(id: "${hired.createEmployee.id as string}") }`);
-  });
-
-  it('tell of a promotion at once, and of its undoing', async () => {
-    const document = '{ model(name: "iris") { deployment { version changedAt } } }';
-    const promotion = async (): Promise<Any> => (await gateway.ask<Any>('admin', document)).data.model.deployment;
-    expect(await promotion()).toBeNull();
-    await gateway.ask('admin', 'mutation { promoteModel(name: "iris", version: 1) { name } }');
-    const promoted = await promotion();
-    expect(promoted).toMatchObject({ version: 1 });
-    // Once more, now from what was kept: the time is the time still.
-    expect(await promotion()).toEqual(promoted);
-    expect((await plain.ask<Any>('admin', document)).data.model.deployment).toEqual(promoted);
   });
 
   it('are counted by query, and so are the changes that made them old', async () => {

@@ -38,7 +38,7 @@ export class ModelResolver {
     return this.predictor.model(name);
   }
 
-  @Invalidates('Model', 'ModelDeployment')
+  @Invalidates('Model')
   @Mutation(() => Model, {
     description:
       'Makes a version the one that answers where none is asked for, on every replica and over restarts, whatever the manifest says. ADMIN only. ' +
@@ -57,7 +57,7 @@ export class ModelResolver {
     return this.#served(name);
   }
 
-  @Invalidates('Model', 'ModelDeployment')
+  @Invalidates('Model')
   @Mutation(() => Model, {
     description:
       'Undoes the last promotion, on every replica: the version that answered before it answers again. Asked again, it goes one further back. ADMIN only. ' +
