@@ -15,6 +15,7 @@ import { Contexts } from './graphql/context.js';
 import type { LocalEntity } from './graphql/domain.js';
 import { openDomains } from './graphql/open-domains.js';
 import { OperationStatistics } from './graphql/operation-statistics.js';
+import { QueryCache } from './graphql/query-cache.js';
 import { Refusals } from './graphql/refusals.js';
 import { ResponseCache } from './graphql/response-cache.js';
 import { LiveSchema } from './graphql/schema.js';
@@ -34,6 +35,7 @@ import { measured } from './measured.js';
 import { maxCacheBytes, maxReplicaLagMs, openParts, type OpenParts } from './parts.js';
 import { openCache } from './shared/cache.js';
 import type { Logger } from './shared/logger.js';
+import { VersionedCache } from './shared/versioned-cache.js';
 
 /** The gateway at work. */
 export interface App {
@@ -120,8 +122,10 @@ async function openGraph(config: Config, parts: OpenParts, server: FastifyInstan
   const { resolvers, extensions, localEntities, queues } = await openDomains(domains, parts, opened);
   const schema = new LiveSchema(domains, resolvers, extensions, log);
   opened.defer(() => schema.close());
+  const kept = openKept(config, log, opened);
   const settleMs = reads.hasReplicas ? maxReplicaLagMs(config) : 0;
-  const responses = openResponses(config, { localEntities, settleMs }, log, opened);
+  const responses = openResponses(config, { kept, localEntities, settleMs }, opened);
+  const queries = kept && config.queryCache.isOn ? new QueryCache({ kept, ttlSeconds: config.queryCache.ttlSeconds }) : null;
   const operations = new OperationStatistics({ isTrusted: (hash) => documents.trusted.byHash(hash) !== null, refusals });
   const drain = drainPlugin(server, patienceMs(config));
   const apollo = createApollo({ ...config, schema, responses, operations, freshReaders: reads.hasReplicas ? freshReaders : null, log, drain });
@@ -130,6 +134,7 @@ async function openGraph(config: Config, parts: OpenParts, server: FastifyInstan
   const contexts = new Contexts({
     orm,
     reads,
+    queries,
     freshReaders,
     log,
     credentials: { verifyToken: (token) => tokens.verify(token), findByApiKey: (secret) => findViewerByApiKey(db, log, secret) },
@@ -139,7 +144,7 @@ async function openGraph(config: Config, parts: OpenParts, server: FastifyInstan
   opened.defer(() => liveViewers.close());
   const subscriptions = new Subscriptions({ ...config, schema, contexts, documents: documents.gate, refusals, log });
   const limiter = new RateLimiter(config.rateLimit, parts.counters);
-  return { apollo, contexts, responses, operations, queues, liveViewers, subscriptions, limiter };
+  return { apollo, contexts, responses, queries, operations, queues, liveViewers, subscriptions, limiter };
 }
 
 /** Half of what a shutdown has after its delay is for what is under way, the rest for what waits to be written. */
@@ -153,26 +158,34 @@ async function addRoutes(server: FastifyInstance, config: Config, { documents, l
   if (config.hasGraphiql) addGraphiqlRoutes(server, { files: await readIdeFiles(ideDir), isSandboxAllowed: config.corsOrigins.includes(sandboxOrigin) });
 }
 
-/** Answers that are kept, and forgotten when what they tell of changes. */
-function openResponses(
-  config: Config,
-  { localEntities, settleMs }: { localEntities: readonly LocalEntity[]; settleMs: number },
-  log: Logger,
-  opened: AsyncDisposableStack,
-): ResponseCache {
-  const { isOn, maxEntries } = config.responseCache;
-  const cache = isOn
-    ? openCache({ redisUrl: config.redisUrl, namespace: 'auspex:response', maxEntries, maxBytes: maxCacheBytes, deadlineMs: config.cacheDeadlineMs, logger: log })
-    : null;
-  if (cache) opened.defer(() => cache.close());
+/** Where answers and rows are kept, under the same versions of what they tell of; null where neither are. */
+function openKept({ responseCache, queryCache, redisUrl, cacheDeadlineMs }: Config, log: Logger, opened: AsyncDisposableStack): VersionedCache | null {
+  const maxEntries = [responseCache, queryCache].reduce((sum, { isOn, maxEntries: own }) => sum + (isOn ? own : 0), 0);
+  if (maxEntries === 0) return null;
+  const cache = openCache({ redisUrl, namespace: 'auspex:response', maxEntries, maxBytes: maxCacheBytes, deadlineMs: cacheDeadlineMs, logger: log });
+  opened.defer(() => cache.close());
+  const kept = new VersionedCache(cache);
+  opened.defer(() => kept.close());
+  return kept;
+}
+
+interface ResponseParts {
+  kept: VersionedCache | null;
+  localEntities: readonly LocalEntity[];
+  /** How long a change takes to be seen wherever it is read. */
+  settleMs: number;
+}
+
+/** Answers that are kept, and what is forgotten when what they tell of changes. */
+function openResponses(config: Config, { kept, localEntities, settleMs }: ResponseParts, opened: AsyncDisposableStack): ResponseCache {
   const responses = new ResponseCache({
-    cache,
+    kept,
+    keepsAnswers: config.responseCache.isOn,
     // Where only trusted documents are executed, an ADMIN may read the schema and others may not: what one got is not for everyone.
     introspection: { maxAge: 60, scope: config.documents.trusted === 'enforce' ? 'PRIVATE' : 'PUBLIC' },
     localEntities: localEntities.map(({ type }) => type),
     settleMs,
   });
-  opened.defer(() => responses.close());
   for (const entity of localEntities) opened.defer(entity.onChange(() => void responses.forget([entity.type])));
   return responses;
 }
@@ -187,13 +200,14 @@ async function openMetrics(host: string, port: number, metrics: readonly Registr
   return listen(server, { host, port }, 'METRICS_PORT');
 }
 
-function healthCheck({ db, cache, predictor }: OpenParts): HealthCheck {
+function healthCheck({ db, cache, predictor, exchangeRates }: OpenParts): HealthCheck {
   return async () => {
     const cacheHealth = cache.health();
     return {
       database: { isRequired: true, isUp: await answers(db) },
       models: modelsHealth(predictor.models(), predictor.problems()),
       cache: { isRequired: false, isUp: cacheHealth.kind === 'memory' || cacheHealth.isUp, detail: cacheHealth.kind },
+      ...(exchangeRates ? { exchangeRates: { isRequired: false, ...exchangeRates.health() } } : {}),
     };
   };
 }

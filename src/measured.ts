@@ -5,16 +5,19 @@ import { projectDir } from './data-dir.js';
 import type { WriteQueue } from './graphql/domain.js';
 import type { OperationStatistics } from './graphql/operation-statistics.js';
 import type { Refusals } from './graphql/refusals.js';
+import type { QueryCache } from './graphql/query-cache.js';
 import type { ResponseCache } from './graphql/response-cache.js';
 import type { Subscriptions } from './graphql/subscriptions.js';
 import type { Readiness } from './http/health.js';
 import { answerMetrics } from './http/metrics/answers.js';
 import { databaseMetrics } from './http/metrics/database.js';
+import { exchangeRateMetrics } from './http/metrics/exchange-rates.js';
 import { httpMetrics } from './http/metrics/http.js';
 import { limitMetrics } from './http/metrics/limits.js';
 import { modelMetrics } from './http/metrics/models.js';
 import { operationMetrics } from './http/metrics/operations.js';
 import { processMetrics } from './http/metrics/process.js';
+import { queryCacheMetrics } from './http/metrics/query-cache.js';
 import { queueMetrics } from './http/metrics/queues.js';
 import { stateMetrics } from './http/metrics/state.js';
 import type { RateLimiter } from './http/rate-limit.js';
@@ -24,8 +27,9 @@ import type { OpenParts } from './parts.js';
 import type { CacheHealth } from './shared/cache.js';
 
 /** The parts of the gateway that count. */
-interface CountingParts extends Pick<OpenParts, 'predictor' | 'cache' | 'pools' | 'reads' | 'pubSub' | 'throttle'> {
+interface CountingParts extends Pick<OpenParts, 'predictor' | 'cache' | 'pools' | 'reads' | 'exchangeRates' | 'pubSub' | 'throttle'> {
   responses: ResponseCache;
+  queries: QueryCache | null;
   operations: OperationStatistics;
   queues: readonly WriteQueue[];
   subscriptions: Subscriptions;
@@ -37,12 +41,12 @@ interface CountingParts extends Pick<OpenParts, 'predictor' | 'cache' | 'pools' 
 
 /** What the parts of the gateway tell Prometheus, in the order of its answer. */
 export function measured(parts: CountingParts): Registry[] {
-  const { predictor, cache, pools, reads, pubSub, throttle, responses, operations, queues, subscriptions, limiter, readiness, requests, refusals } = parts;
+  const { predictor, cache, pools, reads, exchangeRates, pubSub, throttle, responses, queries, operations, queues, subscriptions, limiter, readiness, requests, refusals } = parts;
   return [
     stateMetrics({
       build: { version: packageVersion(), node: process.versions.node },
       look: () => readiness.look(),
-      caches: () => cachesUp({ prediction: cache.health(), response: responses.health() }),
+      caches: () => cachesUp({ prediction: cache.health(), response: responses.health(), query: queries?.health() ?? null }),
       reachesReplicas: () => pubSub.reachesOthers(),
     }),
     httpMetrics(requests),
@@ -54,6 +58,8 @@ export function measured(parts: CountingParts): Registry[] {
       predictionsLost: () => queues.find(({ name }) => name === 'prediction_history')?.lost ?? 0,
     }),
     answerMetrics({ responses: () => responses.statistics, streams: () => subscriptions.statistics() }),
+    queryCacheMetrics({ queries: () => queries?.statistics ?? null }),
+    exchangeRateMetrics({ exchangeRates: () => exchangeRates?.statistics ?? null }),
     modelMetrics({ models: () => predictor.models(), problems: () => predictor.problems() }),
     processMetrics(),
   ];

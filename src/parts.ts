@@ -24,6 +24,7 @@ import { openCache, type Cache } from './shared/cache.js';
 import { openCounters, type Counters } from './shared/counters.js';
 import type { Logger } from './shared/logger.js';
 import { openPubSub } from './shared/pub-sub.js';
+import { ExchangeRates } from './sources/exchange-rates.js';
 
 /** What the gateway stands on: that which domains are given, and what only the rest of the gateway needs. */
 export interface OpenParts extends Parts {
@@ -57,6 +58,7 @@ export async function openParts(config: Config, log: Logger, opened: AsyncDispos
   opened.defer(() => documents.close());
   const counters = openCounters({ redisUrl: config.redisUrl, deadlineMs: config.cacheDeadlineMs, logger: log });
   opened.defer(() => counters.close());
+  const exchangeRates = openExchangeRates(config, log, opened);
   const pubSub = openPubSub({ redisUrl: config.redisUrl, logger: log });
   opened.defer(() => pubSub.close());
   return {
@@ -65,6 +67,7 @@ export async function openParts(config: Config, log: Logger, opened: AsyncDispos
     freshReaders: openFreshReaders(config, log, opened),
     dataDir,
     baseSchema,
+    exchangeRates,
     documents,
     pubSub,
     tokens: new TokenSigner(config.jwtSecret ?? keptSecret(dataDir), config.accessTokenTtlSeconds),
@@ -150,4 +153,14 @@ async function openInference(config: Config, baseSchema: GraphQLSchema, log: Log
   });
   opened.defer(() => predictor.close());
   return { cache, predictor };
+}
+
+/** Exchange rates and where replicas share them; null where no source is configured. */
+function openExchangeRates({ exchangeRates: { url, ...settings }, redisUrl, cacheDeadlineMs }: Config, log: Logger, opened: AsyncDisposableStack): ExchangeRates | null {
+  if (url === undefined) return null;
+  const cache = openCache({ redisUrl, namespace: 'auspex:rates', maxEntries: 10, maxBytes: 1024 * 1024, deadlineMs: cacheDeadlineMs, logger: log });
+  opened.defer(() => cache.close());
+  const rates = new ExchangeRates({ url, ...settings, cache, log });
+  opened.defer(() => rates.close());
+  return rates;
 }

@@ -8,17 +8,23 @@ import type { Logger } from '../shared/logger.js';
 import { isTracing, traced } from '../shared/tracing.js';
 import { Work } from '../shared/work.js';
 import type { FreshReaders } from './fresh-readers.js';
+import type { QueryCache } from './query-cache.js';
 
 /**
  * A batch function by its kind: given the database, it answers many keys with one statement, in the keys' order.
  * `keyOf` makes a comparable key of an object. Declared once per module; each request gets a loader of its own.
  */
 export interface LoaderKind<Key, Value> {
-  batch: (db: Database) => (keys: readonly Key[]) => Promise<ArrayLike<Value | Error>>;
+  batch: (db: Database) => Batch<Key, Value>;
   keyOf?: (key: Key) => string;
   /** What its batches are called in traces. */
   name?: string;
+  /** Of rows that are kept for everyone: how to read by what is kept. See `keptQuery`. */
+  keptBy?: (queries: QueryCache, read: Batch<Key, Value>) => Batch<Key, Value>;
 }
+
+/** Answers many keys, in their order. */
+export type Batch<Key, Value> = (keys: readonly Key[]) => Promise<ArrayLike<Value | Error>>;
 
 /** What one request has in hand. Lives as long as the request. */
 export interface Context {
@@ -48,6 +54,8 @@ export interface Context {
   readFromPrimary(): void;
   /** Has a user read what is true now from here on and for a while: the user has changed something, or is told of a change. */
   readFreshly(userId: string): Promise<void>;
+  /** From now on nothing is taken from rows that were kept: what is read is as it stands in the database. */
+  readAnew(): void;
   /** This request's loader of the given kind; made at its first use. */
   load<Key, Value>(kind: LoaderKind<Key, Value>): DataLoader<Key, Value, unknown>;
 }
@@ -59,6 +67,8 @@ const maxBatchSize = 1000;
 export interface ContextParts {
   orm: MikroORM;
   reads: Reads;
+  /** Rows that are kept for everyone; null where none are. */
+  queries: QueryCache | null;
   freshReaders: FreshReaders;
   log: Logger;
   /** How credentials are looked up. */
@@ -108,12 +118,14 @@ class RequestContext implements Context {
   private readonly tasks: (() => void)[] = [];
   /** The server that was chosen; null until something is read. */
   private readonly reading: { db: Database | null } = { db: null };
+  private queries: QueryCache | null;
 
   constructor(
     private readonly parts: ContextParts,
     readonly viewer: Viewer,
     { requestId, address, signal }: RequestFacts,
   ) {
+    this.queries = parts.queries;
     this.log = parts.log.child({ requestId });
     this.requestId = requestId;
     this.address = address;
@@ -149,20 +161,30 @@ class RequestContext implements Context {
     return this.parts.freshReaders.add(userId);
   }
 
+  readAnew(): void {
+    this.queries = null;
+    this.loaders.clear();
+  }
+
   load<Key, Value>(kind: LoaderKind<Key, Value>): DataLoader<Key, Value, unknown> {
     // The map is keyed by the kind itself, so what comes out is the loader that went in for it.
     let loader = this.loaders.get(kind) as DataLoader<Key, Value, unknown> | undefined;
     if (!loader) {
       const { keyOf } = kind;
-      loader = new DataLoader<Key, Value, unknown>(tracedBatch(kind, this.db), { maxBatchSize, ...(keyOf ? { cacheKeyFn: keyOf } : {}) });
+      loader = new DataLoader<Key, Value, unknown>(this.batchOf(kind), { maxBatchSize, ...(keyOf ? { cacheKeyFn: keyOf } : {}) });
       this.loaders.set(kind, loader);
     }
     return loader;
   }
+
+  private batchOf<Key, Value>({ batch, keptBy, name }: LoaderKind<Key, Value>): Batch<Key, Value> {
+    if (!keptBy || !this.queries) return tracedBatch(name, batch(this.db));
+    // What is kept must be as new as its versions: a server that only follows may be behind them.
+    return tracedBatch(name, keptBy(this.queries, batch(this.parts.reads.primary)));
+  }
 }
 
-function tracedBatch<Key, Value>({ batch, name }: LoaderKind<Key, Value>, db: Database): ReturnType<LoaderKind<Key, Value>['batch']> {
-  const load = batch(db);
+function tracedBatch<Key, Value>(name: string | undefined, load: Batch<Key, Value>): Batch<Key, Value> {
   if (!isTracing()) return load;
   return (keys) => traced(name ? `load ${name}` : 'load', () => ({ 'auspex.loader.keys': keys.length }), () => load(keys));
 }

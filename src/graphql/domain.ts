@@ -9,6 +9,7 @@ import type { Predictor } from '../inference/predictor.js';
 import type { EventReader } from '../shared/event-queue.js';
 import type { Logger } from '../shared/logger.js';
 import type { PubSub } from '../shared/pub-sub.js';
+import type { ExchangeRates } from '../sources/exchange-rates.js';
 import type { Context } from './context.js';
 import type { FreshReaders } from './fresh-readers.js';
 import type { NodeSources } from './node.js';
@@ -33,6 +34,8 @@ export interface Parts {
   /** For a connection of one's own, such as one that listens. */
   databaseUrl: string;
   predictor: Predictor;
+  /** Null where no source of them is configured. */
+  exchangeRates: ExchangeRates | null;
   documents: Pick<Documents, 'trusted' | 'usage'>;
   tokens: TokenSigner;
   throttle: LoginThrottle;

@@ -1,16 +1,18 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { HeaderMap, type ApolloServerPlugin, type GraphQLRequestContext, type GraphQLResponse } from '@apollo/server';
-import { printSchema, type FormattedExecutionResult, type GraphQLSchema } from 'graphql';
-import type { Cache, CacheHealth } from '../shared/cache.js';
+import { OperationTypeNode, printSchema, type FormattedExecutionResult, type GraphQLSchema } from 'graphql';
+import type { CacheHealth } from '../shared/cache.js';
+import type { KeptText, VersionedCache } from '../shared/versioned-cache.js';
 import type { CacheHintOptions } from './cache-hint.js';
 import { CachePolicies, entitiesChangedBy, type CachePolicy } from './cache-policy.js';
 import type { Context } from './context.js';
-import { KeptAnswers, type Sought } from './kept-answers.js';
 import { SettledVersions } from './settled-versions.js';
 
 export interface ResponseCacheOptions {
-  /** Where answers are kept; null: nowhere here, so that only callers keep them. */
-  cache: Cache | null;
+  /** What is kept here, of answers and of rows, and forgotten by entity; null: nothing is. */
+  kept: VersionedCache | null;
+  /** Whether answers are kept here; if not, only callers keep them. */
+  keepsAnswers: boolean;
   /** The hint for the schema itself. */
   introspection: CacheHintOptions;
   /** Entities whose state each process holds for itself: answers that tell of them are good in this process alone. */
@@ -29,6 +31,12 @@ export interface ResponseCacheStatistics {
 
 type Request = GraphQLRequestContext<Context>;
 
+/** An answer that was not there, and the versions of its entities before it was computed. */
+interface Missing {
+  key: string;
+  versions: readonly string[];
+}
+
 /** What makes the same address give different answers. */
 const varyHeaders = 'Authorization, X-Api-Key, Accept';
 
@@ -40,18 +48,18 @@ const varyHeaders = 'Authorization, X-Api-Key, Accept';
 export class ResponseCache {
   readonly statistics: ResponseCacheStatistics = { hits: 0, misses: 0, invalidations: 0 };
   readonly #policies: CachePolicies;
-  readonly #cache: Cache | null;
-  readonly #kept: KeptAnswers | null;
+  readonly #kept: VersionedCache | null;
+  readonly #keepsAnswers: boolean;
   readonly #settled: SettledVersions;
   readonly #localVersions: Map<string, string>;
   readonly #schemaHashes = new WeakMap<GraphQLSchema, string>();
   /** The text of data that is kept or was, so that it is written once and never read. */
   readonly #texts = new WeakMap<object, string>();
 
-  constructor({ cache, introspection, localEntities = [], settleMs = 0 }: ResponseCacheOptions) {
+  constructor({ kept, keepsAnswers, introspection, localEntities = [], settleMs = 0 }: ResponseCacheOptions) {
     this.#policies = new CachePolicies(introspection);
-    this.#cache = cache;
-    this.#kept = cache && new KeptAnswers(cache);
+    this.#kept = kept;
+    this.#keepsAnswers = keepsAnswers;
     this.#settled = new SettledVersions(settleMs);
     this.#localVersions = new Map(localEntities.map((entity) => [entity, randomUUID()]));
   }
@@ -60,19 +68,23 @@ export class ResponseCache {
   plugin(): ApolloServerPlugin<Context> {
     return {
       requestDidStart: () => {
-        let asked: { key: string; sought: Sought } | null = null;
+        let missing: Missing | null = null;
         return Promise.resolve({
           responseForOperation: async (request) => {
+            if (request.operation.operation === OperationTypeNode.MUTATION) request.contextValue.readAnew();
             const policy = this.#policyOf(request);
-            if (!this.#kept || policy.maxAgeSeconds === 0) return null;
+            if (!this.#kept || !this.#keepsAnswers || policy.maxAgeSeconds === 0) return null;
             const key = this.#key(request, policy);
             const entities = this.#shared(policy.entities);
-            const sought = await this.#kept.find(key, entities, policy.maxAgeSeconds);
+            const sought = await this.#kept.find([key], entities, policy.maxAgeSeconds);
+            const answer = sought.state === 'known' ? sought.entries[0] : null;
+            this.statistics[answer ? 'hits' : 'misses'] += 1;
+            if (answer) return this.#answer(request, answer);
+            if (sought.state !== 'known') return null;
             // It is kept as an answer of after the last change, and so must know of it.
-            if (sought.state === 'missing' && !this.#settled.areSettled(entities, sought.versions)) request.contextValue.readFromPrimary();
-            asked = { key, sought };
-            this.statistics[sought.state === 'kept' ? 'hits' : 'misses'] += 1;
-            return sought.state === 'kept' ? this.#answer(request, sought) : null;
+            if (!this.#settled.areSettled(entities, sought.versions)) request.contextValue.readFromPrimary();
+            missing = { key, versions: sought.versions };
+            return null;
           },
           willSendResponse: async (request) => {
             const { schema, document, operation } = request;
@@ -85,7 +97,7 @@ export class ResponseCache {
               return;
             }
             setHeaders(request.response.http.headers, policy);
-            if (asked?.sought.state === 'missing') this.#keep(asked.key, policy, asked.sought.versions, data);
+            if (missing) this.#keep(missing, policy, data);
           },
         });
       },
@@ -108,11 +120,7 @@ export class ResponseCache {
 
   /** Of where answers are kept; null: nowhere here. */
   health(): CacheHealth | null {
-    return this.#cache?.health() ?? null;
-  }
-
-  close(): void {
-    this.#kept?.close();
+    return this.#keepsAnswers && this.#kept ? this.#kept.health() : null;
   }
 
   #policyOf({ schema, document, operation }: Pick<Request, 'schema' | 'document' | 'operation'>): CachePolicy {
@@ -132,17 +140,17 @@ export class ResponseCache {
     return hash;
   }
 
-  #answer({ request }: Request, { text, ageSeconds }: Extract<Sought, { state: 'kept' }>): GraphQLResponse {
+  #answer({ request }: Request, { text, ageSeconds }: KeptText): GraphQLResponse {
     // Over HTTP nobody reads the data on its way: `stringify` knows its text.
     const data = request.http ? {} : (JSON.parse(text) as Record<string, unknown>);
     this.#texts.set(data, text);
     return { http: { headers: new HeaderMap([['age', String(ageSeconds)]]) }, body: { kind: 'single', singleResult: { data } } };
   }
 
-  #keep(key: string, { entities, maxAgeSeconds }: CachePolicy, versions: readonly string[], data: Record<string, unknown>): void {
+  #keep({ key, versions }: Missing, { entities, maxAgeSeconds }: CachePolicy, data: Record<string, unknown>): void {
     const text = JSON.stringify(data);
     this.#texts.set(data, text);
-    void this.#kept?.keep({ key, text, entities: this.#shared(entities), versions, maxAgeSeconds });
+    void this.#kept?.keep([{ key, text }], { entities: this.#shared(entities), versions, maxAgeSeconds });
   }
 
   /** Of the entities those whose state is the same for all processes. */

@@ -31,7 +31,9 @@ async function serve(executor: 'jit' | 'graphql-js', first: GraphQLSchema) {
     },
   };
   const limits = { depth: 10, aliases: 10, rootFields: 10, cost: 1000, tokens: 1000 };
-  const apollo = createApollo({ schema: source, executor, limits, isIntrospectionOpen: true, operations: new OperationStatistics({ isTrusted: () => false, refusals: new Refusals() }), responses: new ResponseCache({ cache: null, introspection: {} }), freshReaders: null, hasLandingPage: false, log: silent, drain: {} });
+  const responses = new ResponseCache({ kept: null, keepsAnswers: false, introspection: {} });
+  const operations = new OperationStatistics({ isTrusted: () => false, refusals: new Refusals() });
+  const apollo = createApollo({ schema: source, executor, limits, isIntrospectionOpen: true, operations, responses, freshReaders: null, hasLandingPage: false, log: silent, drain: {} });
   await apollo.start();
   return {
     async ask(query: string): Promise<Any> {

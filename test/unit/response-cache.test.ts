@@ -4,6 +4,7 @@ import { GraphQLBoolean, GraphQLObjectType, GraphQLSchema } from 'graphql';
 import type { Context } from '../../src/graphql/context.js';
 import { ResponseCache } from '../../src/graphql/response-cache.js';
 import type { Cache } from '../../src/shared/cache.js';
+import { VersionedCache } from '../../src/shared/versioned-cache.js';
 
 it('lets nobody be told of a change before the answers that are older than it are forgotten', async () => {
   const happened: string[] = [];
@@ -16,14 +17,15 @@ it('lets nobody be told of a change before the answers that are older than it ar
   } as unknown as Cache;
   const type = (name: string, resolve: () => boolean) =>
     new GraphQLObjectType({ name, fields: { change: { type: GraphQLBoolean, resolve, extensions: { invalidates: ['Query'] } } } });
-  const context = { runTasks: () => happened.push('told') } as unknown as Context;
-  const responses = new ResponseCache({ cache: slow, introspection: {} });
+  const context = { readAnew: () => undefined, runTasks: () => happened.push('told') } as unknown as Context;
+  const kept = new VersionedCache(slow);
+  const responses = new ResponseCache({ kept, keepsAnswers: true, introspection: {} });
   const apollo = new ApolloServer<Context>({
     schema: new GraphQLSchema({ query: type('Query', () => true), mutation: type('Mutation', () => happened.push('changed') > 0) }),
     plugins: [responses.plugin()],
   });
   await apollo.executeOperation({ query: 'mutation { change }' }, { contextValue: context });
   await apollo.stop();
-  responses.close();
+  kept.close();
   expect(happened).toEqual(['changed', 'forgotten', 'told']);
 });

@@ -6,8 +6,8 @@ import type { Context } from '../../graphql/context.js';
 import { encodeId } from '../../graphql/id.js';
 import { selects } from '../../graphql/selection.js';
 import { Department } from './department.entity.js';
-import { employeesOfDepartment, headcountOfDepartment } from './employee.loaders.js';
-import { allDepartments, employeeOrder } from './employee.queries.js';
+import { departmentList, employeesOfDepartment, everyDepartment, headcountOfDepartment } from './employee.loaders.js';
+import { employeeOrder } from './employee.queries.js';
 import { EmployeeConnection, type DepartmentRow, type EmployeeRow } from './employee.types.js';
 
 @Resolver(() => Department)
@@ -15,8 +15,8 @@ export class DepartmentResolver {
   @Query(() => [Department], { description: 'Every department, by name.' })
   @Extensions({ listSize: 50 })
   @CacheHint({ maxAge: 60, scope: 'PRIVATE' })
-  departments(@Ctx() { db }: Context): Promise<DepartmentRow[]> {
-    return allDepartments(db);
+  departments(@Ctx() context: Context): Promise<DepartmentRow[]> {
+    return context.load(departmentList).load(everyDepartment);
   }
 
   @FieldResolver(() => ID, { description: 'The id: department_ and 26 characters.' })
@@ -39,7 +39,7 @@ export class DepartmentResolver {
     @Info() info: GraphQLResolveInfo,
   ): Promise<Connection<EmployeeRow>> {
     const page = readPage(args, employeeOrder());
-    const rows = await context.load(employeesOfDepartment).load({ ownerId: department.id, page });
+    const rows = selects(info, 'nodes|edges|pageInfo') ? await context.load(employeesOfDepartment).load({ ownerId: department.id, page }) : [];
     if (selects(info, 'nodes|edges.node', 'department')) for (const row of rows) row.department = department;
     return new EmployeeConnection({ page, rows, count: () => context.load(headcountOfDepartment).load(department.id) });
   }

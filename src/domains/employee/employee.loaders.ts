@@ -1,12 +1,25 @@
+import { z } from 'zod';
 import type { LoaderKind } from '../../graphql/context.js';
 import { countByOwner, pageByOwner, rowById } from '../../graphql/loaders.js';
-import { countEmployeesByOwner, departmentsById, employeePagesByOwner, employeesById, reportsAmong } from './employee.queries.js';
+import { keptQuery } from '../../graphql/query-cache.js';
+import { allDepartments, countEmployeesByOwner, departmentsById, employeePagesByOwner, employeesById, reportsAmong } from './employee.queries.js';
 
 /** An employee by id; null if unknown. */
 export const employeeById = rowById(employeesById);
 
+const departmentRow = z.object({ id: z.string(), name: z.string() });
+
 /** A department by id; null if unknown. */
-export const departmentById = rowById(departmentsById);
+export const departmentById = keptQuery({ name: 'department', entities: ['Department'], value: departmentRow.nullable() }, rowById(departmentsById));
+
+/** The one key of `departmentList`. */
+export const everyDepartment = 'all';
+
+/** Every department by name. */
+export const departmentList = keptQuery(
+  { name: 'departments', entities: ['Department'], value: z.array(departmentRow) },
+  { batch: (db) => (keys) => Promise.all(keys.map(() => allDepartments(db))) },
+);
 
 /** A page of a department's employees. */
 export const employeesOfDepartment = pageByOwner(
@@ -23,7 +36,10 @@ export const reportsOfManager = pageByOwner(
 );
 
 /** How many employees a department has. */
-export const headcountOfDepartment = countByOwner((db, departmentIds) => countEmployeesByOwner(db, 'department_id', departmentIds), 'headcountOfDepartment');
+export const headcountOfDepartment = keptQuery(
+  { name: 'headcount', entities: ['Employee'], value: z.number() },
+  countByOwner((db, departmentIds) => countEmployeesByOwner(db, 'department_id', departmentIds), 'headcountOfDepartment'),
+);
 
 /** How many direct reports a manager has. */
 export const reportCountOfManager = countByOwner((db, managerIds) => countEmployeesByOwner(db, 'manager_id', managerIds), 'reportCountOfManager');

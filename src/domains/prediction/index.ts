@@ -6,6 +6,7 @@ import { ModelDeploymentResolver, ModelResolver } from './model.resolver.js';
 import { PredictionRecord } from './prediction.entity.js';
 import { PredictionEvents } from './prediction.events.js';
 import { PredictionHistory } from './prediction.history.js';
+import { convertingOutputs } from './prediction.money.js';
 import { visiblePredictions } from './prediction.nodes.js';
 import { predictionPermissions } from './prediction.permissions.js';
 import { PredictionResolver, PredictionResultResolver, UserPredictionsResolver } from './prediction.resolver.js';
@@ -19,7 +20,7 @@ export const predictionDomain: Domain = {
   entities: [PredictionRecord, ModelDeployment],
   resolvers: [PredictionResolver, PredictionResultResolver, ModelResolver, ModelDeploymentResolver, UserPredictionsResolver, PredictionStreamResolver],
   permissions: predictionPermissions,
-  open({ db, freshReaders, databaseUrl, predictor, documents, pubSub, baseSchema, log, settings }) {
+  open({ db, freshReaders, databaseUrl, predictor, exchangeRates, documents, pubSub, baseSchema, log, settings }) {
     const maxWaiting = settings.streams.bufferedEvents;
     const events = new PredictionEvents({ db, pubSub, log, maxWaiting });
     const history = new PredictionHistory(db, log, {
@@ -34,7 +35,7 @@ export const predictionDomain: Domain = {
     const ask = askingModels(predictor, history);
     return {
       resolvers: [
-        new PredictionResolver(ask, history),
+        new PredictionResolver(ask, history, convertingOutputs(predictor, exchangeRates, log)),
         new PredictionResultResolver(predictor),
         new ModelResolver(predictor, deployments, contract),
         new ModelDeploymentResolver(),

@@ -1,4 +1,4 @@
-import { GraphQLJSONObject } from 'graphql-scalars';
+import { GraphQLCurrency, GraphQLJSONObject } from 'graphql-scalars';
 import { Arg, Args, Ctx, Extensions, FieldResolver, ID, Int, Query, Resolver, Root } from 'type-graphql';
 import { ForwardPageArgs, readPage, type Connection } from '../../graphql/connection.js';
 import type { Context } from '../../graphql/context.js';
@@ -10,18 +10,20 @@ import { userById } from '../user/user.loaders.js';
 import type { UserRow } from '../user/user.types.js';
 import { Model } from './model.types.js';
 import type { PredictionHistory } from './prediction.history.js';
+import type { ConvertOutput } from './prediction.money.js';
 import { predictionCountOfUser, predictionsOfUser } from './prediction.loaders.js';
 import { visiblePredictions } from './prediction.nodes.js';
 import { ownerFilter } from './prediction.permissions.js';
 import { countPredictions, predictionOrder, predictionPage } from './prediction.queries.js';
 import type { AskModel } from './prediction.service.js';
-import { Prediction, PredictionConnection, PredictionFilter, PredictionResult, type PredictionRow } from './prediction.types.js';
+import { ConvertedOutput, Prediction, PredictionConnection, PredictionFilter, PredictionResult, type PredictionRow } from './prediction.types.js';
 
 @Resolver(() => Prediction)
 export class PredictionResolver {
   constructor(
     readonly ask: AskModel,
     readonly history: PredictionHistory,
+    readonly convert: ConvertOutput,
   ) {}
 
   @Query(() => [Prediction], { description: 'One answer per input, in the order of the inputs. It can be asked by GET. Each answer is recorded, so that the response is not kept; what the model has computed is.' })
@@ -58,6 +60,19 @@ export class PredictionResolver {
   @FieldResolver(() => User, { nullable: true, description: 'Who asked; null where the account is gone.' })
   requestedBy(@Root() prediction: PredictionRow, @Ctx() context: Context): Promise<UserRow | null> | null {
     return prediction.userId === null ? null : context.load(userById).load(prediction.userId);
+  }
+
+  @FieldResolver(() => ConvertedOutput, {
+    nullable: true,
+    description:
+      'What it says of money in another currency, by the latest exchange rates. BAD_USER_INPUT where no output is money or the currency has no rate, ' +
+      'SERVICE_UNAVAILABLE where no rates can be had; the rest of the answer stands.',
+  })
+  outputIn(
+    @Root() prediction: PredictionRow,
+    @Arg('currency', () => GraphQLCurrency, { description: 'A currency by its code in ISO 4217: EUR.' }) currency: string,
+  ): Promise<ConvertedOutput> {
+    return this.convert(prediction, currency.toUpperCase());
   }
 }
 

@@ -1,5 +1,5 @@
-import { GraphQLDateTime, GraphQLJSONObject } from 'graphql-scalars';
-import { Field, Float, InputType, Int, InterfaceType, ObjectType, registerEnumType } from 'type-graphql';
+import { GraphQLCurrency, GraphQLDate, GraphQLDateTime, GraphQLJSONObject } from 'graphql-scalars';
+import { Extensions, Field, Float, InputType, Int, InterfaceType, ObjectType, registerEnumType } from 'type-graphql';
 import { connectionType } from '../../graphql/connection.js';
 import { Node } from '../../graphql/node.js';
 import { PredictionSource } from './prediction.entity.js';
@@ -56,6 +56,37 @@ export class Prediction extends PredictionResult {
 
   @Field(() => GraphQLJSONObject, { description: "The answer: one entry per output of the model, such as { selling_price: 412345.5 }." })
   output!: Record<string, unknown>;
+}
+
+@ObjectType({ simpleResolvers: true, description: 'An output of a model that is money, in another currency.' })
+export class ConvertedAmount {
+  @Field({ description: 'The output, by the name that Model.current.outputs has for it: selling_price.' })
+  output!: string;
+
+  @Field(() => Float, { description: 'The amount in the currency that was asked for: the output times the rate, rounded half away from zero to the smallest unit of the currency.' })
+  amount!: number;
+
+  @Field({ description: 'The currency in which the model answers, as ISO 4217 has it.' })
+  from!: string;
+
+  @Field(() => Float, { description: 'What one unit of `from` is worth in the currency that was asked for.' })
+  rate!: number;
+}
+
+@ObjectType({ simpleResolvers: true, description: 'What a prediction says of money, in another currency, by the latest rates and not those of when it was asked.' })
+export class ConvertedOutput {
+  @Field(() => GraphQLCurrency, { description: 'The currency that was asked for.' })
+  currency!: string;
+
+  @Extensions({ listSize: 2 })
+  @Field(() => [ConvertedAmount], { description: 'One entry per output that is a single amount of money, in the order of the outputs.' })
+  amounts!: ConvertedAmount[];
+
+  @Field(() => GraphQLDate, { description: 'The day of the rates. Central banks make them on working days.' })
+  date!: string;
+
+  @Field({ description: 'Whether the rates are older than they should be, since newer ones could not be had.' })
+  isStale!: boolean;
 }
 
 export const PredictionConnection = connectionType<PredictionRow>(Prediction, 'Prediction');

@@ -68,7 +68,7 @@ export function typedField(typed: TypedModel, base: GraphQLSchema, ask: AskTyped
     name: `${prefix}Prediction`,
     description: sentences([`An answer of ${model} to one row`, title, description]),
     interfaces: [interfaceOf(base)],
-    fields: { ...sharedFields(base), ...Object.fromEntries(typed.outputs.map((output) => [output.name, outputField(output, typeOf(output))])) },
+    fields: { ...sharedFields(base, typed), ...Object.fromEntries(typed.outputs.map((output) => [output.name, outputField(output, typeOf(output))])) },
   });
   return {
     type: new GraphQLNonNull(new GraphQLList(new GraphQLNonNull(Prediction))),
@@ -89,11 +89,16 @@ export function typedField(typed: TypedModel, base: GraphQLSchema, ask: AskTyped
   };
 }
 
-/** The fields of the interface, resolved as those of `Prediction` are. */
-function sharedFields(base: GraphQLSchema): GraphQLFieldConfigMap<PredictionRow, Context> {
+/** The fields that every prediction of the model has beside its outputs: those of the interface, and what only money has. */
+export function sharedFieldNames(base: GraphQLSchema, { hasMoney }: Pick<TypedModel, 'hasMoney'>): string[] {
+  return [...Object.keys(interfaceOf(base).getFields()), ...(hasMoney ? ['outputIn'] : [])];
+}
+
+/** They are resolved as those of `Prediction` are. */
+function sharedFields(base: GraphQLSchema, typed: TypedModel): GraphQLFieldConfigMap<PredictionRow, Context> {
   const type = base.getType('Prediction');
   if (!isObjectType(type)) throw new Error('The schema has no type Prediction.');
-  const shared = new Set(Object.keys(interfaceOf(base).getFields()));
+  const shared = new Set(sharedFieldNames(base, typed));
   return Object.fromEntries(Object.entries(type.toConfig().fields).filter(([name]) => shared.has(name)));
 }
 

@@ -1,6 +1,6 @@
 import type { GraphQLSchema } from 'graphql';
 import type { Model, ModelProblems } from '../../../inference/predictor.js';
-import { interfaceOf } from './fields.js';
+import { sharedFieldNames } from './fields.js';
 import { queryNameOf, typeNameOf, whyIllegal } from './names.js';
 import { classProbability, typedModel, type TypedField, type TypedModel } from './typed-model.js';
 
@@ -46,7 +46,7 @@ function told(model: string, problems: readonly string[]): ModelProblems[] {
 
 /** Problems of the fields, each within its own type. */
 function fieldProblems(typed: TypedModel, base: GraphQLSchema): string[] {
-  const taken = new Set(Object.keys(interfaceOf(base).getFields()));
+  const taken = new Set(sharedFieldNames(base, typed));
   return [
     ...illegal('the model', typed.model, typeNameOf(typed.model)),
     ...[...typed.inputs.map(withKind('input')), ...typed.outputs.map(withKind('output'))].flatMap(({ kind, raw, name }) =>

@@ -1,4 +1,5 @@
 import type { InputField, Model, ModelVersion, OutputField } from '../../../inference/predictor.js';
+import { moneyOutputs } from '../prediction.money.js';
 import { fieldNameOf, isLegalEnumValue, typeNameOf } from './names.js';
 
 /** A version of a model as the schema tells it: what `predict<Model>` takes and gives. */
@@ -9,6 +10,8 @@ export interface TypedModel {
   description: string;
   inputs: TypedField[];
   outputs: TypedField[];
+  /** Whether an output is money, so that its predictions have `outputIn`. */
+  hasMoney: boolean;
 }
 
 /** An input or output as a field of the schema. */
@@ -45,14 +48,15 @@ export function typedModel(model: Model, version: ModelVersion = model.current):
     description: model.description ?? '',
     inputs: version.inputs.map((input) => typedInput(model.name, input)),
     outputs: version.outputs.map((output) => typedOutput(model.name, output)),
+    hasMoney: moneyOutputs(version.outputs).length > 0,
   };
 }
 
 /** What two versions must share so that one can be asked by the fields of the other. */
-export function shapeOf({ inputs, outputs }: TypedModel): string {
+export function shapeOf({ inputs, outputs, hasMoney }: TypedModel): string {
   const shapes = (fields: TypedField[]) =>
     fields.map(({ name, raw, type, values, depth, isNullable, labels }) => [name, raw, type, values, depth, isNullable, labels]);
-  return JSON.stringify([shapes(inputs), shapes(outputs)]);
+  return JSON.stringify([shapes(inputs), shapes(outputs), hasMoney]);
 }
 
 function typedInput(model: string, input: InputField): TypedField {

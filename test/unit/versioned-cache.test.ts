@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { KeptAnswers } from '../../src/graphql/kept-answers.js';
 import type { Cache, CacheEntry } from '../../src/shared/cache.js';
+import { VersionedCache, type KeptText } from '../../src/shared/versioned-cache.js';
 
 /** A cache whose writes the test holds back, loses, or lets arrive. */
 class HeldCache implements Cache {
@@ -35,9 +35,9 @@ class HeldCache implements Cache {
   close = (): Promise<void> => Promise.resolve();
 }
 
-const opened: KeptAnswers[] = [];
-function open(cache: Cache): KeptAnswers {
-  const kept = new KeptAnswers(cache);
+const opened: VersionedCache[] = [];
+function open(cache: Cache): VersionedCache {
+  const kept = new VersionedCache(cache);
   opened.push(kept);
   return kept;
 }
@@ -47,13 +47,20 @@ afterEach(() => {
 
 const entities = ['A', 'B'];
 const maxAgeSeconds = 10;
-const find = (kept: KeptAnswers, key = 'key', of = entities) => kept.find(key, of, maxAgeSeconds);
+
+/** What is known of one key: its text, that it is missing, or that nothing may be kept. */
+async function find(kept: VersionedCache, key = 'key', of: readonly string[] = entities): Promise<({ state: 'kept' } & KeptText) | { state: 'missing'; versions: readonly string[] } | { state: 'unkeepable' }> {
+  const sought = await kept.find([key], of, maxAgeSeconds);
+  if (sought.state === 'unkeepable') return sought;
+  const [entry] = sought.entries;
+  return entry ? { state: 'kept', ...entry } : { state: 'missing', versions: sought.versions };
+}
 
 /** Looks the answer up, computes it while `meanwhile` happens, and keeps it where that is allowed. */
-async function compute(kept: KeptAnswers, text: string, meanwhile: () => Promise<unknown> = () => Promise.resolve()): Promise<string> {
+async function compute(kept: VersionedCache, text: string, meanwhile: () => Promise<unknown> = () => Promise.resolve()): Promise<string> {
   const sought = await find(kept);
   await meanwhile();
-  if (sought.state === 'missing') await kept.keep({ key: 'key', text, entities, versions: sought.versions, maxAgeSeconds });
+  if (sought.state === 'missing') await kept.keep([{ key: 'key', text }], { entities, versions: sought.versions, maxAgeSeconds });
   return sought.state;
 }
 
@@ -65,25 +72,23 @@ async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
   }
 }
 
-describe('kept answers', () => {
-  it('are found again, for all who share the cache, once their entities have versions', async () => {
+describe('texts that are kept', () => {
+  it('are found again, for all who share the cache, from the first on', async () => {
     const cache = new HeldCache();
     const [one, other] = [open(cache), open(cache)];
-    expect(await compute(one, 'first')).toBe('unkeepable');
-    expect(await compute(one, 'second')).toBe('missing');
-    expect(await find(other)).toEqual({ state: 'kept', text: 'second', ageSeconds: 0 });
+    expect(await compute(one, 'first')).toBe('missing');
+    expect(await find(other)).toEqual({ state: 'kept', text: 'first', ageSeconds: 0 });
     expect((await find(one, 'another key')).state).toBe('missing');
   });
 
   it('without entities are found until their time is over', async () => {
     const kept = open(new HeldCache());
-    await kept.keep({ key: 'key', text: 'timeless', entities: [], versions: [], maxAgeSeconds });
-    expect(await kept.find('key', [], maxAgeSeconds)).toMatchObject({ state: 'kept', text: 'timeless' });
+    await kept.keep([{ key: 'key', text: 'timeless' }], { entities: [], versions: [], maxAgeSeconds });
+    expect(await find(kept, 'key', [])).toMatchObject({ state: 'kept', text: 'timeless' });
   });
 
   it.each(entities)('are forgotten when %s changes, and no others', async (entity) => {
     const kept = open(new HeldCache());
-    await compute(kept, 'none');
     await compute(kept, 'before');
     await kept.forget(['C']);
     expect((await find(kept)).state).toBe('kept');
@@ -93,7 +98,6 @@ describe('kept answers', () => {
 
   it('that were being computed when an entity changed are never found', async () => {
     const kept = open(new HeldCache());
-    await compute(kept, 'none');
     await compute(kept, 'of before', () => kept.forget(['A']));
     expect((await find(kept)).state).toBe('missing');
   });
@@ -114,7 +118,6 @@ describe('kept answers', () => {
   it('are neither taken nor kept here while the cache has not been told of a change, and it is told when it is back', async () => {
     const cache = new HeldCache();
     const [here, there] = [open(cache), open(cache)];
-    await compute(here, 'none');
     await compute(here, 'of before');
     cache.isAway = true;
     await here.forget(['A']);
@@ -128,14 +131,13 @@ describe('kept answers', () => {
   it('that were computed while a change could not be told are not kept', async () => {
     const cache = new HeldCache();
     const kept = open(cache);
-    await compute(kept, 'none');
     const state = await compute(kept, 'of before', async () => {
       cache.isAway = true;
       await kept.forget(['A']);
       cache.isAway = false;
     });
     expect(state).toBe('missing');
-    expect([...cache.values.keys()].filter((key) => key.startsWith('answer:'))).toEqual([]);
+    expect([...cache.values.keys()].filter((key) => key.startsWith('text:'))).toEqual([]);
   });
 
   it('ask nothing more of a cache that is away once they are closed', async () => {
@@ -153,16 +155,15 @@ describe('kept answers', () => {
   it.each([null, 5, 'text', {}, { text: 1, versions: [], keptAt: 1 }, { text: 'x', versions: 'no', keptAt: 1 }])('that are damaged are missing: %j', async (damaged) => {
     const cache = new HeldCache();
     const kept = open(cache);
-    await compute(kept, 'none');
-    cache.values.set('answer:key', damaged);
+    cache.values.set('text:key', damaged);
     expect((await find(kept)).state).toBe('missing');
+    await compute(kept, 'whole again');
     for (const entity of entities) cache.values.set(`version:${entity}`, damaged === 'text' ? 7 : damaged);
-    expect((await find(kept)).state).toBe('unkeepable');
+    expect((await find(kept)).state).toBe('missing');
   });
 
   it('that are longer than some hundred thousand characters are not kept', async () => {
     const kept = open(new HeldCache());
-    await compute(kept, 'none');
     await compute(kept, 'x'.repeat(600_000));
     expect((await find(kept)).state).toBe('missing');
   });
@@ -170,11 +171,10 @@ describe('kept answers', () => {
   it('tell their age, and are too old at their own', async () => {
     const cache = new HeldCache();
     const kept = open(cache);
-    await compute(kept, 'none');
     await compute(kept, 'aging');
-    const entry = cache.values.get('answer:key') as { keptAt: number };
+    const entry = cache.values.get('text:key') as { keptAt: number };
     const aged = async (seconds: number) => {
-      cache.values.set('answer:key', { ...entry, keptAt: Date.now() - seconds * 1000 });
+      cache.values.set('text:key', { ...entry, keptAt: Date.now() - seconds * 1000 });
       return find(kept);
     };
     expect(await aged(7)).toMatchObject({ state: 'kept', ageSeconds: 7 });
