@@ -32,7 +32,7 @@ describe('the metrics of operations', () => {
   beforeAll(async () => {
     folder = await makeDocumentFolder();
     await folder.write('web', '1.0.0', presetManifest(models, page, headcounts, salaries, signIn, predict));
-    gateway = await startGateway({ TRUSTED_DOCUMENTS_DIR: folder.dir, MAX_BATCHED_OPERATIONS: '100', MAX_LOGINS_PER_ACCOUNT: '4' });
+    gateway = await startGateway({ TRUSTED_DOCUMENTS_DIR: folder.dir, MAX_BATCHED_OPERATIONS: '100', MAX_LOGINS_PER_ACCOUNT: '4', QUERY_CACHE: 'false' });
   });
   afterAll(async () => {
     await gateway.close();
