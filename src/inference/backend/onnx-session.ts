@@ -1,4 +1,5 @@
-import './unreported.js';
+// By its name on disk, as threads of tests run the sources.
+import './unreported.ts';
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import type { Tensors } from '../tensor.js';
 import type { GraphAnswer, GraphValue } from './backend.js';
