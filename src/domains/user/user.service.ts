@@ -1,5 +1,7 @@
+import { randomBytes } from 'node:crypto';
 import { ForeignKeyConstraintViolationException, LockMode, UniqueConstraintViolationException } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
+import { hashPassword } from '../../auth/password.js';
 import { Role } from '../../auth/viewer.js';
 import { encodeId } from '../../graphql/id.js';
 import { BadUserInput, Conflict, NotFound } from '../../shared/errors.js';
@@ -18,6 +20,25 @@ export function setRole(em: SqlEntityManager, userId: string, role: Role): Promi
     if (role !== Role.ADMIN) await keepAnAdministrator(transaction, user);
     user.role = role;
     return user;
+  });
+}
+
+/**
+ * Makes somebody an administrator who may sign in: the way to the first one, and to one where the last has gone. Who has an
+ * account keeps its password; who has none gets an account, and the password that is answered.
+ */
+export function makeAdministrator(em: SqlEntityManager, email: string): Promise<{ password: string | null }> {
+  return em.transactional(async (transaction) => {
+    // Two who make the same account wait for each other.
+    await transaction.execute(`select pg_advisory_xact_lock(hashtext('user.administrators'))`);
+    const user = await transaction.findOne(User, { email });
+    if (user) {
+      Object.assign(user, { role: Role.ADMIN, isActive: true });
+      return { password: null };
+    }
+    const password = randomBytes(18).toString('base64url');
+    transaction.create(User, { email, passwordHash: await hashPassword(password), role: Role.ADMIN, isActive: true, employeeId: null });
+    return { password };
   });
 }
 

@@ -1,4 +1,4 @@
-// Tests run this file in threads as it lies: Node finds a file by its own name alone.
+// By its name on disk, as threads of tests run the sources.
 import './unreported.ts';
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import type { Tensors } from '../tensor.js';
