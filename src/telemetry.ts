@@ -79,11 +79,13 @@ const milliseconds = z.string().regex(/^[1-9]\d{0,8}$/, 'must be a whole number 
 const count = z.string().regex(/^[1-9]\d{0,8}$/, 'must be a whole number, 1 or more');
 const endpoint = z.string().refine((text) => /^https?:$/.test(URL.parse(text)?.protocol ?? ''), 'must be a URL that starts with http:// or https://');
 const protocol = oneOf('grpc', 'http/protobuf', 'http/json');
+const pairs = z.string().regex(/^[^=,]+=[^,]*(?:,[^=,]+=[^,]*)*$/, 'must be names with values, such as team=search,zone=eu');
 const share = z.string().refine((text) => text !== '' && Number(text) >= 0 && Number(text) <= 1, 'must be a number from 0 to 1');
 
 /** Standard variables whose faults the SDK would pass over, and do something else than was meant. */
 const variables = z.object({
   OTEL_SDK_DISABLED: z.string().regex(/^(?:true|false)$/i, 'must be true or false').optional(),
+  OTEL_RESOURCE_ATTRIBUTES: pairs.optional(),
   OTEL_TRACES_EXPORTER: listOf(['otlp', 'console', 'zipkin']).optional(),
   OTEL_EXPORTER_OTLP_ENDPOINT: endpoint.optional(),
   OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: endpoint.optional(),

@@ -1,6 +1,6 @@
 import type { ApolloServerPlugin } from '@apollo/server';
 import { unwrapResolverError } from '@apollo/server/errors';
-import { getOperationAST, type DocumentNode } from 'graphql';
+import type { OperationDefinitionNode } from 'graphql';
 import { noteFault, spanHere, traced, type Attributes, type Span } from '../shared/tracing.js';
 import { appErrorOf } from './app-error.js';
 import type { Context } from './context.js';
@@ -11,9 +11,8 @@ const nothing = (): Attributes => ({});
 export const tracedOperation = <Answer>(answer: () => Answer): Answer => traced('GraphQL operation', nothing, answer);
 
 /** Which operation a span is of, by the conventions of OpenTelemetry: names and the document's hash, never the document or its variables. */
-export function describeOperation(span: Span, { document, operationName, hash }: { document: DocumentNode | undefined; operationName: string | null; hash: string | undefined }): void {
+export function describeOperation(span: Span, operation: OperationDefinitionNode | undefined, hash?: string): void {
   if (hash !== undefined) span.setAttribute('graphql.document.hash', hash);
-  const operation = document && getOperationAST(document, operationName);
   if (!operation) return;
   const name = operation.name?.value.slice(0, maxNameLength);
   span.updateName(name === undefined ? operation.operation : `${operation.operation} ${name}`).setAttribute('graphql.operation.type', operation.operation);
@@ -35,8 +34,8 @@ export const operationTrace: ApolloServerPlugin<Context> = {
     return Promise.resolve({
       parsingDidStart: () => timed('graphql.parse'),
       validationDidStart: () => timed('graphql.validate'),
-      willSendResponse: ({ document, operationName, queryHash, errors, response }) => {
-        describeOperation(span, { document, operationName: operationName ?? null, hash: queryHash });
+      willSendResponse: ({ operation, queryHash, errors, response }) => {
+        describeOperation(span, operation, queryHash);
         if (response.http.headers.has('age')) span.setAttribute('auspex.answer.kept', true);
         if (errors?.length) describeErrors(span, errors);
         return Promise.resolve();

@@ -139,9 +139,10 @@ export class Subscriptions {
     const { documents, contexts, log } = this.#options;
     const { viewer, client, requestId, address, transport } = caller;
     const admitted = await documents.admit(sent, { viewer, client, log: log.child({ requestId }) });
-    const { args, name } = this.#operation(admitted);
+    const { args, operation } = this.#operation(admitted);
+    const name = operation.name?.value ?? null;
     const opening = spanHere();
-    if (opening) describeOperation(opening, { document: args.document, operationName: name, hash: undefined });
+    if (opening) describeOperation(opening, operation);
     const origin = originHere();
     const left = new AbortController();
     const freshContext = () => contexts.ofEvent(viewer, { requestId, address, signal: left.signal });
@@ -183,7 +184,7 @@ export class Subscriptions {
   }
 
   /** The operation as graphql-js takes it. @throws GraphQLError, OperationErrors, BadUserInput */
-  #operation({ query, operationName, variables }: SentOperation): { args: ExecutionArgs; name: string | null } {
+  #operation({ query, operationName, variables }: SentOperation): { args: ExecutionArgs; operation: OperationDefinitionNode } {
     const { limits, schema: { current: schema } } = this.#options;
     if (typeof query !== 'string' || query === '') throw new BadUserInput('Send the subscription as `query`, a text.');
     if (operationName != null && typeof operationName !== 'string') throw new BadUserInput('operationName must be a text.');
@@ -198,7 +199,7 @@ export class Subscriptions {
     refuseTooLarge(measure(schema, document, operation, variableValues), limits);
     const coerced = getVariableValues(schema, operation.variableDefinitions ?? [], variableValues, { maxErrors: 50 });
     if (coerced.errors) throw new OperationErrors(coerced.errors.map((error) => withCode(error, 'BAD_USER_INPUT')));
-    return { args: { schema, document, operationName: operationName ?? null, variableValues }, name: operation.name?.value ?? null };
+    return { args: { schema, document, operationName: operationName ?? null, variableValues }, operation };
   }
 
   #validated(schema: GraphQLSchema, query: string): DocumentNode {

@@ -39,7 +39,6 @@ const described = (request: FastifyRequest, path: string): Attributes => ({
   'http.request.method': request.method,
   'url.path': path,
   'url.scheme': request.protocol,
-  'server.address': request.hostname,
   'client.address': request.ip,
   'user_agent.original': request.headers['user-agent'] ?? '',
   'auspex.request.id': request.id,

@@ -6,13 +6,14 @@ import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
+import WebSocket from 'ws';
 import { startCollector, type Collector, type ExportedSpan } from '../kit/collector.js';
 import { createTestDatabase, type TestDatabase } from '../kit/database.js';
 import { demoDatabase, type Any } from '../kit/gateway.js';
 import { makeIrisStore, type IrisStore } from '../kit/iris-store.js';
 import { buildProgram, projectDir, reachableFolder, startProgram, type TestProcess } from '../kit/process.js';
 import { freePort, reasonToSkipRedis, startRedis, type TestRedis } from '../kit/redis.js';
-import { openEvents } from '../kit/streams.js';
+import { listen, openEvents, socketClient } from '../kit/streams.js';
 import { until } from '../kit/until.js';
 
 const reasonToSkip = reasonToSkipRedis();
@@ -214,6 +215,28 @@ describe('a gateway that is traced', () => {
     expect(named(await told.trace(traceId, rootSpan), rootSpan)).toMatchObject({ parentSpanId: parentId });
   });
 
+  it('goes on with the trace that the upgrade of a socket named', async () => {
+    const { traceId, parentId, header } = traceparent();
+    class TracedSocket extends WebSocket {
+      constructor(address: string, protocols: string[]) {
+        super(address, protocols, { headers: { traceparent: header } });
+      }
+    }
+    const client = socketClient(url, { authorization: `Bearer ${token}` }, { webSocketImpl: TracedSocket });
+    const heard = listen(client, 'subscription OverSocket { predictionRecorded { source } }');
+    const opened = named(await told.trace(traceId, 'subscription OverSocket'), 'subscription OverSocket');
+    heard.stop();
+    await client.dispose();
+    expect(opened).toMatchObject({ parentSpanId: parentId, kind: 2, attributes: { 'auspex.stream.transport': 'websocket' } });
+  });
+
+  it('tells the fields of models by their own names', async () => {
+    const { traceId, header } = traceparent();
+    await ask(url, '{ predictIris(inputs: [{ petalLength: 6.06, petalWidth: 2.02 }]) { species } }', { token, trace: header });
+    const spans = await told.trace(traceId, rootSpan);
+    expect(pathOf(spans, named(spans, 'onnx.run iris'))).toEqual(['onnx.run iris', 'Query.predictIris', 'query', rootSpan]);
+  });
+
   it('tells nothing that was entered or is secret: no password, hash, token, e-mail address, salary or variable', async () => {
     const { traceId, header } = traceparent();
     const { accessToken, refreshToken } = await signIn(url, 'manager@example.com', header);
@@ -356,6 +379,7 @@ describe('variables of OpenTelemetry that are faulty', () => {
       OTEL_TRACES_SAMPLER_ARG: '2',
       OTEL_BSP_MAX_QUEUE_SIZE: 'many',
       OTEL_TRACES_EXPORTER: 'jaeger',
+      OTEL_RESOURCE_ATTRIBUTES: 'zone',
     };
     const started = startProgram('main.js', { env, cwd: folder });
     expect([await started.ended, started.stdout()]).toEqual([1, '']);
