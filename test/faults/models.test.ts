@@ -51,7 +51,7 @@ beforeEach(async () => {
 afterEach(() => callers.stop());
 
 const expectKept = (fault: string, felt: Pick<Felt, 'sinceMs' | 'overMs' | 'codes'>): Promise<void> =>
-  expectPromiseKept(callers, { fault, longestMs, rows: async (statement, values) => (await client.query(statement, values)).rows as Any[], ...felt });
+  expectPromiseKept(callers, { fault, longestMs, rows: async (statement, values) => (await client.query(statement, values)).rows, ...felt });
 
 const predict = (model: string, inputs: object[]) => post(gateway.url, token, 'query ($model: String!, $inputs: [JSONObject!]!) { predict(model: $model, inputs: $inputs) { output } }', { model, inputs });
 

@@ -1,15 +1,20 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
+import WebSocket from 'ws';
 import { Callers, post, signIn } from '../kit/callers.js';
 import { patience, startFaultGateway, type FaultGateway } from '../kit/fault-gateway.js';
 import { expectPromiseKept, type Felt } from '../kit/fault-promise.js';
 import { fillFaultStore } from '../kit/fault-store.js';
+import type { Any } from '../kit/gateway.js';
 import { startOwnPostgres, type OwnPostgres } from '../kit/own-postgres.js';
 import { buildProgram, reachableFolder } from '../kit/process.js';
+import { socketUrl } from '../kit/streams.js';
 import { startProxy, type TcpProxy } from '../kit/tcp-proxy.js';
+import { until } from '../kit/until.js';
 
 /** For a connection, for a statement, and to notice that nothing comes any more; and for a busy machine. */
 const longestMs = patience.connectionMs + patience.statementMs + patience.graceMs + 2_000;
@@ -49,6 +54,30 @@ const expectRecovery = (fault: string, felt: Pick<Felt, 'sinceMs' | 'overMs' | '
   expectPromiseKept(callers, { fault, longestMs, rows: (statement, values) => postgres.rows(statement, values), ...felt });
 
 describe('PostgreSQL', () => {
+  it('is away: every door says so, and that it is worth trying again', async () => {
+    await callers.stop();
+    const token = await signIn(gateway.url, 'user');
+    await postgres.stop();
+    const knock = (init: RequestInit): Promise<Response> =>
+      fetch(gateway.url, { method: 'POST', body: JSON.stringify({ query: '{ me { email } }' }), ...init, headers: { 'content-type': 'application/json', ...init.headers } });
+    const refusals = {
+      'a query': await knock({ headers: { authorization: `Bearer ${token}` } }),
+      'a query with errors of other kinds': await knock({ headers: { authorization: `Bearer ${token}` }, body: JSON.stringify({ query: '{ me { email } users(first: 1) { totalCount } }' }) }),
+      'an API key': await knock({ headers: { 'x-api-key': `auspex_${'a'.repeat(43)}` } }),
+      'server-sent events': await knock({ headers: { authorization: `Bearer ${token}`, accept: 'text/event-stream' }, body: JSON.stringify({ query: 'subscription { predictionRecorded { id } }' }) }),
+    };
+    for (const [door, response] of Object.entries(refusals)) {
+      const { errors }: Any = await response.json();
+      expect([door, response.status, response.headers.get('retry-after'), errors[0].extensions.code]).toEqual([door, 503, '1', 'SERVICE_UNAVAILABLE']);
+      expect(errors[0].message).toBe('The database cannot be reached at the moment; try again in 1 s.');
+    }
+    expect(await closeCodeOf(gateway.url, token)).toBe(1013);
+    expect((await fetch(gateway.url.replace('/graphql', '/livez'))).status).toBe(200);
+    expect((await fetch(gateway.url.replace('/graphql', '/readyz'))).status).toBe(503);
+    await postgres.start();
+    await until(async () => (await knock({ headers: { authorization: `Bearer ${token}` } })).status === 200);
+  }, 60_000);
+
   it('is restarted', async () => {
     const sinceMs = performance.now();
     await postgres.stop();
@@ -119,6 +148,14 @@ describe('PostgreSQL', () => {
     await expectRecovery('a statement slower than its timeout', { sinceMs: 0, overMs: performance.now(), codes: [] });
   }, 60_000);
 });
+
+/** With which a socket is closed that would be opened. */
+async function closeCodeOf(url: string, token: string): Promise<number> {
+  const socket = new WebSocket(socketUrl(url), 'graphql-transport-ws');
+  socket.on('open', () => socket.send(JSON.stringify({ type: 'connection_init', payload: { authorization: `Bearer ${token}` } })));
+  const [code] = (await once(socket, 'close')) as [number];
+  return code;
+}
 
 /** Makes a view of the departments whose reading takes for ever. */
 async function withSlowDepartments(admin: pg.Client, use: () => Promise<void>): Promise<void> {
