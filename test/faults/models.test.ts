@@ -8,7 +8,6 @@ import { createTestDatabase, type TestDatabase } from '../kit/database.js';
 import { startFaultGateway, type FaultGateway } from '../kit/fault-gateway.js';
 import { expectPromiseKept, type Felt } from '../kit/fault-promise.js';
 import { fillFaultStore, stepsOfManySeconds } from '../kit/fault-store.js';
-import type { Any } from '../kit/gateway.js';
 import { buildProgram, reachableFolder } from '../kit/process.js';
 import { until } from '../kit/until.js';
 
