@@ -35,6 +35,10 @@ describe('an error of the database', () => {
     expect(databaseFault(new DriverException(withCode('57P01')))).toBe('away');
   });
 
+  it('is not what fetch says of another server', () => {
+    expect(databaseFault(new TypeError('fetch failed', { cause: withCode('ECONNREFUSED') }))).toBeNull();
+  });
+
   it('is none where it is no error, or one that was caused by itself', () => {
     const circle = new Error('circle');
     circle.cause = circle;
