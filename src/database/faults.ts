@@ -11,6 +11,8 @@ export type DatabaseFault = 'away' | 'busy' | 'late';
 /** Which fault of the database an error tells of, itself or by its causes; null where it is none. */
 export function databaseFault(error: unknown): DatabaseFault | null {
   for (const each of withCauses(error)) {
+    // Another server's, which fetch could not reach: the system's codes are the same.
+    if (each instanceof TypeError) return null;
     const fault = faultOfCode(codeOf(each) ?? '') ?? faultOfMessage(each);
     if (fault !== null) return fault;
   }

@@ -8,7 +8,6 @@ import { createTestDatabase, type TestDatabase } from '../kit/database.js';
 import { startFaultGateway, type FaultGateway } from '../kit/fault-gateway.js';
 import { expectPromiseKept, type Felt } from '../kit/fault-promise.js';
 import { fillFaultStore, stepsOfManySeconds } from '../kit/fault-store.js';
-import type { Any } from '../kit/gateway.js';
 import { buildProgram, reachableFolder } from '../kit/process.js';
 import { until } from '../kit/until.js';
 
@@ -51,7 +50,7 @@ beforeEach(async () => {
 afterEach(() => callers.stop());
 
 const expectKept = (fault: string, felt: Pick<Felt, 'sinceMs' | 'overMs' | 'codes'>): Promise<void> =>
-  expectPromiseKept(callers, { fault, longestMs, rows: async (statement, values) => (await client.query(statement, values)).rows as Any[], ...felt });
+  expectPromiseKept(callers, { fault, longestMs, rows: async (statement, values) => (await client.query(statement, values)).rows, ...felt });
 
 const predict = (model: string, inputs: object[]) => post(gateway.url, token, 'query ($model: String!, $inputs: [JSONObject!]!) { predict(model: $model, inputs: $inputs) { output } }', { model, inputs });
 

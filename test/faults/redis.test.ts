@@ -23,7 +23,7 @@ suite(`Redis${reasonToSkip === null ? '' : ` (skipped: ${reasonToSkip})`}`, () =
   let database: TestDatabase;
   let client: pg.Client;
   let redis: TestRedis;
-  let gateways: FaultGateway[];
+  let gateways: FaultGateway[] = [];
   let callers: Callers;
 
   beforeAll(async () => {
@@ -37,7 +37,7 @@ suite(`Redis${reasonToSkip === null ? '' : ` (skipped: ${reasonToSkip})`}`, () =
     redis = await startRedis();
     const env = { REDIS_URL: redis.url, RESPONSE_CACHE: 'true', QUERY_CACHE: 'true' };
     const start = (): Promise<FaultGateway> => startFaultGateway({ databaseUrl: database.url, modelStore, dir, env });
-    gateways = await Promise.all([start(), start()]);
+    gateways = [await start(), await start()];
   }, 120_000);
 
   afterAll(async () => {

@@ -56,7 +56,7 @@ suite(`one of two replicas${reasonToSkip === null ? '' : ` (skipped: ${reasonToS
   }, 60_000);
 
   it('is killed: its callers go on at the other, and what it had claimed is done there', async () => {
-    const [doomed, other] = await Promise.all([start(), start()]);
+    const [doomed, other] = [await start(), await start()];
     const callers = await Callers.start({ urls: [doomed.url, other.url], predictors: 12 });
     await callers.served(10);
 
@@ -90,7 +90,7 @@ suite(`one of two replicas${reasonToSkip === null ? '' : ` (skipped: ${reasonToS
     ['a rejection that nobody catches', 'Promise.reject(new Error("nobody caught this"))'],
   ])('meets %s: it says so, finishes what is under way, and ends', async (what, fault) => {
     const preload = `data:text/javascript,${encodeURIComponent(`process.on('SIGUSR2', () => { setImmediate(() => { ${fault} }) })`)}`;
-    const [doomed, other] = await Promise.all([start(['--import', preload]), start()]);
+    const [doomed, other] = [await start(['--import', preload]), await start()];
     const callers = await Callers.start({ urls: [doomed.url, other.url] });
     await callers.served(10);
     const sinceMs = performance.now();

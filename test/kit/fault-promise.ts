@@ -12,6 +12,8 @@ export interface Felt {
   codes: readonly string[];
   /** The longest that any call may have taken. */
   longestMs: number;
+  /** How soon all must be served again, where that is not what is promised. */
+  recoveryMs?: number;
   /** Asks the database. */
   rows: <Row extends Record<string, unknown>>(statement: string, values?: unknown[]) => Promise<Row[]>;
   /** Predictions that were answered and may be missing in the history. */
@@ -19,7 +21,7 @@ export interface Felt {
 }
 
 /** Promised are 2 seconds. What is asserted leaves a busy machine some room; what was measured is printed. */
-const recoveryMs = 3_500;
+const promisedMs = 3_500;
 /** Load goes on so long after a fault, for errors that come late. */
 const afterwardsMs = 2_500;
 /** By then the history is written again. */
@@ -30,7 +32,7 @@ const historyMs = 5_000;
  * answer to somebody else, no error but those that say what to do, none that takes longer than it may, service again within
  * seconds, every change as it was answered, and every prediction in the history.
  */
-export async function expectPromiseKept(callers: Callers, { fault, sinceMs, overMs, codes, longestMs, rows, mayBeLost }: Felt): Promise<void> {
+export async function expectPromiseKept(callers: Callers, { fault, sinceMs, overMs, codes, longestMs, recoveryMs = promisedMs, rows, mayBeLost }: Felt): Promise<void> {
   await callers.served();
   await sleep(afterwardsMs);
   await callers.stop();
