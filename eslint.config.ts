@@ -29,7 +29,7 @@ const arrows = [
 ];
 
 export default defineConfig(
-  { ignores: ['**/dist', 'coverage', 'node_modules', '**/generated', 'model-store', '.data'] },
+  { ignores: ['**/dist', 'coverage', 'node_modules', '**/generated', 'model-store', '.data', 'profile'] },
   {
     files: ['**/*.{ts,tsx}'],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],

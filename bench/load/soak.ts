@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startGateway, type OwnGateway } from './gateway.ts';
 import { flags, whole } from './flags.ts';
+import { growthOf } from './growth.ts';
 import type { Told } from './inside.ts';
 import { summaryOf, table } from './summary.ts';
 import { failuresOf, sendTraffic } from './traffic.ts';
@@ -56,24 +57,8 @@ async function look({ ask }: OwnGateway, traffic: Promise<unknown>): Promise<Tol
   }
 }
 
-/**
- * By how much the values grow over the last two thirds, by the median of the slopes between any two of them (Theil and Sen):
- * single peaks, and where the first and the last happen to lie, do not matter.
- */
-function growthOf(values: readonly number[]): number {
-  const counted = values.slice(Math.floor(values.length / 3));
-  const slopes = counted.flatMap((later, place) => counted.slice(0, place).map((earlier, before) => (later - earlier) / (place - before)));
-  return slopes.length === 0 ? 0 : median(slopes) * (counted.length - 1);
-}
-
 function told(growths: readonly { name: string; values: readonly number[]; growth: number; mayGrow: number }[]): string {
   const at = (values: readonly number[], share: number): string => (values[Math.floor(share * (values.length - 1))] ?? 0).toFixed(1);
   const rows = growths.map(({ name, values, growth, mayGrow }) => [name, at(values, 0), at(values, 1 / 3), at(values, 2 / 3), at(values, 1), growth.toFixed(1), String(mayGrow)]);
   return table([['after a collection of garbage', 'at first', 'at 1/3', 'at 2/3', 'at last', 'growth of the last 2/3', 'may be'], ...rows]);
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((one, other) => one - other);
-  const middle = sorted.length / 2;
-  return ((sorted[Math.ceil(middle) - 1] ?? 0) + (sorted[Math.floor(middle)] ?? 0)) / 2;
 }

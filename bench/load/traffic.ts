@@ -61,7 +61,7 @@ export async function sendTraffic({ url, account, seconds, connections, rate, wi
     await run(warmUpSeconds, 0);
     return await run(seconds, connections);
   } finally {
-    await dismiss();
+    await dismiss().catch((error: unknown) => process.stderr.write(`The employees load-… whom the load has hired are still there: ${String(error)}\n`));
   }
 }
 

@@ -43,7 +43,7 @@ const replicas: TestProcess[] = [];
         await replace(place);
         await grows(traffic);
       }
-      await until(() => traffic.stream.connections > 1);
+      await until(() => [traffic.socket, traffic.eventStream].every(({ connections }) => connections > 1));
       await grows(traffic);
     } finally {
       await traffic.stop();
@@ -55,7 +55,8 @@ const replicas: TestProcess[] = [];
     const predicted = await rowsOf('select id from prediction order by id');
     expect(predicted.map(({ id }) => id)).toEqual([...traffic.predicted].sort());
     // 1001 is the only way in which a stream ended, but for the client's own goodbye: its client came back each time.
-    expect(traffic.stream).toMatchObject({ failure: null, closes: [...Array<number>(traffic.stream.connections - 1).fill(1001), 1000] });
+    expect(traffic.socket).toMatchObject({ failure: null, closes: [...Array<number>(traffic.socket.connections - 1).fill(1001), 1000] });
+    expect(traffic.eventStream.failure).toBeNull();
     for (const replica of replicas) replica.signal('SIGTERM');
     expect(await Promise.all(replicas.map(({ ended }) => ended))).toEqual([0, 0]);
   }, 600_000);
@@ -92,12 +93,13 @@ async function replace(place: number): Promise<void> {
   await next.ready(startMs);
 }
 
-/** Waits until everyone has been answered some more times, and the subscriber has heard more. */
-async function grows({ answered, stream, failures }: Traffic): Promise<void> {
-  const before = { ...answered, events: stream.events };
+/** Waits until everyone has been answered some more times, and the subscribers have heard more. */
+async function grows({ answered, socket, eventStream, failures }: Traffic): Promise<void> {
+  const before = { ...answered, heard: [socket.events, eventStream.events] };
   await until(() => {
     if (failures.length > 0) throw new Error(failures.slice(0, 5).join('\n'));
-    return stream.events > before.events && (Object.keys(answered) as (keyof typeof answered)[]).every((asked) => answered[asked] > before[asked] + 20);
+    const isHeard = [socket, eventStream].every(({ events }, place) => events > (before.heard[place] ?? 0));
+    return isHeard && (Object.keys(answered) as (keyof typeof answered)[]).every((asked) => answered[asked] > before[asked] + 20);
   }, 60_000);
 }
 

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createClient, type Client } from 'graphql-ws';
+import { createClient as createEventsClient, type Client as EventsClient } from 'graphql-sse';
+import { createClient as createSocketClient, type Client as SocketClient, type Sink } from 'graphql-ws';
 import { TypeID } from 'typeid-js';
 import WebSocket from 'ws';
 import { demoAccounts } from '../../src/domains/demo-data.js';
@@ -16,10 +17,17 @@ export interface Traffic {
   hired: string[];
   /** Predictions that were answered, by their ids in the database. */
   predicted: string[];
-  /** A subscriber who comes back by itself. */
-  stream: { connections: number; closes: number[]; events: number; failure: unknown };
+  /** Subscribers who come back by themselves. */
+  socket: Stream & { closes: number[] };
+  eventStream: Stream;
   /** Lets everyone finish. */
   stop: () => Promise<void>;
+}
+
+interface Stream {
+  connections: number;
+  events: number;
+  failure: unknown;
 }
 
 type Asked = 'read' | 'read by GET' | 'prediction' | 'change';
@@ -39,7 +47,8 @@ export async function startTraffic(url: string, workers = 2): Promise<Traffic> {
     failures: [],
     hired: [],
     predicted: [],
-    stream: { connections: 0, closes: [], events: 0, failure: null },
+    socket: { connections: 0, closes: [], events: 0, failure: null },
+    eventStream: { connections: 0, events: 0, failure: null },
   };
   let isStopping = false;
   let number = 0;
@@ -82,21 +91,21 @@ export async function startTraffic(url: string, workers = 2): Promise<Traffic> {
       await sleep(pauseMs);
     }
   };
-  const subscriber = subscribe(url, token, traffic.stream);
+  const subscribers = [subscribeBySocket(url, token, traffic.socket), subscribeByEvents(url, token, traffic.eventStream)];
   const working = Object.values(kinds).flatMap((kind) => Array.from({ length: workers }, () => work(kind)));
   return {
     ...traffic,
     async stop() {
       isStopping = true;
       await Promise.all(working);
-      await subscriber.dispose();
+      for (const subscriber of subscribers) await subscriber.dispose();
     },
   };
 }
 
 /** As graphql-ws' clients are by default: they connect again where a socket closes, and subscribe again. */
-function subscribe(url: string, token: string, stream: Traffic['stream']): Client {
-  const client = createClient({
+function subscribeBySocket(url: string, token: string, stream: Traffic['socket']): SocketClient {
+  const client = createSocketClient({
     url: socketUrl(url),
     webSocketImpl: WebSocket,
     connectionParams: { authorization: `Bearer ${token}` },
@@ -105,12 +114,28 @@ function subscribe(url: string, token: string, stream: Traffic['stream']): Clien
       closed: (event) => stream.closes.push((event as { code: number }).code),
     },
   });
-  client.subscribe(
-    { query: 'subscription { predictionRecorded { model { name } } }' },
-    { next: () => (stream.events += 1), error: (error) => (stream.failure = error), complete: () => undefined },
-  );
+  client.subscribe(...subscription(stream));
   return client;
 }
+
+/** As graphql-sse's clients are by default: they ask again where a stream ends without `complete`. */
+function subscribeByEvents(url: string, token: string, stream: Stream): EventsClient {
+  const client = createEventsClient({
+    url,
+    headers: { authorization: `Bearer ${token}` },
+    fetchFn: (...asked: Parameters<typeof fetch>) => {
+      stream.connections += 1;
+      return fetch(...asked);
+    },
+  });
+  client.subscribe(...subscription(stream));
+  return client;
+}
+
+const subscription = (stream: Stream): [{ query: string }, Sink] => [
+  { query: 'subscription { predictionRecorded { model { name } } }' },
+  { next: () => void (stream.events += 1), error: (error) => (stream.failure = error), complete: () => undefined },
+];
 
 async function signIn(url: string): Promise<string> {
   const query = 'mutation ($input: LoginInput!) { login(input: $input) { accessToken } }';
