@@ -1,7 +1,9 @@
+import type { GraphQLResolveInfo } from 'graphql';
 import { ArgsType, Field, Int, ObjectType, type ClassType } from 'type-graphql';
 import type { Keyset, KeysetPage, Position } from '../database/keyset.js';
 import { BadUserInput } from '../shared/errors.js';
 import { CacheHint } from './cache-hint.js';
+import { surelySelects } from './selection.js';
 
 export const defaultPageSize = 20;
 export const maxPageSize = 100;
@@ -70,6 +72,18 @@ export function readPage({ first, after, last, before }: PageArgs, order: Keyset
     after: after == null ? null : decodeCursor(after, order, 'after'),
     before: before == null ? null : decodeCursor(before, order, 'before'),
   };
+}
+
+/**
+ * How to count a list: beside its page where `totalCount` is asked for, not after it; else only if it should still be.
+ * To be called before the page is read.
+ */
+export function counting(info: GraphQLResolveInfo, count: () => Promise<number>): () => Promise<number> {
+  if (!surelySelects(info, 'totalCount')) return count;
+  const counted = count();
+  // Where the page fails, nobody asks for the count.
+  counted.catch(() => undefined);
+  return () => counted;
 }
 
 /** One page of rows and what is known about its surroundings. */

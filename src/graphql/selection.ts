@@ -10,6 +10,21 @@ export function selects(info: GraphQLResolveInfo, ...path: string[]): boolean {
   return info.fieldNodes.some((node) => node.selectionSet !== undefined && walk(info, node.selectionSet, steps));
 }
 
+/**
+ * Whether the operation asks for a field right below the one being resolved, whatever its variables: one that @skip or @include
+ * may drop does not count.
+ */
+export const surelySelects = (info: GraphQLResolveInfo, field: string): boolean =>
+  info.fieldNodes.some(({ selectionSet }) => selectionSet !== undefined && surelyHas(info, selectionSet, field));
+
+const surelyHas = (info: GraphQLResolveInfo, { selections }: SelectionSetNode, field: string): boolean =>
+  selections.some((node) => {
+    if (node.directives?.length) return false;
+    if (node.kind === Kind.FIELD) return node.name.value === field;
+    const selection = node.kind === Kind.INLINE_FRAGMENT ? node.selectionSet : info.fragments[node.name.value]?.selectionSet;
+    return selection !== undefined && surelyHas(info, selection, field);
+  });
+
 function walk(info: GraphQLResolveInfo, selection: SelectionSetNode, steps: string[][][]): boolean {
   const [alternatives, ...rest] = steps;
   if (!alternatives) return true;

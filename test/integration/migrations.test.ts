@@ -8,6 +8,7 @@ import { migrate, MigrationBlocked } from '../../src/database/migrate.js';
 import { migrations } from '../../src/database/migrations/index.js';
 import { databaseOf, openOrm } from '../../src/database/orm.js';
 import { DatabaseUnreachable } from '../../src/database/reach.js';
+import { countEmployees } from '../../src/domains/employee/employee.queries.js';
 import { domains } from '../../src/domains/index.js';
 import { createTestDatabase, type TestDatabase } from '../kit/database.js';
 import { startGateway, type Any } from '../kit/gateway.js';
@@ -99,6 +100,71 @@ describe('migrations', () => {
       expect(unmarkedDestructions(statements)).toEqual([]);
     } finally {
       await orm.close();
+      await other.drop();
+    }
+  });
+
+  it('build indexes beside whoever reads and writes, and build those anew that a broken run has left behind', async () => {
+    const other = await createTestDatabase();
+    const orm = openOrm({ url: other.url, entities: domains.flatMap((domain) => domain.entities), poolSize: 2 });
+    const db = databaseOf(orm);
+    const name = 'employee_department_id_salary_id_index';
+    const isValid = async (): Promise<boolean | undefined> => {
+      const { rows } = await sql<{ isValid: boolean }>`select indisvalid as "isValid" from pg_index where indexrelid = to_regclass(${name})`.execute(db);
+      return rows[0]?.isValid;
+    };
+    try {
+      await migrate(orm, other.url);
+      await orm.migrator.down();
+      expect(await isValid()).toBeUndefined();
+      // What a run leaves that was killed while it built.
+      await sql`create index employee_department_id_salary_id_index on employee (department_id)`.execute(db);
+      await sql`update pg_index set indisvalid = false where indexrelid = ${name}::regclass`.execute(db);
+      // A writer that has not finished holds up neither the build of others nor is it held up: the build waits for it, and locks no one out.
+      const { promise: written, resolve: finish } = Promise.withResolvers<undefined>();
+      const writing = db.transaction().execute(async (transaction) => {
+        await sql`insert into department (id, name) values (gen_random_uuid(), 'New')`.execute(transaction);
+        await written;
+      });
+      const migrating = migrate(orm, other.url);
+      await sql`select count(*) from employee`.execute(db);
+      finish(undefined);
+      await writing;
+      expect(await migrating).toEqual([migrations.at(-1)?.name]);
+      expect(await isValid()).toBe(true);
+      const { rows } = await sql<{ definition: string }>`select pg_get_indexdef(to_regclass(${name})) as definition`.execute(db);
+      expect(rows[0]?.definition).toContain('(department_id, salary, id)');
+      expect(await orm.schema.getUpdateSchemaSQL({ wrap: false })).toBe('');
+    } finally {
+      await orm.close();
+      await other.drop();
+    }
+  });
+
+  it('go on without the index of searches where the database may not have its extension, and a search finds the same', async () => {
+    const other = await createTestDatabase();
+    const admin = openOrm({ url: other.url, entities: domains.flatMap((domain) => domain.entities), poolSize: 1 });
+    const role = `limited_${Date.now()}`;
+    const url = new URL(other.url);
+    [url.username, url.password] = [role, 'a-password'];
+    await sql`create role ${sql.id(role)} login password 'a-password'`.execute(databaseOf(admin));
+    // May make tables, and nothing of the database's own.
+    await sql`grant create, usage on schema public to ${sql.id(role)}`.execute(databaseOf(admin));
+    const orm = openOrm({ url: url.href, entities: domains.flatMap((domain) => domain.entities), poolSize: 2 });
+    try {
+      await migrate(orm, url.href);
+      const { rows } = await sql<{ there: boolean }>`select to_regclass('employee_search_index') is not null as there`.execute(databaseOf(orm));
+      expect(rows).toEqual([{ there: false }]);
+      await sql`with made as (insert into department (id, name) values (gen_random_uuid(), 'Only') returning id)
+        insert into employee (id, name, email, age, job_title, job_level, hired_on, salary, department_id, version)
+        select gen_random_uuid(), 'Ada Adler', 'ada@example.com', 30, 'Analyst', 1, '2026-01-01', 1, id, 1 from made`.execute(databaseOf(orm));
+      expect(await countEmployees(databaseOf(orm), { search: 'DA AD' })).toBe(1);
+      expect(await countEmployees(databaseOf(orm), { search: 'nobody' })).toBe(0);
+    } finally {
+      await orm.close();
+      await sql`drop owned by ${sql.id(role)}`.execute(databaseOf(admin));
+      await sql`drop role ${sql.id(role)}`.execute(databaseOf(admin));
+      await admin.close();
       await other.drop();
     }
   });

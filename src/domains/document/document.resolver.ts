@@ -2,7 +2,7 @@ import type { GraphQLResolveInfo } from 'graphql';
 import { GraphQLJSONObject } from 'graphql-scalars';
 import { Arg, Args, Ctx, FieldResolver, ID, Info, Mutation, Query, Resolver, Root } from 'type-graphql';
 import type { TrustedDocuments } from '../../documents/trusted-documents.js';
-import { ForwardPageArgs, readPage, type Connection } from '../../graphql/connection.js';
+import { counting, ForwardPageArgs, readPage, type Connection } from '../../graphql/connection.js';
 import { Invalidates } from '../../graphql/cache-hint.js';
 import type { Context } from '../../graphql/context.js';
 import { encodeId } from '../../graphql/id.js';
@@ -40,10 +40,11 @@ export class DocumentReleaseResolver {
   @Query(() => DocumentReleaseConnection, {
     description: 'The releases that were published, the newest first; those of files lie in the folder of trusted documents. ADMIN only.',
   })
-  async documentReleases(@Args(() => ForwardPageArgs) args: ForwardPageArgs, @Ctx() { db }: Context): Promise<Connection<ReleaseRow>> {
+  async documentReleases(@Args(() => ForwardPageArgs) args: ForwardPageArgs, @Ctx() { db }: Context, @Info() info: GraphQLResolveInfo): Promise<Connection<ReleaseRow>> {
     const page = readPage(args, releaseOrder);
     await this.usage.write();
-    return new DocumentReleaseConnection({ page, rows: await releasePage(db, page), count: () => countReleases(db) });
+    const count = counting(info, () => countReleases(db));
+    return new DocumentReleaseConnection({ page, rows: await releasePage(db, page), count });
   }
 
   @Invalidates()
@@ -118,10 +119,12 @@ export class DocumentUsageResolver {
     @Args(() => ForwardPageArgs) args: ForwardPageArgs,
     @Arg('client', () => String, { nullable: true, description: 'Of the client with this name; of all if absent.' }) client: string | null,
     @Ctx() { db }: Context,
+    @Info() info: GraphQLResolveInfo,
   ): Promise<Connection<UsageRow>> {
     const page = readPage(args, usageOrder);
     await this.usage.write();
-    return new DocumentUsageConnection({ page, rows: await usagePage(db, client ?? null, page), count: () => countUsage(db, client ?? null) });
+    const count = counting(info, () => countUsage(db, client ?? null));
+    return new DocumentUsageConnection({ page, rows: await usagePage(db, client ?? null, page), count });
   }
 
   @FieldResolver(() => ID, { description: 'The id: documentuse_ and 26 characters.' })

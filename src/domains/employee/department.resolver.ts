@@ -1,7 +1,7 @@
 import type { GraphQLResolveInfo } from 'graphql';
 import { Args, Ctx, Extensions, FieldResolver, ID, Info, Int, Query, Resolver, Root } from 'type-graphql';
 import { CacheHint } from '../../graphql/cache-hint.js';
-import { ForwardPageArgs, readPage, type Connection } from '../../graphql/connection.js';
+import { counting, ForwardPageArgs, readPage, type Connection } from '../../graphql/connection.js';
 import type { Context } from '../../graphql/context.js';
 import { encodeId } from '../../graphql/id.js';
 import { selects } from '../../graphql/selection.js';
@@ -39,8 +39,9 @@ export class DepartmentResolver {
     @Info() info: GraphQLResolveInfo,
   ): Promise<Connection<EmployeeRow>> {
     const page = readPage(args, employeeOrder());
+    const count = counting(info, () => context.load(headcountOfDepartment).load(department.id));
     const rows = selects(info, 'nodes|edges|pageInfo') ? await context.load(employeesOfDepartment).load({ ownerId: department.id, page }) : [];
     if (selects(info, 'nodes|edges.node', 'department')) for (const row of rows) row.department = department;
-    return new EmployeeConnection({ page, rows, count: () => context.load(headcountOfDepartment).load(department.id) });
+    return new EmployeeConnection({ page, rows, count });
   }
 }

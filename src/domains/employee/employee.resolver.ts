@@ -1,7 +1,7 @@
 import type { GraphQLResolveInfo } from 'graphql';
 import { Arg, Args, Ctx, FieldResolver, ID, Info, Mutation, Query, Resolver, Root } from 'type-graphql';
 import { CacheHint, Invalidates } from '../../graphql/cache-hint.js';
-import { ForwardPageArgs, PageArgs, readPage, type Connection } from '../../graphql/connection.js';
+import { counting, ForwardPageArgs, PageArgs, readPage, type Connection } from '../../graphql/connection.js';
 import { ChangeKind } from '../../graphql/change.js';
 import type { Context } from '../../graphql/context.js';
 import { decodeId, encodeId } from '../../graphql/id.js';
@@ -45,12 +45,13 @@ export class EmployeeResolver {
     @Info() info: GraphQLResolveInfo,
   ): Promise<Connection<EmployeeRow>> {
     const page = readPage(args, employeeOrder(orderBy));
+    const count = counting(info, () => countEmployees(db, filter ?? {}));
     const rows = await employeePage(db, filter ?? {}, page, {
       department: selects(info, 'nodes|edges.node', 'department'),
       manager: selects(info, 'nodes|edges.node', 'manager'),
       managersDepartment: selects(info, 'nodes|edges.node', 'manager', 'department'),
     });
-    return new EmployeeConnection({ page, rows, count: () => countEmployees(db, filter ?? {}) });
+    return new EmployeeConnection({ page, rows, count });
   }
 
   @Invalidates('Employee')
@@ -118,9 +119,11 @@ export class EmployeeResolver {
     @Root() employee: EmployeeRow,
     @Args(() => ForwardPageArgs) args: ForwardPageArgs,
     @Ctx() context: Context,
+    @Info() info: GraphQLResolveInfo,
   ): Promise<Connection<EmployeeRow>> {
     const page = readPage(args, employeeOrder());
+    const count = counting(info, () => context.load(reportCountOfManager).load(employee.id));
     const rows = await context.load(reportsOfManager).load({ ownerId: employee.id, page });
-    return new EmployeeConnection({ page, rows, count: () => context.load(reportCountOfManager).load(employee.id) });
+    return new EmployeeConnection({ page, rows, count });
   }
 }

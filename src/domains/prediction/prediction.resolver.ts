@@ -1,6 +1,7 @@
+import type { GraphQLResolveInfo } from 'graphql';
 import { GraphQLCurrency, GraphQLJSONObject } from 'graphql-scalars';
-import { Arg, Args, Ctx, Extensions, FieldResolver, ID, Int, Query, Resolver, Root } from 'type-graphql';
-import { ForwardPageArgs, readPage, type Connection } from '../../graphql/connection.js';
+import { Arg, Args, Ctx, Extensions, FieldResolver, ID, Info, Int, Query, Resolver, Root } from 'type-graphql';
+import { counting, ForwardPageArgs, readPage, type Connection } from '../../graphql/connection.js';
 import type { Context } from '../../graphql/context.js';
 import { decodeId, encodeId } from '../../graphql/id.js';
 import { knownViewer } from '../../graphql/permissions.js';
@@ -49,12 +50,13 @@ export class PredictionResolver {
     @Args(() => ForwardPageArgs) args: ForwardPageArgs,
     @Arg('filter', () => PredictionFilter, { nullable: true, description: 'Which predictions; all if absent.' }) filter: PredictionFilter | null,
     @Ctx() context: Context,
+    @Info() info: GraphQLResolveInfo,
   ): Promise<Connection<PredictionRow>> {
     const page = readPage(args, predictionOrder);
     const scope = { ...filter, userId: ownerFilter(knownViewer(context)) };
     await this.history.settled();
-    const rows = await predictionPage(context.db, scope, page);
-    return new PredictionConnection({ page, rows, count: () => countPredictions(context.db, scope) });
+    const count = counting(info, () => countPredictions(context.db, scope));
+    return new PredictionConnection({ page, rows: await predictionPage(context.db, scope, page), count });
   }
 
   @FieldResolver(() => User, { nullable: true, description: 'Who asked; null where the account is gone.' })
@@ -101,11 +103,13 @@ export class UserPredictionsResolver {
     @Root() user: UserRow,
     @Args(() => ForwardPageArgs) args: ForwardPageArgs,
     @Ctx() context: Context,
+    @Info() info: GraphQLResolveInfo,
   ): Promise<Connection<PredictionRow>> {
     const page = readPage(args, predictionOrder);
     await this.history.settled();
+    const count = counting(info, () => context.load(predictionCountOfUser).load(user.id));
     const rows = await context.load(predictionsOfUser).load({ ownerId: user.id, page });
-    return new PredictionConnection({ page, rows, count: () => context.load(predictionCountOfUser).load(user.id) });
+    return new PredictionConnection({ page, rows, count });
   }
 }
 

@@ -1,8 +1,9 @@
-import { Arg, Args, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
+import type { GraphQLResolveInfo } from 'graphql';
+import { Arg, Args, Ctx, FieldResolver, ID, Info, Mutation, Query, Resolver, Root } from 'type-graphql';
 import { viewerTopic } from '../../auth/live-viewers.js';
 import { Role } from '../../auth/viewer.js';
 import { CacheHint, Invalidates } from '../../graphql/cache-hint.js';
-import { ForwardPageArgs, readPage, type Connection } from '../../graphql/connection.js';
+import { counting, ForwardPageArgs, readPage, type Connection } from '../../graphql/connection.js';
 import type { Context } from '../../graphql/context.js';
 import { decodeId, encodeId } from '../../graphql/id.js';
 import { knownViewer } from '../../graphql/permissions.js';
@@ -35,9 +36,10 @@ export class UserResolver {
   }
 
   @Query(() => UserConnection, { description: 'All users, the oldest account first. ADMIN only.' })
-  async users(@Args(() => ForwardPageArgs) args: ForwardPageArgs, @Ctx() { db }: Context): Promise<Connection<UserRow>> {
+  async users(@Args(() => ForwardPageArgs) args: ForwardPageArgs, @Ctx() { db }: Context, @Info() info: GraphQLResolveInfo): Promise<Connection<UserRow>> {
     const page = readPage(args, userOrder);
-    return new UserConnection({ page, rows: await userPage(db, page), count: () => countUsers(db) });
+    const count = counting(info, () => countUsers(db));
+    return new UserConnection({ page, rows: await userPage(db, page), count });
   }
 
   @Invalidates('User')
