@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Cache } from './cache.js';
+import type { Cache, CacheHealth } from './cache.js';
 
 /** What is known of texts before they are computed. */
 export type Sought =
@@ -83,6 +83,10 @@ export class VersionedCache {
   /** How often the texts of an entity were forgotten by this process. */
   timesForgotten(entity: string): number {
     return this.#forgotten.get(entity) ?? 0;
+  }
+
+  health(): CacheHealth {
+    return this.cache.health();
   }
 
   /** Waits for the cache no more. */
