@@ -286,7 +286,7 @@ describe('the metrics of models', () => {
     models.pop();
     const after = parse((await server.inject('/metrics')).body);
     await server.close();
-    const ofModels = (families: Map<string, Family>): Sample[] => [...families].filter(([name]) => /^auspex_(?!stream|response)/.test(name)).flatMap(([, { samples }]) => samples);
+    const ofModels = (families: Map<string, Family>): Sample[] => [...families].filter(([name]) => /^auspex_(?!stream|response|query|exchange)/.test(name)).flatMap(([, { samples }]) => samples);
     expect(ofModels(before)).toHaveLength(9 + 14 + 3 + 2 + 5 + 1);
     expect(ofModels(after)).toEqual([]);
   });
