@@ -129,21 +129,21 @@ describe('exchange rates', () => {
 const impatient = { timeoutMs: 200 };
 
 /** Each way to misbehave, how many requests one question leads to (three where it may go well, one where it may not), and how long is waited. */
-const misbehaviours: [string, Behaviour, number, Partial<ExchangeRateOptions>?][] = [
+const misbehaviours: [string, Behaviour, number, Partial<ExchangeRateOptions>][] = [
   ['hangs', hangs, 3, impatient],
   ['hangs halfway', hangsHalfway, 3, impatient],
-  ['resets its connections', resets, 3],
-  ['answers 500', sends('{"error":"broken"}', 500), 3],
-  ['answers 503 with a Retry-After of now', sends('', 503, { 'retry-after': '0' }), 3],
-  ['answers 404', sends('not here', 404), 1],
-  ['answers 401', sends('who are you', 401), 1],
-  ['answers 429 for a minute', sends('', 429, { 'retry-after': '60' }), 1],
-  ['sends garbage', sends('<html>'), 1],
-  ['sends nothing', sends(''), 1],
-  ['sends another shape', sends({ result: 'success', conversion_rates: { USD: 1 } }), 1],
-  ['sends a rate of 0', sends({ ...goodRates(), rates: { USD: 0 } }), 1],
-  ['sends a wrong date', sends({ ...goodRates(), date: '2019-01-01' }), 1],
-  ['sends a body without end', floods, 1],
+  ['resets its connections', resets, 3, {}],
+  ['answers 500', sends('{"error":"broken"}', 500), 3, {}],
+  ['answers 503 with a Retry-After of now', sends('', 503, { 'retry-after': '0' }), 3, {}],
+  ['answers 404', sends('not here', 404), 1, {}],
+  ['answers 401', sends('who are you', 401), 1, {}],
+  ['answers 429 for a minute', sends('', 429, { 'retry-after': '60' }), 1, {}],
+  ['sends garbage', sends('<html>'), 1, {}],
+  ['sends nothing', sends(''), 1, {}],
+  ['sends another shape', sends({ result: 'success', conversion_rates: { USD: 1 } }), 1, {}],
+  ['sends a rate of 0', sends({ ...goodRates(), rates: { USD: 0 } }), 1, {}],
+  ['sends a wrong date', sends({ ...goodRates(), date: '2019-01-01' }), 1, {}],
+  ['sends a body without end', floods, 1, {}],
 ];
 
 describe('a service that', () => {

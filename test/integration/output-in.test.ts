@@ -10,7 +10,7 @@ let gateway: TestGateway;
 let plain: TestGateway;
 beforeAll(async () => {
   service = await startRateService();
-  gateway = await startGateway({ EXCHANGE_RATES_URL: service.url, EXCHANGE_RATES_TTL_SECONDS: '1' });
+  gateway = await startGateway({ EXCHANGE_RATES_URL: service.url, EXCHANGE_RATES_TTL_SECONDS: '2' });
   plain = await startGateway({ DATABASE_URL: gateway.databaseUrl });
 });
 afterAll(async () => {

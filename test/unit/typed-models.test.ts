@@ -190,6 +190,11 @@ describe('the typed fields of a model', () => {
     expect(shape([input('A')])).not.toBe(first);
     expect(shape([input('a')], [output('answer', { rowShape: [2] })])).not.toBe(first);
     expect(shape([input('a')], [output('answer', { rowShape: [2], labels: ['x', 'y'] })])).not.toBe(shape([input('a')], [output('answer', { rowShape: [2], labels: ['x', 'z'] })]));
+    // Only predictions of money have outputIn, whatever the currency.
+    const inEuros = shape([input('a')], [output('answer', { unit: 'EUR' })]);
+    expect(inEuros).not.toBe(first);
+    expect(shape([input('a')], [output('answer', { unit: 'USD' })])).toBe(inEuros);
+    expect(shape([input('a')], [output('answer', { unit: 'km' })])).toBe(first);
   });
 });
 
@@ -211,6 +216,13 @@ describe('names that cannot stand', () => {
     expect(problems(modelOf('m', [input('id')], [output('id'), output('duration_ms')]))).toEqual([
       'm/model.yaml: the output id becomes id, which every prediction has already; rename it',
       'm/model.yaml: the output duration_ms becomes durationMs, which every prediction has already; rename it',
+    ]);
+  });
+
+  it('are told of an output that meets the field which only money has', () => {
+    expect(problems(modelOf('m', [input('a')], [output('output_in')]))).toEqual([]);
+    expect(problems(modelOf('m', [input('a')], [output('output_in'), output('price', { unit: 'EUR' })]))).toEqual([
+      'm/model.yaml: the output output_in becomes outputIn, which every prediction has already; rename it',
     ]);
   });
 
