@@ -10,8 +10,6 @@ import { until } from './until.js';
 /** nginx with the configuration that operators are given, on a port of its own. */
 export interface TestNginx {
   url: string;
-  /** What it had to say so far of replicas that failed it. */
-  errors: () => Promise<string>;
   stop: () => Promise<void>;
 }
 
@@ -42,7 +40,6 @@ export async function startNginx(ports: readonly number[]): Promise<TestNginx> {
   if (server.exitCode !== null) throw new Error(`nginx did not start: ${await readFile(log, 'utf8')}`);
   return {
     url,
-    errors: () => readFile(log, 'utf8'),
     async stop() {
       const gone = once(server, 'exit');
       server.kill('SIGQUIT');
