@@ -1,8 +1,8 @@
 import type { ApolloServerPlugin } from '@apollo/server';
-import { OperationTypeNode } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import type { Cache } from '../shared/cache.js';
 import type { Context } from './context.js';
+import { isMutation } from './operation.js';
 
 export interface FreshReadersOptions {
   /** For so long after `add`, at the least, a user reads from the primary; 0: nobody needs to. */
@@ -57,10 +57,11 @@ export class FreshReaders {
 export const readingOwnWrites = (readers: FreshReaders): ApolloServerPlugin<Context> => ({
   requestDidStart: () =>
     Promise.resolve({
-      responseForOperation: async ({ operation, contextValue }) => {
+      responseForOperation: async (request) => {
+        const { contextValue } = request;
         const { viewer } = contextValue;
         const userId = viewer.kind === 'stranger' ? null : viewer.userId;
-        if (operation.operation === OperationTypeNode.MUTATION) {
+        if (isMutation(request)) {
           contextValue.readFromPrimary();
           // At once, too: who does not wait for the answer may look what has become of it.
           if (userId !== null) void readers.add(userId);
@@ -69,8 +70,9 @@ export const readingOwnWrites = (readers: FreshReaders): ApolloServerPlugin<Cont
         }
         return null;
       },
-      willSendResponse: async ({ operation, contextValue: { viewer } }) => {
-        if (operation?.operation === OperationTypeNode.MUTATION && viewer.kind !== 'stranger') await readers.add(viewer.userId);
+      willSendResponse: async (request) => {
+        const { viewer } = request.contextValue;
+        if (isMutation(request) && viewer.kind !== 'stranger') await readers.add(viewer.userId);
       },
     }),
 });

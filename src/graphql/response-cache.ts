@@ -1,11 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { HeaderMap, type ApolloServerPlugin, type GraphQLRequestContext, type GraphQLResponse } from '@apollo/server';
-import { OperationTypeNode, printSchema, type FormattedExecutionResult, type GraphQLSchema } from 'graphql';
+import { printSchema, type FormattedExecutionResult, type GraphQLSchema } from 'graphql';
 import type { CacheHealth } from '../shared/cache.js';
 import type { KeptText, VersionedCache } from '../shared/versioned-cache.js';
 import type { CacheHintOptions } from './cache-hint.js';
 import { CachePolicies, entitiesChangedBy, type CachePolicy } from './cache-policy.js';
 import type { Context } from './context.js';
+import { isMutation } from './operation.js';
 import { SettledVersions } from './settled-versions.js';
 
 export interface ResponseCacheOptions {
@@ -71,7 +72,7 @@ export class ResponseCache {
         let missing: Missing | null = null;
         return Promise.resolve({
           responseForOperation: async (request) => {
-            if (request.operation.operation === OperationTypeNode.MUTATION) request.contextValue.readAnew();
+            if (isMutation(request)) request.contextValue.readAnew();
             const policy = this.#policyOf(request);
             if (!this.#kept || !this.#keepsAnswers || policy.maxAgeSeconds === 0) return null;
             const key = this.#key(request, policy);
