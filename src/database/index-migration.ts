@@ -23,6 +23,14 @@ export abstract class IndexMigration extends Migration {
     });
   }
 
+  /**
+   * Has the planner know what is in a table. An index of an expression tells it nothing until then, and where few rows change
+   * PostgreSQL would not look by itself for long.
+   */
+  protected async analyze(table: string): Promise<void> {
+    await this.#unhurried((client) => client.query(`analyze ${pg.escapeIdentifier(table)}`));
+  }
+
   protected async drop(names: readonly string[]): Promise<void> {
     await this.#unhurried(async (client) => {
       for (const name of names) await client.query(`drop index concurrently if exists ${pg.escapeIdentifier(name)}`);

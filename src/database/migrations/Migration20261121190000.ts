@@ -21,7 +21,9 @@ export class Migration20261121190000 extends IndexMigration {
   override async up(): Promise<void> {
     await this.build(indexes);
     // Without it a search finds the same, and reads the table for it.
-    if (await this.ensureExtension('pg_trgm')) await this.build(search);
+    if (!(await this.ensureExtension('pg_trgm'))) return;
+    await this.build(search);
+    await this.analyze('employee');
   }
 
   override async down(): Promise<void> {
