@@ -12,7 +12,7 @@ import { statementsOf } from '../kit/statements.js';
 
 const gateways: Partial<Record<string, TestGateway>> = {};
 beforeAll(async () => {
-  [gateways.jit, gateways['graphql-js']] = await Promise.all([startGateway({ EXECUTOR: 'jit' }), startGateway({ EXECUTOR: 'graphql-js' })]);
+  [gateways.jit, gateways['graphql-js']] = await Promise.all([startGateway({ QUERY_CACHE: 'false', EXECUTOR: 'jit' }), startGateway({ QUERY_CACHE: 'false', EXECUTOR: 'graphql-js' })]);
 });
 afterAll(async () => {
   for (const gateway of Object.values(gateways)) await gateway?.close();
