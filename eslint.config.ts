@@ -16,7 +16,7 @@ const arrows = [
   { target: './src/domains', from: './src', except: ['./shared', './auth', './inference', './documents', './contract', './database', './graphql', './domains'] },
   { target: './ide', from: './src', except: ['./domains/prediction/typed-models/names.ts'] },
   // Of inference, others see its one face.
-  { target: './src/{app.ts,parts.ts,graphql,domains}/**', from: './src/inference', except: ['./predictor.ts'] },
+  { target: './src/{app.ts,measured.ts,parts.ts,graphql,domains}/**', from: './src/inference', except: ['./predictor.ts'] },
   // Domains stand on each other one way: prediction -> user -> employee, and document -> user; of each other they see types, entities and loaders.
   { target: './src/domains/employee', from: './src/domains', except: ['./employee'] },
   { target: './src/domains/user', from: './src/domains', except: ['./user', './employee'] },

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { fastifyApolloDrainPlugin } from '@as-integrations/fastify';
 import type { FastifyInstance } from 'fastify';
 import { sql } from 'kysely';
+import type { Registry } from 'prom-client';
 import { LiveViewers } from './auth/live-viewers.js';
 import type { Config } from './config.js';
 import { projectDir } from './data-dir.js';
@@ -14,17 +15,21 @@ import { createApollo } from './graphql/apollo.js';
 import { Contexts } from './graphql/context.js';
 import type { LocalEntity } from './graphql/domain.js';
 import { openDomains } from './graphql/open-domains.js';
+import { OperationStatistics } from './graphql/operation-statistics.js';
+import { Refusals } from './graphql/refusals.js';
 import { ResponseCache } from './graphql/response-cache.js';
 import { LiveSchema } from './graphql/schema.js';
 import { Subscriptions } from './graphql/subscriptions.js';
 import { addGraphiqlRoutes, readIdeFiles } from './http/graphiql.js';
 import { addGraphqlRoute } from './http/graphql-route.js';
-import { addHealthRoutes, modelsHealth, type HealthCheck } from './http/health.js';
+import { addHealthRoutes, modelsHealth, Readiness, type HealthCheck } from './http/health.js';
 import { listen, urlHost } from './http/listen.js';
-import { addMetricsRoute, type MetricsSource } from './http/metrics/route.js';
+import { addMetricsRoute } from './http/metrics/route.js';
+import { RequestStatistics } from './http/request-statistics.js';
 import { createHttpServer } from './http/server.js';
 import { createEventStreamHandler } from './http/streams/sse.js';
 import { addWebsockets } from './http/streams/websocket.js';
+import { measured } from './measured.js';
 import { maxCacheBytes, openParts, type OpenParts } from './parts.js';
 import { openCache } from './shared/cache.js';
 import type { Logger } from './shared/logger.js';
@@ -58,14 +63,16 @@ export async function openApp(config: Config, log: Logger): Promise<App> {
   const opened = new AsyncDisposableStack();
   try {
     const parts = await openParts(config, log, opened);
-    const server = createHttpServer({ ...config, log });
-    const graph = await openGraph(config, parts, server, opened);
+    const counted = { requests: new RequestStatistics(), refusals: new Refusals() };
+    const server = createHttpServer({ ...config, ...counted, log });
+    const graph = await openGraph(config, parts, server, counted, opened);
     let isDraining = false;
-    const source = measured(parts, graph);
-    await addRoutes(server, config, parts, graph);
-    addHealthRoutes(server, healthCheck(parts), () => isDraining);
-    if (config.metricsPort === undefined && !config.isProduction) addMetricsRoute(server, source);
-    const metricsPort = config.metricsPort === undefined ? null : await openMetrics(config.host, config.metricsPort, source, log, opened);
+    const readiness = new Readiness(healthCheck(parts), () => isDraining);
+    const metrics = measured({ ...parts, ...graph, ...counted, readiness });
+    await addRoutes(server, config, parts, graph, counted);
+    addHealthRoutes(server, readiness);
+    if (config.metricsPort === undefined && !config.isProduction) addMetricsRoute(server, metrics);
+    const metricsPort = config.metricsPort === undefined ? null : await openMetrics(config.host, config.metricsPort, metrics, counted, log, opened);
     opened.defer(() => graph.apollo.stop());
     const port = await listen(server, config);
 
@@ -87,16 +94,23 @@ export async function openApp(config: Config, log: Logger): Promise<App> {
   }
 }
 
+/** What is counted of all that comes over HTTP. */
+interface Counted {
+  requests: RequestStatistics;
+  refusals: Refusals;
+}
+
 /** All that answers operations, whatever they come by. */
 type Graph = Awaited<ReturnType<typeof openGraph>>;
 
-async function openGraph(config: Config, parts: OpenParts, server: FastifyInstance, opened: AsyncDisposableStack) {
+async function openGraph(config: Config, parts: OpenParts, server: FastifyInstance, { refusals }: Counted, opened: AsyncDisposableStack) {
   const { db, orm, documents, pubSub, tokens, log } = parts;
-  const { resolvers, extensions, localEntities } = await openDomains(domains, parts, opened);
+  const { resolvers, extensions, localEntities, queues } = await openDomains(domains, parts, opened);
   const schema = new LiveSchema(domains, resolvers, extensions, log);
   opened.defer(() => schema.close());
   const responses = openResponses(config, localEntities, log, opened);
-  const apollo = createApollo({ ...config, schema, responses, log, drain: fastifyApolloDrainPlugin(server) });
+  const operations = new OperationStatistics({ isTrusted: (hash) => documents.trusted.byHash(hash) !== null, refusals });
+  const apollo = createApollo({ ...config, schema, responses, operations, log, drain: fastifyApolloDrainPlugin(server) });
   await apollo.start();
 
   const contexts = new Contexts({
@@ -108,15 +122,15 @@ async function openGraph(config: Config, parts: OpenParts, server: FastifyInstan
   });
   const liveViewers = new LiveViewers({ whyEnded: (viewers) => whyViewersEnded(db, viewers), pubSub, log });
   opened.defer(() => liveViewers.close());
-  const subscriptions = new Subscriptions({ ...config, schema, contexts, documents: documents.gate, log });
-  return { apollo, contexts, responses, liveViewers, subscriptions };
+  const subscriptions = new Subscriptions({ ...config, schema, contexts, documents: documents.gate, refusals, log });
+  return { apollo, contexts, responses, operations, queues, liveViewers, subscriptions };
 }
 
 /** Where and how operations come: sockets, streams, HTTP, and from GraphiQL. */
-async function addRoutes(server: FastifyInstance, config: Config, { documents, log }: OpenParts, { apollo, ...graph }: Graph): Promise<void> {
-  addWebsockets(server, { ...config, ...graph, limits: config.streams, log });
+async function addRoutes(server: FastifyInstance, config: Config, { documents, log }: OpenParts, { apollo, ...graph }: Graph, { refusals }: Counted): Promise<void> {
+  addWebsockets(server, { ...config, ...graph, limits: config.streams, refusals, log });
   const eventStream = createEventStreamHandler({ ...graph, log });
-  addGraphqlRoute(server, { ...config, ...graph, apollo, documents: documents.gate, eventStream });
+  addGraphqlRoute(server, { ...config, ...graph, apollo, documents: documents.gate, refusals, eventStream });
   if (config.hasGraphiql) addGraphiqlRoutes(server, { files: await readIdeFiles(ideDir), isSandboxAllowed: config.corsOrigins.includes(sandboxOrigin) });
 }
 
@@ -139,19 +153,12 @@ function openResponses(config: Config, localEntities: readonly LocalEntity[], lo
 }
 
 /** `/metrics` on a port of its own; answers the port. It can be read until everything else is closed. */
-async function openMetrics(host: string, port: number, source: MetricsSource, log: Logger, opened: AsyncDisposableStack): Promise<number> {
-  const server = createHttpServer({ maxBodyBytes: 1024, trustedProxies: 0, corsOrigins: [], hasGraphiql: false, log });
-  addMetricsRoute(server, source);
+async function openMetrics(host: string, port: number, metrics: readonly Registry[], counted: Counted, log: Logger, opened: AsyncDisposableStack): Promise<number> {
+  const server = createHttpServer({ maxBodyBytes: 1024, trustedProxies: 0, corsOrigins: [], hasGraphiql: false, ...counted, log });
+  addMetricsRoute(server, metrics);
   opened.defer(() => server.close());
   return listen(server, { host, port }, 'METRICS_PORT');
 }
-
-const measured = ({ predictor }: OpenParts, { responses, subscriptions }: Graph): MetricsSource => ({
-  models: () => predictor.models(),
-  problems: () => predictor.problems(),
-  responses: () => responses.statistics,
-  streams: () => subscriptions.statistics(),
-});
 
 function healthCheck({ db, cache, predictor }: OpenParts): HealthCheck {
   return async () => {

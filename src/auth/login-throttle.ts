@@ -16,6 +16,8 @@ interface Counter {
  * it is checked, so that many at once, or many in one request, do not slip through. Counts in this process.
  */
 export class LoginThrottle {
+  /** Passwords that were tried since the start, by what came of it. */
+  readonly tries = { succeeded: 0, failed: 0, throttled: 0 };
   readonly #counters = new LRUCache<string, Counter>({ max: maxCounters });
 
   constructor(readonly limits: ThrottleLimits) {}
@@ -25,12 +27,23 @@ export class LoginThrottle {
    * @throws TooManyAttempts past the limit for the account or the address
    */
   login(account: string, address: string): void {
-    this.#count(`login address ${networkOf(address)}`, this.limits.loginsPerAddress);
-    this.#count(`login account ${account}`, this.limits.loginsPerAccount);
+    try {
+      this.#count(`login address ${networkOf(address)}`, this.limits.loginsPerAddress);
+      this.#count(`login account ${account}`, this.limits.loginsPerAccount);
+    } catch (error) {
+      this.tries.throttled += 1;
+      throw error;
+    }
+  }
+
+  /** The password was wrong, or there is no such account. */
+  loginFailed(): void {
+    this.tries.failed += 1;
   }
 
   /** A right password clears the account's count; the address keeps its own. */
   loginSucceeded(account: string): void {
+    this.tries.succeeded += 1;
     this.#counters.delete(`login account ${account}`);
   }
 

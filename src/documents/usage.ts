@@ -47,6 +47,11 @@ export class UsageCounter {
     if (isRefusable) use.refusableCount += 1;
   }
 
+  /** Documents with clients that wait to be drained. */
+  get size(): number {
+    return this.#uses.size;
+  }
+
   /** Takes away what was counted. */
   drain(): DocumentUse[] {
     const uses = [...this.#uses.values()];

@@ -8,6 +8,7 @@ import { createExecutor, type ExecutorKind } from './executor.js';
 import { createErrorFormatter } from './format-error.js';
 import { httpStatus } from './http-status.js';
 import { operationLog } from './operation-log.js';
+import type { OperationStatistics } from './operation-statistics.js';
 import { queryLimits } from './query-limits.js';
 import type { ResponseCache } from './response-cache.js';
 import type { SchemaSource } from './schema.js';
@@ -18,6 +19,7 @@ export interface ApolloOptions {
   limits: QueryLimits;
   isIntrospectionOpen: boolean;
   responses: ResponseCache;
+  operations: OperationStatistics;
   hasLandingPage: boolean;
   log: Logger;
   /** Drains the HTTP server before Apollo stops. */
@@ -25,7 +27,7 @@ export interface ApolloOptions {
 }
 
 /** Apollo Server with the gateway's own executor and limits. Its plugins are few: each hook costs every request. */
-export function createApollo({ schema, executor, limits, isIntrospectionOpen, responses, hasLandingPage, log, drain }: ApolloOptions): ApolloServer<Context> {
+export function createApollo({ schema, executor, limits, isIntrospectionOpen, responses, operations, hasLandingPage, log, drain }: ApolloOptions): ApolloServer<Context> {
   return new ApolloServer<Context>({
     gateway: createExecutor(schema, executor),
     parseOptions: { maxLexicalTokens: limits.tokens },
@@ -42,6 +44,7 @@ export function createApollo({ schema, executor, limits, isIntrospectionOpen, re
       drain,
       queryLimits(limits),
       operationLog,
+      operations.plugin(),
       httpStatus,
       responses.plugin(),
       // Its own walk through each answer would triple the time of a page; the policies are worked out beforehand instead.

@@ -56,6 +56,8 @@ export interface OpenDomain {
   resolvers: object[];
   /** An entity whose state this process holds, and other replicas each for themselves. */
   localEntity?: LocalEntity;
+  /** What waits in it to be written. */
+  queue?: WriteQueue;
   /** How its things are fetched by id: one source for each of its types that implements `Node`. */
   nodes?: NodeSources;
   /** Its part of the schema that changes while the gateway serves. */
@@ -64,6 +66,15 @@ export interface OpenDomain {
   ready?(): Promise<void>;
   /** Finishes what is under way, for a domain that works behind the response. */
   close?(): Promise<void>;
+}
+
+/** What a domain writes behind the response. */
+export interface WriteQueue {
+  name: string;
+  /** What waits now. */
+  readonly length: number;
+  /** What was given up since the start: it will never be written. */
+  readonly lost: number;
 }
 
 /** Answers that tell of it are kept for this process alone, until it changes. */

@@ -1,4 +1,4 @@
-import type { Domain, LocalEntity, Parts, SchemaExtension } from './domain.js';
+import type { Domain, LocalEntity, Parts, SchemaExtension, WriteQueue } from './domain.js';
 import { NodeResolver } from './node.js';
 
 /** What the domains have handed over, all together. */
@@ -6,6 +6,7 @@ export interface OpenDomains {
   resolvers: object[];
   extensions: SchemaExtension[];
   localEntities: LocalEntity[];
+  queues: WriteQueue[];
 }
 
 /** Opens the domains in their order; `opened` closes them again. */
@@ -13,6 +14,7 @@ export async function openDomains(domains: readonly Domain[], parts: Parts, open
   const resolvers: object[] = [];
   const extensions: SchemaExtension[] = [];
   const localEntities: LocalEntity[] = [];
+  const queues: WriteQueue[] = [];
   const sources: ConstructorParameters<typeof NodeResolver>[0][number][] = [];
   for (const domain of domains) {
     const open = domain.open(parts);
@@ -21,8 +23,9 @@ export async function openDomains(domains: readonly Domain[], parts: Parts, open
     resolvers.push(...open.resolvers);
     if (open.extension) extensions.push(open.extension);
     if (open.localEntity) localEntities.push(open.localEntity);
+    if (open.queue) queues.push(open.queue);
     sources.push({ ...domain, nodes: open.nodes ?? {} });
   }
   resolvers.push(new NodeResolver(sources, parts.baseSchema));
-  return { resolvers, extensions, localEntities };
+  return { resolvers, extensions, localEntities, queues };
 }

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { HeaderMap, type ApolloServerPlugin, type GraphQLRequestContext, type GraphQLResponse } from '@apollo/server';
 import { printSchema, type FormattedExecutionResult, type GraphQLSchema } from 'graphql';
-import type { Cache } from '../shared/cache.js';
+import type { Cache, CacheHealth } from '../shared/cache.js';
 import type { CacheHintOptions } from './cache-hint.js';
 import { CachePolicies, entitiesChangedBy, type CachePolicy } from './cache-policy.js';
 import type { Context } from './context.js';
@@ -37,6 +37,7 @@ const varyHeaders = 'Authorization, X-Api-Key, Accept';
 export class ResponseCache {
   readonly statistics: ResponseCacheStatistics = { hits: 0, misses: 0, invalidations: 0 };
   readonly #policies: CachePolicies;
+  readonly #cache: Cache | null;
   readonly #kept: KeptAnswers | null;
   readonly #localVersions: Map<string, string>;
   readonly #schemaHashes = new WeakMap<GraphQLSchema, string>();
@@ -45,6 +46,7 @@ export class ResponseCache {
 
   constructor({ cache, introspection, localEntities = [] }: ResponseCacheOptions) {
     this.#policies = new CachePolicies(introspection);
+    this.#cache = cache;
     this.#kept = cache && new KeptAnswers(cache);
     this.#localVersions = new Map(localEntities.map((entity) => [entity, randomUUID()]));
   }
@@ -94,6 +96,11 @@ export class ResponseCache {
     this.statistics.invalidations += 1;
     for (const entity of entities) if (this.#localVersions.has(entity)) this.#localVersions.set(entity, randomUUID());
     await this.#kept?.forget(this.#shared(entities));
+  }
+
+  /** Of where answers are kept; null: nowhere here. */
+  health(): CacheHealth | null {
+    return this.#cache?.health() ?? null;
   }
 
   close(): void {

@@ -27,6 +27,7 @@ import type { Contexts } from './context.js';
 import { createErrorFormatter } from './format-error.js';
 import { commonStatus } from './http-status.js';
 import { measure, refuseTooLarge } from './query-limits.js';
+import type { Refusals } from './refusals.js';
 import type { SchemaSource } from './schema.js';
 
 /** What carries a stream to its reader. */
@@ -59,6 +60,7 @@ export interface SubscriptionsOptions {
   limits: QueryLimits;
   streams: StreamLimits;
   isIntrospectionOpen: boolean;
+  refusals: Refusals;
   log: Logger;
 }
 
@@ -111,7 +113,9 @@ export class Subscriptions {
     } catch (error) {
       release?.();
       this.#counted.refused += 1;
-      throw this.#told(error instanceof OperationErrors ? error.errors : [error]);
+      const told = this.#told(error instanceof OperationErrors ? error.errors : [error]);
+      this.#options.refusals.count(told.errors.map(({ extensions }) => extensions?.code));
+      throw told;
     }
   }
 

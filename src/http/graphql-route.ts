@@ -4,6 +4,8 @@ import { Readable } from 'node:stream';
 import type { Viewer } from '../auth/viewer.js';
 import type { DocumentGate } from '../documents/document-gate.js';
 import type { Context, Contexts } from '../graphql/context.js';
+import type { OperationStatistics } from '../graphql/operation-statistics.js';
+import type { Refusals } from '../graphql/refusals.js';
 import { AppError, BadRequest } from '../shared/errors.js';
 import { workingFor } from '../shared/work.js';
 import { clientOf } from './client.js';
@@ -17,6 +19,8 @@ export interface GraphqlRouteOptions {
   apollo: ApolloServer<Context>;
   contexts: Contexts;
   documents: DocumentGate;
+  operations: OperationStatistics;
+  refusals: Refusals;
   /** Operations that one request may bring as a list; 0: a list is refused. */
   maxBatchedOperations: number;
   /** Answers who wants the answers as they come. */
@@ -58,7 +62,12 @@ interface Call {
 
 async function answer(body: unknown, { request, viewer, signal, options }: Call): Promise<HTTPGraphQLResponse> {
   const context = options.contexts.of(viewer, { requestId: request.id, address: request.ip, signal });
-  const httpGraphQLRequest = await admittedRequest(request, body, options.documents, { viewer, client: clientOf(request.headers), log: context.log });
+  const startMs = performance.now();
+  const admitted = admittedRequest(request, body, options.documents, { viewer, client: clientOf(request.headers), log: context.log });
+  const httpGraphQLRequest = await admitted.catch((error: unknown) => {
+    options.operations.refusedBefore(error instanceof AppError ? error.code : 'INTERNAL_SERVER_ERROR', startMs, context.work);
+    throw error;
+  });
   return workingFor(context.work, () => options.apollo.executeHTTPGraphQLRequest({ httpGraphQLRequest, context: () => Promise.resolve(context) }));
 }
 
@@ -73,7 +82,7 @@ async function answerBatch(operations: readonly unknown[], call: Call): Promise<
   if (operations.length > maxBatchedOperations) {
     throw new BadRequest(`The list has ${operations.length} operations, and ${maxBatchedOperations} at the most are taken; send it in parts.`);
   }
-  const answers = await Promise.all(operations.map((operation) => answer(operation, call).then(completeText, refusalText)));
+  const answers = await Promise.all(operations.map((operation) => answer(operation, call).then(completeText, (error: unknown) => refusalText(error, call.options.refusals))));
   return `[${answers.map((text) => text.trim()).join(',')}]`;
 }
 
@@ -83,8 +92,9 @@ function completeText({ body }: HTTPGraphQLResponse): string {
 }
 
 /** @throws the error where it is none that is meant for the caller */
-function refusalText(error: unknown): string {
+function refusalText(error: unknown, refusals: Refusals): string {
   if (!(error instanceof AppError)) throw error;
+  refusals.count([error.code]);
   return JSON.stringify({ errors: [{ message: error.message, extensions: error.extensions }] });
 }
 

@@ -30,16 +30,36 @@ export function modelsHealth(served: readonly { name: string; problems: readonly
   return { isRequired: true, isUp: served.length > 0, detail: detail.length > maxDetailLength ? `${detail.slice(0, maxDetailLength - 1)}…` : detail };
 }
 
-/**
- * `/livez`: the process answers. `/readyz`: every required part is up and no shutdown is under way; 503 otherwise.
- * @param isDraining true once a shutdown has begun, so that a balancer sends no more
- */
-export function addHealthRoutes(server: FastifyInstance, check: HealthCheck, isDraining: () => boolean): void {
+/** Whether the gateway can take requests. */
+export interface Look {
+  status: 'ready' | 'unready' | 'draining';
+  parts: Record<string, PartHealth>;
+}
+
+/** Looks whether the gateway can take requests, in one way for `/readyz` and for the metrics. */
+export class Readiness {
+  #looking: Promise<Record<string, PartHealth>> | null = null;
+
+  /** @param isDraining true once a shutdown has begun, so that a balancer sends no more */
+  constructor(
+    readonly check: HealthCheck,
+    readonly isDraining: () => boolean,
+  ) {}
+
+  /** Asks every part; who comes while they are being asked gets the same answer. */
+  async look(): Promise<Look> {
+    this.#looking ??= this.check().finally(() => (this.#looking = null));
+    const parts = await this.#looking;
+    if (this.isDraining()) return { status: 'draining', parts };
+    return { status: Object.values(parts).every((part) => part.isUp || !part.isRequired) ? 'ready' : 'unready', parts };
+  }
+}
+
+/** `/livez`: the process answers. `/readyz`: every required part is up and no shutdown is under way; 503 otherwise. */
+export function addHealthRoutes(server: FastifyInstance, readiness: Readiness): void {
   server.get('/livez', () => ({ status: 'alive' }));
   server.get('/readyz', async (_request, reply) => {
-    const parts = await check();
-    const isReady = !isDraining() && Object.values(parts).every((part) => part.isUp || !part.isRequired);
-    const status = isDraining() ? 'draining' : isReady ? 'ready' : 'unready';
-    return reply.code(isReady ? 200 : 503).send({ status, parts });
+    const look = await readiness.look();
+    return reply.code(look.status === 'ready' ? 200 : 503).send(look);
   });
 }

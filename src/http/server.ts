@@ -3,10 +3,12 @@ import { STATUS_CODES, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import cors from '@fastify/cors';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, type ConnectionError } from 'fastify';
+import type { Refusals } from '../graphql/refusals.js';
 import { AppError, BadRequest } from '../shared/errors.js';
 import type { Logger } from '../shared/logger.js';
 import { addJsonBody } from './json-body.js';
 import { HeadersTooLarge, UriTooLong } from './refusals.js';
+import type { RequestStatistics } from './request-statistics.js';
 
 export interface HttpOptions {
   maxBodyBytes: number;
@@ -15,6 +17,8 @@ export interface HttpOptions {
   corsOrigins: string[];
   /** Whether a caller who is lost is told of GraphiQL. */
   hasGraphiql: boolean;
+  requests: RequestStatistics;
+  refusals: Refusals;
   log: Logger;
 }
 
@@ -28,17 +32,19 @@ const maxUrlLength = 8192;
 const securityHeaders = { 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer', 'x-frame-options': 'DENY' };
 
 /** Fastify as the gateway uses it: request ids, bounded bodies, errors in GraphQL's form. Routes are added by the caller. */
-export function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigins, hasGraphiql, log }: HttpOptions): FastifyInstance {
+export function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigins, hasGraphiql, requests, refusals, log }: HttpOptions): FastifyInstance {
   const refuse = (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
     // Some statuses, such as 404 and 414, may be kept unless this is said; and an unknown document may be known the next moment.
     void reply.header('cache-control', 'no-store');
     if (error instanceof AppError) {
+      refusals.count([error.code]);
       void reply.code(error.httpStatus).send({ errors: [{ message: error.message, extensions: { ...error.extensions, requestId: request.id } }] });
       return;
     }
     const status = error.statusCode ?? 500;
     if (status >= 500) log.error({ err: error, requestId: request.id }, 'a request failed');
     const { code, message } = told(error, status, maxBodyBytes);
+    refusals.count([code]);
     void reply.code(status).send({ errors: [{ message, extensions: { code, requestId: request.id } }] });
   };
   const server: FastifyInstance = fastify({
@@ -51,10 +57,14 @@ export function createHttpServer({ maxBodyBytes, trustedProxies, corsOrigins, ha
     // What comes over an open connection while the server drains is answered, and the connection closed.
     return503OnClosing: false,
     genReqId: ({ headers }) => sentRequestId(headers['x-request-id']) ?? randomUUID(),
-    clientErrorHandler: refuseConnection,
+    clientErrorHandler: (error, socket) => refuseConnection(error, socket, requests, refusals),
     // A path that cannot be decoded fails before hooks and the error handler.
-    frameworkErrors: (error, request, reply) => refuse(error, request, reply.headers({ ...securityHeaders, 'x-request-id': request.id })),
+    frameworkErrors: (error, request, reply) => {
+      requests.watch(request, reply);
+      refuse(error, request, reply.headers({ ...securityHeaders, 'x-request-id': request.id }));
+    },
   });
+  requests.follow(server);
   server.addHook('onRequest', (request, reply, done) => {
     reply.headers(securityHeaders).header('x-request-id', request.id);
     done(request.url.length > maxUrlLength ? new UriTooLong(maxUrlLength) : undefined);
@@ -97,9 +107,11 @@ export function abortedWith(response: ServerResponse): AbortSignal {
 }
 
 /** Answers what Node could not read as HTTP, and closes the connection: where the next request begins is not known. */
-function refuseConnection(error: ConnectionError, socket: Socket): void {
+function refuseConnection(error: ConnectionError, socket: Socket, requests: RequestStatistics, refusals: Refusals): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
   const { httpStatus, message, code } = refusalOf(error);
+  requests.countUnread(httpStatus);
+  refusals.count([code]);
   const body = JSON.stringify({ errors: [{ message, extensions: { code } }] });
   const headers = { ...securityHeaders, 'content-type': 'application/json; charset=utf-8', 'content-length': Buffer.byteLength(body), connection: 'close' };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);

@@ -21,6 +21,8 @@ export interface PubSub {
   publish<Message>(to: Topic<Message>, message: Message): void;
   /** Calls the listener for each message from now on; answers how to stop that. */
   subscribe<Message>(to: Topic<Message>, listener: (message: Message) => void): () => void;
+  /** Whether messages reach other processes now; null where there is no way to them. */
+  reachesOthers(): boolean | null;
   close(): Promise<void>;
 }
 
@@ -71,6 +73,10 @@ class LocalPubSub implements PubSub {
   /** What messages of the topic must look like; undefined where nobody listens. */
   formOf(name: string): z.ZodType | undefined {
     return this.#listeners.get(name)?.form;
+  }
+
+  reachesOthers(): null {
+    return null;
   }
 
   close(): Promise<void> {
@@ -129,6 +135,10 @@ class RedisPubSub implements PubSub {
     return this.#local.subscribe(to, listener);
   }
 
+  reachesOthers(): boolean {
+    return this.#publisher.isReady && this.#subscriber.isReady && this.#isListening;
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const client of [this.#publisher, this.#subscriber]) letGo(client);
@@ -167,7 +177,7 @@ class RedisPubSub implements PubSub {
   }
 
   #noteHealth(error?: unknown): void {
-    const isUp = this.#publisher.isReady && this.#subscriber.isReady && this.#isListening;
+    const isUp = this.reachesOthers();
     if (isUp === this.#wasUp || this.#isClosed) return;
     if (!isUp && this.#wasUp === undefined && error === undefined) return; // still connecting
     this.#wasUp = isUp;

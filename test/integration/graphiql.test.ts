@@ -10,6 +10,8 @@ import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { generalExamples, modelExamples, type Example, type ExampleModel } from '../../ide/examples.js';
 import { modelsQuery } from '../../ide/operations.js';
 import { addGraphiqlRoutes } from '../../src/http/graphiql.js';
+import { Refusals } from '../../src/graphql/refusals.js';
+import { RequestStatistics } from '../../src/http/request-statistics.js';
 import { createHttpServer } from '../../src/http/server.js';
 import { createLogger } from '../../src/shared/logger.js';
 import { startGateway, type TestGateway } from '../kit/gateway.js';
@@ -83,7 +85,7 @@ describe('the page of GraphiQL', () => {
   });
 
   it('says what to do where it was not built', async () => {
-    const server = createHttpServer({ maxBodyBytes: 1024, trustedProxies: 0, corsOrigins: [], hasGraphiql: true, log: createLogger('silent') });
+    const server = createHttpServer({ maxBodyBytes: 1024, trustedProxies: 0, corsOrigins: [], hasGraphiql: true, requests: new RequestStatistics(), refusals: new Refusals(), log: createLogger('silent') });
     addGraphiqlRoutes(server, { files: null, isSandboxAllowed: false });
     const response = await server.inject('/graphiql');
     expect(response.statusCode).toBe(503);

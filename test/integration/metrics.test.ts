@@ -3,80 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import fastify from 'fastify';
-import type { MeasuredModel, MeasuredVersion } from '../../src/http/metrics/models.js';
+import { modelMetrics, type MeasuredModel, type MeasuredVersion } from '../../src/http/metrics/models.js';
 import { addMetricsRoute } from '../../src/http/metrics/route.js';
 import { modelsHealth } from '../../src/http/health.js';
 import { ConfigError } from '../../src/config.js';
 import { startGateway, type Any, type TestGateway } from '../kit/gateway.js';
 import { flower, makeIrisStore, type IrisStore } from '../kit/iris-store.js';
+import { parse, scrape, valueOf, type Family, type Sample } from '../kit/metrics.js';
 import { freePort } from '../kit/redis.js';
-
-const nothingElse = {
-  responses: () => ({ hits: 0, misses: 0, invalidations: 0 }),
-  streams: () => ({ open: { websocket: 0, sse: 0 }, events: 0, ended: {}, refused: 0 }),
-};
-
-/** One line of values. */
-interface Sample {
-  name: string;
-  labels: Record<string, string>;
-  value: number;
-}
-
-interface Family {
-  type: string;
-  help: string;
-  samples: Sample[];
-}
-
-/**
- * Prometheus' text format, version 0.0.4, taken strictly: help and type before values, no family twice, no series twice.
- * @throws Error that shows the first line that is not as it should be
- */
-function parse(text: string): Map<string, Family> {
-  const families = new Map<string, Family>();
-  const seen = new Set<string>();
-  let family: Family | null = null;
-  let name = '';
-  if (!text.endsWith('\n')) throw new Error('the last line has no end');
-  for (const line of text.split('\n')) {
-    if (line === '') continue;
-    const told = /^# (HELP|TYPE) ([a-zA-Z_:][a-zA-Z0-9_:]*) (.+)$/.exec(line);
-    if (told?.[1] === 'HELP') {
-      name = told[2] ?? '';
-      if (families.has(name)) throw new Error(`twice: ${line}`);
-      families.set(name, (family = { type: '', help: told[3] ?? '', samples: [] }));
-      continue;
-    }
-    if (told?.[1] === 'TYPE') {
-      if (told[2] !== name || family?.type !== '' || !/^(counter|gauge|histogram|summary)$/.test(told[3] ?? '')) throw new Error(`misplaced: ${line}`);
-      family.type = told[3] ?? '';
-      continue;
-    }
-    const value = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*",?)*)\})? (-?(?:\d+(?:\.\d+)?(?:e[+-]\d+)?|Nan|\+?Inf))$/.exec(line);
-    if (!value || !family?.type) throw new Error(`not understood: ${line}`);
-    const [, of = '', labelText = '', number = ''] = value;
-    if (of !== name && !(['histogram', 'summary'].includes(family.type) && /^_(bucket|sum|count)$/.test(of.slice(name.length)) && of.startsWith(name))) throw new Error(`of another family: ${line}`);
-    if (seen.has(`${of}{${labelText}}`)) throw new Error(`twice: ${line}`);
-    seen.add(`${of}{${labelText}}`);
-    const labels = Object.fromEntries([...labelText.matchAll(/([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"/g)].map(([, label = '', content = '']) => [label, content.replace(/\\n/g, '\n').replace(/\\(["\\])/g, '$1')]));
-    family.samples.push({ name: of, labels, value: Number(number) });
-  }
-  for (const [told, { type }] of families) if (type === '') throw new Error(`without a type: ${told}`);
-  return families;
-}
-
-async function scrape(url: string): Promise<Map<string, Family>> {
-  const response = await fetch(url);
-  expect(response.status).toBe(200);
-  expect(response.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
-  return parse(await response.text());
-}
-
-const valueOf = (families: Map<string, Family>, name: string, labels: Record<string, string>): number | undefined =>
-  [...families.values()]
-    .flatMap(({ samples }) => samples)
-    .find((sample) => sample.name === name && Object.entries(labels).every(([label, value]) => sample.labels[label] === value))?.value;
 
 const port = (url: string): string => new URL(url).port;
 
@@ -243,7 +177,7 @@ describe('the metrics of models', () => {
   };
   const read = async (models: MeasuredModel[], problems: { model: string; problems: string[] }[] = []): Promise<Map<string, Family>> => {
     const server = fastify();
-    addMetricsRoute(server, { models: () => models, problems: () => problems, ...nothingElse });
+    addMetricsRoute(server, [modelMetrics({ models: () => models, problems: () => problems })]);
     const { body } = await server.inject('/metrics');
     await server.close();
     return parse(body);
@@ -279,12 +213,12 @@ describe('the metrics of models', () => {
   it('keep no series of what is there no more', async () => {
     const models = [model];
     const server = fastify();
-    addMetricsRoute(server, { models: () => models, problems: () => [], ...nothingElse });
+    addMetricsRoute(server, [modelMetrics({ models: () => models, problems: () => [] })]);
     const before = parse((await server.inject('/metrics')).body);
     models.pop();
     const after = parse((await server.inject('/metrics')).body);
     await server.close();
-    const ofModels = (families: Map<string, Family>): Sample[] => [...families].filter(([name]) => /^auspex_(?!stream|response)/.test(name)).flatMap(([, { samples }]) => samples);
+    const ofModels = (families: Map<string, Family>): Sample[] => [...families.values()].flatMap(({ samples }) => samples);
     expect(ofModels(before)).toHaveLength(9 + 14 + 3 + 2 + 5 + 1);
     expect(ofModels(after)).toEqual([]);
   });

@@ -9,6 +9,8 @@ import { createApollo } from '../../src/graphql/apollo.js';
 import type { Context } from '../../src/graphql/context.js';
 import type { Domain, SchemaExtension } from '../../src/graphql/domain.js';
 import { allow, isSignedIn } from '../../src/graphql/permissions.js';
+import { OperationStatistics } from '../../src/graphql/operation-statistics.js';
+import { Refusals } from '../../src/graphql/refusals.js';
 import { ResponseCache } from '../../src/graphql/response-cache.js';
 import { LiveSchema } from '../../src/graphql/schema.js';
 import { createLogger, type Logger } from '../../src/shared/logger.js';
@@ -29,7 +31,7 @@ async function serve(executor: 'jit' | 'graphql-js', first: GraphQLSchema) {
     },
   };
   const limits = { depth: 10, aliases: 10, rootFields: 10, cost: 1000, tokens: 1000 };
-  const apollo = createApollo({ schema: source, executor, limits, isIntrospectionOpen: true, responses: new ResponseCache({ cache: null, introspection: {} }), hasLandingPage: false, log: silent, drain: {} });
+  const apollo = createApollo({ schema: source, executor, limits, isIntrospectionOpen: true, operations: new OperationStatistics({ isTrusted: () => false, refusals: new Refusals() }), responses: new ResponseCache({ cache: null, introspection: {} }), hasLandingPage: false, log: silent, drain: {} });
   await apollo.start();
   return {
     async ask(query: string): Promise<Any> {

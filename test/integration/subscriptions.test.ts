@@ -5,6 +5,7 @@ import { Role, type Viewer } from '../../src/auth/viewer.js';
 import type { DocumentGate } from '../../src/documents/document-gate.js';
 import type { Context, Contexts } from '../../src/graphql/context.js';
 import { guardSchema, isSignedIn, permit, type Permissions } from '../../src/graphql/permissions.js';
+import { Refusals } from '../../src/graphql/refusals.js';
 import { Subscriptions, StreamError, type StreamCaller } from '../../src/graphql/subscriptions.js';
 import { Forbidden, Unauthenticated } from '../../src/shared/errors.js';
 import { EventQueue } from '../../src/shared/event-queue.js';
@@ -62,6 +63,7 @@ function serve({ documents = openGate, rule = isSignedIn, resolve }: { documents
     limits: { depth: 5, aliases: 5, tokens: 100, rootFields: 5, cost: 100 },
     streams: { total: 10, perViewer: 10, bufferedEvents: 5 },
     isIntrospectionOpen: true,
+      refusals: new Refusals(),
     log: createLogger('silent'),
   });
   const open = (query = 'subscription { ticks { number } }', by: Partial<StreamCaller> = {}) => subscriptions.open({ query }, { ...caller, ...by });

@@ -21,6 +21,7 @@ export const documentDomain: Domain = {
     trusted.replace('own', [ownRelease]);
     return {
       resolvers: [new DocumentReleaseResolver(publications, writer), new PublishedDocumentResolver(), new DocumentUsageResolver(trusted, writer)],
+      queue: writer,
       nodes: documentNodes(writer),
       ready: () => publications.ready(),
       async close() {

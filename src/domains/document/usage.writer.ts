@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import { newId } from '../../database/base.entity.js';
 import type { Database } from '../../database/tables.js';
 import type { DocumentUse, UsageCounter } from '../../documents/usage.js';
+import type { WriteQueue } from '../../graphql/domain.js';
 import type { Logger } from '../../shared/logger.js';
 
 export interface UsageWriterOptions {
@@ -21,18 +22,28 @@ export interface UsageWriterOptions {
 const closeMs = 5_000;
 
 /** Writes what was counted every few seconds, one statement for all, and what is left at the shutdown. */
-export class UsageWriter {
+export class UsageWriter implements WriteQueue {
+  readonly name = 'document_usage';
   readonly #options: Required<UsageWriterOptions>;
   readonly #timer: NodeJS.Timeout;
   #writing: Promise<void> = Promise.resolve();
   #newRows: number;
   #isBehind = false;
+  #lost = 0;
 
   constructor(options: UsageWriterOptions) {
     this.#options = { everyMs: 5_000, maxRows: 100_000, purgeAfterRows: 1_000, ...options };
     // Another process may have left too many.
     this.#newRows = this.#options.purgeAfterRows;
     this.#timer = setInterval(() => void this.write(), this.#options.everyMs).unref();
+  }
+
+  get length(): number {
+    return this.#options.usage.size;
+  }
+
+  get lost(): number {
+    return this.#lost;
   }
 
   /** Resolves once all that was counted before the call is written; if the database is away, once that is known. */
@@ -48,6 +59,7 @@ export class UsageWriter {
     await Promise.race([this.write(), sleep(closeMs, undefined, { signal: done.signal }).catch(() => undefined)]);
     done.abort();
     const lost = this.#options.usage.drain().reduce((sum, { count }) => sum + count, 0);
+    this.#lost += lost;
     if (lost > 0) this.#options.log.error({ uses: lost }, 'uses of documents were not counted: the database did not take them before the shutdown');
   }
 

@@ -35,6 +35,7 @@ export const predictionDomain: Domain = {
         new UserPredictionsResolver(history),
         new PredictionStreamResolver(events, new ModelChanges({ predictor, maxWaiting })),
       ],
+      queue: history,
       localEntity: { type: 'Model', onChange: (listener) => predictor.onChange(listener) },
       nodes: { prediction: { type: 'Prediction', readAs: 'prediction', read: visiblePredictions(history) } },
       extension: typedModels(predictor, ask),

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import type { Database } from '../../database/tables.js';
+import type { WriteQueue } from '../../graphql/domain.js';
 import { codeOf } from '../../shared/error-code.js';
 import { ServiceUnavailable } from '../../shared/errors.js';
 import type { Logger } from '../../shared/logger.js';
@@ -31,7 +32,8 @@ const purgeBatch = 5_000;
  * Records predictions behind the response, in batches. Rows wait in memory, bounded, until they are written; an outage of
  * the database is retried, and `close` writes what is left.
  */
-export class PredictionHistory {
+export class PredictionHistory implements WriteQueue {
+  readonly name = 'prediction_history';
   readonly #db: Database;
   readonly #log: Logger;
   readonly #maxPending: number;
@@ -40,6 +42,7 @@ export class PredictionHistory {
   #pending: PredictionRow[] = [];
   #writing: Promise<void> | null = null;
   #isClosing = false;
+  #lost = 0;
 
   constructor(db: Database, log: Logger, { retentionDays, maxPending = 20_000, onWritten = () => {} }: HistoryOptions) {
     this.#db = db;
@@ -47,6 +50,14 @@ export class PredictionHistory {
     this.#maxPending = maxPending;
     this.#onWritten = onWritten;
     this.#purge = setInterval(() => void this.#deleteOlderThan(retentionDays), purgeEveryMs).unref();
+  }
+
+  get length(): number {
+    return this.#pending.length;
+  }
+
+  get lost(): number {
+    return this.#lost;
   }
 
   /**
@@ -74,7 +85,9 @@ export class PredictionHistory {
     const deadline = new AbortController();
     if (this.#writing) await Promise.race([this.#writing, sleep(deadlineMs, undefined, { signal: deadline.signal }).catch(() => undefined)]);
     deadline.abort();
-    if (this.#pending.length > 0) this.#log.error({ rows: this.#pending.length }, 'predictions were lost: the database did not take them before the shutdown');
+    if (this.#pending.length === 0) return;
+    this.#lost += this.#pending.length;
+    this.#log.error({ rows: this.#pending.length }, 'predictions were lost: the database did not take them before the shutdown');
   }
 
   async #write(): Promise<void> {
@@ -102,6 +115,7 @@ export class PredictionHistory {
     } catch (error) {
       if (!isRefusal(error)) throw error;
       if (batch.length === 1) {
+        this.#lost += 1;
         this.#log.error({ err: error, id: batch[0]?.id, model: batch[0]?.model }, 'a prediction cannot be recorded: the database refuses it');
         return;
       }

@@ -68,7 +68,10 @@ export class Sessions {
     const user = await em.findOne(User, { email: account }, { populate: ['passwordHash'] });
     const isRight = await isPassword(input.password, user?.passwordHash ?? null);
     const session = user && isRight ? await em.transactional((transaction) => this.#openUnchanged(transaction, user)) : null;
-    if (!session) throw new Unauthenticated('The e-mail address or the password is wrong.');
+    if (!session) {
+      this.throttle.loginFailed();
+      throw new Unauthenticated('The e-mail address or the password is wrong.');
+    }
     this.throttle.loginSucceeded(account);
     return session;
   }
@@ -119,6 +122,7 @@ export class Sessions {
     if (!user) throw new Unauthenticated('The account is switched off.');
     this.throttle.login(user.email, address);
     const isRight = await isPassword(currentPassword, user.passwordHash);
+    if (!isRight) this.throttle.loginFailed();
     const problem = passwordProblem(newPassword, 'newPassword');
     const problems = [
       ...(isRight ? [] : [currentIsWrong]),

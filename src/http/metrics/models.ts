@@ -1,4 +1,5 @@
-import { Registry, type Metric } from 'prom-client';
+import { Registry } from 'prom-client';
+import type { HistogramCounts } from '../../shared/histogram.js';
 import type { ModelProblems } from '../health.js';
 import { metricsOf, type Sample } from './series.js';
 
@@ -34,17 +35,18 @@ export interface MeasuredVersion {
   batchSizes: readonly { rows: number; runs: number }[];
 }
 
+/** What the models do. Names follow Triton Inference Server's, with units as Prometheus has them. */
 export function modelMetrics(source: ModelsSource): Registry {
   const registry = new Registry();
-  const { counter, gauge } = metricsOf(registry);
-  const perVersion = ['model', 'version'];
-  const ofVersions = (valueOf: (measured: MeasuredVersion) => number) => (): Sample[] =>
+  const { counter, gauge, histogram } = metricsOf(registry);
+  const perVersion = ['model', 'version'] as const;
+  const ofVersions = (valueOf: (measured: MeasuredVersion) => number) => (): Sample<'model' | 'version'>[] =>
     source.models().flatMap(({ name, versions }) =>
       versions.map(({ version, statistics }) => ({ labels: { model: name, version }, value: valueOf(statistics) })),
     );
-  const ofCanaries = (valueOf: (canary: NonNullable<MeasuredModel['canary']>) => number) => (): Sample[] =>
+  const ofCanaries = (valueOf: (canary: NonNullable<MeasuredModel['canary']>) => number) => (): Sample<'model' | 'version'>[] =>
     source.models().flatMap(({ name, canary }) => (canary ? [{ labels: { model: name, version: canary.version }, value: valueOf(canary) }] : []));
-  const ofShadows = (valueOf: (shadow: NonNullable<MeasuredModel['shadow']>) => number) => (): Sample[] =>
+  const ofShadows = (valueOf: (shadow: NonNullable<MeasuredModel['shadow']>) => number) => (): Sample<'model' | 'version'>[] =>
     source.models().flatMap(({ name, shadow }) => (shadow ? [{ labels: { model: name, version: shadow.version }, value: valueOf(shadow) }] : []));
 
   counter('auspex_inference_request_success_total', 'Calls that were answered.', perVersion, ofVersions((of) => of.successes));
@@ -71,7 +73,9 @@ export function modelMetrics(source: ModelsSource): Registry {
   counter('auspex_inference_cache_hits_total', 'Rows that were answered from the cache.', perVersion, ofVersions((of) => of.cacheHits));
   counter('auspex_inference_cache_misses_total', 'Rows that the cache had no answer for.', perVersion, ofVersions((of) => of.cacheMisses));
   gauge('auspex_inference_pending_rows', 'Rows that wait for a run now, or are in one.', perVersion, ofVersions((of) => of.pending));
-  registry.registerMetric(batchSizes(source));
+  histogram('auspex_inference_batch_size_rows', 'Runs of the graph by their number of rows.', perVersion, () =>
+    source.models().flatMap(({ name, versions }) => versions.map(({ version, statistics }) => ({ labels: { model: name, version }, counts: batchSizesOf(statistics) }))),
+  );
 
   gauge('auspex_model_version_role', '1 for what a version is: current, canary or shadow.', [...perVersion, 'role'], () => source.models().flatMap(rolesOf));
   gauge('auspex_model_canary_percent', 'Callers out of a hundred that get the canary while it runs.', perVersion, ofCanaries((of) => of.percent));
@@ -94,38 +98,19 @@ export function modelMetrics(source: ModelsSource): Registry {
   return registry;
 }
 
-function rolesOf({ name, current, canary, shadow }: MeasuredModel): Sample[] {
+function rolesOf({ name, current, canary, shadow }: MeasuredModel): Sample<'model' | 'version' | 'role'>[] {
   const roles = { current, canary, shadow };
   return Object.entries(roles).flatMap(([role, of]) => (of ? [{ labels: { model: name, version: of.version, role }, value: 1 }] : []));
 }
 
-const batchSizesName = 'auspex_inference_batch_size_rows';
-const buckets = Array.from({ length: 11 }, (_, power) => 2 ** power);
+/** The batch sizes that are told apart: powers of two up to 1024. */
+const bounds = Array.from({ length: 11 }, (_, power) => 2 ** power);
 
-/** Runs by their number of rows. They are counted elsewhere, by the same bounds; prom-client's own histogram would have to be told of each run. */
-function batchSizes(source: ModelsSource): Metric {
-  const metric = {
-    name: batchSizesName,
-    help: 'Runs of the graph by their number of rows.',
-    type: 'histogram',
-    get: () =>
-      Promise.resolve({
-        ...metric,
-        values: source.models().flatMap(({ name, versions }) =>
-          versions.flatMap(({ version, statistics }) => histogramSamples({ model: name, version }, statistics)),
-        ),
-      }),
-  };
-  // The registry asks no more of a metric than this, which is also what prom-client registers for a cluster's sums.
-  return metric as unknown as Metric;
-}
-
-function histogramSamples(labels: Sample['labels'], { rows, runs, batchSizes: sizes }: MeasuredVersion): (Sample & { metricName: string })[] {
-  const upTo = (bound: number): number => sizes.reduce((sum, size) => (size.rows <= bound ? sum + size.runs : sum), 0);
-  return [
-    ...buckets.map((bound) => ({ metricName: `${batchSizesName}_bucket`, labels: { ...labels, le: bound }, value: upTo(bound) })),
-    { metricName: `${batchSizesName}_bucket`, labels: { ...labels, le: '+Inf' }, value: runs },
-    { metricName: `${batchSizesName}_sum`, labels, value: rows },
-    { metricName: `${batchSizesName}_count`, labels, value: runs },
-  ];
-}
+const batchSizesOf = ({ rows, batchSizes }: MeasuredVersion): HistogramCounts => ({
+  bounds,
+  counts: [...bounds, Infinity].map((bound, at) => {
+    const before = bounds[at - 1] ?? 0;
+    return batchSizes.reduce((sum, size) => (size.rows > before && size.rows <= bound ? sum + size.runs : sum), 0);
+  }),
+  sum: rows,
+});

@@ -10,6 +10,7 @@ import type { LiveViewers } from '../../auth/live-viewers.js';
 import type { Viewer } from '../../auth/viewer.js';
 import type { SentOperation } from '../../documents/document-gate.js';
 import type { Contexts } from '../../graphql/context.js';
+import type { Refusals } from '../../graphql/refusals.js';
 import { StreamError, type Stream, type Subscriptions } from '../../graphql/subscriptions.js';
 import { AppError } from '../../shared/errors.js';
 import type { Logger } from '../../shared/logger.js';
@@ -23,6 +24,7 @@ export interface WebsocketOptions {
   corsOrigins: readonly string[];
   /** Sockets that may be open, in all and for one viewer. */
   limits: { total: number; perViewer: number };
+  refusals: Refusals;
   log: Logger;
 }
 
@@ -168,6 +170,7 @@ class Connection {
       this.#viewer = viewer;
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
+      this.#options.refusals.count([error.code]);
       this.#close(CloseCode.Forbidden, error.message);
       return true; // what would be sent is not, over a socket that is closing
     }
