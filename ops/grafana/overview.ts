@@ -60,7 +60,7 @@ export const overview = dashboard({
         }),
         stat({
           title: 'Requests under way',
-          description: 'Requests that have not been answered yet. When it grows and the rate does not, something is waited for.',
+          description: 'Requests whose answer is not sent yet, open event streams among them. When it grows and the rate does not, something is waited for.',
           unit: 'none',
           expr: `sum(auspex_http_requests_in_flight{${here}})`,
         }),
