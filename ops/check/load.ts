@@ -9,7 +9,7 @@ type Ask = (token: string | null, document: string, variables?: Variables) => Pr
 
 const demoPassword = 'auspex-demo-2026';
 /** Between two rounds of an ordinary caller. */
-const pauseMs = 100;
+const pauseMs = 250;
 
 /**
  * Has people of all kinds at work for so many seconds: those who read, change, predict and listen, those who are not allowed to, try
@@ -104,10 +104,9 @@ async function goAstray(url: string, ask: Ask, token: string): Promise<void> {
 
 /** Twice as much as a caller may ask, with a credential and without. */
 async function beGreedy(ask: Ask, token: string): Promise<void> {
-  const asked = { signedIn: limits.perViewer * 2, stranger: limits.perAddress * 2 };
   await Promise.all([
-    ...Array.from({ length: asked.signedIn }, () => ask(token, documents.departments)),
-    ...Array.from({ length: asked.stranger }, () => ask(null, documents.users)),
+    ...Array.from({ length: limits.perViewer * 2 }, () => ask(token, documents.users)),
+    ...Array.from({ length: limits.perAddress * 2 }, () => ask(null, documents.users)),
   ]);
 }
 

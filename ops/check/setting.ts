@@ -15,7 +15,7 @@ export interface Setting {
 }
 
 /** How often a caller may ask: what an eager one exceeds, and an ordinary one does not. */
-export const limits = { windowSeconds: 1, perViewer: 200, perAddress: 60, loginsPerAccount: 5, bodyBytes: 65_536 };
+export const limits = { windowSeconds: 1, perViewer: 60, perAddress: 60, loginsPerAccount: 2, bodyBytes: 65_536 };
 
 /** Starts it all. What is opened goes on the stack, to be closed in reverse. */
 export async function openSetting(opened: AsyncDisposableStack): Promise<Setting> {
