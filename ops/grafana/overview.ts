@@ -92,14 +92,14 @@ export const overview = dashboard({
         }),
         graph({
           title: 'Operations by outcome',
-          description: 'ok, error (an answer with errors in it), or refused (too many, too large, not trusted, not signed in).',
+          description: 'ok; error: a fault of the gateway; refused: all errors are the caller’s, who is not signed in, may not, asked wrongly or too much.',
           unit: 'ops',
           queries: [{ expr: `sum by (outcome) (rate(auspex_operations_total{${these}}[$__rate_interval]))`, legend: '{{outcome}}' }],
           isStacked: true,
         }),
         graph({
           title: 'Errors by code',
-          description: 'Errors in answers, a second. INTERNAL_SERVER_ERROR is a fault whose id the log knows; SERVICE_UNAVAILABLE, OVERLOADED and TIMEOUT mean that a part is away or slow.',
+          description: 'Errors in answers, a second. INTERNAL_SERVER_ERROR is a fault whose id the log knows; SERVICE_UNAVAILABLE and TIMEOUT mean that a part is away or slow, OVERLOADED that it has too much to do.',
           unit: 'eps',
           queries: [{ expr: `sum by (code) (rate(auspex_operation_errors_total{${these}}[$__rate_interval]))`, legend: '{{code}}' }],
           isStacked: true,
