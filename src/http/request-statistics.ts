@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 /** Requests that were alike, and came to their end. */
@@ -21,6 +22,8 @@ export class RequestStatistics {
   /** Requests whose answer is not sent yet; an event stream is one for as long as it is open. */
   inFlight = 0;
   readonly #counts = new Map<string, RequestCount>();
+  /** Connections that a request came by which is in flight. */
+  readonly #busy = new WeakSet<Socket>();
 
   /** Follows every request of the server from now on; before its routes are added. */
   follow(server: FastifyInstance): void {
@@ -32,15 +35,23 @@ export class RequestStatistics {
 
   /** Follows a request that fails before hooks are asked. */
   watch(request: FastifyRequest, { raw }: FastifyReply): void {
+    const { socket } = request.raw;
     this.inFlight += 1;
+    this.#busy.add(socket);
     // It comes once, whether the answer was sent or the connection lost.
     raw.once('close', () => {
       this.inFlight -= 1;
-      this.#add(routeOf(request), request.method, raw.writableFinished ? raw.statusCode : callerHasGone);
+      this.#busy.delete(socket);
+      this.#add(routeOf(request.url), request.method, raw.writableFinished ? raw.statusCode : callerHasGone);
     });
   }
 
-  /** Counts what came over a connection and could not be read as a request. */
+  /** Whether a request that came by this connection is in flight, and will be counted when it is not. */
+  isFollowing(socket: Socket): boolean {
+    return this.#busy.has(socket);
+  }
+
+  /** Counts what could not be read as a request. */
   countUnread(status: number): void {
     this.#add(other, other, status);
   }
@@ -58,8 +69,10 @@ export class RequestStatistics {
   }
 }
 
-/** The route as it was declared; that of the IDE's files is the IDE's. */
-function routeOf({ routeOptions: { url = '' } }: FastifyRequest): string {
-  const route = url.startsWith('/graphiql/') ? '/graphiql' : url;
+/** The path, where it is one of the gateway's own; the IDE's files are the IDE. */
+function routeOf(url: string): string {
+  const search = url.indexOf('?');
+  const sent = search === -1 ? url : url.slice(0, search);
+  const route = sent.startsWith('/graphiql/') ? '/graphiql' : sent;
   return routes.has(route) ? route : other;
 }

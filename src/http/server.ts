@@ -110,8 +110,11 @@ export function abortedWith(response: ServerResponse): AbortSignal {
 function refuseConnection(error: ConnectionError, socket: Socket, requests: RequestStatistics, refusals: Refusals): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
   const { httpStatus, message, code } = refusalOf(error);
-  requests.countUnread(httpStatus);
-  refusals.count([code]);
+  // Of a request whose body breaks off the caller has gone.
+  if (!requests.isFollowing(socket)) {
+    requests.countUnread(httpStatus);
+    refusals.count([code]);
+  }
   const body = JSON.stringify({ errors: [{ message, extensions: { code } }] });
   const headers = { ...securityHeaders, 'content-type': 'application/json; charset=utf-8', 'content-length': Buffer.byteLength(body), connection: 'close' };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);

@@ -33,6 +33,11 @@ export async function createTestDatabase(prepare?: Preparation): Promise<TestDat
   };
 }
 
+/** The database behind the URL goes, whoever is connected. */
+export async function dropDatabaseAt(url: string): Promise<void> {
+  await withClient(testRun().adminUrl, (admin) => dropDatabase(admin, new URL(url).pathname.slice(1)));
+}
+
 /** Leaves a borrowed server as it was found. */
 export async function dropDatabasesOfRun(adminUrl: string, run: string): Promise<void> {
   await withClient(adminUrl, async (admin) => {

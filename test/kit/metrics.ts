@@ -64,3 +64,13 @@ export const valueOf = (families: Map<string, Family>, name: string, labels: Rec
   [...families.values()]
     .flatMap(({ samples }) => samples)
     .find((sample) => sample.name === name && Object.entries(labels).every(([label, value]) => sample.labels[label] === value))?.value;
+
+/** By how much the series of a name have grown, by their labels' values in their order; those that have not are left out. */
+export const growth =
+  (before: Map<string, Family>, after: Map<string, Family>) =>
+  (name: string): Record<string, number> => {
+    const valuesOf = (families: Map<string, Family>): Map<string, number> =>
+      new Map([...families.values()].flatMap(({ samples }) => samples.filter((sample) => sample.name === name).map(({ labels, value }) => [Object.values(labels).join(' '), value])));
+    const old = valuesOf(before);
+    return Object.fromEntries([...valuesOf(after)].map(([key, value]): [string, number] => [key, value - (old.get(key) ?? 0)]).filter(([, grown]) => grown !== 0));
+  };
