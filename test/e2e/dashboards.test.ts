@@ -35,7 +35,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-const skipped = reasonToSkipPrometheus('prometheus');
+const skipped = reasonToSkipPrometheus();
 (skipped === null ? describe : describe.skip)(`a gateway under load, as Prometheus sees it${skipped === null ? '' : ` (skipped: ${skipped})`}`, () => {
   it('fills every panel of every dashboard; a panel that is made up, or has no number, is found out', async () => {
     const { code, ok, without, said } = await check('--dashboards', folder);
