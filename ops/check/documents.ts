@@ -8,5 +8,6 @@ export const documents = {
   renameJob: 'mutation RenameJob($id: ID!, $input: UpdateEmployeeInput!) { updateEmployee(id: $id, input: $input) { id } }',
   species: 'query Species($inputs: [JSONObject!]!) { predict(model: "iris", inputs: $inputs) { output source } }',
   prices: 'query Prices($inputs: [JSONObject!]!) { predict(model: "car-price", inputs: $inputs) { output source } }',
+  pricesInEuro: 'query PricesInEuro($inputs: [JSONObject!]!) { predict(model: "car-price", inputs: $inputs) { outputIn(currency: "EUR") { amounts { amount } isStale } } }',
   follow: 'subscription Follow { predictionRecorded { id } }',
 };

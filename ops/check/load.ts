@@ -85,6 +85,7 @@ async function predict(ask: Ask, token: string, round: number): Promise<void> {
     ask(token, documents.species, { inputs: [flower(0)] }),
     ask(token, documents.species, { inputs: Array.from({ length: 20 }, (_none, at) => flower(round * 20 + at)) }),
     ask(token, documents.prices, { inputs: [car] }),
+    ask(token, documents.pricesInEuro, { inputs: [car] }),
     ask(token, documents.prices, { inputs: [{ company: 'Maruti', year: 'long ago' }] }),
   ]);
 }
