@@ -21,7 +21,6 @@ export const limits = { windowSeconds: 1, perViewer: 60, perAddress: 60, loginsP
 export async function openSetting(opened: AsyncDisposableStack): Promise<Setting> {
   const dir = await reachableFolder();
   opened.defer(() => rm(dir, { recursive: true, force: true }));
-  const databaseUrl = await openDatabase(path.join(dir, 'data'), opened);
   const metricsPort = await freePort();
   const gateway = startProgram('main.js', {
     cwd: dir,
@@ -31,10 +30,8 @@ export async function openSetting(opened: AsyncDisposableStack): Promise<Setting
       METRICS_PORT: String(metricsPort),
       LOG_LEVEL: 'error',
       DATA_DIR: dir,
-      DATABASE_URL: databaseUrl,
-      // The same server, once more: what is measured is where reads are sent.
-      DATABASE_REPLICA_URLS: databaseUrl,
-      READ_OWN_WRITES_SECONDS: '0',
+      ...(await openDatabase(opened)),
+      READ_OWN_WRITES_SECONDS: '1',
       DEMO_DATA: 'true',
       ...(await openRedis(opened)),
       MODEL_STORE: await makeModelStore(path.join(dir, 'models')),
@@ -55,13 +52,14 @@ export async function openSetting(opened: AsyncDisposableStack): Promise<Setting
   return { url: await gateway.ready(), metricsUrl: `http://127.0.0.1:${metricsPort}/metrics` };
 }
 
-async function openDatabase(dir: string, opened: AsyncDisposableStack): Promise<string> {
-  // The program that is checked is the one in dist/, and this is how it has a database of its own.
-  const built = path.join(projectDir, 'dist', 'database', 'embedded-postgres.js');
-  const { startEmbeddedPostgres } = (await import(built)) as typeof import('../../src/database/embedded-postgres.js');
-  const postgres = await startEmbeddedPostgres({ dir, durable: false });
-  opened.defer(() => postgres.stop());
-  return postgres.url;
+/** A PostgreSQL, and another that follows it. */
+async function openDatabase(opened: AsyncDisposableStack): Promise<{ DATABASE_URL: string; DATABASE_REPLICA_URLS: string }> {
+  // The tests' own, whose sources name each other as jest wants it: Node has to be told.
+  await import('../../test/kit/run-typescript.js');
+  const { startCluster } = await import('../../test/kit/replica.ts');
+  const { url, replicas, stop } = await startCluster(1);
+  opened.defer(stop);
+  return { DATABASE_URL: url, DATABASE_REPLICA_URLS: replicas.map((replica) => replica.url).join(',') };
 }
 
 async function openRedis(opened: AsyncDisposableStack): Promise<{ REDIS_URL?: string }> {
