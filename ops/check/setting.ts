@@ -57,9 +57,9 @@ async function openDatabase(opened: AsyncDisposableStack): Promise<{ DATABASE_UR
   // The tests' own, whose sources name each other as jest wants it: Node has to be told.
   await import('../../test/kit/run-typescript.js');
   const { startCluster } = await import('../../test/kit/replica.ts');
-  const { url, replicas, stop } = await startCluster(1);
-  opened.defer(stop);
-  return { DATABASE_URL: url, DATABASE_REPLICA_URLS: replicas.map((replica) => replica.url).join(',') };
+  const cluster = await startCluster(1);
+  opened.defer(() => cluster.stop());
+  return { DATABASE_URL: cluster.url, DATABASE_REPLICA_URLS: cluster.replicas.map(({ url }) => url).join(',') };
 }
 
 async function openRedis(opened: AsyncDisposableStack): Promise<{ REDIS_URL?: string }> {
