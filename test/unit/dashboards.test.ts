@@ -55,6 +55,11 @@ describe.each(dashboards)('%s', (_file, dashboard) => {
     }
   });
 
+  it('calls each panel by a name of its own, which the runbook can refer to', () => {
+    const titles = panels.map(({ title }) => title);
+    expect(titles).toEqual([...new Set(titles)]);
+  });
+
   it('says of each panel what it means, in what unit, and asks the source that is set up', () => {
     for (const { title, description, datasource, fieldConfig, targets } of panels) {
       expect({ title, description }).toEqual({ title, description: expect.stringMatching(/^[A-Za-z0-9].{15,}[.]$/) });
@@ -94,3 +99,13 @@ function dataSource(): object {
   const [{ type, uid } = { type: '', uid: '' }] = datasources;
   return { type, uid };
 }
+
+describe('the runbook', () => {
+  it('refers to panels that there are', () => {
+    const runbook = readFileSync(path.join(projectDir, 'docs', 'operations.md'), 'utf8').split('\n## Runbook\n')[1]?.replaceAll(/`[^`]*`/g, '').replaceAll(/\s+/g, ' ') ?? '';
+    const titles = dashboards.flatMap(([, dashboard]) => dashboard.panels.map(({ title }) => title));
+    const named = [...runbook.matchAll(/(?<!\*)\*([^*]+)\*(?!\*)/g)].flatMap(([, name = '']) => (/^(critical|warning|info)\.$/.test(name) ? [] : [name]));
+    expect(named.length).toBeGreaterThan(20);
+    expect(named.filter((name) => !titles.includes(name))).toEqual([]);
+  });
+});
