@@ -113,7 +113,7 @@ export const models = dashboard({
           limits: [{ at: 0.25, color: 'red' }],
         }),
         graph({
-          title: 'Rows under way',
+          title: 'Rows under way, by version',
           description: 'Rows that wait for a run or are in one. Past the manifest’s max_queue, calls are refused with OVERLOADED.',
           unit: 'none',
           queries: [{ expr: `sum by (model, version) (auspex_inference_pending_rows{${these}})`, legend: '{{model}} {{version}}' }],
@@ -131,7 +131,7 @@ export const models = dashboard({
       title: 'Batches and cache',
       panels: [
         heatmap({
-          title: 'Rows in a run',
+          title: 'Rows in a run, spread',
           description: 'Runs by how many rows they had. Calls of the same moment are joined: with more load, the bands move up.',
           unit: 'short',
           expr: `sum by (le) (increase(auspex_inference_batch_size_rows_bucket{${these}}[$__rate_interval]))`,
@@ -143,7 +143,7 @@ export const models = dashboard({
           queries: [{ expr: `${perVersion('auspex_inference_batch_size_rows_sum')} / ${perVersion('auspex_inference_batch_size_rows_count')}`, legend: '{{model}} {{version}}' }],
         }),
         graph({
-          title: 'From the cache',
+          title: 'From the cache, by model',
           description: 'Share of the rows that were answered without running the model. A new version starts with an empty cache.',
           unit: 'percentunit',
           max: 1,
@@ -163,21 +163,21 @@ export const models = dashboard({
           columns: ['model', 'role', 'version'],
         }),
         graph({
-          title: 'Calls',
+          title: 'Calls, by role',
           description: 'Calls a second of models, by whether the current version answers or the canary.',
           unit: 'reqps',
           width: 8,
           queries: [{ expr: callsByRole, legend: '{{model}} {{role}}' }],
         }),
         graph({
-          title: 'Failures',
+          title: 'Failures, by role',
           description: 'Share of the calls that were not answered. Beyond max_error_rate of its manifest the canary stops by itself.',
           unit: 'percentunit',
           width: 8,
           queries: [{ expr: `${byRole('auspex_inference_request_failure_total')} / ${callsByRole}`, legend: '{{model}} {{role}}' }],
         }),
         graph({
-          title: 'A run',
+          title: 'A run, by role',
           description: 'Mean time of a run of the graph.',
           unit: 's',
           width: 8,

@@ -192,7 +192,7 @@ export const overview = dashboard({
           ],
         }),
         graph({
-          title: 'Requests under way',
+          title: 'Requests under way, by replica',
           description: 'By replica. An uneven share means a balancer that does not balance, or a replica that is slow.',
           unit: 'none',
           width: 8,

@@ -28,7 +28,7 @@ interface Shown {
 }
 
 /** Units by Grafana's names. */
-export type Unit = 'short' | 'reqps' | 'ops' | 'percentunit' | 's' | 'bytes' | 'none' | 'eps' | 'bool_on_off';
+export type Unit = 'short' | 'reqps' | 'ops' | 'percentunit' | 's' | 'bytes' | 'none' | 'eps';
 
 /** One number, as it is now. */
 export function stat({ expr, legend = '', showsName = false, ...shown }: Shown & { expr: string; legend?: string; showsName?: boolean }): Panel {

@@ -115,7 +115,7 @@ export const security = dashboard({
       title: 'Limits and streams',
       panels: [
         graph({
-          title: 'Callers over their limit',
+          title: 'Callers over their limit, by kind',
           description: 'Requests refused a second: of viewers who have signed in, and of addresses that have not.',
           unit: 'reqps',
           queries: [{ expr: `sum by (kind) (${rate('auspex_rate_limit_refusals_total')})`, legend: '{{kind}}' }],
@@ -137,7 +137,7 @@ export const security = dashboard({
           nothing: 'none',
         }),
         graph({
-          title: 'Streams refused',
+          title: 'Streams refused, by replica',
           description: 'Subscriptions that were refused, a second, by replica.',
           unit: 'eps',
           queries: [{ expr: `sum by (instance) (${rate('auspex_streams_refused_total')})`, legend: '{{instance}}' }],

@@ -50,6 +50,8 @@ export type StreamEnd = 'reader left' | 'source ended' | 'slow reader' | 'creden
 /** What the streams of this process do now, and have done. */
 export interface StreamStatistics {
   open: Record<Transport, number>;
+  /** How many may be open. */
+  limit: number;
   events: number;
   ended: Partial<Record<StreamEnd, number>>;
   refused: number;
@@ -92,7 +94,7 @@ export class Subscriptions {
   readonly #known = new WeakMap<GraphQLSchema, LRUCache<string, DocumentNode>>();
   readonly #streams = new Set<Stream>();
   readonly #slots = new Map<string, number>();
-  readonly #counted: Omit<StreamStatistics, 'open'> = { events: 0, ended: {}, refused: 0 };
+  readonly #counted: Omit<StreamStatistics, 'open' | 'limit'> = { events: 0, ended: {}, refused: 0 };
   #taken = 0;
   #isClosing = false;
 
@@ -126,7 +128,7 @@ export class Subscriptions {
   statistics(): StreamStatistics {
     const open = { websocket: 0, sse: 0 };
     for (const { transport } of this.#streams) open[transport] += 1;
-    return { open, ...this.#counted };
+    return { open, limit: this.#options.streams.total, ...this.#counted };
   }
 
   /** Ends every stream, and opens no more. */

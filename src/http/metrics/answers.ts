@@ -19,6 +19,7 @@ export function answerMetrics(source: AnswersSource): Registry {
   counter('auspex_response_cache_misses_total', 'Queries whose answer may be kept, and was not there.', [], one(() => source.responses().misses));
   counter('auspex_response_cache_invalidations_total', 'Mutations, and changes of models, that made kept answers old.', [], one(() => source.responses().invalidations));
   gauge('auspex_streams_open', 'Subscriptions that are open.', ['transport'], each('transport', () => source.streams().open));
+  gauge('auspex_streams_limit', 'Subscriptions that may be open at a time.', [], one(() => source.streams().limit));
   counter('auspex_stream_events_total', 'Events that were executed for a subscription.', [], one(() => source.streams().events));
   counter('auspex_streams_ended_total', 'Subscriptions that have ended, by the reason.', ['reason'], each('reason', () => source.streams().ended));
   counter('auspex_streams_refused_total', 'Subscriptions that were refused.', [], one(() => source.streams().refused));
