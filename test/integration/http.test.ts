@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
+import { dropDatabaseAt } from '../kit/database.js';
 import { codesOf, startGateway, type Any, type TestGateway } from '../kit/gateway.js';
 import { freePort, reasonToSkipRedis, startRedis } from '../kit/redis.js';
 
@@ -26,14 +26,6 @@ const at = (of: TestGateway, path: string): string => new URL(path, of.url).href
 async function post(body: string, headers: Record<string, string> = {}, to: TestGateway = gateway): Promise<{ status: number; headers: Headers; body: Any }> {
   const response = await fetch(to.url, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body });
   return { status: response.status, headers: response.headers, body: await response.json() };
-}
-
-/** Takes a gateway's database away while it runs. */
-async function dropDatabase(url: string): Promise<void> {
-  const client = new pg.Client({ connectionString: process.env.AUSPEX_TEST_POSTGRES });
-  await client.connect();
-  await client.query(`drop database ${pg.escapeIdentifier(new URL(url).pathname.slice(1))} with (force)`);
-  await client.end();
 }
 
 const question = JSON.stringify({ query: '{ __typename }' });
@@ -294,7 +286,7 @@ describe('health', () => {
     const doomed = await startGateway();
     await doomed.tokenOf('user');
     await doomed.ask('user', '{ __typename }');
-    await dropDatabase(doomed.databaseUrl);
+    await dropDatabaseAt(doomed.databaseUrl);
     expect(await health(doomed)).toMatchObject({ status: 503, body: { status: 'unready', parts: { database: { isUp: false } } } });
     expect((await fetch(at(doomed, '/livez'))).status).toBe(200);
     const { data } = await doomed.ask<Any>('user', '{ models { name } }');

@@ -14,6 +14,7 @@ import { Refusals } from '../../src/graphql/refusals.js';
 import { ResponseCache } from '../../src/graphql/response-cache.js';
 import { LiveSchema } from '../../src/graphql/schema.js';
 import { createLogger, type Logger } from '../../src/shared/logger.js';
+import { Work } from '../../src/shared/work.js';
 import { codesOf, startGateway, type Any, type TestGateway } from '../kit/gateway.js';
 
 const projectDir = path.join(import.meta.dirname, '..', '..');
@@ -35,7 +36,7 @@ async function serve(executor: 'jit' | 'graphql-js', first: GraphQLSchema) {
   await apollo.start();
   return {
     async ask(query: string): Promise<Any> {
-      const { body } = await apollo.executeOperation({ query }, { contextValue: { log: silent, viewer: { kind: 'stranger' }, runTasks: () => {} } as Context });
+      const { body } = await apollo.executeOperation({ query }, { contextValue: { log: silent, viewer: { kind: 'stranger' }, work: new Work(), runTasks: () => {} } as Context });
       if (body.kind !== 'single') throw new Error('The answer came in parts.');
       const { data, errors = [] } = body.singleResult;
       return { data: { ...data }, codes: errors.map((error) => error.extensions?.code) };
