@@ -18,7 +18,7 @@ interface Mark {
 
 /** How often it looks, as a part of the lag that is allowed, and within which limits. */
 const pollPart = 20;
-const pollMs = { least: 100, most: 1_000 };
+const pollMs = { least: 100, most: 250 };
 /** A server answers such a look within this, or counts as away. */
 const deadlineMs = 1_000;
 
@@ -32,6 +32,7 @@ export class ReplicaWatch {
   readonly #primary: pg.Pool;
   readonly #watched: WatchedReplica[];
   readonly #pollMs: number;
+  readonly #sinceMs = performance.now();
   #marks: Mark[] = [];
   #timer: NodeJS.Timeout | null = null;
   #isClosed = false;
@@ -66,7 +67,8 @@ export class ReplicaWatch {
     const cluster = await this.#mark(atMs);
     // Older ones would only tell of a lag that is too long anyway.
     this.#marks = this.#marks.filter((mark) => mark.atMs > atMs - maxLagMs);
-    await Promise.all(this.#watched.map((watched) => watched.look(this.#marks, cluster)));
+    const isYoung = atMs - this.#sinceMs < maxLagMs;
+    await Promise.all(this.#watched.map((watched) => watched.look(this.#marks, cluster, isYoung)));
   }
 
   /** Answers which cluster the primary is; null where it cannot say now. */
@@ -85,6 +87,8 @@ export class ReplicaWatch {
   }
 }
 
+const tooFarBehind = 'it is too far behind';
+
 /** A replica, and what was last found of it. */
 class WatchedReplica {
   readonly #pool: pg.Pool;
@@ -98,10 +102,12 @@ class WatchedReplica {
     this.#pool = lookingPool(url);
   }
 
-  async look(marks: readonly Mark[], cluster: string | null): Promise<void> {
+  /** @param isYoung whether the marks do not go back as far as they will: what is behind the first of them is not known to be too far behind */
+  async look(marks: readonly Mark[], cluster: string | null, isYoung: boolean): Promise<void> {
     const problem = await this.#problem(marks, cluster);
     if (problem) {
       this.replica.leaveOut();
+      if (isYoung && problem.reason === tooFarBehind) return;
       this.#tell(problem.reason, () => this.log.warn({ ...this.#named, ...problem }, 'a replica is left out; the primary answers in its place'));
     } else {
       this.#tell('', () => this.log.info(this.#named, 'a replica answers reads'));
@@ -123,7 +129,7 @@ class WatchedReplica {
       if (cluster !== null && row.cluster !== cluster) return { reason: 'it is of another cluster than the primary' };
       const replayed = BigInt(row.position);
       const mark = marks.findLast(({ position }) => position <= replayed);
-      if (!mark) return { reason: 'it is too far behind' };
+      if (!mark) return { reason: tooFarBehind };
       this.replica.caughtUp(mark.atMs);
       return null;
     } catch (err) {

@@ -32,6 +32,8 @@ async function open(readOwnWritesSeconds: number, env: Record<string, string> = 
   });
   gateways.push(gateway);
   await until(() => allHaveAll());
+  const followers = env.DATABASE_REPLICA_URLS === undefined ? servers.slice(1) : [];
+  for (const server of followers) await until(async () => (await measured(gateway, 'replica_up', server)) === 1);
   return gateway;
 }
 
