@@ -186,11 +186,11 @@ function modelExample(model: ExampleModel, { field, rowType, answerType }: Model
   return { title: model.title, query, variables: '' };
 }
 
-/** What the model says, and then what every prediction tells of itself, but for what leads on to other types. */
+/** What the model says without being asked more, and then what every prediction tells of itself, but for what leads on to other types. */
 function answerFields(type: GraphQLObjectType): string {
   const shared = new Set(type.getInterfaces().flatMap((known) => Object.keys(known.getFields())));
   const fields = Object.values(type.getFields());
-  const own = fields.filter(({ name }) => !shared.has(name)).map((field) => `    ${field.name}${selectionOf(field, 1, '    ')}`);
+  const own = fields.filter((field) => !shared.has(field.name) && needsNoArguments(field)).map((field) => `    ${field.name}${selectionOf(field, 1, '    ')}`);
   const told = fields.filter((field) => shared.has(field.name) && isLeafType(getNamedType(field.type))).map(({ name }) => `    ${name}`);
   return [...own, ...told].join('\n');
 }

@@ -49,13 +49,12 @@ function serve({ documents = openGate, rule = isSignedIn, resolve }: { documents
       [{ ...rules, Subscription: { ticks: rule } }],
     );
   const source = { current: schemaWith(), onChange: () => () => undefined };
-  const made: Pick<Contexts, 'of'> = {
-    of: (viewer, facts) => {
-      const context = { viewer, ...facts } as Context;
-      contexts.push(context);
-      return context;
-    },
+  const of: Contexts['of'] = (viewer, facts) => {
+    const context = { viewer, ...facts } as Context;
+    contexts.push(context);
+    return context;
   };
+  const made: Pick<Contexts, 'of' | 'ofEvent'> = { of, ofEvent: of };
   const subscriptions = new Subscriptions({
     schema: source,
     contexts: made as Contexts,
@@ -63,7 +62,7 @@ function serve({ documents = openGate, rule = isSignedIn, resolve }: { documents
     limits: { depth: 5, aliases: 5, tokens: 100, rootFields: 5, cost: 100 },
     streams: { total: 10, perViewer: 10, bufferedEvents: 5 },
     isIntrospectionOpen: true,
-      refusals: new Refusals(),
+    refusals: new Refusals(),
     log: createLogger('silent'),
   });
   const open = (query = 'subscription { ticks { number } }', by: Partial<StreamCaller> = {}) => subscriptions.open({ query }, { ...caller, ...by });
