@@ -56,5 +56,6 @@ const poolStatistics = (server: string, { options, totalCount, idleCount, waitin
   size: options.max,
   busy: totalCount - idleCount,
   idle: idleCount,
-  waiting: waitingCount,
+  // Who asks while a connection is free is in the queue until the next turn only: the look of a scrape among them.
+  waiting: Math.max(0, waitingCount - idleCount),
 });
