@@ -36,6 +36,8 @@ export async function startTelemetry(env: Environment): Promise<Telemetry> {
   refuseFaulty(env);
   const version = ownVersion();
   env.OTEL_RESOURCE_ATTRIBUTES = [`service.name=auspex,service.version=${version}`, given(env.OTEL_RESOURCE_ATTRIBUTES)].filter(Boolean).join(',');
+  // Not the host's: in containers without a machine id its detector has nothing but a warning.
+  env.OTEL_NODE_RESOURCE_DETECTORS = given(env.OTEL_NODE_RESOURCE_DETECTORS) ?? 'env,process,serviceinstance';
 
   const [{ NodeSDK }, { UndiciInstrumentation }] = await Promise.all([import('@opentelemetry/sdk-node'), import('@opentelemetry/instrumentation-undici')]);
   const sdk = new NodeSDK({

@@ -3,6 +3,7 @@ import { circuitBreaker, CircuitState, ConsecutiveBreaker, handleAll, timeout, T
 import { LRUCache } from 'lru-cache';
 import type { Logger } from './logger.js';
 import { addressOf, letGo, redisClient } from './redis.js';
+import { SpanKind, traced } from './tracing.js';
 
 /** How often something was counted within its window. */
 export interface Count {
@@ -121,7 +122,7 @@ class RedisCounters implements Counters {
   }
 
   async add(key: string, windowMs: number, weight = 1): Promise<Count> {
-    const answer = await this.#attempt(() =>
+    const answer = await this.#attempt('EVAL count', () =>
       this.#client.eval(addScript, { keys: [nameOf(key)], arguments: [String(windowMs), String(weight)] }),
     );
     if (!Array.isArray(answer)) return this.#memory.add(key, windowMs, weight);
@@ -136,7 +137,7 @@ class RedisCounters implements Counters {
 
   async clear(key: string): Promise<void> {
     await this.#memory.clear(key);
-    await this.#attempt(() => this.#client.del(nameOf(key)));
+    await this.#attempt('DEL', () => this.#client.del(nameOf(key)));
   }
 
   health(): { kind: 'redis'; isUp: boolean } {
@@ -153,10 +154,10 @@ class RedisCounters implements Counters {
   }
 
   /** What Redis answers within the deadline; undefined where it does not. */
-  async #attempt<Answer>(ask: () => Promise<Answer>): Promise<Answer | undefined> {
+  async #attempt<Answer>(name: string, ask: () => Promise<Answer>): Promise<Answer | undefined> {
     if (!this.#client.isReady) return undefined;
     // The breaker has counted a failure; its change of state is what is logged.
-    return this.#guard.execute(ask).catch(() => undefined);
+    return traced(`redis ${name}`, () => ({ 'db.system.name': 'redis' }), () => this.#guard.execute(ask), SpanKind.CLIENT).catch(() => undefined);
   }
 
   #noteHealth(): void {
