@@ -10,7 +10,8 @@ export default {
   testTimeout: 30_000,
   // Modules of a suite stay in memory after it, since ECMAScript modules cannot be unloaded: a worker that has grown is replaced.
   workerIdleMemoryLimit: '1500MB',
-  maxWorkers: 2,
+  // Suites that start processes wait for much of their time: a third worker uses it, on two cores too.
+  maxWorkers: 3,
   coverageDirectory: 'coverage',
   coverageReporters: ['text-summary', 'lcovonly'],
   collectCoverageFrom: ['src/**/*.ts', '!src/main.ts', '!src/scripts/**', '!src/database/migrations/**'],
