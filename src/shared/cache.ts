@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import KeyvRedis from '@keyv/redis';
-import { circuitBreaker, CircuitState, ConsecutiveBreaker, handleAll, timeout, TimeoutStrategy, wrap } from 'cockatiel';
+import { CircuitState } from 'cockatiel';
 import Keyv from 'keyv';
 import { LRUCache } from 'lru-cache';
 import type { Logger } from './logger.js';
-import { addressOf, letGo, redisClient } from './redis.js';
+import { addressOf, letGo, redisClient, redisGuard } from './redis.js';
 import { SpanKind, traced, type Attributes } from './tracing.js';
 import { noteDone } from './work.js';
 
@@ -111,12 +111,6 @@ class MemoryCache implements Cache {
   }
 }
 
-/**
- * How long Redis is left alone after it missed its deadline three times. Longer than the socket's timeout: what is
- * written meanwhile would keep a dead connection from ever looking idle.
- */
-const coolDownMs = 2500;
-
 /** Commands on their way to Redis. More are misses: the client cuts a transaction in half when its queue is full. */
 const maxCommandsInFlight = 50_000;
 
@@ -145,7 +139,7 @@ class RedisCache implements Cache {
   readonly #namespace: string;
   readonly #client;
   readonly #keyv: Keyv;
-  readonly #breaker = circuitBreaker(handleAll, { halfOpenAfter: coolDownMs, breaker: new ConsecutiveBreaker(3) });
+  readonly #breaker;
   readonly #guard;
   readonly #address: string;
   readonly #logger: Logger;
@@ -157,8 +151,7 @@ class RedisCache implements Cache {
     this.#address = addressOf(url);
     this.#namespace = namespace;
     this.#logger = logger;
-    // An abort signal at each return would cost more than the rest of the guard; nobody here listens to one.
-    this.#guard = wrap(this.#breaker, timeout(deadlineMs, { strategy: TimeoutStrategy.Aggressive, abortOnReturn: false }));
+    ({ breaker: this.#breaker, guard: this.#guard } = redisGuard(deadlineMs));
     this.#client = redisClient(url, maxCommandsInFlight + 1000);
     this.#keyv = keyvOver(new KeyvRedis(this.#client, { throwOnErrors: true, keyPrefixSeparator: ':' }), namespace);
     this.#breaker.onBreak((reason) => this.#noteHealth('error' in reason ? reason.error : undefined));

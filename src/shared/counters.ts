@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { circuitBreaker, CircuitState, ConsecutiveBreaker, handleAll, timeout, TimeoutStrategy, wrap } from 'cockatiel';
+import { CircuitState } from 'cockatiel';
 import { LRUCache } from 'lru-cache';
 import type { Logger } from './logger.js';
-import { addressOf, letGo, redisClient } from './redis.js';
+import { addressOf, letGo, redisClient, redisGuard } from './redis.js';
 import { SpanKind, traced } from './tracing.js';
 
 /** How often something was counted within its window. */
@@ -83,8 +83,6 @@ export class MemoryCounters implements Counters {
   }
 }
 
-/** How long Redis is left alone after it missed its deadline three times. */
-const coolDownMs = 2500;
 const maxCommandsInFlight = 50_000;
 
 /** Counts, and sets the window's end with the first; one that has none, for whatever reason, is given one. */
@@ -101,7 +99,7 @@ class RedisCounters implements Counters {
   /** What Redis last said, for the time when it is away. */
   readonly #memory = new MemoryCounters();
   readonly #client;
-  readonly #breaker = circuitBreaker(handleAll, { halfOpenAfter: coolDownMs, breaker: new ConsecutiveBreaker(3) });
+  readonly #breaker;
   readonly #guard;
   readonly #address: string;
   readonly #logger: Logger;
@@ -111,7 +109,7 @@ class RedisCounters implements Counters {
   constructor(url: string, deadlineMs: number, logger: Logger) {
     this.#address = addressOf(url);
     this.#logger = logger;
-    this.#guard = wrap(this.#breaker, timeout(deadlineMs, { strategy: TimeoutStrategy.Aggressive, abortOnReturn: false }));
+    ({ breaker: this.#breaker, guard: this.#guard } = redisGuard(deadlineMs));
     this.#client = redisClient(url, maxCommandsInFlight);
     this.#breaker.onBreak(() => this.#noteHealth());
     this.#breaker.onReset(() => this.#noteHealth());

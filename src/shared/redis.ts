@@ -1,4 +1,5 @@
 import { createClient } from '@redis/client';
+import { circuitBreaker, ConsecutiveBreaker, handleAll, timeout, TimeoutStrategy, wrap } from 'cockatiel';
 
 export type RedisClient = ReturnType<typeof redisClient>;
 
@@ -22,6 +23,19 @@ export const redisClient = (url: string, maxCommands: number) =>
       reconnectStrategy: (attempts) => Math.min(50 * 2 ** Math.min(attempts, 5), 1000) + Math.random() * 100,
     },
   });
+
+/**
+ * How long Redis is left alone after it missed its deadline three times. Longer than the socket's timeout: what is
+ * written meanwhile would keep a dead connection from ever looking idle.
+ */
+const coolDownMs = 2500;
+
+/** What calls go through: one that misses the deadline fails, and after three of them all fail at once for a while. */
+export function redisGuard(deadlineMs: number) {
+  const breaker = circuitBreaker(handleAll, { halfOpenAfter: coolDownMs, breaker: new ConsecutiveBreaker(3) });
+  // An abort signal at each return would cost more than the rest of the guard; nobody here listens to one.
+  return { breaker, guard: wrap(breaker, timeout(deadlineMs, { strategy: TimeoutStrategy.Aggressive, abortOnReturn: false })) };
+}
 
 /** Closes a client at once, whatever it is doing. */
 export function letGo(client: RedisClient): void {

@@ -5,6 +5,7 @@ import { deploymentChannel } from '../../src/domains/prediction/deployment.servi
 import { codesOf, fieldsOf, startGateway, type Any, type Answer, type Asker, type TestGateway } from '../kit/gateway.js';
 import { flower, makeIrisStore, type IrisStore } from '../kit/iris-store.js';
 import { addPerson } from '../kit/people.js';
+import { until } from '../kit/until.js';
 
 let store: IrisStore;
 let gateway: TestGateway;
@@ -29,14 +30,6 @@ const rollback = (asker: Asker = 'admin', name = 'iris'): Promise<Answer<Any>> =
 /** The version that answers a prediction. */
 const answering = async (): Promise<number> => (await gateway.ask<Any>('user', `{ predict(model: "iris", inputs: [${flower}]) { version } }`)).data.predict[0].version as number;
 const rows = () => gateway.db.selectFrom('model_deployment').selectAll().execute();
-
-async function until(holds: () => Promise<boolean>, withinMs = 10_000): Promise<void> {
-  const deadline = Date.now() + withinMs;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error('it did not come to hold in time');
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-}
 
 /** Holds the row until `count` statements wait for it, so that changes that come at once surely meet. */
 async function meeting(count: number, calls: () => Promise<Answer<Any>>[]): Promise<Answer<Any>[]> {

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import fastify from 'fastify';
@@ -11,16 +10,9 @@ import { startGateway, type Any, type TestGateway } from '../kit/gateway.js';
 import { flower, makeIrisStore, type IrisStore } from '../kit/iris-store.js';
 import { parse, scrape, valueOf, type Family, type Sample } from '../kit/metrics.js';
 import { freePort } from '../kit/redis.js';
+import { until } from '../kit/until.js';
 
 const port = (url: string): string => new URL(url).port;
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  for (let look = 0; look < 400; look += 1) {
-    if (await holds()) return;
-    await sleep(25);
-  }
-  throw new Error('it did not come to hold in time');
-}
 
 describe('the metrics of a gateway', () => {
   let store: IrisStore;

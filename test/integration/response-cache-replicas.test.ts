@@ -1,26 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Role } from '../../src/auth/viewer.js';
 import { encodeId } from '../../src/graphql/id.js';
 import { startGateway, type Any, type Answer, type Asker, type TestGateway } from '../kit/gateway.js';
 import { makeIrisStore, type IrisStore } from '../kit/iris-store.js';
 import { addPerson, type Person } from '../kit/people.js';
 import { reasonToSkipRedis, startRedis, type TestRedis } from '../kit/redis.js';
+import { until } from '../kit/until.js';
 
 const reason = reasonToSkipRedis();
 const describeWithRedis = reason === null ? describe : describe.skip;
 
 const isHit = ({ headers }: Answer<unknown>): boolean => headers.has('age');
-
-/** Asks until it holds, for ten seconds at the most. */
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error('it did not come to hold in time');
-    await sleep(20);
-  }
-}
 
 describeWithRedis(`two gateways that share a database and a Redis${reason === null ? '' : ` (skipped: ${reason})`}`, () => {
   let redis: TestRedis;

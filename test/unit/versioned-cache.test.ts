@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { Cache, CacheEntry } from '../../src/shared/cache.js';
 import { VersionedCache, type KeptText } from '../../src/shared/versioned-cache.js';
+import { until } from '../kit/until.js';
 
 /** A cache whose writes the test holds back, loses, or lets arrive. */
 class HeldCache implements Cache {
@@ -62,14 +63,6 @@ async function compute(kept: VersionedCache, text: string, meanwhile: () => Prom
   await meanwhile();
   if (sought.state === 'missing') await kept.keep([{ key: 'key', text }], { entities, versions: sought.versions, maxAgeSeconds });
   return sought.state;
-}
-
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error('it did not come to hold in time');
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }
 
 describe('texts that are kept', () => {
