@@ -1,6 +1,6 @@
-# The gateway with what it needs at run time and nothing else: no npm, no compiler, no curl.
+# Run-time files only: no npm, no compiler, no curl.
 
-# All packages, for the build. Package files come before sources: a changed source installs nothing anew.
+# All packages, for the build. Package files are copied first, so that a source change reuses the installed packages.
 FROM node:24-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
@@ -11,7 +11,7 @@ COPY ide ide
 COPY src src
 RUN npm run build && find dist \( -name '*.map' -o -name '*.tsbuildinfo' \) -delete
 
-# Packages that are read at run time. Optional ones are Node and PostgreSQL for machines that have neither.
+# Production packages. Optional ones are Node.js and PostgreSQL for development machines.
 FROM node:24-bookworm-slim AS packages
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
@@ -20,10 +20,12 @@ COPY ops/image/prune-packages.mjs /prune-packages.mjs
 RUN node /prune-packages.mjs node_modules
 
 FROM debian:bookworm-slim
+# The locale that scikit-learn's text models name; they need only its upper and lower case, which C.utf8 has for all of Unicode.
+RUN ln -s C.utf8 /usr/lib/locale/en_US.utf8
 RUN groupadd --gid 10001 auspex && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /app --shell /usr/sbin/nologin auspex
 COPY --from=build /usr/local/bin/node /usr/local/bin/node
 WORKDIR /app
-# From what changes seldom to what changes with every commit.
+# Rarely changed layers first.
 COPY --from=packages /app/node_modules node_modules
 COPY LICENSE package.json ./
 COPY model-store model-store
@@ -42,5 +44,5 @@ USER 10001:10001
 EXPOSE 4000 9464
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=90s --start-interval=1s --retries=3 CMD ["node", "dist/scripts/healthcheck.js"]
-# As in package.json's start; Node itself takes SIGTERM, and starts no processes that would have to be reaped.
+# Same as the last command of `start` in package.json. Node.js handles SIGTERM as PID 1 and starts no child processes, so no init is needed.
 CMD ["node", "--max-semi-space-size=64", "dist/main.js"]

@@ -1,21 +1,25 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { parseArgs } from 'node:util';
 
 /**
- * Publishes an example's documents to the gateway: copies what the code generator found to
- * `schema/documents/<client>/<version>.json`, from where the gateway trusts it. Run by `npm run codegen` in the example's folder.
- * With `--check` it copies nothing, and fails where the two differ.
+ * Copies the generated documents of an example to `schema/documents/<client>/<version>.json`, which the gateway trusts.
+ * Run by `npm run codegen` in the folder of the example. With `--check` it fails if the two differ, and copies nothing.
  */
-const [client = '', mode] = process.argv.slice(2);
+const { values, positionals } = parseArgs({ options: { check: { type: 'boolean' } }, allowPositionals: true });
+const [client, ...others] = positionals;
+if (client === undefined || others.length > 0) throw new Error('Usage: publish-documents.ts <client> [--check]');
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
 const generated = readFileSync('src/generated/persisted-documents.json', 'utf8');
 const published = path.join(import.meta.dirname, '..', 'schema', 'documents', client, `${version}.json`);
 
-if (mode !== '--check') {
+if (!values.check) {
   mkdirSync(path.dirname(published), { recursive: true });
   writeFileSync(published, generated);
 } else if (publishedText() !== generated) {
-  console.error(`${path.relative(process.cwd(), published)} is not what ${client} ${version} asks; run: npm run codegen`);
+  console.error(
+    `${path.relative(process.cwd(), published)} does not match the documents of ${client} ${version}; run: npm run codegen`,
+  );
   process.exitCode = 1;
 }
 

@@ -7,35 +7,54 @@ import type { Identity, Sessions } from './session.js';
 import { SignInDialog } from './sign-in-dialog.js';
 
 const sandboxUrl = `https://studio.apollographql.com/sandbox/explorer?endpoint=${encodeURIComponent(graphqlUrl)}`;
-/** The gateway says in the page whether the Sandbox may call it. */
+/** Set by the gateway according to its CORS policy. */
 const isSandboxAllowed = document.documentElement.dataset.sandbox === 'true';
 
-/** The line above GraphiQL: examples, the way to Apollo Sandbox, and who is signed in. It stands in the page's own header. */
-export function Bar({ sessions, identity }: { sessions: Sessions; identity: Identity }) {
-  const place = document.getElementById('bar');
-  if (!place) return null;
+interface BarProps {
+  sessions: Sessions;
+  identity: Identity;
+  /** Name of the operation to open, once. */
+  openAtStart: string | null;
+}
+
+/** The toolbar above GraphiQL: examples, a link to Apollo Sandbox, and the account. Rendered into the header of the page. */
+export function Bar({ sessions, identity, openAtStart }: BarProps) {
+  const container = document.getElementById('bar');
+  if (!container) return null;
   return createPortal(
     <>
-      <strong className="bar-name">Auspex</strong>
-      <ExamplesMenu identity={identity} sessions={sessions} />
+      <a className="bar-name" href="graphql">
+        Auspex
+      </a>
+      <ExamplesMenu identity={identity} sessions={sessions} openAtStart={openAtStart} />
       <span className="bar-space" />
       {isSandboxAllowed && (
-        <a className="bar-link" href={sandboxUrl} target="_blank" rel="noreferrer" title="Opens this gateway in Apollo Sandbox; needs the internet">
+        <a
+          className="bar-link"
+          href={sandboxUrl}
+          target="_blank"
+          rel="noreferrer"
+          title="Open this gateway in Apollo Sandbox (requires internet access)"
+        >
           Apollo Sandbox ↗
         </a>
       )}
       <Account sessions={sessions} identity={identity} />
     </>,
-    place,
+    container,
   );
 }
 
 function Account({ sessions, identity }: { sessions: Sessions; identity: Identity }) {
   const [isOpen, setOpen] = useState(false);
-  if (identity.kind === 'nobody') {
+  if (identity.kind === 'anonymous') {
     return (
       <>
-        {identity.notice !== null && <span className="bar-notice" role="status">{identity.notice}</span>}
+        {identity.notice !== null && (
+          <span className="bar-notice" role="status">
+            {identity.notice}
+          </span>
+        )}
         <button type="button" className="bar-button" onClick={() => setOpen(true)}>
           Sign in
         </button>
@@ -52,7 +71,9 @@ function Account({ sessions, identity }: { sessions: Sessions; identity: Identit
         <span aria-hidden>▾</span>
       </DropdownMenu.Button>
       <DropdownMenu.Content align="end">
-        <DropdownMenu.Item onSelect={() => void sessions.signOut()}>{identity.kind === 'apiKey' ? 'Forget the API key' : 'Sign out'}</DropdownMenu.Item>
+        <DropdownMenu.Item onSelect={() => void sessions.signOut()}>
+          {identity.kind === 'apiKey' ? 'Remove API key' : 'Sign out'}
+        </DropdownMenu.Item>
       </DropdownMenu.Content>
     </DropdownMenu>
   );

@@ -1,21 +1,40 @@
 import { DropdownMenu, useGraphiQL, useGraphiQLActions } from '@graphiql/react';
-import { Kind, parse } from 'graphql';
-import { useEffect, useMemo, useState } from 'react';
-import { generalExamples, modelExamples, subscriptionExamples, welcome, type Example, type ExampleModel } from './examples.js';
-import { ask } from './gateway.js';
+import { Kind, parse, type GraphQLSchema } from 'graphql';
+import { useEffect, useMemo, useRef, useState } from 'react';
+import {
+  combinedExamples,
+  generalExamples,
+  modelExamples,
+  subscriptionExamples,
+  welcome,
+  type Example,
+  type ExampleModel,
+} from './examples.js';
+import { execute } from './gateway.js';
 import { modelsQuery } from './operations.js';
 import { identityKey, type Identity, type Sessions } from './session.js';
 
-/** Operations that run as they are: general ones, and one for each model. */
-export function ExamplesMenu({ sessions, identity }: { sessions: Sessions; identity: Identity }) {
+interface ExamplesMenuProps {
+  sessions: Sessions;
+  identity: Identity;
+  /** Name of the general example to open, once. */
+  openAtStart: string | null;
+}
+
+/** Menu of examples: predictions, general operations and subscriptions. */
+export function ExamplesMenu({ sessions, identity, openAtStart }: ExamplesMenuProps) {
   const schema = useGraphiQL((state) => state.schema);
   const models = useModels(sessions, identity, schema);
   const open = useOpen();
+  useOpenAtStart(openAtStart, schema, open);
   const groups = useMemo(
     () =>
       schema
         ? [
-            { title: 'Predictions', examples: modelExamples(schema, models ?? []) },
+            {
+              title: 'Predictions',
+              examples: [...combinedExamples(schema, models ?? []), ...modelExamples(schema, models ?? [])],
+            },
             { title: 'General', examples: generalExamples(schema) },
             { title: 'Subscriptions', examples: subscriptionExamples(schema) },
           ].filter(({ examples }) => examples.length > 0)
@@ -29,7 +48,13 @@ export function ExamplesMenu({ sessions, identity }: { sessions: Sessions; ident
         Examples <span aria-hidden>▾</span>
       </DropdownMenu.Button>
       <DropdownMenu.Content align="start" className="menu">
-        {models?.length === 0 && <p className="menu-hint">{identity.kind === 'nobody' ? 'Sign in for an example of each model.' : 'You may not ask models.'}</p>}
+        {models?.length === 0 && (
+          <p className="menu-hint">
+            {identity.kind === 'anonymous'
+              ? 'Sign in to see an example for each model.'
+              : 'You have no access to models.'}
+          </p>
+        )}
         {groups.map(({ title, examples }) => (
           <div key={title} role="group" aria-label={title}>
             <div className="menu-title" aria-hidden>
@@ -47,16 +72,19 @@ export function ExamplesMenu({ sessions, identity }: { sessions: Sessions; ident
   );
 }
 
-/** The models that who is signed in may ask, and null until they are known; asked for again when the schema changes, as it does with the models. */
+/** A model of the list; without a current version it cannot be served. */
+type ListedModel = Omit<ExampleModel, 'current'> & { current: ExampleModel['current'] | null };
+
+/** Models that the current user may call; null while loading. Reloaded when the schema changes, because it changes with the models. */
 function useModels(sessions: Sessions, identity: Identity, schema: unknown): ExampleModel[] | null {
   const [models, setModels] = useState<ExampleModel[] | null>(null);
   const key = identityKey(identity);
   useEffect(() => {
     let isCurrent = true;
     const load = async (): Promise<ExampleModel[]> => {
-      if (key === 'nobody' || !schema) return [];
-      const { models: loaded } = await ask<{ models: ExampleModel[] }>(modelsQuery, {}, await sessions.headers());
-      return loaded;
+      if (key === 'anonymous' || !schema) return [];
+      const { models: loaded } = await execute<{ models: ListedModel[] }>(modelsQuery, {}, await sessions.headers());
+      return loaded.filter((model): model is ExampleModel => model.current !== null);
     };
     void load()
       .catch(() => [])
@@ -70,7 +98,23 @@ function useModels(sessions: Sessions, identity: Identity, schema: unknown): Exa
   return models;
 }
 
-/** Puts an example into the editor, in a tab of its own unless there is nothing of the user's in the present one. */
+/** Opens the general example with the operation name once the schema and the editors are loaded. */
+function useOpenAtStart(
+  operation: string | null,
+  schema: GraphQLSchema | null | undefined,
+  open: (example: Example) => void,
+): void {
+  const isReady = useGraphiQL(({ queryEditor, variableEditor }) => Boolean(queryEditor && variableEditor));
+  const isDone = useRef(operation === null);
+  useEffect(() => {
+    if (isDone.current || !schema || !isReady) return;
+    isDone.current = true;
+    const example = generalExamples(schema).find(({ query }) => factsOf(query).operationName === operation);
+    if (example) open(example);
+  });
+}
+
+/** Opens an example, in a new tab unless the current one is empty. */
 function useOpen(): (example: Example) => void {
   const actions = useGraphiQLActions();
   const { queryEditor, variableEditor, hasText } = useGraphiQL((state) => ({
@@ -82,7 +126,7 @@ function useOpen(): (example: Example) => void {
     if (hasText) actions.addTab();
     variableEditor?.setValue(variables);
     queryEditor?.setValue(query);
-    // GraphiQL looks at the text a moment later; until then it would run the operation that was there before.
+    // GraphiQL parses the text after a delay; until then it would run the previous operation.
     actions.setOperationFacts(factsOf(query));
     queryEditor?.focus();
   };

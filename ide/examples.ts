@@ -9,33 +9,32 @@ import {
   parse,
   validate,
   type GraphQLField,
-  type GraphQLInputObjectType,
   type GraphQLObjectType,
   type GraphQLSchema,
 } from 'graphql';
-import { queryNameOf, typeNameOf } from '../src/domains/prediction/typed-models/names.js';
+import { queryNameOf, typeNameOf } from '../src/typed-models/names.js';
 import { literalOf } from './literal.js';
-import { plausibleRow, type ModelInput } from './plausible.js';
+import { plausibleRow, type ExampleVersion } from './plausible.js';
 
-/** An operation that can be run as it is. */
+/** An operation that runs without changes. */
 export interface Example {
   title: string;
   query: string;
-  /** JSON; empty where the operation needs none. */
+  /** JSON; empty if the operation has no variables. */
   variables: string;
 }
 
-/** A model as `modelsQuery` tells it. */
+/** A model as `modelsQuery` returns it. */
 export interface ExampleModel {
   name: string;
   title: string;
-  current: { inputs: ModelInput[] };
+  current: ExampleVersion;
 }
 
-/** What stands in the editor at first. */
-export const welcome = `# Sign in, then pick an example,
-# or write an operation of your own.
-# Ctrl-Enter runs it.
+/** Initial content of the editor. */
+export const welcome = `# Sign in, then choose an example
+# or write your own operation.
+# Press Ctrl-Enter to run it.
 
 query Me {
   me {
@@ -45,14 +44,14 @@ query Me {
 }
 `;
 
-/** A row of more values than this goes into the variables, so that the operation stays readable. */
+/** Larger rows are passed as variables to keep the operation readable. */
 const maxInlineValues = 100;
-/** A row of more than this is no example that anybody reads. */
+/** No example is generated for larger rows. */
 const maxValues = 10_000;
 
 const general: Example[] = [
   {
-    title: 'Who am I',
+    title: 'Current user',
     query: `query Me {
   me {
     email
@@ -70,7 +69,7 @@ const general: Example[] = [
     variables: '',
   },
   {
-    title: 'A page of employees',
+    title: 'Employees, by page',
     query: `query Employees($first: Int!, $after: String) {
   employees(first: $first, after: $after, orderBy: { field: HIRED_ON, direction: DESC }) {
     totalCount
@@ -117,7 +116,7 @@ const general: Example[] = [
     variables: '',
   },
   {
-    title: 'The models and what they take',
+    title: 'Models and their inputs',
     query: `query Models {
   models {
     name
@@ -142,10 +141,11 @@ const general: Example[] = [
   },
 ];
 
-/** Those of the gateway's own fields that this schema has. */
-export const generalExamples = (schema: GraphQLSchema): Example[] => general.filter(({ query }) => validate(schema, parse(query)).length === 0);
+/** General examples that are valid in this schema. */
+export const generalExamples = (schema: GraphQLSchema): Example[] =>
+  general.filter(({ query }) => validate(schema, parse(query)).length === 0);
 
-/** One for each subscription that can be opened without arguments. */
+/** One example per subscription without required arguments. */
 export function subscriptionExamples(schema: GraphQLSchema): Example[] {
   const fields = Object.values(schema.getSubscriptionType()?.getFields() ?? {});
   return fields.filter(needsNoArguments).map((field) => ({
@@ -155,61 +155,108 @@ export function subscriptionExamples(schema: GraphQLSchema): Example[] {
   }));
 }
 
-/** One for each model that has a field of its own in this schema: a plausible row, and all that is answered. */
+/** One example per model with a typed field in this schema: an example row and every output. */
 export function modelExamples(schema: GraphQLSchema, models: readonly ExampleModel[]): Example[] {
   return models.flatMap((model) => {
-    const field = schema.getQueryType()?.getFields()[queryNameOf(model.name)];
-    const rowType = getNamedType(field?.args.find(({ name }) => name === 'inputs')?.type);
-    const answerType = field && getNamedType(field.type);
-    if (!field || !isInputObjectType(rowType) || !isObjectType(answerType)) return [];
-    const example = modelExample(model, { field: field.name, rowType, answerType });
-    return example === null ? [] : [example];
+    const call = modelCall(schema, model);
+    return call ? [{ title: model.title, ...operationOf(typeNameOf(model.name), '', call) }] : [];
   });
 }
 
-interface ModelTypes {
-  field: string;
-  rowType: GraphQLInputObjectType;
-  answerType: GraphQLObjectType;
+/** One operation that reads an employee and runs a model beside it; none without a model whose row is short. */
+export function combinedExamples(schema: GraphQLSchema, models: readonly ExampleModel[]): Example[] {
+  const calls = models.map((model) => modelCall(schema, model, true));
+  const call = calls.find((one) => one !== null && one.row === null);
+  if (!call) return [];
+  const example = { title: 'An employee and a prediction', ...operationOf('EmployeeAndPrediction', employee, call) };
+  return validate(schema, parse(example.query)).length === 0 ? [example] : [];
 }
 
-function modelExample(model: ExampleModel, { field, rowType, answerType }: ModelTypes): Example | null {
-  const row = plausibleRow(rowType, model.current.inputs, maxValues);
-  if (row === null) return null;
-  const name = typeNameOf(model.name);
-  const selection = `{\n${answerFields(answerType)}\n  }`;
-  if (row.valueCount > maxInlineValues) {
-    const query = `query ${name}($inputs: [${rowType.name}!]!) {\n  ${field}(inputs: $inputs) ${selection}\n}\n`;
-    return { title: model.title, query, variables: `${JSON.stringify({ inputs: [row.value] }, null, 2)}\n` };
+const employee = `  employees(first: 1) {
+    nodes {
+      name
+      jobTitle
+      hiredOn
+      department {
+        name
+      }
+    }
   }
-  const query = `query ${name} {\n  ${field}(\n    inputs: [\n      ${literalOf(row.value, row.optional, rowType, '      ')}\n    ]\n  ) ${selection}\n}\n`;
-  return { title: model.title, query, variables: '' };
+`;
+
+/** The root field of a model with an example row. */
+interface ModelCall {
+  text: string;
+  /** The row, if it is passed as a variable, and its type. */
+  row: { value: Record<string, unknown>; type: string } | null;
 }
 
-/** What the model says without being asked more, and then what every prediction tells of itself, but for what leads on to other types. */
-function answerFields(type: GraphQLObjectType): string {
+/**
+ * @param isShort only required inputs, and of the shared fields only the most important ones
+ * @returns null if the schema has no field for the model, or its row is too large
+ */
+function modelCall(schema: GraphQLSchema, model: ExampleModel, isShort = false): ModelCall | null {
+  const field = schema.getQueryType()?.getFields()[queryNameOf(model.name)];
+  const rowType = getNamedType(field?.args.find(({ name }) => name === 'inputs')?.type);
+  const resultType = field && getNamedType(field.type);
+  if (!field || !isInputObjectType(rowType) || !isObjectType(resultType)) return null;
+  const row = plausibleRow(rowType, model.current, { maxValues, isShort });
+  if (row === null) return null;
+  const selection = `{\n${resultFields(resultType, isShort)}\n  }`;
+  if (row.valueCount > maxInlineValues)
+    return {
+      text: `  ${field.name}(inputs: $inputs) ${selection}\n`,
+      row: { value: row.value, type: rowType.name },
+    };
+  const literal = literalOf(row.value, row.optional, rowType, '      ');
+  return { text: `  ${field.name}(\n    inputs: [\n      ${literal}\n    ]\n  ) ${selection}\n`, row: null };
+}
+
+/** An operation with the fields of `before` and a model's. */
+function operationOf(name: string, before: string, { text, row }: ModelCall): Pick<Example, 'query' | 'variables'> {
+  const head = row ? `query ${name}($inputs: [${row.type}!]!)` : `query ${name}`;
+  return {
+    query: `${head} {\n${before}${text}}\n`,
+    variables: row ? `${JSON.stringify({ inputs: [row.value] }, null, 2)}\n` : '',
+  };
+}
+
+/** Selects the outputs of the model, then scalar fields that all predictions share. */
+function resultFields(type: GraphQLObjectType, isShort: boolean): string {
   const shared = new Set(type.getInterfaces().flatMap((known) => Object.keys(known.getFields())));
   const fields = Object.values(type.getFields());
-  const own = fields.filter((field) => !shared.has(field.name) && needsNoArguments(field)).map((field) => `    ${field.name}${selectionOf(field, 1, '    ')}`);
-  const told = fields.filter((field) => shared.has(field.name) && isLeafType(getNamedType(field.type))).map(({ name }) => `    ${name}`);
-  return [...own, ...told].join('\n');
+  const own = fields
+    .filter((field) => !shared.has(field.name) && needsNoArguments(field))
+    .map((field) => `    ${field.name}${selectionOf(field, 1, '    ')}`);
+  const common = fields
+    .filter((field) => shared.has(field.name) && isLeafType(getNamedType(field.type)))
+    .filter(({ name }) => !isShort || ['version', 'source'].includes(name))
+    .map(({ name }) => `    ${name}`);
+  return [...own, ...common].join('\n');
 }
 
-/** Every field that is always there and needs no arguments; `depth` levels of types below this one. */
+/** Selects every non-null field without arguments, up to `depth` levels of nested types. */
 function selectionOf(field: GraphQLField<unknown, unknown>, depth: number, indent: string): string {
   const type = getNamedType(field.type);
   if (isLeafType(type)) return '';
   if (!isObjectType(type) && !isInterfaceType(type)) return ' {\n' + `${indent}  __typename\n${indent}}`;
-  // What may be null may also be forbidden.
+  // A nullable field may be forbidden to this viewer.
   const chosen = Object.values(type.getFields()).filter((inner) => {
     const isLeaf = isLeafType(getNamedType(inner.type));
-    return needsNoArguments(inner) && inner.args.length === 0 && (isLeaf ? isNonNullType(inner.type) || isEnumType(inner.type) : depth > 0);
+    return (
+      needsNoArguments(inner) &&
+      inner.args.length === 0 &&
+      (isLeaf ? isNonNullType(inner.type) || isEnumType(inner.type) : depth > 0)
+    );
   });
-  const lines = (chosen.length > 0 ? chosen : null)?.map((inner) => `${indent}  ${inner.name}${selectionOf(inner, depth - 1, `${indent}  `)}`) ?? [`${indent}  __typename`];
+  const lines = (chosen.length > 0 ? chosen : null)?.map(
+    (inner) => `${indent}  ${inner.name}${selectionOf(inner, depth - 1, `${indent}  `)}`,
+  ) ?? [`${indent}  __typename`];
   return ` {\n${lines.join('\n')}\n${indent}}`;
 }
 
-const needsNoArguments = ({ args }: GraphQLField<unknown, unknown>): boolean => args.every(({ type, defaultValue }) => !isNonNullType(type) || defaultValue !== undefined);
+const needsNoArguments = ({ args }: GraphQLField<unknown, unknown>): boolean =>
+  args.every(({ type, defaultValue }) => !isNonNullType(type) || defaultValue !== undefined);
 
 /** `employeeChanged` becomes "Employee changed". */
 function wordsOf(name: string): string {

@@ -1,38 +1,52 @@
-/** GraphQL lies beside the page, also where a proxy puts both below a path of its own. */
+/** Relative to the page, so that it also works below a path prefix of a proxy. */
 export const graphqlUrl = new URL('graphql', document.baseURI).href;
 
-/** What this program says it is, with every operation. */
+/** Identify this client in metrics and document usage. */
 export const clientHeaders = { 'apollographql-client-name': 'graphiql' };
 
-/** The gateway's refusal, in its own words. */
-export class Refusal extends Error {
+/** The first GraphQL error of a response. */
+export class GatewayError extends Error {
   constructor(
     message: string,
     readonly code: string,
   ) {
     super(message);
-    this.name = 'Refusal';
+    this.name = 'GatewayError';
   }
 }
 
-interface Answer<Data> {
+/** The message for the user. */
+export function problemOf(error: unknown): string {
+  if (error instanceof TypeError) return 'The gateway is unreachable. Try again in a moment.';
+  return error instanceof Error ? error.message : String(error);
+}
+
+interface GraphqlResponse<Data> {
   data?: Data | null;
   errors?: { message: string; extensions?: { code?: string } }[];
 }
 
 /**
- * The data that an operation of the page's own gives.
- * @throws Refusal with the gateway's first error; TypeError where nobody answers
+ * Executes an operation of the page itself.
+ * @throws GatewayError with the first error of the response; TypeError if the gateway is unreachable
  */
-export async function ask<Data>(query: string, variables: Record<string, unknown>, headers: Record<string, string>): Promise<Data> {
+export async function execute<Data>(
+  query: string,
+  variables: Record<string, unknown>,
+  headers: Record<string, string>,
+): Promise<Data> {
   const response = await fetch(graphqlUrl, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...clientHeaders, ...headers },
     body: JSON.stringify({ query, variables }),
   });
-  // What stands in front of the gateway may answer for it, and in HTML.
-  const { data, errors } = (await response.json().catch(() => ({}))) as Answer<Data>;
+  // A proxy in front of the gateway may respond with HTML.
+  const { data, errors } = (await response.json().catch(() => ({}))) as GraphqlResponse<Data>;
   const [error] = errors ?? [];
-  if (error || !data) throw new Refusal(error?.message ?? `The gateway answered ${response.status} without data.`, error?.extensions?.code ?? 'UNKNOWN');
+  if (error || !data)
+    throw new GatewayError(
+      error?.message ?? `The gateway returned status ${response.status} without data.`,
+      error?.extensions?.code ?? 'UNKNOWN',
+    );
   return data;
 }

@@ -1,10 +1,15 @@
 import { astFromValue, Kind, print, type GraphQLInputObjectType, type GraphQLInputType, type ValueNode } from 'graphql';
 
 /**
- * An object as it is written in an operation: one field in a line, and a list in one line where it holds no lists.
- * @param optional fields that are written as comments
+ * Prints an input object as a GraphQL literal: one field per line; a list without nested lists on one line.
+ * @param optional fields to print as comments
  */
-export function literalOf(value: Record<string, unknown>, optional: Record<string, unknown>, type: GraphQLInputObjectType, indent: string): string {
+export function literalOf(
+  value: Record<string, unknown>,
+  optional: Record<string, unknown>,
+  type: GraphQLInputObjectType,
+  indent: string,
+): string {
   const inner = `${indent}  `;
   const linesOf = (fields: Record<string, unknown>): string[] =>
     Object.entries(fields).flatMap(([name, one]) => {
@@ -12,7 +17,7 @@ export function literalOf(value: Record<string, unknown>, optional: Record<strin
       return fieldType ? [`${name}: ${printedValue(one, fieldType, inner)}`] : [];
     });
   const comments = linesOf(optional).map((line) => `# ${line}`);
-  return block('{', [...linesOf(value), ...(comments.length > 0 ? ['# May be left out:', ...comments] : [])], '}', indent);
+  return block('{', [...linesOf(value), ...(comments.length > 0 ? ['# Optional:', ...comments] : [])], '}', indent);
 }
 
 function printedValue(value: unknown, type: GraphQLInputType, indent: string): string {
@@ -23,7 +28,13 @@ function printedValue(value: unknown, type: GraphQLInputType, indent: string): s
 function printed(node: ValueNode, indent: string): string {
   const inner = `${indent}  `;
   if (node.kind !== Kind.LIST || !node.values.some(({ kind }) => kind === Kind.LIST)) return print(node);
-  return block('[', node.values.map((one) => printed(one, inner)), ']', indent);
+  return block(
+    '[',
+    node.values.map((one) => printed(one, inner)),
+    ']',
+    indent,
+  );
 }
 
-const block = (open: string, lines: string[], close: string, indent: string): string => [open, ...lines.map((line) => `${indent}  ${line}`), `${indent}${close}`].join('\n');
+const block = (open: string, lines: string[], close: string, indent: string): string =>
+  [open, ...lines.map((line) => `${indent}  ${line}`), `${indent}${close}`].join('\n');

@@ -4,6 +4,6 @@ import './monaco-workers.js';
 import { createRoot } from 'react-dom/client';
 import { Ide } from './ide.js';
 
-const place = document.getElementById('ide');
-if (!place) throw new Error('The page lacks the place for the IDE.');
-createRoot(place).render(<Ide />);
+const container = document.getElementById('ide');
+if (!container) throw new Error('index.html has no element with the id "ide".');
+createRoot(container).render(<Ide />);

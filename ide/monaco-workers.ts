@@ -1,4 +1,4 @@
-/** The files of Monaco's workers by what they are for; put in by the build. */
+/** Worker files of Monaco by language; defined by the build. */
 declare const WORKER_FILES: Record<'editor' | 'json' | 'graphql', string>;
 
 const urlOf = (label: string): string => {
@@ -6,4 +6,6 @@ const urlOf = (label: string): string => {
   return new URL(file, import.meta.url).href;
 };
 
-Object.assign(globalThis, { MonacoEnvironment: { getWorker: (_id: string, label: string) => new Worker(urlOf(label), { name: label }) } });
+Object.assign(globalThis, {
+  MonacoEnvironment: { getWorker: (_id: string, label: string) => new Worker(urlOf(label), { name: label }) },
+});

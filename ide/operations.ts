@@ -1,15 +1,16 @@
 /*
- * What the page itself asks, apart from what is typed into it. Where only trusted documents are executed these must be among
- * them, or nobody could sign in: `node ide/print-documents.ts` writes them into schema/documents/graphiql/.
+ * Operations of the page itself. With TRUSTED_DOCUMENTS=enforce they must be trusted, otherwise nobody can sign in:
+ * `node ide/print-documents.ts` writes them to schema/documents/graphiql/.
  */
 
 const session = 'accessToken accessTokenExpiresAt refreshToken user { email role }';
 
 export const signInMutation = `mutation SignIn($input: LoginInput!) { login(input: $input) { ${session} } }`;
 export const refreshMutation = `mutation RefreshSession($refreshToken: String!) { refreshSession(refreshToken: $refreshToken) { ${session} } }`;
-export const signOutMutation = 'mutation SignOut { logout }';
-export const whoseKeyQuery = 'query WhoseKey { me { email role } }';
-/** What examples of models are made from, beside the schema. */
-export const modelsQuery = 'query ModelsForExamples { models { name title current { inputs { name type shape minimum maximum values } } } }';
+export const signOutMutation = 'mutation SignOut { logout { signedOutUserId } }';
+export const apiKeyOwnerQuery = 'query ApiKeyOwner { me { email role } }';
+/** Input for the examples of models. */
+export const modelsQuery =
+  'query ModelsForExamples { models { name title current { exampleInput inputs { name type required shape minimum maximum values } } } }';
 
-export const ownOperations = [signInMutation, refreshMutation, signOutMutation, whoseKeyQuery, modelsQuery];
+export const ownOperations = [signInMutation, refreshMutation, signOutMutation, apiKeyOwnerQuery, modelsQuery];

@@ -1,45 +1,93 @@
-import { getNamedType, getNullableType, isEnumType, isListType, isNonNullType, type GraphQLInputField, type GraphQLInputObjectType, type GraphQLInputType } from 'graphql';
-import { fieldNameOf } from '../src/domains/prediction/typed-models/names.js';
+import {
+  coerceInputValue,
+  getNamedType,
+  getNullableType,
+  isEnumType,
+  isListType,
+  isNonNullType,
+  type GraphQLInputField,
+  type GraphQLInputObjectType,
+  type GraphQLInputType,
+} from 'graphql';
+import { fieldNameOf } from '../src/typed-models/names.js';
 
-/** An input of a model as the gateway tells it: `ModelField`. */
+/** An input of a model: `ModelField` in the schema. */
 export interface ModelInput {
   name: string;
   /** float, integer, string or boolean. */
   type: string;
+  required: boolean;
   shape: (number | null)[];
   minimum: number | null;
   maximum: number | null;
   values: string[] | null;
 }
 
+/** What the examples use of a version of a model. */
+export interface ExampleVersion {
+  inputs: ModelInput[];
+  /** A row by the names in the model; null if the version has none. */
+  exampleInput: Record<string, unknown> | null;
+}
+
 export interface PlausibleRow {
   value: Record<string, unknown>;
-  /** Inputs that the model fills in by itself, with values that it would take. */
+  /** Plausible values of optional inputs. */
   optional: Record<string, unknown>;
-  /** Single numbers and texts in it, inside of all lists. */
+  /** Number of scalar values, including those in lists. */
   valueCount: number;
 }
 
-/** Where a shape leaves the size open. */
+/** Size used for dynamic dimensions. */
 const openSize = 3;
 
 /**
- * A row that the model takes: each input within its limits, at a value that is not far-fetched.
- * @param maxValues null is answered where a row has more
+ * Generates a valid row: the example row of the model if it has one, and realistic values for required inputs without one.
+ * @param isShort omits optional inputs
+ * @returns null if the row would have more than `maxValues` values
  */
-export function plausibleRow(type: GraphQLInputObjectType, inputs: readonly ModelInput[], maxValues: number): PlausibleRow | null {
+export function plausibleRow(
+  type: GraphQLInputObjectType,
+  { inputs, exampleInput }: ExampleVersion,
+  { maxValues, isShort }: { maxValues: number; isShort: boolean },
+): PlausibleRow | null {
   const known = new Map(inputs.map((input) => [fieldNameOf(input.name), input]));
-  const fields = Object.values(type.getFields()).map((field) => ({ field, input: known.get(field.name), sizes: sizesOf(field, known.get(field.name)) }));
-  const required = fields.filter(({ field }) => isNonNullType(field.type));
-  // A row needs something in it.
+  // An input has a second field if its name in the model differs; an example has the one in camelCase.
+  const others = new Set(inputs.map(({ name }) => name).filter((name) => fieldNameOf(name) !== name));
+  const shown = Object.values(type.getFields()).filter(({ name }) => !others.has(name));
+  const fields = shown.map((field) => {
+    const input = known.get(field.name);
+    const example = input && exampleInput?.[input.name];
+    return { field, input, sizes: sizesOf(field, input), example: accepts(field, example) ? example : undefined };
+  });
+  const required = fields.filter(
+    ({ field, input, example }) =>
+      isNonNullType(field.type) || input?.required === true || (example !== undefined && !isShort),
+  );
+  // A row must not be empty.
   const chosen = required.length > 0 ? required : fields;
   const valueCount = chosen.reduce((sum, { sizes }) => sum + sizes.reduce((product, size) => product * size, 1), 0);
   if (valueCount > maxValues) return null;
-  const valuesOf = (some: typeof fields) => Object.fromEntries(some.map(({ field, input, sizes }) => [field.name, nested(field, input, sizes)]));
-  return { value: valuesOf(chosen), optional: valuesOf(fields.filter((one) => !chosen.includes(one) && one.sizes.length === 0)), valueCount };
+  const valuesOf = (some: typeof fields) =>
+    Object.fromEntries(
+      some.map(({ field, input, sizes, example }) => [field.name, example ?? nested(field, input, sizes)]),
+    );
+  return {
+    value: valuesOf(chosen),
+    optional: isShort ? {} : valuesOf(fields.filter((one) => !chosen.includes(one) && one.sizes.length === 0)),
+    valueCount,
+  };
 }
 
-/** How many values each level of lists has, the outermost first. */
+/** Whether a value of the example row is one of the field's type. */
+function accepts({ type }: GraphQLInputField, value: unknown): boolean {
+  if (value === null || value === undefined) return false;
+  let isValid = true;
+  coerceInputValue(value, type, () => (isValid = false));
+  return isValid;
+}
+
+/** Size of each list level, outermost first. */
 function sizesOf(field: GraphQLInputField, input: ModelInput | undefined): number[] {
   const depth = depthOf(field.type);
   const shape = input?.shape.slice(-depth) ?? [];
@@ -51,41 +99,45 @@ function depthOf(type: GraphQLInputType): number {
   return isListType(inner) ? 1 + depthOf(inner.ofType) : 0;
 }
 
-/** The input's value; lists have the high one in the middle and the low one around it, so that a picture shows something. */
+/** Value of an input. Lists have the maximum in the middle and the minimum around it, so that an image shows a shape. */
 function nested(field: GraphQLInputField, input: ModelInput | undefined, sizes: readonly number[]): unknown {
   const [size, ...inner] = sizes;
   if (size === undefined) return single(field, input);
   if (inner.length > 0) return Array.from({ length: size }, () => nested(field, input, inner));
   const { minimum, maximum } = input ?? {};
   const isBounded = typeof minimum === 'number' && typeof maximum === 'number';
-  return Array.from({ length: size }, (_none, position) => (isBounded ? (isMiddle(position, size) ? maximum : minimum) : single(field, input)));
+  return Array.from({ length: size }, (_none, position) =>
+    isBounded ? (isMiddle(position, size) ? maximum : minimum) : single(field, input),
+  );
 }
 
-/** The middle third; of 8 the two in the middle. */
+/** Whether a position is in the middle third; for a size of 8, the two in the middle. */
 const isMiddle = (position: number, size: number): boolean => Math.abs(position + 0.5 - size / 2) < size / 6;
 
 function single({ type }: GraphQLInputField, input: ModelInput | undefined): unknown {
   const named = getNamedType(type);
-  if (isEnumType(named)) return aThirdIn(named.getValues().map(({ name }) => name));
+  if (isEnumType(named)) return oneThirdIn(named.getValues().map(({ name }) => name));
   if (named.name === 'Boolean') return true;
   const isWhole = named.name === 'Int' || named.name === 'SafeInt';
-  if (input?.values?.length) return input.type === 'string' ? aThirdIn(input.values) : Number(aThirdIn(input.values));
-  if (isWhole || named.name === 'Float') return plausibleNumber(input?.minimum ?? null, input?.maximum ?? null, isWhole);
+  if (input?.values?.length)
+    return input.type === 'string' ? oneThirdIn(input.values) : Number(oneThirdIn(input.values));
+  if (isWhole || named.name === 'Float')
+    return plausibleNumber(input?.minimum ?? null, input?.maximum ?? null, isWhole);
   return 'some text';
 }
 
-/** Neither the first, which is often a rare one, nor an arbitrary one. */
-const aThirdIn = <Value>(values: readonly Value[]): Value | undefined => values[Math.floor(values.length / 3)];
+/** Skips the first values, which are often rare. */
+const oneThirdIn = <Value>(values: readonly Value[]): Value | undefined => values[Math.floor(values.length / 3)];
 
 /**
- * Between wide limits most values lie low: a car has driven 100 000 km, not the half of 3 000 000. So it is the geometric
- * mean where both limits are positive, and a small part of the highest where the lowest is 0.
+ * In wide ranges typical values are low: a car has driven 100,000 km rather than half of 3,000,000. Returns the geometric mean
+ * if both limits are positive, and a small fraction of the maximum if the minimum is 0.
  */
 export function plausibleNumber(minimum: number | null, maximum: number | null, isWhole: boolean): number {
   const low = minimum ?? Math.min(0, maximum ?? 0);
   const high = maximum ?? Math.max(low * 2, low + 10);
   const between = low > 0 ? Math.sqrt(low * high) : low === 0 && high > 1000 ? high / 30 : (low + high) / 2;
   const rounded = isWhole ? Math.round(between) : Number(between.toPrecision(3));
-  // Rounded, it may lie outside narrow limits.
+  // Rounding may leave a narrow range.
   return Math.min(Math.max(rounded, isWhole ? Math.ceil(low) : low), isWhole ? Math.floor(high) : high);
 }

@@ -1,4 +1,4 @@
-/* Writes the operations of the page itself as trusted documents: `node ide/print-documents.ts`. */
+/* Writes the operations of the page as trusted documents: `node ide/print-documents.ts`. */
 import { hash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';

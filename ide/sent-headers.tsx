@@ -4,11 +4,14 @@ import { credentialsOf, type Identity } from './session.js';
 
 const shownCharacters = 12;
 
-/** The headers that go with each operation, below the answer. Secrets are shown in full only when asked for. */
+/** Headers of each operation, below the response. Secrets are shortened until shown explicitly. */
 export function SentHeaders({ identity }: { identity: Identity }) {
   const [isShown, setShown] = useState(false);
   const credentials = Object.entries(credentialsOf(identity));
-  const headers = [...Object.entries(clientHeaders), ...credentials.map(([name, value]) => [name, isShown ? value : shortened(value)] as const)];
+  const headers = [
+    ...Object.entries(clientHeaders),
+    ...credentials.map(([name, value]) => [name, isShown ? value : shortened(value)] as const),
+  ];
   return (
     <details className="sent">
       <summary>Headers sent with each operation: {headers.length}</summary>

@@ -1,14 +1,14 @@
-import { ask, Refusal } from './gateway.js';
-import { refreshMutation, signInMutation, signOutMutation, whoseKeyQuery } from './operations.js';
+import { execute, GatewayError, problemOf } from './gateway.js';
+import { refreshMutation, signInMutation, signOutMutation, apiKeyOwnerQuery } from './operations.js';
 
-/** Whom the operations are sent for. */
+/** The caller of operations. */
 export type Identity =
-  /** `notice` says why a session has ended. */
-  | { kind: 'nobody'; notice: string | null }
+  /** `notice` explains why a session ended or did not start. */
+  | { kind: 'anonymous'; notice: string | null }
   | { kind: 'user'; person: Person; tokens: Tokens }
   | { kind: 'apiKey'; person: Person; apiKey: string };
 
-export interface Person {
+interface Person {
   email: string;
   role: string;
 }
@@ -19,16 +19,16 @@ interface Tokens {
   refreshToken: string;
 }
 
-type SessionAnswer = Tokens & { user: Person };
+type SessionResult = Tokens & { user: Person };
 
-/** Kept until the browser's tab is closed, and by no other tab: each refresh token is good once. */
+/** In sessionStorage, so that tabs do not share it: a refresh token is valid once. */
 const storageKey = 'auspex:identity';
-/** An access token is exchanged so long before it expires; one that lives shorter, at half of its life. */
+/** Access tokens are renewed this long before they expire, or after half of a shorter lifetime. */
 const refreshAheadMs = 60_000;
-/** A token with less than this left may expire on the way. */
-const travelMs = 5_000;
+/** A token that expires within this time is renewed before it is sent. */
+const minRemainingMs = 5_000;
 
-/** Who is signed in, and the headers that say so; the access token is exchanged before it expires. */
+/** The current identity and its request headers; renews the access token before it expires. */
 export class Sessions {
   #identity: Identity = stored();
   #listeners = new Set<() => void>();
@@ -47,34 +47,41 @@ export class Sessions {
 
   readonly current = (): Identity => this.#identity;
 
-  /** @throws Refusal where address and password do not match, or were tried too often */
+  /** @throws GatewayError if the credentials are wrong or were tried too often */
   async signIn(email: string, password: string): Promise<void> {
-    const { login } = await ask<{ login: SessionAnswer }>(signInMutation, { input: { email, password } }, {});
-    this.#become(userOf(login));
+    const { login } = await execute<{ login: SessionResult }>(signInMutation, { input: { email, password } }, {});
+    this.#change(userOf(login));
   }
 
-  /** @throws Refusal where the key is not good */
-  async takeApiKey(apiKey: string): Promise<void> {
-    const { me } = await ask<{ me: Person }>(whoseKeyQuery, {}, { 'x-api-key': apiKey });
-    this.#become({ kind: 'apiKey', person: me, apiKey });
+  /** Like `signIn`; an error is shown to an anonymous user as the notice. */
+  async signInAtStart(email: string, password: string): Promise<void> {
+    await this.signIn(email, password).catch((error: unknown) => {
+      if (this.#identity.kind === 'anonymous') this.#change({ kind: 'anonymous', notice: problemOf(error) });
+    });
   }
 
-  /** Forgets who is signed in, and ends the session at the gateway. */
+  /** @throws GatewayError if the key is invalid */
+  async signInWithApiKey(apiKey: string): Promise<void> {
+    const { me } = await execute<{ me: Person }>(apiKeyOwnerQuery, {}, { 'x-api-key': apiKey });
+    this.#change({ kind: 'apiKey', person: me, apiKey });
+  }
+
+  /** Removes the credentials, then ends the session at the gateway. */
   async signOut(): Promise<void> {
     const headers = credentialsOf(this.#identity);
     const isSession = this.#identity.kind === 'user';
-    this.#become({ kind: 'nobody', notice: null });
-    // One that has expired is over anyway; the page has forgotten it in any case.
-    if (isSession) await ask(signOutMutation, {}, headers).catch(() => null);
+    this.#change({ kind: 'anonymous', notice: null });
+    // An expired session needs no sign-out.
+    if (isSession) await execute(signOutMutation, {}, headers).catch(() => null);
   }
 
-  /** The headers for an operation that is sent now. */
+  /** Current request headers, with a renewed token if necessary. */
   async headers(): Promise<Record<string, string>> {
-    if (this.#identity.kind === 'user' && millisecondsLeft(this.#identity.tokens) < travelMs) await this.#refreshed();
+    if (this.#identity.kind === 'user' && millisecondsLeft(this.#identity.tokens) < minRemainingMs) await this.#renew();
     return credentialsOf(this.#identity);
   }
 
-  #become(identity: Identity): void {
+  #change(identity: Identity): void {
     this.#identity = identity;
     store(identity);
     this.#schedule();
@@ -85,32 +92,36 @@ export class Sessions {
     clearTimeout(this.#timer);
     if (this.#identity.kind !== 'user') return;
     const left = millisecondsLeft(this.#identity.tokens);
-    this.#timer = setTimeout(() => void this.#refreshed(), Math.max(left - refreshAheadMs, left / 2, 0));
+    this.#timer = setTimeout(() => void this.#renew(), Math.max(left - refreshAheadMs, left / 2, 0));
   }
 
-  /** Exchanges the tokens, once for all who wait for it. */
-  #refreshed(): Promise<void> {
-    this.#refresh ??= this.#exchange().finally(() => (this.#refresh = null));
+  /** Renews the tokens; concurrent callers share one renewal. */
+  #renew(): Promise<void> {
+    this.#refresh ??= this.#requestTokens().finally(() => (this.#refresh = null));
     return this.#refresh;
   }
 
-  async #exchange(): Promise<void> {
+  async #requestTokens(): Promise<void> {
     const before = this.#identity;
     if (before.kind !== 'user') return;
-    const after = await ask<{ refreshSession: SessionAnswer }>(refreshMutation, { refreshToken: before.tokens.refreshToken }, {}).then(
+    const after = await execute<{ refreshSession: SessionResult }>(
+      refreshMutation,
+      { refreshToken: before.tokens.refreshToken },
+      {},
+    ).then(
       ({ refreshSession }) => userOf(refreshSession),
-      // A gateway that does not answer may do so at the next operation; one that refuses has ended the session.
-      (error: unknown) => (error instanceof Refusal && error.code === 'UNAUTHENTICATED' ? ended : null),
+      // Only UNAUTHENTICATED ends the session; after any other error the next operation tries again.
+      (error: unknown) => (error instanceof GatewayError && error.code === 'UNAUTHENTICATED' ? expiredSession : null),
     );
-    // Meanwhile somebody may have signed out, or in as someone else.
-    if (after !== null && this.#identity === before) this.#become(after);
+    // The user may have signed out or switched accounts in the meantime.
+    if (after !== null && this.#identity === before) this.#change(after);
   }
 }
 
-/** The headers that tell the gateway who it is. */
+/** Authentication headers of an identity. */
 export function credentialsOf(identity: Identity): Record<string, string> {
   switch (identity.kind) {
-    case 'nobody':
+    case 'anonymous':
       return {};
     case 'user':
       return { authorization: `Bearer ${identity.tokens.accessToken}` };
@@ -119,21 +130,22 @@ export function credentialsOf(identity: Identity): Record<string, string> {
   }
 }
 
-/** Stays the same while a session goes on, whatever its tokens are. */
-export const identityKey = (identity: Identity): string => (identity.kind === 'nobody' ? 'nobody' : `${identity.kind} ${identity.person.email} ${identity.person.role}`);
+/** Stable while a session lasts, also when its tokens are renewed. */
+export const identityKey = (identity: Identity): string =>
+  identity.kind === 'anonymous' ? 'anonymous' : `${identity.kind} ${identity.person.email} ${identity.person.role}`;
 
-const ended: Identity = { kind: 'nobody', notice: 'Your session has ended. Sign in again.' };
+const expiredSession: Identity = { kind: 'anonymous', notice: 'Your session has ended. Sign in again.' };
 
-const userOf = ({ user, ...tokens }: SessionAnswer): Identity => ({ kind: 'user', person: user, tokens });
+const userOf = ({ user, ...tokens }: SessionResult): Identity => ({ kind: 'user', person: user, tokens });
 
 const millisecondsLeft = ({ accessTokenExpiresAt }: Tokens): number => Date.parse(accessTokenExpiresAt) - Date.now();
 
 function stored(): Identity {
   const text = sessionStorage.getItem(storageKey);
-  return text === null ? { kind: 'nobody', notice: null } : (JSON.parse(text) as Identity);
+  return text === null ? { kind: 'anonymous', notice: null } : (JSON.parse(text) as Identity);
 }
 
 function store(identity: Identity): void {
-  if (identity.kind === 'nobody') sessionStorage.removeItem(storageKey);
+  if (identity.kind === 'anonymous') sessionStorage.removeItem(storageKey);
   else sessionStorage.setItem(storageKey, JSON.stringify(identity));
 }

@@ -1,31 +1,79 @@
 import { Dialog } from '@graphiql/react';
 import { useId, useState, type ReactNode, type SubmitEvent } from 'react';
+import { demo, type Demo } from './demo.js';
+import { problemOf } from './gateway.js';
 import type { Sessions } from './session.js';
 
-/** Signs in by e-mail address and password, or takes an API key. What the gateway refuses is shown in its own words. */
+/** Signs in with e-mail address and password, or with an API key. Shows the error message of the gateway. */
 export function SignInDialog({ sessions, onClose }: { sessions: Sessions; onClose: () => void }) {
-  const [way, setWay] = useState<'password' | 'apiKey'>('password');
+  const [method, setMethod] = useState<'password' | 'apiKey'>('password');
   return (
     <Dialog open onOpenChange={(isOpen) => !isOpen && onClose()}>
       <div className="graphiql-dialog-header">
         <Dialog.Title className="graphiql-dialog-title">Sign in</Dialog.Title>
         <Dialog.Close />
       </div>
-      <Dialog.Description className="dialog-hint">Operations are then sent in your name. Closing this tab forgets it.</Dialog.Description>
-      {way === 'password' ? (
-        <CredentialForm action="Sign in" submit={(read) => sessions.signIn(read('email').trim(), read('password'))} onDone={onClose}>
-          <Field name="email" label="E-mail address" type="email" autoComplete="username" />
+      <Dialog.Description className="dialog-hint">
+        Operations run with your permissions. Closing this tab signs you out.
+      </Dialog.Description>
+      {demo && <DemoAccounts demo={demo} sessions={sessions} onDone={onClose} />}
+      {method === 'password' ? (
+        <CredentialForm
+          action="Sign in"
+          submit={(read) => sessions.signIn(read('email').trim(), read('password'))}
+          onDone={onClose}
+        >
+          <Field name="email" label="E-mail address" type="email" autoComplete="username" hasFocus />
           <Field name="password" label="Password" type="password" autoComplete="current-password" />
         </CredentialForm>
       ) : (
-        <CredentialForm action="Use this key" submit={(read) => sessions.takeApiKey(read('apiKey').trim())} onDone={onClose}>
-          <Field name="apiKey" label="API key" type="password" autoComplete="off" />
+        <CredentialForm
+          action="Use API key"
+          submit={(read) => sessions.signInWithApiKey(read('apiKey').trim())}
+          onDone={onClose}
+        >
+          <Field name="apiKey" label="API key" type="password" autoComplete="off" hasFocus />
         </CredentialForm>
       )}
-      <button type="button" className="graphiql-un-styled dialog-switch" onClick={() => setWay(way === 'password' ? 'apiKey' : 'password')}>
-        {way === 'password' ? 'Use an API key instead' : 'Use e-mail address and password instead'}
+      <button
+        type="button"
+        className="graphiql-un-styled dialog-switch"
+        onClick={() => setMethod(method === 'password' ? 'apiKey' : 'password')}
+      >
+        {method === 'password' ? 'Use an API key instead' : 'Use e-mail and password instead'}
       </button>
     </Dialog>
+  );
+}
+
+interface DemoAccountsProps {
+  demo: Demo;
+  sessions: Sessions;
+  onDone: () => void;
+}
+
+/** A button for each account of the demo data. */
+function DemoAccounts({ demo: { accounts, password }, sessions, onDone }: DemoAccountsProps) {
+  const [problem, setProblem] = useState<string | null>(null);
+  return (
+    <div className="dialog-demo" role="group" aria-label="Demo accounts">
+      {accounts.map(({ email, role }) => (
+        <button
+          key={email}
+          type="button"
+          onClick={() =>
+            void sessions.signIn(email, password).then(onDone, (error: unknown) => setProblem(problemOf(error)))
+          }
+        >
+          {email} <span className="bar-role">{role}</span>
+        </button>
+      ))}
+      {problem !== null && (
+        <p className="dialog-problem" role="alert">
+          {problem}
+        </p>
+      )}
+    </div>
   );
 }
 
@@ -38,14 +86,14 @@ interface CredentialFormProps {
 
 function CredentialForm({ action, submit, onDone, children }: CredentialFormProps) {
   const [problem, setProblem] = useState<string | null>(null);
-  const [isBusy, setBusy] = useState(false);
+  const [isSubmitting, setSubmitting] = useState(false);
   const onSubmit = (event: SubmitEvent<HTMLFormElement>): void => {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
-    setBusy(true);
+    setSubmitting(true);
     submit((field) => textOf(form.get(field))).then(onDone, (error: unknown) => {
-      setProblem(error instanceof TypeError ? 'The gateway does not answer.' : error instanceof Error ? error.message : String(error));
-      setBusy(false);
+      setProblem(problemOf(error));
+      setSubmitting(false);
     });
   };
   return (
@@ -56,19 +104,28 @@ function CredentialForm({ action, submit, onDone, children }: CredentialFormProp
           {problem}
         </p>
       )}
-      <button type="submit" className="dialog-action" disabled={isBusy}>
+      <button type="submit" className="dialog-action" disabled={isSubmitting}>
         {action}
       </button>
     </form>
   );
 }
 
-function Field({ name, label, type, autoComplete }: { name: string; label: string; type: string; autoComplete: string }) {
+interface FieldProps {
+  name: string;
+  label: string;
+  type: string;
+  autoComplete: string;
+  /** Whether the field has the focus once the form opens. */
+  hasFocus?: boolean;
+}
+
+function Field({ label, hasFocus = false, ...input }: FieldProps) {
   const id = useId();
   return (
     <div className="dialog-field">
       <label htmlFor={id}>{label}</label>
-      <input id={id} name={name} type={type} autoComplete={autoComplete} required />
+      <input id={id} {...input} autoFocus={hasFocus} required />
     </div>
   );
 }

@@ -1,82 +1,110 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { explain } from './shared/errors.js';
+import { fatalMessage, isForOperators, OperatorError } from './errors/operator-error.js';
 
-const neededMajor = 24;
+const usage = `Usage: npm start
+
+Starts the gateway. Environment variables configure it, also those of a file .env in the working directory:
+docs/configuration.md.
+`;
+
+const minimumNodeMajor = 24;
 const parentAtStart = process.ppid;
 
-/** Who passes a signal on to a process that got it as well, as npm does with Ctrl-C, does so within this. */
-const echoMs = 300;
+/** npm forwards a signal that the process may have received as well, as with Ctrl-C; within this time it is the same one. */
+const forwardedSignalMs = 300;
 
-/** Starts the gateway and stops it on SIGTERM or SIGINT, or where an error was not caught. What cannot start says why, in one message, and exits 1. */
+/** Starts the gateway and stops it on SIGTERM, SIGINT or an uncaught exception. */
 async function main(): Promise<void> {
-  if (Number(process.versions.node.split('.')[0]) < neededMajor) {
-    fail(`Auspex needs Node ${neededMajor} or newer; this is Node ${process.versions.node}. Install it from https://nodejs.org.`);
+  if (Number(process.versions.node.split('.')[0]) < minimumNodeMajor) {
+    throw new OperatorError(
+      `Auspex requires Node ${minimumNodeMajor} or newer; this is Node ${process.versions.node}. Install it from https://nodejs.org.`,
+    );
   }
+  const { parseCli } = await import('./scripts/lib/cli.js');
+  parseCli(usage, { options: {} });
   if (existsSync('.env')) process.loadEnvFile('.env');
 
-  // Loaded only now: what follows does not parse on an older Node. Telemetry comes first, so that all parts know whether they are traced.
-  const { startTelemetry } = await import('./telemetry.js');
+  // Imported only now: older versions of Node cannot parse these modules. Telemetry comes first because the others check for it.
+  const { startTelemetry } = await import('./telemetry/sdk.js');
   const telemetry = await startTelemetry(process.env);
-  const [{ readConfig }, { createLogger }] = await Promise.all([import('./config.js'), import('./shared/logger.js')]);
+  const [{ readConfig }, { unknownVariables }, { createLogger }] = await Promise.all([
+    import('./config/config.js'),
+    import('./config/unknown-variables.js'),
+    import('./telemetry/logger.js'),
+  ]);
   const config = readConfig(process.env);
-  const log = createLogger(config.logLevel);
+  const log = createLogger(config.runtime.logLevel);
+  for (const problem of unknownVariables(process.env)) log.warn(problem);
   telemetry.reportTo(log);
-  const { stop, hurry } = signals();
+  // Node.js prints warnings as text; every line of a log must be JSON.
+  process.removeAllListeners('warning').on('warning', (warning) => log.warn({ err: warning }, 'Node.js warning'));
+  const { stop, forceStop } = signals();
   let exitCode = 0;
-  // An error that nobody caught, or a rejection, leaves a process whose state nobody knows: what is under way is finished, and another process must begin.
+  // The state of the process is undefined now: it drains and exits, and its supervisor starts another.
   process.on('uncaughtException', (error, origin) => {
-    log.fatal({ err: error, origin }, 'an error was not caught');
+    log.fatal({ err: error, origin }, 'uncaught exception');
     exitCode = 1;
     stop.abort();
   });
   stop.signal.addEventListener('abort', () => {
     log.info({ signal: typeof stop.signal.reason === 'string' ? stop.signal.reason : null }, 'stopping');
     setTimeout(() => {
-      log.fatal('the shutdown took too long');
+      log.fatal('shutdown timed out');
       process.exit(1);
-    }, config.shutdownSeconds * 1000).unref();
+    }, config.runtime.shutdownSeconds * 1000).unref();
   });
 
-  const { openApp } = await import('./app.js');
-  const app = await openApp(config, log, stop.signal).catch((error: unknown) => {
+  const [{ openApp }, { readyMessage }] = await Promise.all([
+    import('./app/open-app.js'),
+    import('./app/ready-message.js'),
+  ]);
+  const onProgress = (step: string): void => {
+    if (config.isProduction) log.info(step);
+    else process.stdout.write(`${step}...\n`);
+  };
+  const app = await openApp(config, log, { signal: stop.signal, onProgress }).catch((error: unknown) => {
     if (error === stop.signal.reason) return null;
     throw error;
   });
   if (app) {
-    // Said last: whoever reads it may send a signal at once.
-    if (config.isProduction) log.info({ url: app.url, dataDir: app.dataDir, demoAccounts: app.demo?.emails }, 'ready');
-    else process.stdout.write(`${readyLine(app)}\n`);
+    const [demo, hasAccounts] = [await app.demo(), await app.hasAccounts()];
+    // The last step of the start: readers of this message may send a signal immediately.
+    if (config.isProduction) {
+      const demoAccounts = demo?.accounts.map(({ email }) => email);
+      log.info({ url: app.url, dataDir: app.dataDir, demoAccounts }, 'ready');
+    } else process.stdout.write(readyMessage({ ...app, databaseUrl: config.database.url, demo, hasAccounts }));
     await aborted(stop.signal);
     app.drain();
-    await Promise.race([sleep(config.shutdownDelaySeconds * 1000), aborted(hurry)]);
+    await Promise.race([sleep(config.runtime.shutdownDelaySeconds * 1000), aborted(forceStop)]);
     await app.close().catch((error: unknown) => {
-      log.fatal({ err: error }, 'the shutdown failed');
+      log.fatal({ err: error }, 'shutdown failed');
       process.exit(1);
     });
   }
   await telemetry.close();
+  log.info({ exitCode }, 'stopped');
   process.exit(exitCode);
 }
 
-/** The first SIGTERM or SIGINT stops the gateway; the second, of someone who does not want to wait, ends what only waits. */
-function signals(): { stop: AbortController; hurry: AbortSignal } {
-  const [stop, hurry] = [new AbortController(), new AbortController()];
+/** The first SIGTERM or SIGINT stops the gateway; a second one skips the shutdown delay. */
+function signals(): { stop: AbortController; forceStop: AbortSignal } {
+  const [stop, forceStop] = [new AbortController(), new AbortController()];
   let stoppedAt = 0;
-  const take = (signal: NodeJS.Signals): void => {
+  const receive = (signal: NodeJS.Signals): void => {
     if (!stop.signal.aborted) {
       stoppedAt = performance.now();
       stop.abort(signal);
-    } else if (performance.now() - stoppedAt > echoMs) hurry.abort();
+    } else if (performance.now() - stoppedAt > forwardedSignalMs) forceStop.abort();
   };
-  process.on('SIGTERM', take);
-  process.on('SIGINT', take);
+  process.on('SIGTERM', receive);
+  process.on('SIGINT', receive);
   if (process.env.npm_lifecycle_event !== undefined) stopWithParent(() => stop.abort('SIGTERM'));
-  return { stop, hurry: hurry.signal };
+  return { stop, forceStop: forceStop.signal };
 }
 
-/** A signal to npm ends the shell that it runs its scripts in, which does not pass it on: without the shell, the gateway stops too. */
+/** npm runs its scripts in a shell that exits on a signal without forwarding it: the gateway stops when its parent exits. */
 function stopWithParent(stop: () => void): void {
   setInterval(() => {
     if (process.ppid !== parentAtStart) stop();
@@ -87,15 +115,16 @@ async function aborted(signal: AbortSignal): Promise<void> {
   if (!signal.aborted) await once(signal, 'abort');
 }
 
-function readyLine({ url, graphiqlUrl, dataDir, demo }: { url: string; graphiqlUrl: string | null; dataDir: string; demo: { emails: readonly string[]; password: string } | null }): string {
-  const accounts = demo ? ` | demo accounts ${demo.emails.join(', ')}, password ${demo.password}` : '';
-  const ide = graphiqlUrl === null ? '' : ` | GraphiQL at ${graphiqlUrl}`;
-  return `Auspex is ready at ${url}${ide}${accounts} | data in ${dataDir}`;
-}
-
-function fail(reason: string): never {
-  process.stderr.write(`${reason}\n`);
+/** Reports why the gateway did not start, in production as a log line and otherwise as text, and exits 1. */
+async function failStart(error: unknown): Promise<never> {
+  if (process.env.NODE_ENV === 'production') {
+    const { createLogger } = await import('./telemetry/logger.js');
+    const isExplained = error instanceof Error && isForOperators(error);
+    createLogger('fatal').fatal(isExplained ? { reason: error.message } : { err: error }, 'start failed');
+  } else {
+    process.stderr.write(`${fatalMessage(error)}\n`);
+  }
   process.exit(1);
 }
 
-main().catch((error: unknown) => fail(explain(error)));
+main().catch(failStart);

@@ -4,14 +4,15 @@ import { once } from 'node:events';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { Asked, Told } from './inside.ts';
+import { UserError } from './options.ts';
+import type { Command, Report } from './instrumentation.ts';
 
-/** A gateway that a measurement has started, in production mode, on an embedded database with the demo data. */
-export interface OwnGateway {
+/** A gateway process under test: production mode, embedded database, demo data. */
+export interface GatewayProcess {
   url: string;
-  /** Asks it for something that only its own process knows. */
-  ask: (asked: Asked) => Promise<Told>;
-  /** Ends it, and removes its data. @throws Error where it does not end well */
+  /** Sends a command to the instrumentation in its process. */
+  inspect: (command: Command) => Promise<Report>;
+  /** Stops the process and removes its data. @throws Error if its exit code is not 0 */
   stop: () => Promise<void>;
 }
 
@@ -19,27 +20,37 @@ export const projectDir = path.join(import.meta.dirname, '..', '..');
 
 const startTimeoutMs = 60_000;
 
-/** @param env is set over what measurements use: nobody is refused for asking often, and nothing waits at the end */
-export async function startGateway(env: Record<string, string> = {}): Promise<OwnGateway> {
+/** Starts a gateway without rate limits. `env` overrides its environment. @throws UserError if it is not ready within a minute */
+export async function startGateway(env: Record<string, string> = {}): Promise<GatewayProcess> {
   const dir = await mkdtemp(path.join(tmpdir(), 'auspex-load-'));
-  // PostgreSQL may run as another user, who has to come in.
+  // The embedded PostgreSQL may run as another user.
   await chmod(dir, 0o755);
-  const inside = path.join(import.meta.dirname, 'inside.ts');
-  const child = spawn(process.execPath, ['--max-semi-space-size=64', '--expose-gc', '--import', inside, path.join(projectDir, 'dist', 'main.js')], {
-    cwd: dir,
-    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
-    env: { PATH: process.env.PATH, ...environment, JWT_SECRET: randomBytes(48).toString('base64'), DATA_DIR: dir, ...env },
-  });
+  const instrumentation = path.join(import.meta.dirname, 'instrumentation.ts');
+  const child = spawn(
+    process.execPath,
+    ['--max-semi-space-size=64', '--expose-gc', '--import', instrumentation, path.join(projectDir, 'dist', 'main.js')],
+    {
+      cwd: dir,
+      stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+      env: {
+        PATH: process.env.PATH,
+        ...environment,
+        JWT_SECRET: randomBytes(48).toString('base64'),
+        DATA_DIR: dir,
+        ...env,
+      },
+    },
+  );
   try {
     return {
       url: await readyUrl(child),
-      ask: (asked) => answerOf(child, asked),
+      inspect: (command) => reportOf(child, command),
       async stop() {
-        const gone = once(child, 'exit');
+        const exited = once(child, 'exit');
         child.kill('SIGTERM');
-        const [code] = (await gone) as [number | null];
+        const [code] = (await exited) as [number | null];
         await rm(dir, { recursive: true, force: true });
-        if (code !== 0) throw new Error(`The gateway did not end well: ${code}.`);
+        if (code !== 0) throw new Error(`The gateway exited with ${code}.`);
       },
     };
   } catch (error) {
@@ -47,8 +58,6 @@ export async function startGateway(env: Record<string, string> = {}): Promise<Ow
     throw error;
   }
 }
-
-const many = '1000000';
 
 const environment = {
   NODE_ENV: 'production',
@@ -58,12 +67,15 @@ const environment = {
   DEMO_DATA: 'true',
   RATE_LIMIT_PER_VIEWER: '0',
   RATE_LIMIT_PER_ADDRESS: '0',
-  MAX_LOGINS_PER_ACCOUNT: many,
-  MAX_LOGINS_PER_ADDRESS: many,
+  RATE_LIMIT_PREDICTION_ROWS: '0',
+  MAX_CONNECTIONS_PER_ADDRESS: '0',
+  MAX_PENDING_SOCKETS: '100000',
+  MAX_LOGINS_PER_ACCOUNT: '1000000',
+  MAX_LOGINS_PER_ADDRESS: '1000000',
   SHUTDOWN_DELAY_SECONDS: '0',
 };
 
-/** The address in the log line that says that it is ready. What is logged later is read and forgotten. */
+/** Reads the URL from the log line "ready". Later output is read and discarded, so that the pipe never blocks the gateway. */
 async function readyUrl(child: ChildProcess): Promise<string> {
   let text = '';
   const { promise, resolve, reject } = Promise.withResolvers<string>();
@@ -72,14 +84,19 @@ async function readyUrl(child: ChildProcess): Promise<string> {
     const url = /"url":"([^"]+)".*"msg":"ready"/.exec(text)?.[1];
     if (url !== undefined) resolve(url);
   });
-  child.once('exit', (code) => reject(new Error(`The gateway did not start (${code}); did you build it? npm run build\n${text}`)));
-  const late = setTimeout(() => reject(new Error(`The gateway was not ready within ${startTimeoutMs} ms.\n${text}`)), startTimeoutMs);
-  return promise.finally(() => clearTimeout(late));
+  child.once('exit', (code) =>
+    reject(new UserError(`The gateway did not start (exit code ${code}). Run npm run build first.\n${text}`)),
+  );
+  const timer = setTimeout(
+    () => reject(new UserError(`The gateway was not ready within ${startTimeoutMs} ms.\n${text}`)),
+    startTimeoutMs,
+  );
+  return promise.finally(() => clearTimeout(timer));
 }
 
-async function answerOf(child: ChildProcess, asked: Asked): Promise<Told> {
-  const answer = once(child, 'message');
-  child.send(asked);
-  const [told] = (await answer) as [Told];
-  return told;
+async function reportOf(child: ChildProcess, command: Command): Promise<Report> {
+  const message = once(child, 'message');
+  child.send(command);
+  const [report] = (await message) as [Report];
+  return report;
 }

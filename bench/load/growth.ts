@@ -1,11 +1,13 @@
 /**
- * By how much the values grow over the last two thirds, by the median of the slopes between any two of them (Theil and Sen):
- * single peaks, and where the first and the last happen to lie, do not matter.
+ * Growth over the last two thirds of the values, by the median of all pairwise slopes (Theil-Sen estimator), which ignores peaks and
+ * outliers at the ends.
  */
 export function growthOf(values: readonly number[]): number {
-  const counted = values.slice(Math.floor(values.length / 3));
-  const slopes = counted.flatMap((later, place) => counted.slice(0, place).map((earlier, before) => (later - earlier) / (place - before)));
-  return slopes.length === 0 ? 0 : median(slopes) * (counted.length - 1);
+  const steady = values.slice(Math.floor(values.length / 3));
+  const slopes = steady.flatMap((later, end) =>
+    steady.slice(0, end).map((earlier, start) => (later - earlier) / (end - start)),
+  );
+  return slopes.length === 0 ? 0 : median(slopes) * (steady.length - 1);
 }
 
 function median(values: readonly number[]): number {

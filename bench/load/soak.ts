@@ -1,64 +1,109 @@
-/* `npm run soak`: the mixed load for minutes, and whether memory, sockets or anything else grows with it. */
+/* `npm run soak`: sends the load for minutes and checks that memory, sockets and timers do not grow. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startGateway, type OwnGateway } from './gateway.ts';
-import { flags, whole } from './flags.ts';
+import { startGateway, type GatewayProcess } from './gateway.ts';
 import { growthOf } from './growth.ts';
-import type { Told } from './inside.ts';
-import { summaryOf, table } from './summary.ts';
-import { failuresOf, sendTraffic } from './traffic.ts';
+import type { Report } from './instrumentation.ts';
+import { parseInteger, parseOptions, runCommand } from './options.ts';
+import { formatResult, table } from './report.ts';
+import { failureCount, sendTraffic } from './traffic.ts';
 
-const usage = `npm run soak -- [--minutes 10] [--connections 16]
+const usage = `Usage: npm run soak -- [options]
 
-Sends the mix of npm run load to a gateway of its own, and looks every few seconds at what it holds after a collection of
-garbage. Exits 1 where it grows, or where any answer failed. Caches are small, so that they are full long before the look
-begins that counts: at what is held in the last two thirds.`;
+Sends the mix of npm run load to a new gateway and samples its memory and resources after garbage
+collections. Caches are small, so that they are full when the evaluated part begins: the last two
+thirds. Exit code 1 if a resource grows beyond its limit or a request failed.
 
-const { minutes, connections } = flags({ minutes: '10', connections: '16' }, usage);
-const seconds = whole('minutes', minutes, 1, 100_000) * 60;
-const callers = whole('connections', connections, 1, 10_000);
+  --minutes <n>      duration (default: 10)
+  --connections <n>  connections, each with one request at a time (default: 16)
+  --help             print this text
+`;
 
-/** So often is looked; shorter runs look oftener, so that a slope has points. */
-const looks = 60;
+const { minutes, connections } = parseOptions({ minutes: '10', connections: '16' }, usage);
+const seconds = parseInteger(usage, { name: 'minutes', text: minutes, minimum: 1, maximum: 100_000 }) * 60;
+const callers = parseInteger(usage, { name: 'connections', text: connections, minimum: 1, maximum: 10_000 });
 
-/** What is watched, in what unit, and by how much it may grow over the part that counts. More than noise, and less than a leak of 200 bytes a request. */
-const watched: { name: string; of: (told: Told) => number; mayGrow: number }[] = [
-  { name: 'heap, MiB', of: ({ heapUsed }) => heapUsed / 2 ** 20, mayGrow: 4 },
-  { name: 'outside the heap, MiB', of: ({ external }) => external / 2 ** 20, mayGrow: 4 },
-  { name: 'resident, MiB', of: ({ rss }) => rss / 2 ** 20, mayGrow: 24 },
-  { name: 'sockets', of: ({ resources }) => resources.TCPSocketWrap ?? 0, mayGrow: 2 },
-  { name: 'timers', of: ({ resources }) => resources.Timeout ?? 0, mayGrow: 10 },
-  { name: 'everything that waits', of: ({ resources }) => Object.values(resources).reduce((sum, count) => sum + count, 0), mayGrow: 20 },
-];
+/** Samples per run, independent of its duration, so that a slope has enough points. */
+const sampleCount = 60;
 
-const small = { PREDICTION_CACHE_MAX_ENTRIES: '500', RESPONSE_CACHE_MAX_ENTRIES: '200', QUERY_CACHE_MAX_ENTRIES: '200' };
-const gateway = await startGateway(small);
-try {
-  const traffic = sendTraffic({ url: gateway.url, account: { email: 'admin@example.com', password: 'auspex-demo-2026' }, seconds, connections: callers, withSignIns: true });
-  const [result, seen] = await Promise.all([traffic, look(gateway, traffic)]);
-  const growths = watched.map((one) => ({ ...one, values: seen.map(one.of) })).map((one) => ({ ...one, growth: growthOf(one.values) }));
-  process.stdout.write(`${summaryOf(result)}\n${told(growths)}\n`);
-  const grown = growths.filter(({ growth, mayGrow }) => growth > mayGrow);
-  for (const { name, growth, mayGrow } of grown) process.stderr.write(`${name} grew by ${growth.toFixed(1)}, and may by ${mayGrow}.\n`);
-  if (grown.length > 0 || failuresOf(result.total) > 0) process.exitCode = 1;
-} finally {
-  await gateway.stop();
+interface Resource {
+  name: string;
+  valueOf: (report: Report) => number;
+  /** Permitted growth over the last two thirds: above noise, below a leak of 200 bytes per request. */
+  limit: number;
 }
 
-/** Looks until the traffic is over. */
-async function look({ ask }: OwnGateway, traffic: Promise<unknown>): Promise<Told[]> {
-  const over = new AbortController();
-  const { signal } = over;
-  void traffic.catch(() => undefined).finally(() => over.abort());
-  const seen: Told[] = [];
+const resources: readonly Resource[] = [
+  { name: 'heap, MiB', valueOf: ({ heapUsed }) => heapUsed / 2 ** 20, limit: 4 },
+  { name: 'external memory, MiB', valueOf: ({ external }) => external / 2 ** 20, limit: 4 },
+  { name: 'resident memory, MiB', valueOf: ({ rss }) => rss / 2 ** 20, limit: 24 },
+  { name: 'sockets', valueOf: ({ resources: active }) => active.TCPSocketWrap ?? 0, limit: 2 },
+  { name: 'timers', valueOf: ({ resources: active }) => active.Timeout ?? 0, limit: 10 },
+  {
+    name: 'active resources',
+    valueOf: ({ resources: active }) => Object.values(active).reduce((sum, count) => sum + count, 0),
+    limit: 20,
+  },
+];
+
+const smallCaches = {
+  PREDICTION_CACHE_MAX_ENTRIES: '500',
+  RESPONSE_CACHE_MAX_ENTRIES: '200',
+  QUERY_CACHE_MAX_ENTRIES: '200',
+};
+await runCommand(async () => {
+  const gateway = await startGateway(smallCaches);
+  try {
+    await soak(gateway);
+  } finally {
+    await gateway.stop();
+  }
+});
+
+async function soak(gateway: GatewayProcess): Promise<void> {
+  const traffic = sendTraffic({
+    url: gateway.url,
+    account: { email: 'admin@example.com', password: 'auspex-demo-2026' },
+    seconds,
+    connections: callers,
+    withSignIns: true,
+  });
+  const [result, samples] = await Promise.all([traffic, sampleUntilSettled(gateway, traffic)]);
+  const growths = resources.map(({ name, valueOf, limit }) => {
+    const values = samples.map(valueOf);
+    return { name, limit, values, growth: growthOf(values) };
+  });
+  process.stdout.write(`${formatResult(result)}\n${formatGrowths(growths)}\n`);
+  const exceeded = growths.filter(({ growth, limit }) => growth > limit);
+  for (const { name, growth, limit } of exceeded)
+    process.stderr.write(`${name}: grew by ${growth.toFixed(1)}, limit ${limit}.\n`);
+  if (exceeded.length > 0 || failureCount(result.total) > 0) process.exitCode = 1;
+}
+
+async function sampleUntilSettled({ inspect }: GatewayProcess, traffic: Promise<unknown>): Promise<Report[]> {
+  const settled = new AbortController();
+  const { signal } = settled;
+  void traffic.catch(() => undefined).finally(() => settled.abort());
+  const samples: Report[] = [];
   for (;;) {
-    await sleep((seconds / looks) * 1000, undefined, { signal }).catch(() => undefined);
-    if (signal.aborted) return seen;
-    seen.push(await ask({ ask: 'memory' }));
+    await sleep((seconds / sampleCount) * 1000, undefined, { signal }).catch(() => undefined);
+    if (signal.aborted) return samples;
+    samples.push(await inspect({ kind: 'memory' }));
   }
 }
 
-function told(growths: readonly { name: string; values: readonly number[]; growth: number; mayGrow: number }[]): string {
-  const at = (values: readonly number[], share: number): string => (values[Math.floor(share * (values.length - 1))] ?? 0).toFixed(1);
-  const rows = growths.map(({ name, values, growth, mayGrow }) => [name, at(values, 0), at(values, 1 / 3), at(values, 2 / 3), at(values, 1), growth.toFixed(1), String(mayGrow)]);
-  return table([['after a collection of garbage', 'at first', 'at 1/3', 'at 2/3', 'at last', 'growth of the last 2/3', 'may be'], ...rows]);
+function formatGrowths(
+  growths: readonly { name: string; values: readonly number[]; growth: number; limit: number }[],
+): string {
+  const at = (values: readonly number[], share: number): string =>
+    (values[Math.floor(share * (values.length - 1))] ?? 0).toFixed(1);
+  const rows = growths.map(({ name, values, growth, limit }) => [
+    name,
+    ...[0, 1 / 3, 2 / 3, 1].map((share) => at(values, share)),
+    growth.toFixed(1),
+    String(limit),
+  ]);
+  return table([
+    ['after garbage collection', 'start', '1/3', '2/3', 'end', 'growth over the last 2/3', 'limit'],
+    ...rows,
+  ]);
 }

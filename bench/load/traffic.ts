@@ -1,48 +1,65 @@
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import autocannon from 'autocannon';
-import { makeCallers, mixOf, type Account, type Caller, type Kind, type Sent } from './operations.ts';
+import {
+  createCallers,
+  operationMix,
+  type Account,
+  type Caller,
+  type Kind,
+  type LoadRequest,
+} from './operation-mix.ts';
 
 export interface TrafficOptions {
-  /** Of GraphQL. */
+  /** The GraphQL endpoint. */
   url: string;
   account: Account;
   seconds: number;
   connections: number;
-  /** Requests a second, of all connections; absent: as many as are answered. */
+  /** Requests per second over all connections; unlimited by default. */
   rate?: number | undefined;
   withSignIns: boolean;
 }
 
-/** What became of the requests of one kind. */
+/** Results of one kind of request. */
 export interface Outcome {
-  answered: number;
-  /** Answers that were not right, by the code of their first error; `HTTP 502` and the like where there was none, `NO_ANSWER` where there was no answer. */
+  succeeded: number;
+  /** Failures by the code of the first error, `HTTP 502` without a code, `NO_RESPONSE` without a response. */
   failed: Record<string, number>;
-  /** From sending to the end of the answer, in microseconds. */
+  /** From sending to the end of the response, in microseconds. */
   latency: RecordableHistogram;
 }
 
 export interface TrafficResult {
   seconds: number;
   total: Outcome;
-  /** In the order of the mix. */
+  /** By name, in the order of the mix. */
   kinds: Map<string, Outcome>;
   non2xx: number;
 }
 
-/** The first answers are of a gateway that is still warming up. */
+/** Requests before this are not counted: the gateway is warming up. */
 const warmUpSeconds = 3;
 
-/** Nothing is slower than this; autocannon gives up before. */
-const longestUs = 60_000_000;
+/** Upper bound of the histogram; autocannon times out earlier. */
+const maxLatencyUs = 60_000_000;
 
-/** Sends the mix over `connections` connections, each with one request at a time, and leaves nothing behind but the history of predictions. */
-export async function sendTraffic({ url, account, seconds, connections, rate, withSignIns }: TrafficOptions): Promise<TrafficResult> {
-  const kinds = mixOf(account, { withSignIns });
-  // Others for the warm-up: what it has under way at its end would be in conflict with what the same callers do next.
-  const { callers, dismiss } = await makeCallers(url, account, 2 * connections);
+/**
+ * Sends the mix over `connections` connections, each with one request at a time. Removes what it created, except prediction history.
+ * @throws UserError if the endpoint is unreachable or rejects the account
+ */
+export async function sendTraffic({
+  url,
+  account,
+  seconds,
+  connections,
+  rate,
+  withSignIns,
+}: TrafficOptions): Promise<TrafficResult> {
+  const kinds = operationMix(account, { withSignIns });
+  // The warm-up has its own callers: its last mutations may still be in flight and would conflict.
+  const { callers, remove } = await createCallers(url, account, 2 * connections);
   const run = async (duration: number, from: number): Promise<TrafficResult> => {
-    const counted = new Counted(kinds);
+    const counter = new Counter(kinds);
     let next = from;
     const startMs = performance.now();
     const { non2xx } = await autocannon({
@@ -52,21 +69,23 @@ export async function sendTraffic({ url, account, seconds, connections, rate, wi
       ...(rate === undefined ? {} : { overallRate: rate }),
       setupClient: (client) => {
         const caller = callers[next++];
-        if (caller) client.setRequests([counted.requestsOf(caller)]);
+        if (caller) client.setRequests([counter.requestsOf(caller)]);
       },
     });
-    return { ...counted.result(), seconds: (performance.now() - startMs) / 1000, non2xx };
+    return { ...counter.result(), seconds: (performance.now() - startMs) / 1000, non2xx };
   };
   try {
     await run(warmUpSeconds, 0);
     return await run(seconds, connections);
   } finally {
-    await dismiss().catch((error: unknown) => process.stderr.write(`The employees load-… whom the load has hired are still there: ${String(error)}\n`));
+    await remove().catch((error: unknown) =>
+      process.stderr.write(`Removing the employees load-… failed: ${String(error)}\n`),
+    );
   }
 }
 
-/** Counts by kind, which autocannon itself does not. */
-class Counted {
+/** Counts results by kind, which autocannon does not. */
+class Counter {
   readonly #kinds: readonly Kind[];
   readonly #outcomes: Map<string, Outcome>;
   readonly #total = emptyOutcome();
@@ -78,22 +97,22 @@ class Counted {
     this.#weights = kinds.reduce((sum, { weight }) => sum + weight, 0);
   }
 
-  /** What one connection sends, one after the other. */
+  /** The requests of one connection, sent sequentially. */
   requestsOf(caller: Caller): autocannon.Request {
-    let underWay: { kind: Kind; startMs: number } | null = null;
+    let pending: { kind: Kind; startMs: number } | null = null;
     return {
       setupRequest: (request) => {
-        // A connection that was cut is opened again, and goes on with the next.
-        if (underWay) this.#note(underWay.kind, performance.now() - underWay.startMs, 'NO_ANSWER');
-        const kind = this.#draw();
-        const sent: Sent = kind.next(caller);
-        underWay = { kind, startMs: performance.now() };
-        return { ...request, body: '', ...sent };
+        // autocannon reopens a lost connection and continues with the next request.
+        if (pending) this.#record(pending.kind, performance.now() - pending.startMs, 'NO_RESPONSE');
+        const kind = this.#pick();
+        const next: LoadRequest = kind.next(caller);
+        pending = { kind, startMs: performance.now() };
+        return { ...request, body: '', ...next };
       },
       onResponse: (status, body) => {
-        if (!underWay) return;
-        this.#note(underWay.kind, performance.now() - underWay.startMs, failureOf(status, body));
-        underWay = null;
+        if (!pending) return;
+        this.#record(pending.kind, performance.now() - pending.startMs, failureOf(status, body));
+        pending = null;
       },
     };
   }
@@ -102,26 +121,30 @@ class Counted {
     return { total: this.#total, kinds: this.#outcomes };
   }
 
-  #draw(): Kind {
-    let drawn = Math.random() * this.#weights;
-    const kind = this.#kinds.find(({ weight }) => (drawn -= weight) < 0) ?? this.#kinds[0];
-    if (!kind) throw new Error('There is nothing to send.');
+  #pick(): Kind {
+    let position = Math.random() * this.#weights;
+    const kind = this.#kinds.find(({ weight }) => (position -= weight) < 0) ?? this.#kinds[0];
+    if (!kind) throw new Error('The operation mix is empty.');
     return kind;
   }
 
-  #note({ name }: Kind, ms: number, failure: string | null): void {
+  #record({ name }: Kind, ms: number, failure: string | null): void {
     for (const outcome of [this.#total, this.#outcomes.get(name)]) {
       if (!outcome) continue;
-      if (failure === null) outcome.answered += 1;
+      if (failure === null) outcome.succeeded += 1;
       else outcome.failed[failure] = (outcome.failed[failure] ?? 0) + 1;
-      outcome.latency.record(Math.min(longestUs, Math.max(1, Math.round(ms * 1000))));
+      outcome.latency.record(Math.min(maxLatencyUs, Math.max(1, Math.round(ms * 1000))));
     }
   }
 }
 
-const emptyOutcome = (): Outcome => ({ answered: 0, failed: {}, latency: createHistogram({ lowest: 1, highest: longestUs, figures: 3 }) });
+const emptyOutcome = (): Outcome => ({
+  succeeded: 0,
+  failed: {},
+  latency: createHistogram({ lowest: 1, highest: maxLatencyUs, figures: 3 }),
+});
 
-/** What is wrong with an answer; null where nothing is. */
+/** @returns the failure code of a response, or null if it succeeded */
 function failureOf(status: number, body: string): string | null {
   if (body.includes('"errors"')) {
     const code = /"code":"(\w+)"/.exec(body)?.[1];
@@ -130,4 +153,5 @@ function failureOf(status: number, body: string): string | null {
   return status === 200 && body.includes('"data"') ? null : `HTTP ${status}`;
 }
 
-export const failuresOf = ({ failed }: Outcome): number => Object.values(failed).reduce((sum, count) => sum + count, 0);
+export const failureCount = ({ failed }: Outcome): number =>
+  Object.values(failed).reduce((sum, count) => sum + count, 0);

@@ -7,8 +7,12 @@ const config: CodegenConfig = {
   generates: {
     'src/generated/': {
       preset: 'client',
-      // This client needs of a document only its id: it sends no text and keeps no cache.
-      presetConfig: { fragmentMasking: false, skipIndexFile: true, persistedDocuments: { hashAlgorithm: 'sha256', mode: 'replaceDocumentWithHash' } },
+      // This client sends ids only and has no cache, so it needs no document text.
+      presetConfig: {
+        fragmentMasking: false,
+        skipIndexFile: true,
+        persistedDocuments: { hashAlgorithm: 'sha256', mode: 'replaceDocumentWithHash' },
+      },
       config: {
         useTypeImports: true,
         enumType: 'const',

@@ -1,5 +1,11 @@
 import { Gateway, GatewayError, type Credentials } from './src/gateway.ts';
-import { CarPricesDocument, EmployeesPageDocument, PredictionRecordedDocument, type CarPriceInput, type EmployeesPageQuery } from './src/generated/graphql.ts';
+import {
+  CarPricesDocument,
+  EmployeesPageDocument,
+  PredictionRecordedDocument,
+  type CarPriceInput,
+  type EmployeesPageQuery,
+} from './src/generated/graphql.ts';
 
 const cars: CarPriceInput[] = [
   { company: 'Maruti', year: 2014, kmDriven: 90_000, fuel: 'Diesel' },
@@ -10,7 +16,14 @@ const cars: CarPriceInput[] = [
 const pageSize = 100;
 const maxFollowSeconds = 86_400;
 
-/** Prints who works where and what cars cost; with `--follow 30` also the predictions that are made within the next 30 seconds. */
+const usage = `Usage: npm start -w examples/node [-- --follow <seconds>]
+
+Prints employees by department and prices of cars. Needs API_KEY, or EMAIL and PASSWORD; GATEWAY_URL is
+http://localhost:4000/graphql by default.
+
+  --follow <seconds>  print the predictions of the next seconds, 1 to ${maxFollowSeconds}, as they are made`;
+
+/** Prints employees by department and prices of cars; with `--follow 30` also the predictions of the next 30 seconds. */
 async function main(): Promise<void> {
   const followSeconds = followSecondsOf(process.argv.slice(2));
   const gateway = new Gateway(process.env.GATEWAY_URL ?? 'http://localhost:4000/graphql', credentialsOf(process.env));
@@ -29,33 +42,41 @@ async function printDepartments(gateway: Gateway): Promise<void> {
     const { people, newest } = departments.get(department.name) ?? { people: 0, newest: '' };
     departments.set(department.name, { people: people + 1, newest: hiredOn > newest ? hiredOn : newest });
   }
-  const rows = [...departments].sort(([, a], [, b]) => b.people - a.people).map(([name, { people, newest }]) => [name, String(people), newest]);
+  const rows = [...departments]
+    .sort(([, a], [, b]) => b.people - a.people)
+    .map(([name, { people, newest }]) => [name, String(people), newest]);
   print(['Department', 'People', 'Newest'], rows);
 }
 
-/** Every employee, a page at a time: the next page is asked for once this one is used up. */
+/** Yields all employees; loads the next page when the current one is consumed. */
 async function* allEmployees(gateway: Gateway): AsyncGenerator<EmployeesPageQuery['employees']['nodes'][number]> {
   let after: string | null = null;
   do {
-    const { employees }: EmployeesPageQuery = await gateway.ask(EmployeesPageDocument, { first: pageSize, after });
+    const { employees }: EmployeesPageQuery = await gateway.execute(EmployeesPageDocument, { first: pageSize, after });
     yield* employees.nodes;
     after = employees.pageInfo.hasNextPage ? employees.pageInfo.endCursor : null;
   } while (after !== null);
 }
 
-/** Rows of one call are computed together. */
+/** The rows of one call run as one batch. */
 async function printPrices(gateway: Gateway): Promise<void> {
-  const { predictCarPrice } = await gateway.ask(CarPricesDocument, { cars });
-  const rows = predictCarPrice.map(({ sellingPrice, source }, row) => [nameOf(cars[row]), String(Math.round(sellingPrice)), source]);
+  const { predictCarPrice } = await gateway.execute(CarPricesDocument, { cars });
+  const rows = predictCarPrice.map((prediction, row) => [
+    nameOf(cars[row]),
+    prediction ? String(Math.round(prediction.sellingPrice)) : '-',
+    prediction?.source ?? 'none',
+  ]);
   print(['Car', 'Price, INR', 'Source'], rows);
 }
 
 async function follow(gateway: Gateway, seconds: number): Promise<void> {
   console.log(`Following predictions for ${seconds} s.`);
-  const events = gateway.listen(PredictionRecordedDocument, {});
+  const events = gateway.subscribe(PredictionRecordedDocument, {});
   const timer = setTimeout(() => void gateway.close(), seconds * 1000);
   process.once('SIGINT', () => void gateway.close());
-  for await (const { predictionRecorded: { createdAt, model, source, output } } of events) {
+  for await (const {
+    predictionRecorded: { createdAt, model, source, output },
+  } of events) {
     console.log(`${createdAt}  ${model.name}  ${source}  ${JSON.stringify(output)}`);
   }
   clearTimeout(timer);
@@ -63,11 +84,13 @@ async function follow(gateway: Gateway, seconds: number): Promise<void> {
 
 const nameOf = (car: CarPriceInput | undefined): string => (car ? `${car.company} ${car.year}` : '');
 
-/** Columns as wide as their widest cell; those of numbers to the right. */
+/** Prints a table; columns of numbers are aligned to the right. */
 function print(head: string[], rows: string[][]): void {
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
   for (const row of [head, ...rows]) {
-    const cells = row.map((cell, column) => (/^\d+$/.test(rows[0]?.[column] ?? '') ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0)));
+    const cells = row.map((cell, column) =>
+      /^\d+$/.test(rows[0]?.[column] ?? '') ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0),
+    );
     console.log(cells.join('  ').trimEnd());
   }
   console.log();
@@ -79,14 +102,25 @@ function credentialsOf(env: NodeJS.ProcessEnv): Credentials {
   throw new GatewayError('NO_CREDENTIALS', 'Set API_KEY, or EMAIL and PASSWORD.');
 }
 
-/** 0 where nothing is to be followed. */
+/** Parses the command line: `--help` exits 0, an invalid option 2. @returns 0 without `--follow` */
 function followSecondsOf(args: string[]): number {
   const [option, text, ...rest] = args;
   if (option === undefined) return 0;
+  if (option === '--help') exitWithUsage(0);
   const seconds = Number(text);
-  const isUnderstood = option === '--follow' && rest.length === 0 && Number.isInteger(seconds) && seconds >= 1 && seconds <= maxFollowSeconds;
-  if (!isUnderstood) throw new GatewayError('USAGE', `The only option is --follow <seconds>, from 1 to ${maxFollowSeconds}.`);
+  const isValid =
+    option === '--follow' &&
+    rest.length === 0 &&
+    Number.isInteger(seconds) &&
+    seconds >= 1 &&
+    seconds <= maxFollowSeconds;
+  if (!isValid) exitWithUsage(2);
   return seconds;
+}
+
+function exitWithUsage(code: 0 | 2): never {
+  (code === 0 ? console.log : console.error)(usage);
+  process.exit(code);
 }
 
 try {

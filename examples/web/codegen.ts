@@ -7,7 +7,7 @@ const config: CodegenConfig = {
   importExtension: '.ts',
   generates: {
     'src/generated/': {
-      // Apollo Client tells the objects in its cache apart by type. The gateway knows only the text that is published, so that asks for it.
+      // Apollo Client identifies cached objects by type, so the published documents must select __typename.
       documentTransforms: [addTypenameSelectionDocumentTransform],
       preset: 'client',
       presetConfig: { fragmentMasking: false, skipIndexFile: true, persistedDocuments: { hashAlgorithm: 'sha256' } },

@@ -6,7 +6,9 @@ const gateway = new URL(process.env.GATEWAY_URL ?? 'http://localhost:4000/graphq
 export default defineConfig({
   plugins: [react()],
   server: {
-    // Pages and gateway share an origin, here as in production: no CORS, and the gateway can tell sockets of other sites.
-    proxy: { '/graphql': { target: gateway.origin, ws: true, rewrite: (path) => path.replace(/^\/graphql/, gateway.pathname) } },
+    // Same origin as in production: no CORS, and the gateway can reject WebSockets of other sites.
+    proxy: {
+      '/graphql': { target: gateway.origin, ws: true, rewrite: (path) => path.replace(/^\/graphql/, gateway.pathname) },
+    },
   },
 });

@@ -1,1 +1,1 @@
-"""What the trainings of all models share: export, made-up rows, pictures."""
+"""Code shared by all training scripts: export, synthetic rows, checksums, figures."""

@@ -1,4 +1,4 @@
-"""What tells that the files of a version belong together."""
+"""Checksums that tie the files of a version together."""
 
 import hashlib
 from pathlib import Path
@@ -7,7 +7,7 @@ FILES = ["golden.jsonl", "metrics.json", "model.onnx"]
 
 
 def write_checksums(version_folder: Path) -> None:
-    """Write `SHA256SUMS` over what this training made, in the form of the tool `sha256sum`."""
+    """Writes `SHA256SUMS` for the training outputs, in the format of `sha256sum`."""
     sums = {
         name: hashlib.sha256((version_folder / name).read_bytes()).hexdigest() for name in FILES
     }

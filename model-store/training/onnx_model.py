@@ -1,4 +1,4 @@
-"""From a fitted scikit-learn pipeline to an ONNX graph that answers the same.
+"""Exports a fitted scikit-learn pipeline as an equivalent ONNX graph.
 
 The graph takes raw rows: one input per column, each of shape [batch, 1], text or
 float32. A missing number is NaN, a missing text is the empty string.
@@ -25,11 +25,11 @@ TARGET_OPSET = {"": 18, "ai.onnx.ml": 3}
 
 
 def frame(rows: Sequence[Row], columns: Mapping[str, Kind]) -> pd.DataFrame:
-    """Rows as the pipeline takes them: an absent or null value becomes NaN or "".
+    """Converts rows to the pipeline's input; absent and null values become NaN or "".
 
-    Numbers are rounded to float32, as in the gateway, so that both sides of every
-    comparison see the same number; they come as float64, so that scikit-learn then
-    calculates in full precision.
+    Numbers are rounded to float32, as in the gateway, so that both sides of a comparison
+    get the same number. They are stored as float64, so that scikit-learn computes in full
+    precision.
     """
     table = pd.DataFrame(index=range(len(rows)))
     for name, kind in columns.items():
@@ -43,13 +43,13 @@ def frame(rows: Sequence[Row], columns: Mapping[str, Kind]) -> pd.DataFrame:
 
 
 def round_thresholds_down(trees: Sequence[BaseDecisionTree]) -> None:
-    """Replace every split threshold by the greatest float32 that is not above it.
+    """Rounds every split threshold down to float32.
 
-    scikit-learn compares float32 values with float64 thresholds; ONNX has only
-    float32 for both. For a float32 x, x <= t is the same as x <= round_down(t), so
-    scikit-learn's own answers stay as they are and ONNX gets the same ones. Rounding
-    to the nearest instead sends a value that lies on the threshold the wrong way.
-    Converters have differed in this, so it is not left to them.
+    scikit-learn compares float32 values with float64 thresholds; ONNX uses float32 for
+    both. For a float32 x, x <= t is equivalent to x <= round_down(t), so predictions of
+    scikit-learn do not change and ONNX returns the same. Rounding to nearest would send a
+    value equal to the threshold to the wrong branch. Converters differ in this respect, so
+    thresholds are rounded before the conversion.
     """
     for tree in trees:
         thresholds = tree.tree_.threshold
@@ -59,7 +59,7 @@ def round_thresholds_down(trees: Sequence[BaseDecisionTree]) -> None:
 
 
 def convert(pipeline: Pipeline, name: str, columns: Mapping[str, Kind]) -> onnx.ModelProto:
-    """Convert with one [batch, 1] input per column, and class probabilities as a plain tensor."""
+    """Converts with one [batch, 1] input per column and class probabilities as a tensor."""
     types = {"float": FloatTensorType, "string": StringTensorType}
     return convert_sklearn(
         pipeline,
@@ -71,7 +71,7 @@ def convert(pipeline: Pipeline, name: str, columns: Mapping[str, Kind]) -> onnx.
 
 
 def rename_output(model: onnx.ModelProto, old: str, new: str) -> None:
-    """Rename a graph output, and the node output behind it."""
+    """Renames a graph output and the corresponding node output."""
     for node in model.graph.node:
         for names in (node.input, node.output):
             names[:] = [new if name == old else name for name in names]
@@ -81,7 +81,7 @@ def rename_output(model: onnx.ModelProto, old: str, new: str) -> None:
 
 
 def append_exp(model: onnx.ModelProto, output: str, scale: float) -> None:
-    """Turn the single output z into `output` = scale * exp(z)."""
+    """Replaces the single output z by `output` = scale * exp(z)."""
     graph = model.graph
     rename_output(model, graph.output[0].name, "log_ratio")
     graph.initializer.append(helper.make_tensor("scale", onnx.TensorProto.FLOAT, [1], [scale]))
@@ -91,10 +91,10 @@ def append_exp(model: onnx.ModelProto, output: str, scale: float) -> None:
 
 
 def save(model: onnx.ModelProto, path: Path, description: str) -> None:
-    """Name the batch axis, state the operator sets, describe, check and write the graph.
+    """Names the batch axis, sets operator sets and description, then checks and writes the graph.
 
-    The converter lists the operator sets in an order that changes from run to run, one of
-    them twice at times; stated here, the same training gives the same bytes.
+    The converter lists operator sets in varying order, sometimes with duplicates. Setting
+    them explicitly makes the file reproducible.
     """
     for value in [*model.graph.input, *model.graph.output]:
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
@@ -107,7 +107,7 @@ def save(model: onnx.ModelProto, path: Path, description: str) -> None:
 
 
 class OnnxGraph:
-    """A saved graph that takes and gives arrays."""
+    """A saved graph with array inputs and outputs."""
 
     def __init__(self, path: Path) -> None:
         options = onnxruntime.SessionOptions()
@@ -118,19 +118,19 @@ class OnnxGraph:
         self.outputs = [output.name for output in self._session.get_outputs()]
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Answer all rows in one batch: output name -> array."""
+        """Predicts all rows in one batch. Returns output name -> array."""
         return dict(zip(self.outputs, self._session.run(self.outputs, feeds), strict=True))
 
 
 class OnnxModel:
-    """A saved graph behind the same table that the pipeline takes."""
+    """A saved graph with the same table input as the pipeline."""
 
     def __init__(self, path: Path, columns: Mapping[str, Kind]) -> None:
         self._graph = OnnxGraph(path)
         self._columns = columns
 
     def run(self, table: pd.DataFrame) -> dict[str, np.ndarray]:
-        """Answer all rows in one batch: output name -> array."""
+        """Predicts all rows in one batch. Returns output name -> array."""
         return self._graph.run(
             {
                 name: table[[name]].to_numpy(np.float32 if kind == "float" else object)
@@ -138,13 +138,13 @@ class OnnxModel:
             }
         )
 
-    def run_singly(self, table: pd.DataFrame) -> dict[str, np.ndarray]:
-        """Answer the same rows one at a time."""
-        answers = [self.run(table.iloc[[i]]) for i in range(len(table))]
-        return {name: np.concatenate([a[name] for a in answers]) for name in self._graph.outputs}
+    def run_row_by_row(self, table: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Predicts the rows one at a time."""
+        outputs = [self.run(table.iloc[[i]]) for i in range(len(table))]
+        return {name: np.concatenate([o[name] for o in outputs]) for name in self._graph.outputs}
 
 
-def worst_relative_error(answer: np.ndarray, reference: np.ndarray) -> float:
-    """The largest |answer - reference| / |reference|, row order kept, shapes flattened."""
+def max_relative_error(predicted: np.ndarray, reference: np.ndarray) -> float:
+    """Maximum of |predicted - reference| / |reference| over all elements."""
     reference = np.asarray(reference, np.float64).ravel()
-    return float(np.max(np.abs(answer.ravel() - reference) / np.abs(reference)))
+    return float(np.max(np.abs(predicted.ravel() - reference) / np.abs(reference)))

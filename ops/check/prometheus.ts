@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parse } from 'yaml';
-import { freePort } from '../../test/kit/redis.ts';
+import { reasonOf, UserError } from '../../bench/load/options.ts';
+import { freePort } from '../../test/support/redis.ts';
 
-/** A stretch of time, in milliseconds since 1970, and how close together it is looked at. */
+/** A time range in milliseconds since the epoch, and its resolution. */
 export interface Period {
   from: number;
   to: number;
@@ -16,9 +17,9 @@ export interface Period {
 
 const rulesDir = path.join(import.meta.dirname, '..', 'prometheus');
 const startTimeoutMs = 30_000;
-const answerTimeoutMs = 30_000;
+const requestTimeoutMs = 30_000;
 
-/** A Prometheus, by its HTTP API. */
+/** A client of Prometheus' HTTP API. */
 export class Prometheus {
   readonly url: string;
 
@@ -26,9 +27,9 @@ export class Prometheus {
     this.url = url;
   }
 
-  /** How many series an expression gives that have a number at some moment of the period; NaN, which is 0 / 0, is none. */
+  /** Counts the series of an expression that have a value other than NaN within the period. */
   async seriesWithData(expr: string, { from, to, stepSeconds }: Period): Promise<number> {
-    const { result } = await this.#ask<{ result: { values: [number, string][] }[] }>('query_range', {
+    const { result } = await this.#get<{ result: { values: [number, string][] }[] }>('query_range', {
       query: expr,
       start: String(from / 1000),
       end: String(to / 1000),
@@ -38,13 +39,17 @@ export class Prometheus {
   }
 
   async metricNames(): Promise<Set<string>> {
-    return new Set(await this.#ask<string[]>('label/__name__/values'));
+    return new Set(await this.#get<string[]>('label/__name__/values'));
   }
 
-  /** The rules whose last evaluation failed, with the reason. */
-  async faultyRules(): Promise<string[]> {
-    const { groups } = await this.#ask<{ groups: { rules: { name: string; health: string; lastError?: string }[] }[] }>('rules');
-    return groups.flatMap(({ rules }) => rules).flatMap(({ name, health, lastError }) => (health === 'err' ? [`${name}: ${lastError ?? ''}`] : []));
+  /** Rules whose last evaluation failed, with the reason. */
+  async failedRules(): Promise<string[]> {
+    const { groups } = await this.#get<{ groups: { rules: { name: string; health: string; lastError?: string }[] }[] }>(
+      'rules',
+    );
+    return groups
+      .flatMap(({ rules }) => rules)
+      .flatMap(({ name, health, lastError }) => (health === 'err' ? [`${name}: ${lastError ?? ''}`] : []));
   }
 
   async isReady(): Promise<boolean> {
@@ -52,33 +57,46 @@ export class Prometheus {
     return response?.status === 200;
   }
 
-  async #ask<Data>(endpoint: string, form: Record<string, string> = {}): Promise<Data> {
+  async #get<Data>(endpoint: string, form: Record<string, string> = {}): Promise<Data> {
     const address = new URL(`/api/v1/${endpoint}?${new URLSearchParams(form).toString()}`, this.url);
-    const response = await fetch(address, { signal: AbortSignal.timeout(answerTimeoutMs) });
-    const answer = (await response.json()) as { status: string; data: Data; error?: string };
-    if (answer.status !== 'success') throw new Error(`Prometheus does not take ${form.query ?? endpoint}: ${answer.error ?? response.status}`);
-    return answer.data;
+    const response = await fetch(address, { signal: AbortSignal.timeout(requestTimeoutMs) }).catch((error: unknown) => {
+      throw new UserError(`Cannot reach Prometheus at ${this.url} (${reasonOf(error)}).`);
+    });
+    const body = (await response.json()) as { status: string; data: Data; error?: string };
+    if (body.status !== 'success')
+      throw new Error(`Prometheus rejected ${form.query ?? endpoint}: ${body.error ?? response.status}`);
+    return body.data;
   }
 }
 
 /**
- * Starts the Prometheus that is installed here, with the configuration and the rules of ops/prometheus, but looking every second.
+ * Starts the installed Prometheus with the configuration and rules of ops/prometheus and a scrape interval of one second.
  * @param target host and port of the gateway's metrics
+ * @throws Error if Prometheus is not ready within 30 seconds
  */
-export async function startPrometheus(target: string, opened: AsyncDisposableStack): Promise<Prometheus> {
+export async function startPrometheus(target: string, resources: AsyncDisposableStack): Promise<Prometheus> {
   const dir = await mkdtemp(path.join(tmpdir(), 'auspex-prometheus-'));
-  opened.defer(() => rm(dir, { recursive: true, force: true }));
+  resources.defer(() => rm(dir, { recursive: true, force: true }));
   const address = `127.0.0.1:${await freePort()}`;
   const config = path.join(dir, 'prometheus.yml');
-  await writeFile(config, JSON.stringify(await configurationFor({ gateway: target, prometheus: address })));
+  await writeFile(config, JSON.stringify(await configurationWith({ gateway: target, prometheus: address })));
 
-  const child = spawn('prometheus', [`--config.file=${config}`, `--storage.tsdb.path=${path.join(dir, 'data')}`, `--web.listen-address=${address}`, '--log.level=warn'], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  let said = '';
-  child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
-  const ended = once(child, 'exit').catch((error: unknown) => (said += String(error)));
-  opened.defer(async () => {
+  const child = spawn(
+    'prometheus',
+    [
+      `--config.file=${config}`,
+      `--storage.tsdb.path=${path.join(dir, 'data')}`,
+      `--web.listen-address=${address}`,
+      '--log.level=warn',
+    ],
+    {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    },
+  );
+  let output = '';
+  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const ended = once(child, 'exit').catch((error: unknown) => (output += String(error)));
+  resources.defer(async () => {
     child.kill('SIGTERM');
     await ended;
   });
@@ -86,18 +104,25 @@ export async function startPrometheus(target: string, opened: AsyncDisposableSta
   const prometheus = new Prometheus(`http://${address}`);
   const deadline = Date.now() + startTimeoutMs;
   while (!(await prometheus.isReady())) {
-    if (child.pid === undefined || child.exitCode !== null || Date.now() > deadline) throw new Error(`Prometheus did not get ready. ${said}`);
+    if (child.pid === undefined || child.exitCode !== null || Date.now() > deadline)
+      throw new Error(`Prometheus did not become ready. ${output}`);
     await sleep(100);
   }
   return prometheus;
 }
 
-/** The configuration as operators have it, in which only addresses and times are others. YAML takes JSON as well. */
-async function configurationFor(targets: Readonly<Record<string, string>>): Promise<object> {
-  const operators = parse(await readFile(path.join(rulesDir, 'prometheus.yml'), 'utf8')) as { rule_files: string[]; scrape_configs: { job_name: string }[] };
+/** The configuration of ops/prometheus with other targets and intervals, as JSON (which is valid YAML). */
+async function configurationWith(targets: Readonly<Record<string, string>>): Promise<object> {
+  const original = parse(await readFile(path.join(rulesDir, 'prometheus.yml'), 'utf8')) as {
+    rule_files: string[];
+    scrape_configs: { job_name: string }[];
+  };
   return {
     global: { scrape_interval: '1s', evaluation_interval: '1s' },
-    rule_files: operators.rule_files.map((file) => path.join(rulesDir, file)),
-    scrape_configs: operators.scrape_configs.map(({ job_name }) => ({ job_name, static_configs: [{ targets: [targets[job_name]] }] })),
+    rule_files: original.rule_files.map((file) => path.join(rulesDir, file)),
+    scrape_configs: original.scrape_configs.map(({ job_name }) => ({
+      job_name,
+      static_configs: [{ targets: [targets[job_name]] }],
+    })),
   };
 }

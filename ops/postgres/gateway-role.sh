@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs once, when the database is made: the gateway owns its database and nothing else of the server.
+# Runs once, when the cluster is initialized. The gateway's role owns its database and nothing else.
 set -euo pipefail
 
 password=$(cat /run/auspex/gateway-role-password)

@@ -1,24 +1,26 @@
-import type { IncomingMessage } from 'node:http';
-import { isIPv6 } from 'node:net';
+import { isIP, isIPv6 } from 'node:net';
 
-/**
- * The address that a connection comes from.
- * @param trustedProxies in front, that each add an address to `X-Forwarded-For`; what a caller wrote there itself comes before theirs
- */
-export function callerAddress({ socket, headers }: IncomingMessage, trustedProxies: number): string {
-  const forwarded = String(headers['x-forwarded-for'] ?? '').split(',').map((part) => part.trim()).filter((part) => part !== '');
-  const hops = [...forwarded, socket.remoteAddress ?? ''].reverse();
-  return hops[Math.min(trustedProxies, hops.length - 1)] ?? '';
+/** @returns the canonical form of an IP address: without zone, IPv4 if it is IPv4-mapped; null if the text is no address. */
+export function canonicalAddress(text: string): string | null {
+  const [address = ''] = text.split('%', 1);
+  if (!isIPv6(address)) return isIP(address) === 0 ? null : address;
+  // The URL parser writes the shortest form (RFC 5952), in hexadecimal groups.
+  const canonical = URL.parse(`http://[${address}]`)?.hostname.slice(1, -1) ?? address;
+  const [, high, low] = /^::ffff:([\da-f]+):([\da-f]+)$/.exec(canonical) ?? [];
+  return high === undefined || low === undefined ? canonical : [...bytesOf(high), ...bytesOf(low)].join('.');
 }
 
-/** What an address is counted as: IPv4 by itself, IPv6 by its /64, which is the least that one subscriber gets (RFC 6177). */
+/** @returns the key to count an address by: an IPv4 address, or the /64 of an IPv6 address, the smallest subscriber network (RFC 6177). */
 export function networkOf(address: string): string {
-  if (!isIPv6(address)) return address;
-  const ipv4 = /^::ffff:(\d+(?:\.\d+){3})$/i.exec(address)?.[1];
-  if (ipv4 !== undefined) return ipv4;
-  // Puts the address into its one canonical form, of hexadecimal groups alone; a zone says nothing about the network.
-  const canonical = URL.parse(`http://[${address.replace(/%.*/, '')}]`)?.hostname.slice(1, -1) ?? address;
-  const [front = [], back = []] = canonical.split('::').map((part) => part.split(':').filter((group) => group !== ''));
-  const skipped = Array.from({ length: 8 - front.length - back.length }, () => '0');
-  return [...front, ...skipped, ...back].slice(0, 4).join(':');
+  const canonical = canonicalAddress(address) ?? address;
+  if (!isIPv6(canonical)) return canonical;
+  const [head = [], tail = []] = canonical.split('::').map((part) => part.split(':').filter((group) => group !== ''));
+  const zeros = Array.from({ length: 8 - head.length - tail.length }, () => '0');
+  return [...head, ...zeros, ...tail].slice(0, 4).join(':');
+}
+
+/** The two bytes of a hexadecimal group. */
+function bytesOf(group: string): number[] {
+  const value = Number.parseInt(group, 16);
+  return [value >> 8, value & 0xff];
 }

@@ -1,29 +1,39 @@
 import bcrypt from 'bcrypt';
-import type { FieldProblem } from '../shared/errors.js';
+import type { FieldProblem } from '../errors/app-error.js';
+import { defaultHashingLimits, HashingQueue, type HashingCaller } from './hashing-queue.js';
 
-/** What one hash costs: 2^12 rounds, about a quarter of a second. */
+/** 2^12 rounds: about a quarter of a second per hash. */
 const cost = 12;
 
 const minLength = 12;
-/** bcrypt reads 72 bytes; longer is refused, not cut. */
+/** bcrypt reads 72 bytes; a longer password is rejected, not truncated. */
 const maxBytes = 72;
 
-/** A hash of nobody's password, to compare with where there is no account: the answer takes as long as it would for one. */
-const nobodysHash = bcrypt.hash(crypto.randomUUID(), cost);
+/** Compared with if an account does not exist, so that the response takes as long as for one that does: of random bytes. */
+const decoyHash = '$2b$12$PFMzQMYwuapOrMlF2OjO1u4HvSFTkSpA/MryVavIJMeUBl/HbpaKi';
 
-/** What keeps a new password from being taken, or null. */
+/** @returns why a new password is not acceptable, as a problem of `field`; null if it is. */
 export function passwordProblem(password: string, field: string): FieldProblem | null {
   if (Buffer.byteLength(password) > maxBytes) return { field, message: `must have ${maxBytes} bytes or fewer` };
   // Code points, not UTF-16 units: an emoji is one character (NIST SP 800-63B).
   if (Array.from(password).length < minLength) return { field, message: `must have ${minLength} characters or more` };
-  if (password.includes('\0') || !password.isWellFormed()) return { field, message: 'must not contain the character NUL or half a character' };
+  if (password.includes('\0') || !password.isWellFormed())
+    return { field, message: 'must not contain NUL or an incomplete surrogate pair' };
   return null;
 }
 
-export const hashPassword = (password: string): Promise<string> => bcrypt.hash(password, cost);
+/** Every hash of the process, since the cores are shared, too. */
+export const passwordQueue = new HashingQueue(defaultHashingLimits());
 
-/** Whether the password is the hash's. Takes the same time where there is no hash, and then is false. */
-export async function isPassword(password: string, hash: string | null): Promise<boolean> {
-  const isSame = await bcrypt.compare(password, hash ?? (await nobodysHash));
-  return isSame && hash !== null && Buffer.byteLength(password) <= maxBytes && !password.includes('\0');
+/** @throws Overloaded; the reason of the caller's signal. See `HashingQueue.run`. */
+export const hashPassword = (password: string, caller?: HashingCaller): Promise<string> =>
+  passwordQueue.run(() => bcrypt.hash(password, cost), caller);
+
+/**
+ * @returns whether the password matches the hash; false for a null hash, in the same time
+ * @throws Overloaded; the reason of the caller's signal. See `HashingQueue.run`.
+ */
+export async function verifyPassword(password: string, hash: string | null, caller?: HashingCaller): Promise<boolean> {
+  const matches = await passwordQueue.run(() => bcrypt.compare(password, hash ?? decoyHash), caller);
+  return matches && hash !== null && Buffer.byteLength(password) <= maxBytes && !password.includes('\0');
 }

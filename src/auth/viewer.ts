@@ -1,41 +1,39 @@
-/** What a user may do; see the descriptions in the schema. */
+/** The role of a user; the schema describes what each may do. */
 export enum Role {
   ADMIN = 'ADMIN',
   MANAGER = 'MANAGER',
   USER = 'USER',
 }
 
-/** What an API key may be used for. A signed-in session has every scope. */
+/** Permissions of an API key. A session has every scope. */
 export const SCOPES = ['employees:read', 'employees:write', 'predict', 'documents:publish'] as const;
 export type Scope = (typeof SCOPES)[number];
 
-/** A caller who is known, by a session's access token or by an API key. */
-export interface KnownViewer {
+/** A caller with a valid access token or API key. */
+export interface AuthenticatedViewer {
   kind: 'session' | 'apiKey';
   userId: string;
   role: Role;
-  /** Which employee this user is; the rules' "own". */
+  /** The user's employee record: "own" in permission rules. */
   employeeId: string | null;
-  /** The session or the API key that the call came with. */
+  /** The session or API key of the request. */
   credentialId: string;
   scopes: readonly Scope[];
-  /** When the credential stops working by itself; absent: never. */
+  /** When the credential expires; absent: never. */
   expiresAt?: Date | undefined;
 }
 
-/** A caller who is not known. `reason` says why a credential that was sent is no good. */
-export interface Stranger {
-  kind: 'stranger';
+/** A caller without a valid credential. `reason` says why the credential that was sent is invalid. */
+export interface AnonymousViewer {
+  kind: 'anonymous';
   reason?: string;
 }
 
-export type Viewer = KnownViewer | Stranger;
+export type Viewer = AuthenticatedViewer | AnonymousViewer;
 
-/** How credentials are looked up. */
+/** Looks up credentials. */
 export interface ViewerSources {
-  /** Whose access token it is. */
   verifyToken: (token: string) => Viewer;
-  /** Whose API key it is, by the key as sent. */
   findByApiKey: (secret: string) => Promise<Viewer>;
 }
 
@@ -46,16 +44,20 @@ export interface Credentials {
 }
 
 /**
- * Who is calling. A credential that is no good makes a stranger with the reason, and no error: who has an expired
- * token must still be able to refresh the session.
+ * Resolves the viewer of a request. An invalid credential yields an anonymous viewer with the reason, not an error: a
+ * client with an expired token must still be able to refresh its session.
  */
-export async function readViewer({ authorization, apiKey }: Credentials, { verifyToken, findByApiKey }: ViewerSources): Promise<Viewer> {
+export async function resolveViewer(
+  { authorization, apiKey }: Credentials,
+  { verifyToken, findByApiKey }: ViewerSources,
+): Promise<Viewer> {
   if (authorization !== undefined && apiKey !== undefined) {
-    return { kind: 'stranger', reason: 'Send either the header authorization or x-api-key, not both.' };
+    return { kind: 'anonymous', reason: 'Send either the header authorization or x-api-key, not both.' };
   }
   if (apiKey !== undefined) return findByApiKey(apiKey);
-  if (authorization === undefined) return { kind: 'stranger' };
+  if (authorization === undefined) return { kind: 'anonymous' };
   const token = /^Bearer +([^\s]+)$/i.exec(authorization)?.[1];
-  if (token === undefined) return { kind: 'stranger', reason: 'The header authorization must be "Bearer" and an access token.' };
+  if (token === undefined)
+    return { kind: 'anonymous', reason: 'The header authorization must be "Bearer" and an access token.' };
   return verifyToken(token);
 }

@@ -5,7 +5,7 @@ import { v7 } from 'uuid';
 /** A new id: UUIDv7, so that ids sort by the time they were made and indexes grow at their end. */
 export const newId = (): string => v7();
 
-/** The least and the greatest UUIDv7 (RFC 9562, 5.7) of a time in milliseconds; of the first or last one that it can tell where it lies beyond. */
+/** The least and the greatest UUIDv7 (RFC 9562, 5.7) of a time in milliseconds, clamped to the range of UUIDv7. */
 export const firstIdAt = (ms: number): string => `${timeOfId(ms)}-7000-8000-000000000000`;
 export const lastIdAt = (ms: number): string => `${timeOfId(ms)}-7fff-bfff-ffffffffffff`;
 

@@ -1,56 +1,113 @@
 import pg from 'pg';
-import { isTracing, SpanKind, traced } from '../shared/tracing.js';
-import { noteDone } from '../shared/work.js';
-import { databaseFault, markOutcomeUnknown } from './faults.js';
-import { toldStatement } from './statement.js';
+import { isTracing, SpanKind, withSpan } from '../telemetry/tracing.js';
+import { recordCost } from '../telemetry/operation-cost.js';
+import { databaseErrorKind, markOutcomeUnknown } from './database-errors.js';
+import { cancelStatement } from './cancel-statement.js';
+import { applyToSession, withLocalSettings, type SessionSettings } from './session-settings.js';
+import { describeStatement } from './statement.js';
 
 type Query = (...args: unknown[]) => unknown;
 
+export interface PooledConnectionConfig extends pg.ClientConfig {
+  settings?: SessionSettings;
+}
+
 /**
- * A connection of the pool: whatever sends a statement, Kysely or MikroORM, passes here, and waits for a promise. It counts and traces
- * its statements, and once it is lost it never serves again: the driver alone would give one whose answer did not come in time to
- * the next who asks, and have them wait as long.
+ * A pooled connection, for Kysely and MikroORM. Counts and traces statements. A lost connection fails every later statement:
+ * the driver alone would reuse a connection whose response timed out, and the next statement would time out as well.
+ *
+ * Its settings hold for the session. Behind a connection pooler in transaction mode there is none: they are set in each
+ * transaction, and a statement outside of transactions that exceeds `statement_timeout` is cancelled by request.
  */
 export class PooledConnection extends pg.Client {
-  /** Called with the error of each statement that fails. */
+  /** Called with the error of each failed statement. */
   onFailure: (error: unknown) => void = () => {};
-  #lostBy: unknown = null;
+  readonly #config: PooledConnectionConfig;
+  readonly #settings: SessionSettings;
+  #hasSession = true;
+  #lossError: unknown = null;
 
-  constructor(config?: pg.ClientConfig) {
+  constructor(config: PooledConnectionConfig = {}) {
     super(config);
-    this.on('error', (error) => (this.#lostBy ??= error));
+    this.#config = config;
+    this.#settings = config.settings ?? {};
+    this.on('error', (error) => (this.#lossError ??= error));
+  }
+
+  override connect = ((callback?: (error?: unknown) => void): unknown => {
+    const connected = (pg.Client.prototype.connect as () => Promise<unknown>)
+      .call(this)
+      .then(() => this.#applySettings());
+    if (!callback) return connected;
+    connected.then(() => callback(), callback);
+    return undefined;
+  }) as typeof pg.Client.prototype.connect;
+
+  async #applySettings(): Promise<void> {
+    try {
+      this.#hasSession = await applyToSession(this, this.#settings);
+    } catch (error) {
+      this.end().catch(() => undefined);
+      throw error;
+    }
   }
 
   override query = ((...args: unknown[]): unknown => {
-    if (this.#lostBy !== null) return this.#answerAfterLoss(args);
+    if (this.#lossError !== null) return this.#resultAfterLoss(args);
     const startMs = performance.now();
-    const ask = (): unknown => (pg.Client.prototype.query as Query).apply(this, args);
-    const told = isTracing() ? toldStatement(args) : null;
-    const answer = told ? traced(told.name, () => ({ ...told.attributes(), 'server.address': this.host, 'server.port': this.port }), ask, SpanKind.CLIENT) : ask();
-    if (!(answer instanceof Promise)) return answer;
-    answer.finally(() => noteDone('sql', startMs)).catch(() => undefined);
-    return answer.catch((error: unknown) => this.#failed(error, textOf(args)));
+    const execute = (): unknown => (this.#hasSession ? this.#execute(args) : this.#executeWithoutSession(args));
+    const description = isTracing() ? describeStatement(args) : null;
+    const result = description
+      ? withSpan(
+          description.name,
+          () => ({ ...description.attributes(), 'server.address': this.host, 'server.port': this.port }),
+          execute,
+          SpanKind.CLIENT,
+        )
+      : execute();
+    if (!(result instanceof Promise)) return result;
+    result.finally(() => recordCost('sql', startMs)).catch(() => undefined);
+    return result.catch((error: unknown) => this.#failed(error, textOf(args)));
   }) as typeof pg.Client.prototype.query;
 
-  /** @throws the error, unless it is of a `begin` or a `rollback` on a connection that is lost by it */
+  #execute(args: readonly unknown[]): unknown {
+    return (pg.Client.prototype.query as Query).apply(this, [...args]);
+  }
+
+  #executeWithoutSession(args: readonly unknown[]): unknown {
+    const text = textOf(args);
+    if (isBegin(text)) return this.#execute([withLocalSettings(text, this.#settings)]);
+    const { statement_timeout: timeoutMs = 0 } = this.#settings;
+    // In a transaction the server has the time limit.
+    const isLimited = timeoutMs > 0 && this.getTransactionStatus() === 'I';
+    const result = this.#execute(args);
+    if (!isLimited || !(result instanceof Promise)) return result;
+    const timeout = setTimeout(() => {
+      cancelStatement(this, this.#config);
+      void result.catch(() => undefined).finally(() => this.end().catch(() => undefined));
+    }, timeoutMs);
+    return result.finally(() => clearTimeout(timeout));
+  }
+
+  /** @throws the error, unless a `begin` or `rollback` failed because the connection was lost */
   #failed(error: unknown, text: string): unknown {
     this.onFailure(error);
-    if (databaseFault(error) !== 'away' && !isFrame(text)) throw error;
+    if (databaseErrorKind(error) !== 'unavailable' && !isTransactionControl(text)) throw error;
     if (mayHaveChanged(text, this.getTransactionStatus()) && !wasNeverSent(error)) markOutcomeUnknown(error);
-    this.#lostBy = error;
+    this.#lossError = error;
     this.end().catch(() => undefined);
-    return this.#answerAfterLoss([text]);
+    return this.#resultAfterLoss([text]);
   }
 
   /**
-   * Kysely keeps a connection for ever whose `begin` or `rollback` has failed (0.29), and so each connection that is cut in a
-   * transaction would take one from the pool. With these two nothing is claimed that is not so: what is lost has been rolled
-   * back, and what is begun fails with its first statement.
+   * Kysely 0.29 never releases a connection whose `begin` or `rollback` failed, so that each connection lost in a transaction
+   * would shrink the pool. Both succeed instead: PostgreSQL has rolled back, and a begun transaction fails with its first statement.
    */
-  #answerAfterLoss(args: readonly unknown[]): Promise<unknown> {
-    if (isFrame(textOf(args))) return Promise.resolve({ command: '', rowCount: 0, oid: 0, fields: [], rows: [] });
-    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- it is what was caught
-    return Promise.reject(this.#lostBy);
+  #resultAfterLoss(args: readonly unknown[]): Promise<unknown> {
+    if (isTransactionControl(textOf(args)))
+      return Promise.resolve({ command: '', rowCount: 0, oid: 0, fields: [], rows: [] });
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- rethrows the caught value
+    return Promise.reject(this.#lossError);
   }
 }
 
@@ -60,13 +117,20 @@ const textOf = ([first]: readonly unknown[]): string => {
 };
 
 /** Whether a statement only begins or rolls back a transaction. */
-const isFrame = (text: string): boolean => /^\s*(?:begin|start transaction|rollback)\s*(?:;|$|isolation|read)/i.test(text);
+const isTransactionControl = (text: string): boolean =>
+  /^\s*(?:begin|start transaction|rollback)\s*(?:;|$|isolation|read)/i.test(text);
 
-/** Whether a statement ends a transaction with its changes, or makes changes outside of one. */
+const isBegin = (text: string): boolean => /^\s*(?:begin|start transaction)\b/i.test(text);
+
+/** Whether a statement commits, or changes data outside a transaction. */
 function mayHaveChanged(text: string, status: string | null): boolean {
   if (/^\s*commit\b/i.test(text)) return status !== 'E';
-  return status === 'I' && (/^\s*(?:insert|update|delete|merge)\b/i.test(text) || /^\s*with\b.*\b(?:insert into|update|delete from|merge into)\b/is.test(text));
+  return (
+    status === 'I' &&
+    (/^\s*(?:insert|update|delete|merge)\b/i.test(text) ||
+      /^\s*with\b.*\b(?:insert into|update|delete from|merge into)\b/is.test(text))
+  );
 }
 
-/** Whether the driver has refused a statement without sending it. */
+/** Whether the driver rejected a statement without sending it. */
 const wasNeverSent = (error: unknown): boolean => error instanceof Error && error.message.endsWith('not queryable');

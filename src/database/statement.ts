@@ -1,15 +1,15 @@
-import type { Attributes } from '../shared/tracing.js';
+import type { Attributes } from '../telemetry/tracing.js';
 
-/** A statement on its way to the server, as it may be told. */
-export interface ToldStatement {
-  /** What it does and to which table, such as `SELECT employee`. */
+/** A statement as traces show it. */
+export interface StatementDescription {
+  /** Operation and table, such as `SELECT employee`. */
   name: string;
   /** By the conventions of OpenTelemetry. */
   attributes: () => Attributes;
 }
 
-/** What `pg.Client.query` is called with: a text or an object that has one; null for neither. */
-export function toldStatement([statement, parameters]: readonly unknown[]): ToldStatement | null {
+/** Describes the arguments of `pg.Client.query`. @returns null if they contain no text */
+export function describeStatement([statement, parameters]: readonly unknown[]): StatementDescription | null {
   const text = typeof statement === 'string' ? statement : fieldOf(statement, 'text');
   if (typeof text !== 'string') return null;
   const hasParameters = isFilled(parameters) || isFilled(fieldOf(statement, 'values'));
@@ -26,21 +26,21 @@ export function toldStatement([statement, parameters]: readonly unknown[]): Told
   };
 }
 
-/**
- * A statement without the values that it holds: MikroORM writes them into the texts of its own, the hashes of passwords among
- * them. What is sent with parameters has placeholders instead and is told as it is.
- */
-export const withoutValues = (text: string): string => text.slice(0, maxLength).replace(values, (_value, name: string | undefined) => name ?? '?');
+/** Removes literals: MikroORM writes values into its statements, password hashes among them. */
+export const withoutValues = (text: string): string =>
+  text.slice(0, maxLength).replace(values, (_value, name: string | undefined) => name ?? '?');
 
-/** Of a statement that is longer, such as one that writes a thousand rows, the beginning is told. */
+/** Longer statements, such as bulk inserts, are truncated. */
 const maxLength = 4_096;
 
-/** Text in quotes, with backslashes where it begins with E; names in double quotes, which stay; and numbers that are no part of a name or placeholder. */
+/** String literals, with backslash escapes after E; quoted identifiers, which stay; numbers outside names and placeholders. */
 const values = /\be'(?:\\[^]|''|[^'\\])*(?:'|$)|'(?:''|[^'])*(?:'|$)|("[^"]*(?:"|$))|(?<![\w$."])\d[\w.]*/gi;
 
-/** The first table that it names. */
-const tableIn = (text: string): string | undefined => /\b(?:from|into|update)\s+"?([a-z_]\w{0,62})/i.exec(text.slice(0, maxLength))?.[1];
+/** The first table named. */
+const tableIn = (text: string): string | undefined =>
+  /\b(?:from|into|update)\s+"?([a-z_]\w{0,62})/i.exec(text.slice(0, maxLength))?.[1];
 
-const fieldOf = (value: unknown, name: string): unknown => (typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined);
+const fieldOf = (value: unknown, name: 'text' | 'values'): unknown =>
+  typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
 
 const isFilled = (value: unknown): boolean => Array.isArray(value) && value.length > 0;

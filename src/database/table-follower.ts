@@ -1,93 +1,120 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Logger } from '../shared/logger.js';
-import { Listener } from './listener.js';
+import type { Logger } from '../telemetry/logger.js';
+import { Listener } from './listen-notify.js';
 
 export interface TableFollowerOptions {
-  /** Where to listen for changes that other replicas make. */
+  /** Where to LISTEN for changes by other processes. */
   databaseUrl: string;
-  /** Where they are announced, as `pg_notify` names it. */
+  /** Channel of `pg_notify`. */
   channel: string;
-  /** Reads the table and applies what it says; called again and again, never twice at once. */
+  /** Reads the table and applies it. Never called concurrently. */
   follow: () => Promise<void>;
-  /** What to log once where the table cannot be read, and once where it can be again. */
-  told: { isAway: string; isBack: string };
+  /** Called with whether changes arrive at once: not while the connection that listens is lost, or a read fails. */
+  onStateChange?: (isFollowing: boolean) => void;
+  /** Log messages for the first failed read, and the first successful one after it. */
+  messages: { unavailable: string; recovered: string };
   log: Logger;
-  /** How often it looks even where nothing was heard. */
-  pollMs?: number;
+  /** Polling interval, in case a notification is lost. */
+  pollMs?: number | undefined;
 }
 
-/** The database answers within this, or it counts as away. */
-const deadlineMs = 10_000;
+const timeoutMs = 10_000;
+const defaultPollMs = 5_000;
 
 /**
- * Keeps this process to what a table says, which any replica may change. Changes are heard of at once, and found within seconds
- * where nothing is heard. While the database is away everything stays as it was.
+ * Applies changes of a table that any process may make: at once by NOTIFY, within seconds by polling. While the database is
+ * unavailable, the current state stays.
  */
 export class TableFollower {
-  readonly #options: Required<TableFollowerOptions>;
+  readonly #options: TableFollowerOptions;
   #listener: Listener | null = null;
   #poll: NodeJS.Timeout | null = null;
-  #isBehind = false;
-  #underWay: Promise<void> = Promise.resolve();
+  #isFailing = false;
+  /** Whether notifications arrive, and those missed before were applied. */
+  #isListening = false;
+  /** How often the connection was lost. */
+  #losses = 0;
+  #current: Promise<void> = Promise.resolve();
   #next: Promise<void> | null = null;
 
   constructor(options: TableFollowerOptions) {
-    this.#options = { pollMs: 5_000, ...options };
+    this.#options = options;
   }
 
   /**
-   * Applies what the table says, and follows it from now on.
-   * @throws whatever keeps the table from being read: a start must not serve what no longer holds
+   * Applies the table, and follows it from now on.
+   * @throws if the table cannot be read: a start must not serve outdated state
    */
   async ready(): Promise<void> {
-    const { databaseUrl, channel, follow, log, pollMs } = this.#options;
+    const { databaseUrl, channel, follow, log, pollMs = defaultPollMs } = this.#options;
     await follow();
     const refresh = (): void => void this.refresh();
-    this.#listener = new Listener({ databaseUrl, channel, onMessage: refresh, log });
+    const onMessage = (): void => void this.#refreshListening();
+    const onLost = (): void => {
+      this.#losses += 1;
+      this.#isListening = false;
+      this.#report();
+    };
+    this.#listener = new Listener({ databaseUrl, channel, onMessage, onLost, log });
     this.#poll = setInterval(refresh, pollMs).unref();
+    await this.#listener.attempted;
+    await (this.#next ?? this.#current);
   }
 
-  /** Resolves once all that was committed before the call is applied here; if the database is away, once that is known. */
+  /** Resolves once all changes committed before the call are applied, or reading has failed. */
   refresh(): Promise<void> {
-    // What is being read now may be older than the call; callers that come meanwhile share the reading after it.
-    this.#next ??= this.#underWay.then(() => {
+    // The current read may have started before the change; concurrent callers share the next one.
+    this.#next ??= this.#current.then(() => {
       this.#next = null;
-      this.#underWay = this.#tryToFollow();
-      return this.#underWay;
+      this.#current = this.#tryFollow();
+      return this.#current;
     });
     return this.#next;
   }
 
-  /** Stops following, after what is under way. */
+  /** Stops after the current read. */
   async close(): Promise<void> {
     this.#listener?.close();
     if (this.#poll) clearInterval(this.#poll);
-    await (this.#next ?? this.#underWay);
+    await (this.#next ?? this.#current);
   }
 
-  async #tryToFollow(): Promise<void> {
-    const { follow, told, log } = this.#options;
+  async #refreshListening(): Promise<void> {
+    const losses = this.#losses;
+    await this.refresh();
+    if (losses !== this.#losses) return;
+    this.#isListening = true;
+    this.#report();
+  }
+
+  async #tryFollow(): Promise<void> {
+    const { follow, messages, log } = this.#options;
     try {
       await follow();
-      if (this.#isBehind) log.info(told.isBack);
-      this.#isBehind = false;
+      if (this.#isFailing) log.info(messages.recovered);
+      this.#isFailing = false;
     } catch (error) {
-      if (!this.#isBehind) log.warn({ err: error }, told.isAway);
-      this.#isBehind = true;
+      if (!this.#isFailing) log.warn({ err: error }, messages.unavailable);
+      this.#isFailing = true;
     }
+    this.#report();
+  }
+
+  #report(): void {
+    this.#options.onStateChange?.(this.#isListening && !this.#isFailing);
   }
 }
 
-/** @throws Error where the answer does not come in time; one that comes later is not looked at */
-export async function inTime<Result>(answer: Promise<Result>): Promise<Result> {
+/** @throws Error if the result takes longer, by default than ten seconds */
+export async function withDatabaseTimeout<Result>(result: Promise<Result>, ms = timeoutMs): Promise<Result> {
   const done = new AbortController();
-  const late = sleep(deadlineMs, undefined, { ref: false, signal: done.signal }).then(() => {
-    throw new Error(`The database did not answer within ${deadlineMs} ms.`);
+  const timeout = sleep(ms, undefined, { ref: false, signal: done.signal }).then(() => {
+    throw new Error(`The database did not respond within ${ms} ms.`);
   });
   try {
-    return await Promise.race([answer, late]);
+    return await Promise.race([result, timeout]);
   } finally {
-    late.catch(() => undefined);
+    timeout.catch(() => undefined);
     done.abort();
   }
 }

@@ -1,20 +1,53 @@
+import { readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { projectDir } from '../data-dir.js';
-import { unmarkedDestructions } from '../database/destructive.js';
-import { migrate } from '../database/migrate.js';
-import { withDatabase } from './environment.js';
+import { projectDir } from '../app/data-dir.js';
+import { unmarkedDestructions } from '../database/migrate/destructive-statements.js';
+import { migrate } from '../database/migrate/migrate.js';
+import { parseCli } from './lib/cli.js';
+import { withDatabase } from './lib/with-database.js';
 
-/** `npm run migration:create`: writes a migration for what the entities have that the migrated database lacks. */
-await withDatabase(async ({ orm, url }) => {
-  await migrate(orm, url);
-  const { fileName, diff } = await orm.migrator.create(path.join(projectDir, 'src', 'database', 'migrations'));
-  process.stdout.write(fileName ? `Wrote ${fileName}; add it to src/database/migrations/index.ts\n` : 'Nothing to migrate.\n');
-  process.stdout.write(warningOf(diff.up));
+const usage = `Usage: npm run migration:create
+
+Migrates the database, writes a migration for the remaining difference between the entities and the database, and registers
+it in src/database/migrations/index.ts.
+`;
+
+const migrationsDir = path.join(projectDir, 'src', 'database', 'migrations');
+
+parseCli(usage, { options: {} });
+await withDatabase(async ({ orm, url, log }) => {
+  await migrate(orm, url, { log });
+  const { fileName, diff } = await orm.migrator.create(migrationsDir);
+  if (fileName) writeIndex();
+  process.stdout.write(
+    fileName
+      ? `Wrote src/database/migrations/${fileName} and registered it.\n`
+      : 'The database matches the entities; no migration is needed.\n',
+  );
+  process.stdout.write(destructionWarning(diff.up));
 });
 
-function warningOf(statements: readonly string[]): string {
+/** Lists every migration in the folder, in the order of their names, which begin with their time. */
+function writeIndex(): void {
+  const names = readdirSync(migrationsDir)
+    .filter((file) => /^Migration\d+\.ts$/.test(file))
+    .map((file) => path.basename(file, '.ts'))
+    .sort();
+  writeFileSync(
+    path.join(migrationsDir, 'index.ts'),
+    `import type { Constructor } from '@mikro-orm/core';
+import type { Migration } from '@mikro-orm/migrations';
+${names.map((name) => `import { ${name} } from './${name}.js';\n`).join('')}
+/** Every migration, oldest first. Append only: a released migration never changes. */
+export const migrations: Constructor<Migration>[] = [
+${names.map((name) => `  ${name},\n`).join('')}];
+`,
+  );
+}
+
+function destructionWarning(statements: readonly string[]): string {
   const destructions = unmarkedDestructions(statements);
   if (destructions.length === 0) return '';
-  const told = destructions.map(({ statement, reason }) => `  - ${reason}: ${statement}\n`).join('');
-  return `The release before serves on while replicas are replaced, and these statements take away what it uses:\n${told}Leave them to a later release, or mark each as /* destructive: why nobody needs it */. The tests refuse them otherwise.\n`;
+  const listed = destructions.map(({ statement, reason }) => `  - ${reason}: ${statement}\n`).join('');
+  return `The previous release still runs while replicas are replaced, and these statements remove what it uses:\n${listed}Move them to a later release, or mark each as /* destructive: reason */. Otherwise the tests fail.\n`;
 }

@@ -1,21 +1,36 @@
 import { get } from 'node:http';
+import { parseCli } from './lib/cli.js';
 
-/**
- * `HEALTHCHECK` of the image: exits 0 while the gateway answers at `/livez`. Not `/readyz`: what looks at this restarts or
- * replaces the gateway, which brings no database back. A gateway that starts does not listen before it is ready.
+/*
+ * `HEALTHCHECK` of the image. It requests /livez, not /readyz: its reader restarts the gateway, which does not repair a
+ * database. A starting gateway listens only when it is ready.
  */
-const deadlineMs = 4000;
-const everywhere = ['', '0.0.0.0', '::'];
 
+const usage = `Usage: node dist/scripts/healthcheck.js
+
+Exits 0 if the gateway on HOST and PORT responds at /livez within 4 seconds.
+`;
+const timeoutMs = 4000;
+const allAddresses = ['', '0.0.0.0', '::'];
+
+parseCli(usage, { options: {} });
 const host = process.env.HOST?.trim() ?? '';
 const port = process.env.PORT?.trim() ?? '';
-const request = get({ host: everywhere.includes(host) ? '127.0.0.1' : host, port: port === '' ? 4000 : port, path: '/livez', agent: false }, ({ statusCode }) => {
-  end(statusCode === 200 ? null : `/livez answered ${statusCode ?? 'nothing'}`);
-});
-request.on('error', (error) => end(error.message));
-request.setTimeout(deadlineMs, () => end(`/livez did not answer within ${deadlineMs} ms`));
+const request = get(
+  {
+    host: allAddresses.includes(host) ? '127.0.0.1' : host,
+    port: port === '' ? 4000 : port,
+    path: '/livez',
+    agent: false,
+  },
+  ({ statusCode }) => {
+    exit(statusCode === 200 ? null : `/livez responded with status ${statusCode ?? 'unknown'}`);
+  },
+);
+request.on('error', (error) => exit(error.message));
+request.setTimeout(timeoutMs, () => exit(`/livez did not respond within ${timeoutMs} ms`));
 
-function end(problem: string | null): never {
+function exit(problem: string | null): never {
   if (problem !== null) process.stderr.write(`${problem}\n`);
   process.exit(problem === null ? 0 : 1);
 }

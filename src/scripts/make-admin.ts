@@ -1,17 +1,23 @@
-import { migrate } from '../database/migrate.js';
+import { migrate } from '../database/migrate/migrate.js';
 import { makeAdministrator } from '../domains/user/user.service.js';
-import { email } from '../shared/validation.js';
-import { withDatabase } from './environment.js';
+import { email } from '../errors/input-validation.js';
+import { failUsage, parseCli } from './lib/cli.js';
+import { withDatabase } from './lib/with-database.js';
 
-/** `npm run admin -- you@example.com`: makes somebody an administrator, with an account and a password where there is none. */
-const address = email.safeParse(process.argv[2] ?? '');
-if (!address.success || process.argv.length > 3) {
-  process.stderr.write('Name one e-mail address, such as: npm run admin -- you@example.com\n');
-  process.exit(1);
-}
-await withDatabase(async ({ orm, url }) => {
-  await migrate(orm, url);
+const usage = `Usage: npm run admin -- <email>
+
+Makes an account an administrator. Creates the account, and prints its password, if it does not exist.
+`;
+
+const { positionals } = parseCli(usage, { options: {}, maxPositionals: 1 });
+const address = email.safeParse(positionals[0] ?? '');
+if (!address.success) failUsage(usage, 'Name one e-mail address, such as: npm run admin -- you@example.com');
+await withDatabase(async ({ orm, url, log }) => {
+  await migrate(orm, url, { log });
   const { password } = await makeAdministrator(orm.em.fork(), address.data);
-  const how = password === null ? 'signs in as before' : `signs in with the password ${password}, which is told only now`;
-  process.stdout.write(`${address.data} is an administrator, and ${how}.\n`);
+  process.stdout.write(
+    password === null
+      ? `${address.data} is an administrator now; the password is unchanged.\n`
+      : `${address.data} is an administrator now. Password, shown only once: ${password}\n`,
+  );
 });

@@ -1,8 +1,14 @@
-import { migrate } from '../database/migrate.js';
-import { withDatabase } from './environment.js';
+import { migrate } from '../database/migrate/migrate.js';
+import { parseCli } from './lib/cli.js';
+import { withDatabase } from './lib/with-database.js';
 
-/** `npm run migrate`: brings the database up to date. */
+const usage = `Usage: npm run migrate
+
+Runs the pending migrations of the configured database.
+`;
+
+parseCli(usage, { options: {} });
 await withDatabase(async ({ orm, url, log }) => {
-  const ran = await migrate(orm, url, { log });
-  process.stdout.write(ran.length > 0 ? `Migrated: ${ran.join(', ')}\n` : 'The database is up to date.\n');
+  const migrated = await migrate(orm, url, { log });
+  process.stdout.write(migrated.length > 0 ? `Migrated: ${migrated.join(', ')}\n` : 'The database is up to date.\n');
 });

@@ -1,18 +1,39 @@
 import 'reflect-metadata';
+import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { explain } from '../shared/errors.js';
-import { currentSchema, schemaFiles } from './current-schema.js';
+import { projectDir } from '../app/data-dir.js';
+import { fatalMessage } from '../errors/operator-error.js';
+import { parseCli } from './lib/cli.js';
+import { currentSchema, schemaFiles } from './lib/current-schema.js';
 
-/** `npm run schema`: writes schema/schema.graphql from the code and model-store/; with --check it fails where the file differs. */
+const usage = `Usage: npm run schema
+
+Writes schema/schema.graphql from the code and model-store/, and the code that is generated from it.
+`;
+
+const { values } = parseCli(usage, {
+  options: {
+    /** Writes nothing; exits 1 if the file is out of date. */
+    check: { type: 'boolean', default: false },
+    /** Runs the code generators afterwards, as `npm run schema` does. */
+    codegen: { type: 'boolean', default: false },
+  },
+});
 try {
   const printed = await currentSchema();
-  if (!process.argv.includes('--check')) {
+  if (!values.check) {
     writeFileSync(schemaFiles.printed, printed);
+    if (values.codegen) runCodegen();
   } else if (readFileSync(schemaFiles.printed, 'utf8') !== printed) {
-    process.stderr.write('schema/schema.graphql is not what the code and the models produce; run: npm run schema\n');
+    process.stderr.write('schema/schema.graphql is out of date; run: npm run schema\n');
     process.exitCode = 1;
   }
 } catch (error) {
-  process.stderr.write(`${explain(error)}\n`);
+  process.stderr.write(`${fatalMessage(error)}\n`);
   process.exitCode = 1;
+}
+
+function runCodegen(): void {
+  const { status } = spawnSync('npm run codegen', { cwd: projectDir, shell: true, stdio: 'inherit' });
+  process.exitCode = status ?? 1;
 }

@@ -1,14 +1,20 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { startGateway, type TestGateway } from '../kit/gateway.js';
-import { buildProgram, projectDir, startProgram } from '../kit/process.js';
+import path from 'node:path';
+import { startGateway, type TestGateway } from '../support/gateway.js';
+import { buildProgram, projectDir, startProgram } from '../support/process.js';
 
 beforeAll(() => buildProgram(), 120_000);
 
-/** Runs a script of the image; what it printed, and how it ended. */
-async function run(script: string, env: Record<string, string>, ...args: string[]): Promise<{ code: number | NodeJS.Signals; stdout: string; stderr: string }> {
+/** Runs a script of the image. @returns its output and exit code */
+async function run(
+  script: string,
+  env: Record<string, string>,
+  ...args: string[]
+): Promise<{ code: number | NodeJS.Signals; stdout: string; stderr: string }> {
   const running = startProgram(`scripts/${script}.js`, { env, cwd: projectDir, args });
   return { code: await running.ended, stdout: running.stdout().trim(), stderr: running.stderr().trim() };
 }
@@ -16,9 +22,18 @@ async function run(script: string, env: Record<string, string>, ...args: string[
 describe('making an administrator', () => {
   let gateway: TestGateway;
   const makeAdmin = (...args: string[]) => run('make-admin', { DATABASE_URL: gateway.databaseUrl }, ...args);
-  const accounts = () => gateway.db.selectFrom('user_account').select(['email', 'role', 'is_active', 'password_hash']).orderBy('email').execute();
+  const accounts = () =>
+    gateway.db
+      .selectFrom('user_account')
+      .select(['email', 'role', 'is_active', 'password_hash'])
+      .orderBy('email')
+      .execute();
   const roleAfterLogin = async (email: string, password: string): Promise<unknown> => {
-    const { data, errors } = await gateway.ask(null, 'mutation ($input: LoginInput!) { login(input: $input) { user { role } } }', { input: { email, password } });
+    const { data, errors } = await gateway.execute(
+      null,
+      'mutation ($input: LoginInput!) { login(input: $input) { user { role } } }',
+      { input: { email, password } },
+    );
     return errors[0]?.extensions.code ?? data;
   };
   beforeAll(async () => {
@@ -26,26 +41,41 @@ describe('making an administrator', () => {
   });
   afterAll(() => gateway.close());
 
-  it('gives somebody without an account one, with a password that is told once', async () => {
+  it('creates an account if there is none and prints its password once', async () => {
     const { code, stdout, stderr } = await makeAdmin(' First@Example.org ');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    const password = /^first@example\.org is an administrator, and signs in with the password (\S{24}), which is told only now\.$/.exec(stdout)?.[1] ?? '';
+    const password =
+      /^first@example\.org is an administrator now\. Password, shown only once: (\S{24})$/.exec(stdout)?.[1] ?? '';
     expect(await roleAfterLogin('first@example.org', password)).toEqual({ login: { user: { role: 'ADMIN' } } });
-    expect((await makeAdmin('first@example.org')).stdout).toBe('first@example.org is an administrator, and signs in as before.');
+    expect((await makeAdmin('first@example.org')).stdout).toBe(
+      'first@example.org is an administrator now; the password is unchanged.',
+    );
     expect(await roleAfterLogin('first@example.org', password)).toEqual({ login: { user: { role: 'ADMIN' } } });
   }, 60_000);
 
-  it('gives somebody with an account the role, also where it was switched off, and leaves everyone else alone', async () => {
-    await gateway.db.updateTable('user_account').set({ is_active: false }).where('email', '=', 'user@example.com').execute();
+  it('promotes and reactivates an existing account and changes no other', async () => {
+    await gateway.db
+      .updateTable('user_account')
+      .set({ is_active: false })
+      .where('email', '=', 'user@example.com')
+      .execute();
     const before = await accounts();
     expect((await makeAdmin('user@example.com')).code).toBe(0);
-    expect(await accounts()).toEqual(before.map((account) => (account.email === 'user@example.com' ? { ...account, role: 'ADMIN', is_active: true } : account)));
+    expect(await accounts()).toEqual(
+      before.map((account) =>
+        account.email === 'user@example.com' ? { ...account, role: 'ADMIN', is_active: true } : account,
+      ),
+    );
   }, 60_000);
 
-  it('refuses what is no address, and changes nothing', async () => {
+  it('rejects an invalid address and changes nothing', async () => {
     const before = await accounts();
     for (const args of [[], ['nobody'], ['a@example.org', 'b@example.org']]) {
-      expect(await makeAdmin(...args)).toEqual({ code: 1, stdout: '', stderr: 'Name one e-mail address, such as: npm run admin -- you@example.com' });
+      expect(await makeAdmin(...args)).toEqual({
+        code: 2,
+        stdout: '',
+        stderr: expect.stringContaining('Usage: npm run admin -- <email>') as unknown,
+      });
     }
     expect(await accounts()).toEqual(before);
   }, 60_000);
@@ -57,31 +87,59 @@ describe('the health check of the image', () => {
     for (const server of servers) server.close().closeAllConnections();
   });
 
-  /** The port of a server that answers like this. */
-  async function serve(answer: RequestListener): Promise<string> {
-    const server = createServer(answer).listen(0, '127.0.0.1');
+  /** Starts a server. @returns its port */
+  async function serve(listener: RequestListener): Promise<string> {
+    const server = createServer(listener).listen(0, '127.0.0.1');
     servers.push(server);
     await once(server, 'listening');
     return String((server.address() as AddressInfo).port);
   }
 
-  it('is well while the gateway lives, wherever it listens', async () => {
+  it('succeeds while the gateway runs, on any address', async () => {
     const gateway = await startGateway();
     const { port } = new URL(gateway.url);
-    for (const host of ['', '0.0.0.0', '127.0.0.1']) expect(await run('healthcheck', { PORT: port, HOST: host })).toEqual({ code: 0, stdout: '', stderr: '' });
+    for (const host of ['', '0.0.0.0', '127.0.0.1'])
+      expect(await run('healthcheck', { PORT: port, HOST: host })).toEqual({ code: 0, stdout: '', stderr: '' });
     await gateway.close();
-    expect(await run('healthcheck', { PORT: port })).toMatchObject({ code: 1, stderr: expect.stringContaining('ECONNREFUSED') });
+    expect(await run('healthcheck', { PORT: port })).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('ECONNREFUSED'),
+    });
   }, 60_000);
 
-  it('asks at /livez, and is not well where that is refused or not answered', async () => {
-    const asked: (string | undefined)[] = [];
-    const unwell = await serve(({ url }, response) => {
-      asked.push(url);
+  it('requests /livez and fails on an error status or a timeout', async () => {
+    const requested: (string | undefined)[] = [];
+    const failing = await serve(({ url }, response) => {
+      requested.push(url);
       response.writeHead(503).end();
     });
-    expect(await run('healthcheck', { PORT: unwell })).toEqual({ code: 1, stdout: '', stderr: '/livez answered 503' });
-    expect(asked).toEqual(['/livez']);
+    expect(await run('healthcheck', { PORT: failing })).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: '/livez responded with status 503',
+    });
+    expect(requested).toEqual(['/livez']);
     const hanging = await serve(() => {});
-    expect(await run('healthcheck', { PORT: hanging })).toEqual({ code: 1, stdout: '', stderr: '/livez did not answer within 4000 ms' });
+    expect(await run('healthcheck', { PORT: hanging })).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: '/livez did not respond within 4000 ms',
+    });
   }, 60_000);
+});
+
+describe('the command line', () => {
+  it.each(readdirSync(path.join(projectDir, 'src', 'scripts')).flatMap((file) => /^(.+)\.ts$/.exec(file)?.[1] ?? []))(
+    'of %s prints its usage for --help and rejects unknown options, without side effects',
+    async (script) => {
+      const source = readFileSync(path.join(projectDir, 'src', 'scripts', `${script}.ts`), 'utf8');
+      if (!source.includes('const usage = ')) return;
+      const help = await run(script, {}, '--help');
+      expect(help).toEqual({ code: 0, stdout: expect.stringMatching(/^Usage: /), stderr: '' });
+      const unknown = await run(script, {}, '--unknown-option');
+      expect(unknown).toMatchObject({ code: 2, stdout: '' });
+      expect(unknown.stderr).toMatch(/^Unknown option '--unknown-option'[^]*\nUsage: /);
+    },
+    60_000,
+  );
 });

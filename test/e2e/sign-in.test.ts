@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { EmployeesPageDocument, MyPredictionsDocument, PriceOfCarDocument, SignInDocument, TypedPriceOfCarDocument } from './generated/graphql.js';
-import { startGateway, type TestGateway } from '../kit/gateway.js';
+import {
+  EmployeesPageDocument,
+  MyPredictionsDocument,
+  PriceOfCarDocument,
+  SignInDocument,
+  TypedPriceOfCarDocument,
+} from './generated/graphql.js';
+import { startGateway, type TestGateway } from '../support/gateway.js';
 import type { TypedDocumentString } from './generated/graphql.js';
 
 let gateway: TestGateway;
@@ -9,34 +15,55 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.close());
 
-/** A typed operation as a codegen consumer sends it. */
-async function run<Result, Variables>(document: TypedDocumentString<Result, Variables>, variables: Variables, token?: string): Promise<Result> {
-  const answer = await gateway.ask<Result>(token === undefined ? null : { token }, document.toString(), variables as Record<string, unknown>);
-  expect(answer.errors).toEqual([]);
-  if (!answer.data) throw new Error('The gateway gave no data.');
-  return answer.data;
+/** Executes a generated, typed operation. */
+async function run<Result, Variables>(
+  document: TypedDocumentString<Result, Variables>,
+  variables: Variables,
+  token?: string,
+): Promise<Result> {
+  const response = await gateway.execute<Result>(
+    token === undefined ? null : { token },
+    document.toString(),
+    variables as Record<string, unknown>,
+  );
+  expect(response.errors).toEqual([]);
+  if (!response.data) throw new Error('The response has no data.');
+  return response.data;
 }
 
-describe('a newcomer', () => {
-  it('signs in, pages through employees, asks for a price, and gets it from the cache the second time', async () => {
+describe('a new client with generated types', () => {
+  it('signs in, pages through employees, and gets a repeated prediction from the cache', async () => {
     const { login } = await run(SignInDocument, { email: 'user@example.com', password: 'auspex-demo-2026' });
-    expect(login.user).toMatchObject({ email: 'user@example.com', role: 'USER' });
-    const token = login.accessToken;
+    expect(login?.user).toMatchObject({ email: 'user@example.com', role: 'USER' });
+    const token = login?.accessToken;
 
     const first = await run(EmployeesPageDocument, { first: 50 }, token);
-    const second = await run(EmployeesPageDocument, { first: 50, after: first.employees.pageInfo.endCursor ?? null }, token);
+    const second = await run(
+      EmployeesPageDocument,
+      { first: 50, after: first.employees.pageInfo.endCursor ?? null },
+      token,
+    );
     expect(first.employees.totalCount).toBe(240);
-    expect(new Set([...first.employees.nodes, ...second.employees.nodes].map((employee) => employee.id)).size).toBe(100);
+    expect(new Set([...first.employees.nodes, ...second.employees.nodes].map((employee) => employee.id)).size).toBe(
+      100,
+    );
     expect(first.employees.nodes.every((employee) => employee.department.name !== '')).toBe(true);
 
     const inputs = [{ company: 'Maruti', year: 2014, km_driven: 100_000, fuel: 'Diesel' }];
-    const asked = await run(PriceOfCarDocument, { inputs }, token);
-    const again = await run(PriceOfCarDocument, { inputs }, token);
-    expect(asked.predict[0]).toMatchObject({ source: 'MODEL', version: 1 });
-    expect(again.predict[0]).toMatchObject({ source: 'CACHE', output: asked.predict[0]?.output });
+    const initial = await run(PriceOfCarDocument, { inputs }, token);
+    const repeated = await run(PriceOfCarDocument, { inputs }, token);
+    expect(initial.predict[0]).toMatchObject({ source: 'MODEL', version: 1 });
+    expect(repeated.predict[0]).toMatchObject({ source: 'CACHE', output: initial.predict[0]?.output });
 
-    const typed = await run(TypedPriceOfCarDocument, { inputs: [{ company: 'Maruti', year: 2014, kmDriven: 100_000, fuel: 'Diesel' }] }, token);
-    expect(typed.predictCarPrice[0]).toMatchObject({ source: 'CACHE', sellingPrice: asked.predict[0]?.output.selling_price });
+    const typed = await run(
+      TypedPriceOfCarDocument,
+      { inputs: [{ company: 'Maruti', year: 2014, kmDriven: 100_000, fuel: 'Diesel' }] },
+      token,
+    );
+    expect(typed.predictCarPrice[0]).toMatchObject({
+      source: 'CACHE',
+      sellingPrice: initial.predict[0]?.output.selling_price,
+    });
 
     const { predictions } = await run(MyPredictionsDocument, {}, token);
     expect(predictions.totalCount).toBe(3);

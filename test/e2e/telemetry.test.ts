@@ -7,14 +7,14 @@ import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import WebSocket from 'ws';
-import { startCollector, type Collector, type ExportedSpan } from '../kit/collector.js';
-import { createTestDatabase, type TestDatabase } from '../kit/database.js';
-import { demoDatabase, type Any } from '../kit/gateway.js';
-import { makeIrisStore, type IrisStore } from '../kit/iris-store.js';
-import { buildProgram, projectDir, reachableFolder, startProgram, type TestProcess } from '../kit/process.js';
-import { freePort, reasonToSkipRedis, startRedis, type TestRedis } from '../kit/redis.js';
-import { listen, openEvents, socketClient } from '../kit/streams.js';
-import { until } from '../kit/until.js';
+import { startCollector, type Collector, type ExportedSpan } from '../support/collector.js';
+import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { demoDatabase, type AnyData } from '../support/gateway.js';
+import { makeIrisStore, type IrisStore } from '../support/iris-store.js';
+import { buildProgram, projectDir, reachableFolder, startProgram, type TestProcess } from '../support/process.js';
+import { freePort, reasonToSkipRedis, startRedis, type TestRedis } from '../support/redis.js';
+import { listen, openEvents, socketClient } from '../support/streams.js';
+import { waitUntil } from '../support/wait-until.js';
 
 const reasonToSkip = reasonToSkipRedis();
 const withRedis = reasonToSkip === null ? it : it.skip;
@@ -33,7 +33,7 @@ const redises: TestRedis[] = [];
 beforeAll(async () => {
   buildProgram();
   folder = await reachableFolder();
-  // Rows that come within this time run together.
+  // Rows within this window are batched.
   store = await makeIrisStore({ versions: [1], manifest: 'current: 1\nserving:\n  window_ms: 1000' });
 }, 60_000);
 afterAll(async () => {
@@ -54,168 +54,265 @@ async function collector(): Promise<Collector> {
 async function start(env: Record<string, string>, nodeArgs: string[] = []): Promise<TestProcess> {
   const database = await createTestDatabase(demoDatabase);
   databases.push(database);
-  const started = startProgram('main.js', { env: { HOST: '127.0.0.1', PORT: '0', DATA_DIR: folder, DATABASE_URL: database.url, MODEL_STORE: store.dir, ...env }, cwd: folder, nodeArgs });
+  const started = startProgram('main.js', {
+    env: { HOST: '127.0.0.1', PORT: '0', DATA_DIR: folder, DATABASE_URL: database.url, MODEL_STORE: store.dir, ...env },
+    cwd: folder,
+    nodeArgs,
+  });
   processes.push(started);
   return started;
 }
 
-/** Whose trace a request is a part of, as a caller says it; its own by default. */
+/** Creates a traceparent header as a caller sends it, sampled by default. */
 const traceparent = (isSampled = true): { traceId: string; parentId: string; header: string } => {
   const [traceId, parentId] = [randomBytes(16).toString('hex'), randomBytes(8).toString('hex')];
   return { traceId, parentId, header: `00-${traceId}-${parentId}-${isSampled ? '01' : '00'}` };
 };
 
-async function ask(url: string, query: string, { token, variables = {}, trace }: { token?: string; variables?: object; trace?: string } = {}): Promise<Any> {
-  const headers = { 'content-type': 'application/json', ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...(trace === undefined ? {} : { traceparent: trace }) };
+async function execute(
+  url: string,
+  query: string,
+  { token, variables = {}, trace }: { token?: string; variables?: object; trace?: string } = {},
+): Promise<AnyData> {
+  const headers = {
+    'content-type': 'application/json',
+    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    ...(trace === undefined ? {} : { traceparent: trace }),
+  };
   const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify({ query, variables }) });
   return response.json();
 }
 
-async function signIn(url: string, email: string, trace?: string): Promise<{ accessToken: string; refreshToken: string }> {
+async function signIn(
+  url: string,
+  email: string,
+  trace?: string,
+): Promise<{ accessToken: string; refreshToken: string }> {
   const query = 'mutation SignIn($input: LoginInput!) { login(input: $input) { accessToken refreshToken } }';
-  const { data }: Any = await ask(url, query, { variables: { input: { email, password } }, ...(trace === undefined ? {} : { trace }) });
+  const { data }: AnyData = await execute(url, query, {
+    variables: { input: { email, password } },
+    ...(trace === undefined ? {} : { trace }),
+  });
   return data.login;
 }
 
-/** The one span of this name. */
+/** The only span with this name. */
 function named(spans: readonly ExportedSpan[], name: string): ExportedSpan {
   const [found, ...others] = spans.filter((span) => span.name === name);
-  if (!found || others.length > 0) throw new Error(`${name} is not there once, among ${spans.map((span) => span.name).join(', ')}`);
+  if (!found || others.length > 0)
+    throw new Error(`${name} is not there once, among ${spans.map((span) => span.name).join(', ')}`);
   return found;
 }
 
-/** A module of the program as another may import it, in quotes. */
+/** A quoted module specifier of the program. */
 const built = (name: string): string => JSON.stringify(pathToFileURL(path.join(projectDir, 'dist', name)).href);
 
-/** The names from a span up to the one that came from outside. */
+/** The names from a span up to the one received from the caller. */
 function pathOf(spans: readonly ExportedSpan[], span: ExportedSpan): string[] {
   const parent = spans.find(({ spanId }) => spanId === span.parentSpanId);
   return [span.name, ...(parent ? pathOf(spans, parent) : [])];
 }
 
-describe('a gateway that is traced', () => {
+describe('a gateway with tracing', () => {
   let gateway: TestProcess;
-  let told: Collector;
+  let exported: Collector;
   let url: string;
   let token: string;
   beforeAll(async () => {
-    told = await collector();
+    exported = await collector();
     const redis = reasonToSkip === null ? await startRedis() : null;
     if (redis) redises.push(redis);
-    gateway = await start({ ...told.env, OTEL_BSP_SCHEDULE_DELAY: '100', LOG_LEVEL: 'info', ...(redis ? { REDIS_URL: redis.url } : {}) });
+    gateway = await start({
+      ...exported.env,
+      OTEL_BSP_SCHEDULE_DELAY: '100',
+      LOG_LEVEL: 'info',
+      ...(redis ? { REDIS_URL: redis.url } : {}),
+    });
     url = await gateway.ready();
     ({ accessToken: token } = await signIn(url, 'admin@example.com'));
   }, 60_000);
 
-  it('tells one trace of a request, from the caller’s span down to the statements', async () => {
+  it('exports one trace of a request, from the caller’s span to the statements', async () => {
     const { traceId, parentId, header } = traceparent();
-    const query = 'query EmployeesPage { employees(first: 50) { nodes { name department { name headcount } manager { name } } } }';
+    const query =
+      'query EmployeesPage { employees(first: 50) { nodes { name department { name headcount } manager { name } } } }';
 
-    expect((await ask(url, query, { token, trace: header })).errors).toBeUndefined();
+    expect((await execute(url, query, { token, trace: header })).errors).toBeUndefined();
 
-    const spans = await told.trace(traceId, rootSpan);
+    const spans = await exported.trace(traceId, rootSpan);
     const root = named(spans, rootSpan);
-    expect(root).toMatchObject({ parentSpanId: parentId, kind: 2, attributes: { 'http.request.method': 'POST', 'http.route': '/graphql', 'url.path': '/graphql', 'http.response.status_code': 200 } });
+    expect(root).toMatchObject({
+      parentSpanId: parentId,
+      kind: 2,
+      attributes: {
+        'http.request.method': 'POST',
+        'http.route': '/graphql',
+        'url.path': '/graphql',
+        'http.response.status_code': 200,
+      },
+    });
     const operation = named(spans, 'query EmployeesPage');
-    expect(operation).toMatchObject({ parentSpanId: root.spanId, attributes: { 'graphql.operation.name': 'EmployeesPage', 'graphql.operation.type': 'query', 'graphql.document.hash': expect.stringMatching(/^[0-9a-f]{64}$/) } });
+    expect(operation).toMatchObject({
+      parentSpanId: root.spanId,
+      attributes: {
+        'graphql.operation.name': 'EmployeesPage',
+        'graphql.operation.type': 'query',
+        'graphql.document.hash': expect.stringMatching(/^[0-9a-f]{64}$/),
+      },
+    });
     expect(named(spans, 'graphql.parse').parentSpanId).toBe(operation.spanId);
     expect(named(spans, 'graphql.validate').parentSpanId).toBe(operation.spanId);
     const batch = named(spans, 'load headcountOfDepartment');
-    expect(batch).toMatchObject({ parentSpanId: operation.spanId, attributes: { 'auspex.loader.keys': expect.any(Number) } });
+    expect(batch).toMatchObject({
+      parentSpanId: operation.spanId,
+      attributes: { 'auspex.loader.keys': expect.any(Number) },
+    });
     const statements = spans.filter(({ attributes }) => attributes['db.system.name'] === 'postgresql');
-    // The page with department and manager is one statement, the headcounts of all its departments another.
+    // One statement for the page with department and manager, and one for the headcounts.
     expect(statements.map((statement) => pathOf(spans, statement)).sort()).toEqual([
       ['SELECT employee', 'Query.employees', 'query EmployeesPage', rootSpan],
       ['SELECT employee', 'load headcountOfDepartment', 'query EmployeesPage', rootSpan],
     ]);
-    expect(statements.map(({ kind, attributes }) => [kind, attributes['db.query.text']])).toEqual(Array(2).fill([3, expect.stringContaining('$1')]));
-    // A span a thing that is done, and none for each of the page's hundreds of fields.
+    expect(statements.map(({ kind, attributes }) => [kind, attributes['db.query.text']])).toEqual(
+      Array(2).fill([3, expect.stringContaining('$1')]),
+    );
+    // One span per operation, and none for the hundreds of fields.
     expect(spans.length).toBeLessThan(15);
   });
 
-  it('writes the place in the trace on every line of the log that a request writes', async () => {
+  it('adds trace ids to every log line of a request', async () => {
     const { traceId, header } = traceparent();
-    await ask(url, 'query Logged { me { __typename } }', { token, trace: header });
-    const line = (): Any => gateway.stdout().split('\n').filter((text) => text.includes(traceId)).map((text) => JSON.parse(text))[0];
-    await until(() => line() !== undefined);
-    const spans = await told.trace(traceId, rootSpan);
+    await execute(url, 'query Logged { me { __typename } }', { token, trace: header });
+    const line = (): AnyData =>
+      gateway
+        .stdout()
+        .split('\n')
+        .filter((text) => text.includes(traceId))
+        .map((text) => JSON.parse(text))[0];
+    await waitUntil(() => line() !== undefined);
+    const spans = await exported.trace(traceId, rootSpan);
     expect(spans.map(({ spanId }) => spanId)).toContain(line().span_id);
   });
 
-  it('tells the codes of errors and no more of them, and counts a caller’s mistake as no failure', async () => {
+  it('records only the codes of errors, and does not mark errors of the caller as failures', async () => {
     const { traceId, header } = traceparent();
-    await ask(url, 'query Mistaken { employee(id: "no-such-employee-hunter2") { name } }', { token, trace: header });
-    const spans = await told.trace(traceId, rootSpan);
+    await execute(url, 'query Mistaken { employee(id: "no-such-employee-hunter2") { name } }', {
+      token,
+      trace: header,
+    });
+    const spans = await exported.trace(traceId, rootSpan);
     const operation = named(spans, 'query Mistaken');
-    expect([operation.attributes['graphql.error.codes'], operation.status]).toEqual([[expect.stringMatching(/^[A-Z_]+$/)], 0]);
+    expect([operation.attributes['graphql.error.codes'], operation.status]).toEqual([
+      [expect.stringMatching(/^[A-Z_]+$/)],
+      0,
+    ]);
     expect(JSON.stringify(spans)).not.toContain('hunter2');
   });
 
   it('traces no health check and no scrape', async () => {
     const { header } = traceparent();
-    for (const route of ['/livez', '/readyz', '/metrics']) expect((await fetch(new URL(route, url), { headers: { traceparent: header } })).status).toBe(200);
+    for (const route of ['/livez', '/readyz', '/metrics'])
+      expect((await fetch(new URL(route, url), { headers: { traceparent: header } })).status).toBe(200);
     const { traceId: later, header: laterHeader } = traceparent();
-    await ask(url, '{ __typename }', { trace: laterHeader });
-    await told.trace(later, rootSpan);
-    expect(told.spans().filter(({ attributes }) => /livez|readyz|metrics|select 1/i.test(JSON.stringify(attributes)))).toEqual([]);
+    await execute(url, '{ __typename }', { trace: laterHeader });
+    await exported.trace(later, rootSpan);
+    expect(
+      exported.spans().filter(({ attributes }) => /livez|readyz|metrics|select 1/i.test(JSON.stringify(attributes))),
+    ).toEqual([]);
   });
 
-  it('leaves out the trace of a caller who does not sample it', async () => {
+  it('respects the sampling decision of the caller', async () => {
     const { traceId, header } = traceparent(false);
     const query = 'query Unsampled { employees(first: 3) { nodes { name } } }';
-    expect((await ask(url, query, { token, trace: header })).data.employees.nodes).toHaveLength(3);
+    expect((await execute(url, query, { token, trace: header })).data.employees.nodes).toHaveLength(3);
     const { traceId: later, header: laterHeader } = traceparent();
-    await ask(url, query, { token, trace: laterHeader });
-    await told.trace(later, rootSpan);
-    expect(told.spans().filter((span) => span.traceId === traceId)).toEqual([]);
+    await execute(url, query, { token, trace: laterHeader });
+    await exported.trace(later, rootSpan);
+    expect(exported.spans().filter((span) => span.traceId === traceId)).toEqual([]);
   });
 
-  it('tells a run of a model below one of the requests that share it, linked to the others', async () => {
+  it('makes a model run a child of one request that shares it, with links to the others', async () => {
     const query = 'query Flower($inputs: [JSONObject!]!) { predict(model: "iris", inputs: $inputs) { source } }';
-    const callers = [1.41, 1.42, 1.43].map((width) => ({ ...traceparent(), variables: { inputs: [{ petal_length: 4.1, petal_width: width }] } }));
+    const callers = [1.41, 1.42, 1.43].map((width) => ({
+      ...traceparent(),
+      variables: { inputs: [{ petal_length: 4.1, petal_width: width }] },
+    }));
 
-    const answers = await Promise.all(callers.map(({ header, variables }) => ask(url, query, { token, variables, trace: header })));
+    const responses = await Promise.all(
+      callers.map(({ header, variables }) => execute(url, query, { token, variables, trace: header })),
+    );
 
-    expect(answers.map(({ data }) => data.predict[0].source)).toEqual(['MODEL', 'MODEL', 'MODEL']);
-    const spans = (await Promise.all(callers.map(({ traceId }) => told.trace(traceId, rootSpan)))).flat();
+    expect(responses.map(({ data }) => data.predict[0].source)).toEqual(['MODEL', 'MODEL', 'MODEL']);
+    const spans = (await Promise.all(callers.map(({ traceId }) => exported.trace(traceId, rootSpan)))).flat();
     const run = named(spans, 'onnx.run iris');
-    expect(run.attributes).toMatchObject({ 'auspex.model.name': 'iris', 'auspex.model.version': 1, 'auspex.model.rows': 3, 'auspex.model.thread': expect.stringMatching(/^(?:event loop|worker)$/), 'auspex.model.compute_ms': expect.any(Number) });
+    expect(run.attributes).toMatchObject({
+      'auspex.model.name': 'iris',
+      'auspex.model.version': 1,
+      'auspex.model.rows': 3,
+      'auspex.model.thread': expect.stringMatching(/^(?:event loop|worker)$/),
+      'auspex.model.compute_ms': expect.any(Number),
+    });
     const predicts = spans.filter(({ name }) => name === 'Query.predict');
-    expect([run.parentSpanId, ...run.links.map(({ spanId }) => spanId)].sort()).toEqual(predicts.map(({ spanId }) => spanId).sort());
+    expect([run.parentSpanId, ...run.links.map(({ spanId }) => spanId)].sort()).toEqual(
+      predicts.map(({ spanId }) => spanId).sort(),
+    );
     expect(run.links.map(({ traceId }) => traceId)).not.toContain(run.traceId);
   });
 
-  withRedis(`tells what Redis was asked for a prediction: commands and keys, and one span for a hundred rows${why}`, async () => {
-    const { traceId, header } = traceparent();
-    const inputs = Array.from({ length: 100 }, (_, index) => ({ petal_length: 2 + index / 100, petal_width: 0.77 }));
-    await ask(url, 'query Many($inputs: [JSONObject!]!) { predict(model: "iris", inputs: $inputs) { source } }', { token, variables: { inputs }, trace: header });
-    await told.trace(traceId, rootSpan);
-    const spans = await told.trace(traceId, 'redis MULTI SET');
-    for (const [name, parent] of [['redis MGET', 'Query.predict'], ['redis EVAL claim', 'Query.predict'], ['redis MULTI SET', 'onnx.run iris']] as const) {
-      const span = named(spans, name);
-      expect(pathOf(spans, span)[1]).toBe(parent);
-      expect(span).toMatchObject({ kind: 3, attributes: { 'db.system.name': 'redis', 'db.operation.batch.size': 100, 'auspex.redis.keys': expect.arrayContaining([expect.stringMatching(/^auspex:prediction:/)]) } });
-    }
-  });
+  withRedis(
+    `names the Redis calls of a prediction: commands and keys, and one span for a hundred rows${why}`,
+    async () => {
+      const { traceId, header } = traceparent();
+      const inputs = Array.from({ length: 100 }, (_, index) => ({ petal_length: 2 + index / 100, petal_width: 0.77 }));
+      await execute(url, 'query Many($inputs: [JSONObject!]!) { predict(model: "iris", inputs: $inputs) { source } }', {
+        token,
+        variables: { inputs },
+        trace: header,
+      });
+      await exported.trace(traceId, rootSpan);
+      const spans = await exported.trace(traceId, 'redis MULTI SET');
+      for (const [name, parent] of [
+        ['redis MGET', 'Query.predict'],
+        ['redis EVAL claim', 'Query.predict'],
+        ['redis MULTI SET', 'onnx.run iris'],
+      ] as const) {
+        const span = named(spans, name);
+        expect(pathOf(spans, span)[1]).toBe(parent);
+        expect(span).toMatchObject({
+          kind: 3,
+          attributes: {
+            'db.system.name': 'redis',
+            'db.operation.batch.size': 100,
+            'auspex.redis.keys': expect.arrayContaining([expect.stringMatching(/^auspex:prediction:/)]),
+          },
+        });
+      }
+    },
+  );
 
-  it('tells each event of a stream as a trace of its own, linked to where it was subscribed', async () => {
+  it('starts a new trace for each event, linked to its subscription', async () => {
     const { traceId, parentId, header } = traceparent();
     const headers = { authorization: `Bearer ${token}`, traceparent: header };
-    const { heard } = await openEvents(url, { headers, body: { query: 'subscription Told { predictionRecorded { source } }' } });
-    const opened = named(await told.trace(traceId, 'subscription Told'), 'subscription Told');
-    await ask(url, '{ predict(model: "iris", inputs: [{ petal_length: 5.05, petal_width: 1.9 }]) { source } }', { token });
-    await heard.next();
-    heard.stop();
+    const { received: events } = await openEvents(url, {
+      headers,
+      body: { query: 'subscription Watch { predictionRecorded { source } }' },
+    });
+    const opened = named(await exported.trace(traceId, 'subscription Watch'), 'subscription Watch');
+    await execute(url, '{ predict(model: "iris", inputs: [{ petal_length: 5.05, petal_width: 1.9 }]) { source } }', {
+      token,
+    });
+    await events.next();
+    events.stop();
 
-    await until(() => told.spans().some(({ name }) => name === 'event Told'));
-    const event = named(told.spans(), 'event Told');
+    await waitUntil(() => exported.spans().some(({ name }) => name === 'event Watch'));
+    const event = named(exported.spans(), 'event Watch');
     expect([event.parentSpanId, event.traceId === traceId]).toEqual(['', false]);
     expect(event.links).toMatchObject([{ traceId, spanId: opened.spanId }]);
-    // The request ends with its stream; the subscription is told at once.
-    expect(named(await told.trace(traceId, rootSpan), rootSpan)).toMatchObject({ parentSpanId: parentId });
+    // The request ends with its stream; the subscription is exported at once.
+    expect(named(await exported.trace(traceId, rootSpan), rootSpan)).toMatchObject({ parentSpanId: parentId });
   });
 
-  it('goes on with the trace that the upgrade of a socket named', async () => {
+  it('continues the trace of a WebSocket upgrade', async () => {
     const { traceId, parentId, header } = traceparent();
     class TracedSocket extends WebSocket {
       constructor(address: string, protocols: string[]) {
@@ -223,120 +320,203 @@ describe('a gateway that is traced', () => {
       }
     }
     const client = socketClient(url, { authorization: `Bearer ${token}` }, { webSocketImpl: TracedSocket });
-    const heard = listen(client, 'subscription OverSocket { predictionRecorded { source } }');
-    const opened = named(await told.trace(traceId, 'subscription OverSocket'), 'subscription OverSocket');
-    heard.stop();
+    const received = listen(client, 'subscription OverSocket { predictionRecorded { source } }');
+    const opened = named(await exported.trace(traceId, 'subscription OverSocket'), 'subscription OverSocket');
+    received.stop();
     await client.dispose();
-    expect(opened).toMatchObject({ parentSpanId: parentId, kind: 2, attributes: { 'auspex.stream.transport': 'websocket' } });
+    expect(opened).toMatchObject({
+      parentSpanId: parentId,
+      kind: 2,
+      attributes: { 'auspex.stream.transport': 'websocket' },
+    });
   });
 
-  it('tells the fields of models by their own names', async () => {
+  it('names the fields of models', async () => {
     const { traceId, header } = traceparent();
-    await ask(url, '{ predictIris(inputs: [{ petalLength: 6.06, petalWidth: 2.02 }]) { species } }', { token, trace: header });
-    const spans = await told.trace(traceId, rootSpan);
-    expect(pathOf(spans, named(spans, 'onnx.run iris'))).toEqual(['onnx.run iris', 'Query.predictIris', 'query', rootSpan]);
+    await execute(url, '{ predictIris(inputs: [{ petalLength: 6.06, petalWidth: 2.02 }]) { species } }', {
+      token,
+      trace: header,
+    });
+    const spans = await exported.trace(traceId, rootSpan);
+    expect(pathOf(spans, named(spans, 'onnx.run iris'))).toEqual([
+      'onnx.run iris',
+      'Query.predictIris',
+      'query',
+      rootSpan,
+    ]);
   });
 
-  it('tells nothing that was entered or is secret: no password, hash, token, e-mail address, salary or variable', async () => {
+  it('exports no input and no secret: no password, hash, token, e-mail address, salary or variable', async () => {
     const { traceId, header } = traceparent();
     const { accessToken, refreshToken } = await signIn(url, 'manager@example.com', header);
-    const { data: created }: Any = await ask(url, 'mutation Key { createApiKey(name: "hidden-key") { secret } }', { token: accessToken, trace: header });
-    const { data: departments }: Any = await ask(url, '{ departments { id } }', { token });
-    const input = { name: "Hidden O'Name", email: 'hidden@example.com', age: 33, jobTitle: 'Hidden \\ title', jobLevel: 2, hiredOn: '2020-02-03', salary: 987_654, departmentId: departments.departments[0].id };
-    const hired: Any = await ask(url, 'mutation Hire($input: CreateEmployeeInput!) { createEmployee(input: $input) { id } }', { token, variables: { input }, trace: header });
-    const search = { query: 'query Search($text: String) { employees(filter: { search: $text, minAge: 54321 }) { totalCount } }', variables: JSON.stringify({ text: 'hidden-search' }) };
-    const got = await fetch(`${url}?${new URLSearchParams(search).toString()}`, { headers: { 'apollo-require-preflight': 'true', 'x-api-key': created.createApiKey.secret, traceparent: header } });
+    const { data: created }: AnyData = await execute(
+      url,
+      'mutation Key { createApiKey(name: "hidden-key") { secret } }',
+      {
+        token: accessToken,
+        trace: header,
+      },
+    );
+    const { data: departments }: AnyData = await execute(url, '{ departments { id } }', { token });
+    const input = {
+      name: "Hidden O'Name",
+      email: 'hidden@example.com',
+      age: 33,
+      jobTitle: 'Hidden \\ title',
+      jobLevel: 2,
+      hiredOn: '2020-02-03',
+      salary: 1_987_654_321,
+      departmentId: departments.departments[0].id,
+    };
+    const hired: AnyData = await execute(
+      url,
+      'mutation Hire($input: CreateEmployeeInput!) { createEmployee(input: $input) { id } }',
+      { token, variables: { input }, trace: header },
+    );
+    const search = {
+      query: 'query Search($text: String) { employees(filter: { search: $text, minAge: 1876543219 }) { totalCount } }',
+      variables: JSON.stringify({ text: 'hidden-search' }),
+    };
+    const got = await fetch(`${url}?${new URLSearchParams(search).toString()}`, {
+      headers: { 'apollo-require-preflight': 'true', 'x-api-key': created.createApiKey.secret, traceparent: header },
+    });
     expect([hired.errors, got.status]).toEqual([undefined, 200]);
 
-    await told.trace(traceId, 'GET /graphql');
-    const spans = await told.trace(traceId, 'INSERT employee');
+    await exported.trace(traceId, 'GET /graphql');
+    const spans = await exported.trace(traceId, 'INSERT employee');
     expect(named(spans, 'INSERT employee').attributes['db.query.text']).toMatch(/^insert into "employee" .*\?/s);
-    const all = told.text();
-    const hidden = [password, '$2b$', accessToken, refreshToken, created.createApiKey.secret, token, '@example.com', '987654', '54321', 'hidden-key', 'hidden-search', 'O\'Name', 'O\'\'Name', 'Hidden'];
+    const all = exported.text();
+    const hidden = [
+      password,
+      '$2b$',
+      accessToken,
+      refreshToken,
+      created.createApiKey.secret,
+      token,
+      '@example.com',
+      '1987654321',
+      '1876543219',
+      'hidden-key',
+      'hidden-search',
+      "O'Name",
+      "O''Name",
+      'Hidden',
+    ];
     expect(hidden.filter((secret) => all.includes(secret))).toEqual([]);
   });
 
   it('names itself and its version, and exports only traces', () => {
-    const { resourceSpans }: Any = JSON.parse(told.text().split('\n')[0] ?? '');
-    const attributes: Any[] = resourceSpans[0].resource.attributes;
-    expect(attributes).toEqual(expect.arrayContaining([{ key: 'service.name', value: { stringValue: 'auspex' } }, { key: 'service.version', value: { stringValue: expect.stringMatching(/^\d+\.\d+\.\d+$/) } }]));
-    expect(told.text()).not.toMatch(/resourceMetrics|resourceLogs/);
+    const { resourceSpans }: AnyData = JSON.parse(exported.text().split('\n')[0] ?? '');
+    const attributes: AnyData[] = resourceSpans[0].resource.attributes;
+    expect(attributes).toEqual(
+      expect.arrayContaining([
+        { key: 'service.name', value: { stringValue: 'auspex' } },
+        { key: 'service.version', value: { stringValue: expect.stringMatching(/^\d+\.\d+\.\d+$/) } },
+      ]),
+    );
+    expect(exported.text()).not.toMatch(/resourceMetrics|resourceLogs/);
   });
 });
 
-describe('a gateway whose collector is not there', () => {
-  it('answers all the same, says so once, and tells again when it is back; a shutdown sends what is left', async () => {
-    const told = await collector();
-    // Exports as soon as eight spans are there, and otherwise not before its end.
-    const gateway = await start({ ...told.env, OTEL_BSP_SCHEDULE_DELAY: '600000', OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '8', OTEL_EXPORTER_OTLP_TIMEOUT: '200', LOG_LEVEL: 'warn' });
+describe('a gateway with an unavailable collector', () => {
+  it('serves requests, warns once, resumes when it is back, and flushes at shutdown', async () => {
+    const exported = await collector();
+    // Exports after eight spans, or at its end.
+    const gateway = await start({
+      ...exported.env,
+      OTEL_BSP_SCHEDULE_DELAY: '600000',
+      OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '8',
+      OTEL_EXPORTER_OTLP_TIMEOUT: '200',
+      LOG_LEVEL: 'warn',
+    });
     const url = await gateway.ready();
     const { accessToken: token } = await signIn(url, 'user@example.com');
     const query = 'query Page { employees(first: 2) { nodes { name } } }';
-    const warnings = (): string[] => gateway.stdout().split('\n').filter((line) => line.includes('traces do not get to their collector'));
+    const warnings = (): string[] =>
+      gateway
+        .stdout()
+        .split('\n')
+        .filter((line) => line.includes('trace export failed'));
 
-    await told.stop();
-    for (let time = 0; time < 60; time += 1) expect((await ask(url, query, { token })).data.employees.nodes).toHaveLength(2);
-    await until(() => warnings().length > 0);
-    for (let time = 0; time < 20; time += 1) expect((await ask(url, query, { token })).data.employees.nodes).toHaveLength(2);
+    await exported.stop();
+    for (let time = 0; time < 60; time += 1)
+      expect((await execute(url, query, { token })).data.employees.nodes).toHaveLength(2);
+    await waitUntil(() => warnings().length > 0);
+    for (let time = 0; time < 20; time += 1)
+      expect((await execute(url, query, { token })).data.employees.nodes).toHaveLength(2);
     expect(warnings()).toHaveLength(1);
 
-    await told.restart();
-    const known = told.spans().length;
-    await until(async () => {
-      await ask(url, query, { token });
-      return told.spans().length > known;
+    await exported.restart();
+    const known = exported.spans().length;
+    await waitUntil(async () => {
+      await execute(url, query, { token });
+      return exported.spans().length > known;
     });
 
     const { traceId, header } = traceparent();
-    await ask(url, query, { token, trace: header });
+    await execute(url, query, { token, trace: header });
     gateway.signal('SIGTERM');
     expect(await gateway.ended).toBe(0);
-    expect(named(told.spans().filter((span) => span.traceId === traceId), 'query Page').name).toBe('query Page');
+    expect(
+      named(
+        exported.spans().filter((span) => span.traceId === traceId),
+        'query Page',
+      ).name,
+    ).toBe('query Page');
   }, 60_000);
 
-  it('ends in time where the collector takes what it sends and does not answer', async () => {
-    const told = await collector();
-    const gateway = await start({ ...told.env, OTEL_BSP_SCHEDULE_DELAY: '600000', SHUTDOWN_SECONDS: '15' });
+  it('shuts down in time if the collector does not respond', async () => {
+    const exported = await collector();
+    const gateway = await start({ ...exported.env, OTEL_BSP_SCHEDULE_DELAY: '600000', SHUTDOWN_SECONDS: '15' });
     const url = await gateway.ready();
-    told.hang();
-    await ask(url, '{ __typename }');
+    exported.hang();
+    await execute(url, '{ __typename }');
     gateway.signal('SIGTERM');
     expect([await gateway.ended, gateway.stdout()]).toEqual([0, expect.not.stringContaining('too long')]);
   }, 60_000);
 });
 
 describe('calls to other services', () => {
-  it('carry the trace on, and their search is told nobody', async () => {
-    const told = await collector();
-    const heard: IncomingHttpHeaders[] = [];
+  it('propagate the trace, and their query string is not exported', async () => {
+    const exported = await collector();
+    const received: IncomingHttpHeaders[] = [];
     const service = createServer((request, response) => {
-      heard.push(request.headers);
+      received.push(request.headers);
       response.end('{}');
     }).listen(0, '127.0.0.1');
     await once(service, 'listening');
     const address = `http://127.0.0.1:${(service.address() as AddressInfo).port}/rates?access_key=hunter2`;
     const program = path.join(folder, 'calling.mjs');
-    await writeFile(program, `
-      const { startTelemetry } = await import(${built('telemetry.js')});
+    await writeFile(
+      program,
+      `
+      const { startTelemetry } = await import(${built('telemetry/sdk.js')});
       const telemetry = await startTelemetry(process.env);
-      const { tracedEntry } = await import(${built('shared/tracing.js')});
-      await tracedEntry('asked', () => ({}), async () => (await fetch(${JSON.stringify(address)})).text());
-      await telemetry.close();`);
+      const { withEntrySpan } = await import(${built('telemetry/tracing.js')});
+      await withEntrySpan('caller', () => ({}), async () => (await fetch(${JSON.stringify(address)})).text());
+      await telemetry.close();`,
+    );
 
-    const started = startProgram(path.relative(path.join(projectDir, 'dist'), program), { env: told.env, cwd: folder });
+    const started = startProgram(path.relative(path.join(projectDir, 'dist'), program), {
+      env: exported.env,
+      cwd: folder,
+    });
     expect([await started.ended, started.stderr()]).toEqual([0, '']);
     service.close();
 
-    const spans = told.spans();
+    const spans = exported.spans();
     const call = named(spans, 'GET');
-    expect(heard[0]?.traceparent).toBe(`00-${call.traceId}-${call.spanId}-01`);
-    expect(call).toMatchObject({ parentSpanId: named(spans, 'asked').spanId, attributes: { 'url.path': '/rates', 'http.response.status_code': 200 } });
-    expect(told.text()).not.toContain('hunter2');
+    expect(received[0]?.traceparent).toBe(`00-${call.traceId}-${call.spanId}-01`);
+    expect(call).toMatchObject({
+      parentSpanId: named(spans, 'caller').spanId,
+      attributes: { 'url.path': '/rates', 'http.response.status_code': 200 },
+    });
+    expect(exported.text()).not.toContain('hunter2');
   });
 });
 
-describe('a gateway that is not traced', () => {
-  /** Lists what was loaded, of packages whose names say OpenTelemetry, when the process ends. */
+describe('a gateway without tracing', () => {
+  /** Lists the loaded OpenTelemetry packages when the process ends. */
   const probe = (file: string): string[] => {
     const program = `
       import { writeFileSync } from 'node:fs';
@@ -346,31 +526,44 @@ describe('a gateway that is not traced', () => {
       process.on('exit', () => writeFileSync(${JSON.stringify(file)}, [...loaded].map((url) => /node_modules\\/((?:@opentelemetry\\/)?[^/]+)/.exec(url)?.[1]).filter((name) => /opentelemetry|import-in-the-middle/.test(name)).join('\\n')));`;
     return ['--import', `data:text/javascript,${encodeURIComponent(program)}`];
   };
-  const packagesIn = async (file: string): Promise<string[]> => [...new Set((await readFile(file, 'utf8')).split('\n'))].sort();
+  const packagesIn = async (file: string): Promise<string[]> =>
+    [...new Set((await readFile(file, 'utf8')).split('\n'))].sort();
 
-  it('loads nothing of the SDK, and its log has no places in traces', async () => {
+  it('loads no module of the SDK and logs no trace ids', async () => {
     const file = path.join(folder, 'off.txt');
-    const gateway = await start({ LOG_LEVEL: 'info', OTEL_TRACES_EXPORTER: 'none', OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' }, probe(file));
+    const gateway = await start(
+      { LOG_LEVEL: 'info', OTEL_TRACES_EXPORTER: 'none', OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' },
+      probe(file),
+    );
     const { header } = traceparent();
-    await ask(await gateway.ready(), '{ __typename }', { trace: header });
+    await execute(await gateway.ready(), '{ __typename }', { trace: header });
     gateway.signal('SIGTERM');
     expect(await gateway.ended).toBe(0);
     expect(await packagesIn(file)).toEqual(['@opentelemetry/api']);
     expect(gateway.stdout()).not.toContain('trace_id');
   }, 60_000);
 
-  it('would be seen to load it', async () => {
+  it('is detected if it does load the SDK', async () => {
     const file = path.join(folder, 'on.txt');
     const program = path.join(folder, 'traced.mjs');
-    await writeFile(program, `const { startTelemetry } = await import(${built('telemetry.js')}); await (await startTelemetry(process.env)).close();`);
-    const started = startProgram(path.relative(path.join(projectDir, 'dist'), program), { env: { OTEL_TRACES_EXPORTER: 'console' }, cwd: folder, nodeArgs: probe(file) });
+    await writeFile(
+      program,
+      `const { startTelemetry } = await import(${built('telemetry/sdk.js')}); await (await startTelemetry(process.env)).close();`,
+    );
+    const started = startProgram(path.relative(path.join(projectDir, 'dist'), program), {
+      env: { OTEL_TRACES_EXPORTER: 'console' },
+      cwd: folder,
+      nodeArgs: probe(file),
+    });
     expect([await started.ended, started.stderr()]).toEqual([0, '']);
-    expect(await packagesIn(file)).toEqual(expect.arrayContaining(['@opentelemetry/sdk-node', '@opentelemetry/sdk-trace']));
+    expect(await packagesIn(file)).toEqual(
+      expect.arrayContaining(['@opentelemetry/sdk-node', '@opentelemetry/sdk-trace']),
+    );
   });
 });
 
-describe('variables of OpenTelemetry that are faulty', () => {
-  it('stop the start with one message that names each', async () => {
+describe('invalid variables of OpenTelemetry', () => {
+  it('stop the start with one message that lists them', async () => {
     const port = await freePort();
     const env = {
       OTEL_EXPORTER_OTLP_ENDPOINT: `localhost:${port}`,
@@ -388,8 +581,11 @@ describe('variables of OpenTelemetry that are faulty', () => {
     for (const name of Object.keys(env)) expect(message).toMatch(new RegExp(`  - ${name} must be `));
   });
 
-  it('do no harm where nothing is traced', async () => {
-    const started = startProgram('main.js', { env: { OTEL_SDK_DISABLED: 'true', OTEL_EXPORTER_OTLP_ENDPOINT: 'nonsense', PORT: 'nonsense' }, cwd: folder });
+  it('are ignored if tracing is off', async () => {
+    const started = startProgram('main.js', {
+      env: { OTEL_SDK_DISABLED: 'true', OTEL_EXPORTER_OTLP_ENDPOINT: 'nonsense', PORT: 'nonsense' },
+      cwd: folder,
+    });
     expect(await started.ended).toBe(1);
     expect(started.stderr()).toContain('PORT must be');
     expect(started.stderr()).not.toContain('OTEL');

@@ -1,29 +1,40 @@
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from '@redis/client';
-import { openPredictor } from '../../src/inference/predictor.js';
-import { openCache, type Cache } from '../../src/shared/cache.js';
-import { createLogger, type Logger } from '../../src/shared/logger.js';
-import { freePort, reasonToSkipRedis, startRedis, type TestRedis } from '../kit/redis.js';
+import { z } from 'zod';
+import { openCache, type Cache } from '../../src/cache/cache.js';
+import { openPubSub } from '../../src/events/pub-sub.js';
+import { openPredictor } from '../../src/inference/serving/predictor.js';
+import { RedisConnection } from '../../src/redis/connection.js';
+import { openRateCounters } from '../../src/redis/rate-counters.js';
+import { createLogger, type Logger } from '../../src/telemetry/logger.js';
+import { freePort, reasonToSkipRedis, startRedis, type TestRedis } from '../support/redis.js';
+import { startProxy } from '../support/tcp-proxy.js';
 
 const storeDir = path.resolve('model-store');
 
 const reasonToSkip = reasonToSkipRedis();
 const suite = reasonToSkip === null ? describe : describe.skip;
-const why = reasonToSkip === null ? '' : ` (skipped: ${reasonToSkip})`;
+const skipNote = reasonToSkip === null ? '' : ` (skipped: ${reasonToSkip})`;
+
+const established = 'Redis connection established';
+const lost = 'Redis connection lost; using in-process fallbacks';
 
 const flower = (petal_length: number) => ({ petal_length, petal_width: 1.3 });
 
-suite(`the cache in Redis${why}`, () => {
+suite(`a cache in Redis${skipNote}`, () => {
   let redis: TestRedis;
   let lines: LogLines;
-  const opened: (() => Promise<void>)[] = [];
+  const opened: (() => void | Promise<void>)[] = [];
 
-  const open = (url: string, namespace = 'test'): Cache => {
-    const cache = openCache({ redisUrl: url, namespace, maxEntries: 1000, maxBytes: 1_000_000, logger: lines.logger });
-    opened.push(() => cache.close());
-    return cache;
+  const connect = (url: string, deadlineMs = 100): RedisConnection => {
+    const connection = new RedisConnection({ url, deadlineMs, logger: lines.logger });
+    opened.push(() => connection.close());
+    return connection;
   };
+
+  const open = (url: string, namespace = 'test'): Cache =>
+    openCache({ redis: connect(url), namespace, maxEntries: 1000, maxBytes: 1_000_000 });
 
   const openWithPredictor = async (url: string) => {
     const cache = open(url);
@@ -46,7 +57,7 @@ suite(`the cache in Redis${why}`, () => {
     await redis.stop();
   });
 
-  it('reads any number of keys with one MGET and writes any number of entries in one transaction', async () => {
+  it('reads many keys with one MGET and writes many entries in one transaction', async () => {
     const cache = open(redis.url);
     await isUp(cache);
     const client = await createClient({ url: redis.url }).connect();
@@ -63,21 +74,21 @@ suite(`the cache in Redis${why}`, () => {
     expect(calls).not.toHaveProperty('get');
   });
 
-  it('puts its namespace before each key once and lets each entry expire', async () => {
+  it('prefixes each key with its namespace and expires each entry', async () => {
     const cache = open(redis.url, 'auspex:prediction');
     await isUp(cache);
     const client = await createClient({ url: redis.url }).connect();
 
     await cache.setMany([{ key: 'a', value: 1 }], 60_000);
 
-    expect(await client.keys('*')).toEqual(['auspex:prediction:a']);
+    expect((await client.keys('*')).sort()).toEqual(['auspex:prediction:a', 'auspex:write-check']);
     const ttlMs = await client.pTTL('auspex:prediction:a');
     await client.close();
     expect(ttlMs).toBeGreaterThan(30_000);
     expect(ttlMs).toBeLessThanOrEqual(60_000);
   });
 
-  it('takes a damaged or foreign entry for a miss and leaves its neighbours alone', async () => {
+  it('reads a damaged or foreign entry as a miss and still reads the others', async () => {
     const cache = open(redis.url);
     await isUp(cache);
     await cache.setMany([{ key: 'sound', value: { one: 1 } }], 60_000);
@@ -87,10 +98,15 @@ suite(`the cache in Redis${why}`, () => {
     await client.set('test:null', 'null');
     await client.close();
 
-    expect(await cache.getMany(['cut', 'sound', 'number', 'null'])).toEqual([undefined, { one: 1 }, undefined, undefined]);
+    expect(await cache.getMany(['cut', 'sound', 'number', 'null'])).toEqual([
+      undefined,
+      { one: 1 },
+      undefined,
+      undefined,
+    ]);
   });
 
-  it('answers a row again from Redis, also for another process, and predicts anew what was damaged there', async () => {
+  it('serves a row that another process cached, and predicts a damaged one again', async () => {
     const first = await openWithPredictor(redis.url);
     await isUp(first.cache);
     await first.predict(4, 5);
@@ -102,13 +118,14 @@ suite(`the cache in Redis${why}`, () => {
 
     const client = await createClient({ url: redis.url }).connect();
     const keys = (await client.keys('test:*')).filter((key) => !key.startsWith('test:claim:'));
-    for (const key of keys) await client.set(key, JSON.stringify({ value: { species: 'setosa', probabilities: { setosa: 'much' } } }));
+    for (const key of keys)
+      await client.set(key, JSON.stringify({ value: { species: 'setosa', probabilities: { setosa: 'much' } } }));
     await client.close();
     expect(keys).toHaveLength(3);
     expect(await second.predict(4, 5, 6)).toEqual(['MODEL', 'MODEL', 'MODEL']);
   });
 
-  it('gives a claim to one process at a time, until it is released or its time is up', async () => {
+  it('grants a claim to one process until it is released or expires', async () => {
     const [one, other] = [open(redis.url), open(redis.url)];
     await Promise.all([isUp(one), isUp(other)]);
 
@@ -124,25 +141,30 @@ suite(`the cache in Redis${why}`, () => {
     expect(await one.claimMany(['short'], 30)).toEqual([true]);
   });
 
-  it('gives every claim where Redis is away', async () => {
+  it('grants every claim while Redis is unavailable', async () => {
     const cache = open(`redis://127.0.0.1:${await freePort()}`);
     expect(await cache.claimMany(['a', 'b'], 60_000)).toEqual([true, true]);
     await cache.releaseMany(['a']);
   });
 
-  it('lets two processes compute a row once that both want at the same moment', async () => {
+  it('runs a row once that two processes request at the same time', async () => {
     const [one, other] = [await openWithPredictor(redis.url), await openWithPredictor(redis.url)];
     await Promise.all([isUp(one.cache), isUp(other.cache)]);
     const petals = Array.from({ length: 200 }, (_, index) => 1 + index / 100);
 
-    const sources = await Promise.all(Array.from({ length: 8 }, (_, turn) => (turn % 2 === 0 ? one : other).predict(...petals)));
+    const sources = await Promise.all(
+      Array.from({ length: 8 }, (_, turn) => (turn % 2 === 0 ? one : other).predict(...petals)),
+    );
 
     expect(sources.flat()).toHaveLength(1600);
-    const rowsRun = [one, other].reduce((sum, { predictor }) => sum + (predictor.model('iris')?.current.statistics.rows ?? 0), 0);
+    const rowsRun = [one, other].reduce(
+      (sum, { predictor }) => sum + (predictor.model('iris')?.current.statistics.rows ?? 0),
+      0,
+    );
     expect(rowsRun).toBe(200);
   });
 
-  it('starts and answers without Redis, and uses it as soon as it is there', async () => {
+  it('starts without Redis and uses it once it is available', async () => {
     await redis.kill();
     const { cache, predict } = await openWithPredictor(redis.url);
 
@@ -156,7 +178,7 @@ suite(`the cache in Redis${why}`, () => {
     await hit(() => predict(4));
   });
 
-  it('keeps answering while Redis is killed and comes back', async () => {
+  it('keeps responding while Redis is killed and restarted', async () => {
     const { cache, predict } = await openWithPredictor(redis.url);
     await isUp(cache);
     await predict(4);
@@ -172,7 +194,7 @@ suite(`the cache in Redis${why}`, () => {
     await hit(() => predict(4));
   });
 
-  it('keeps answering while Redis hangs, pays for it a few times only, and hits again when it goes on', async () => {
+  it('keeps responding while Redis hangs, misses few deadlines, and recovers', async () => {
     const { cache, predict } = await openWithPredictor(redis.url);
     await isUp(cache);
     await predict(4);
@@ -181,12 +203,14 @@ suite(`the cache in Redis${why}`, () => {
     redis.pause();
     const start = performance.now();
     for (let call = 0; call < 100; call += 1) expect(await bounded(() => predict(4))).toEqual(['MODEL']);
-    const together = await bounded(() => Promise.all(Array.from({ length: 100 }, (_, index) => predict(4 + index / 100))));
+    const together = await bounded(() =>
+      Promise.all(Array.from({ length: 100 }, (_, index) => predict(4 + index / 100))),
+    );
     expect(together.flat()).toEqual(Array<string>(100).fill('MODEL'));
-    // Each at its deadline would be 10 s.
+    // One deadline each would be 10 s.
     expect(performance.now() - start).toBeLessThan(5000);
     expect(cache.health()).toEqual({ kind: 'redis', isUp: false });
-    // Past the connection's own timeout: it is given up while nobody writes to it.
+    // Past the socket timeout: the connection is closed while nothing is written to it.
     await sleep(3000);
     expect(await bounded(() => predict(4))).toEqual(['MODEL']);
 
@@ -195,55 +219,132 @@ suite(`the cache in Redis${why}`, () => {
     await hit(() => predict(4));
   });
 
-  it('tells of Redis going and coming once each, and never the password', async () => {
-    const guarded = await startRedis({ password: 'opensesame' });
-    const { cache, predict } = await openWithPredictor(guarded.url);
-    await isUp(cache);
-    await guarded.kill();
-    for (let call = 0; call < 10; call += 1) await predict(call + 1);
-    await sleep(1000);
-    await guarded.restart();
-    await isUp(cache);
-    await guarded.stop();
-
-    const told = lines.messages.filter((message) => message.includes('Redis'));
-    expect(told.slice(0, 3)).toEqual([
-      expect.stringContaining('is up'),
-      expect.stringContaining('is down'),
-      expect.stringContaining('is up'),
-    ]);
-    expect(lines.text).toContain(new URL(guarded.url).host);
-    expect(lines.text).not.toContain('opensesame');
-  });
-
-  it('treats a Redis that refuses the password as one that is down', async () => {
+  it('treats a rejected password as an unavailable Redis', async () => {
     const guarded = await startRedis({ password: 'opensesame' });
     const { cache, predict } = await openWithPredictor(guarded.url.replace('opensesame', 'wrong'));
     await sleep(300);
 
     expect(await bounded(() => predict(4))).toEqual(['MODEL']);
     expect(cache.health()).toEqual({ kind: 'redis', isUp: false });
-    expect(lines.messages.filter((message) => message.includes('is down'))).toHaveLength(1);
+    expect(lines.messages).toEqual(['Redis rejects the connection; using in-process fallbacks']);
     await guarded.stop();
   });
+
+  describe('the connection', () => {
+    it('is shared by caches, counters and pub/sub, and logs each change of health once, without the password', async () => {
+      const guarded = await startRedis({ password: 'opensesame' });
+      const connection = connect(guarded.url);
+      const cache = openCache({ redis: connection, namespace: 'test', maxEntries: 1, maxBytes: 1 });
+      const counters = openRateCounters(connection);
+      const pubSub = openPubSub({ redis: connection, logger: lines.logger });
+      const health = () => [cache.health(), counters.isShared, pubSub.isConnected(), connection.isHealthy];
+      const healthy = [{ kind: 'redis', isUp: true }, true, true, true];
+      const unhealthy = [{ kind: 'redis', isUp: false }, false, false, false];
+
+      await eventually(() => expect(health()).toEqual(healthy));
+      await guarded.kill();
+      for (let call = 0; call < 10; call += 1) {
+        await cache.getMany(['a']);
+        await counters.add('a', 60_000);
+      }
+      await sleep(1000);
+      expect(health()).toEqual(unhealthy);
+      await guarded.restart();
+      await eventually(() => expect(health()).toEqual(healthy));
+      connection.close();
+      await guarded.stop();
+
+      expect(lines.messages).toEqual([established, lost, established]);
+      expect(lines.text).toContain(new URL(guarded.url).host);
+      expect(lines.text).not.toContain('opensesame');
+    });
+
+    it('ends a window of a rate counter in time although the clock of Redis was set back', async () => {
+      const connection = connect(redis.url);
+      const counters = openRateCounters(connection);
+      await eventually(() => expect(connection.isHealthy).toBe(true));
+      await counters.add('clock', 60_000);
+      const client = createClient({ url: redis.url });
+      await client.connect();
+      // An expiry is a time of day: an hour later if the clock is set back by an hour.
+      for (const key of await client.keys('auspex:count:*')) await client.pExpire(key, 3_660_000);
+      client.destroy();
+      const { count, resetInMs } = await counters.add('clock', 60_000);
+      expect(count).toBe(2);
+      expect(resetInMs).toBeLessThanOrEqual(60_000);
+      expect((await counters.add('clock', 60_000)).resetInMs).toBeLessThanOrEqual(60_000);
+    });
+
+    it('is unhealthy as long as the circuit is open', async () => {
+      const connection = connect(redis.url);
+      const cache = openCache({ redis: connection, namespace: 'test', maxEntries: 1, maxBytes: 1 });
+      await isUp(cache);
+
+      redis.pause();
+      for (let call = 0; call < 3; call += 1) await cache.getMany(['a']);
+      expect(connection.isHealthy).toBe(false);
+      const start = performance.now();
+      for (let call = 0; call < 100; call += 1) await cache.getMany(['a']);
+      expect(performance.now() - start).toBeLessThan(200);
+
+      redis.resume();
+      await isUp(cache);
+      expect(lines.messages).toEqual([established, lost, established]);
+    });
+
+    it('completes every transaction while other consumers have many commands in flight', async () => {
+      const connection = connect(redis.url, 20_000);
+      const caches = Array.from({ length: 5 }, (_, index) =>
+        openCache({ redis: connection, namespace: `test${index}`, maxEntries: 1, maxBytes: 1 }),
+      );
+      const counters = openRateCounters(connection);
+      await eventually(() => expect(connection.isHealthy).toBe(true));
+      const entries = Array.from({ length: 2000 }, (_, index) => ({ key: `key ${index}`, value: index }));
+
+      // 100,000 commands at once: more than the bound of any one consumer.
+      const writes = caches.flatMap((cache) => Array.from({ length: 10 }, () => cache.setMany(entries, 60_000)));
+      const counts = Array.from({ length: 1000 }, (_, index) => counters.add(`key ${index}`, 60_000));
+
+      expect(await Promise.all(writes)).toEqual(Array<boolean>(50).fill(true));
+      expect(counters.isShared).toBe(true);
+      expect((await Promise.all(counts)).every(({ count }) => count === 1)).toBe(true);
+    }, 30_000);
+
+    it('replaces a dead connection although messages are published all the time', async () => {
+      const proxy = await startProxy(Number(new URL(redis.url).port));
+      opened.push(() => proxy.close());
+      const connection = connect(`redis://127.0.0.1:${proxy.port}`);
+      const pubSub = openPubSub({ redis: connection, logger: lines.logger });
+      const cache = openCache({ redis: connection, namespace: 'test', maxEntries: 1, maxBytes: 1 });
+      await eventually(() => expect(pubSub.isConnected()).toBe(true));
+
+      const publishing = setInterval(() => pubSub.publish({ name: 'test', schema: z.number() }, 1), 20);
+      try {
+        // New connections work; the existing ones stay open and silent.
+        proxy.blackhole();
+        proxy.restore();
+        await eventually(async () => expect(await cache.setMany([{ key: 'a', value: 1 }], 60_000)).toBe(true));
+      } finally {
+        clearInterval(publishing);
+      }
+    }, 30_000);
+  });
 });
 
-it('closes at once while nothing listens where Redis should be', async () => {
-  const cache = openCache({
-    redisUrl: `redis://127.0.0.1:${await freePort()}`,
-    namespace: 'test',
-    maxEntries: 10,
-    maxBytes: 1000,
+it('closes at once while nothing listens at the address of Redis', async () => {
+  const connection = new RedisConnection({
+    url: `redis://127.0.0.1:${await freePort()}`,
     logger: createLogger('silent'),
   });
+  const cache = openCache({ redis: connection, namespace: 'test', maxEntries: 10, maxBytes: 1000 });
   await sleep(100);
 
-  await bounded(() => cache.close());
+  connection.close();
 
-  expect(await cache.getMany(['a'])).toEqual([undefined]);
+  expect(await bounded(() => cache.getMany(['a']))).toEqual([undefined]);
 });
 
-/** A call has 2 s, which is generous: what is to be seen is that it does not hang. */
+/** Fails a call that takes 2 s. The bound is generous: it shows that the call does not hang. */
 async function bounded<T>(call: () => Promise<T>): Promise<T> {
   const start = performance.now();
   const result = await call();
@@ -255,7 +356,7 @@ async function isUp(cache: Cache): Promise<void> {
   await eventually(() => expect(cache.health()).toEqual({ kind: 'redis', isUp: true }));
 }
 
-/** Answers are written behind the caller's back, so the next question may come too soon. */
+/** Predictions are cached in the background, so the next call may be too early. */
 async function hit(predict: () => Promise<string[]>): Promise<void> {
   await eventually(async () => expect(await predict()).toEqual(['CACHE']));
 }
@@ -274,17 +375,21 @@ async function eventually(check: () => unknown): Promise<void> {
 
 async function callsByCommand(client: { info: (section: string) => Promise<string> }): Promise<Record<string, number>> {
   const stats = await client.info('commandstats');
-  return Object.fromEntries([...stats.matchAll(/cmdstat_(\w+):calls=(\d+)/g)].map(([, command, calls]) => [command ?? '', Number(calls)]));
+  return Object.fromEntries(
+    [...stats.matchAll(/cmdstat_(\w+):calls=(\d+)/g)].map(([, command, calls]) => [command ?? '', Number(calls)]),
+  );
 }
 
 class LogLines {
   text = '';
   readonly logger: Logger = createLogger('info', { write: (line) => void (this.text += line) });
 
+  /** Messages about Redis. */
   get messages(): string[] {
     return this.text
-      .trim()
       .split('\n')
-      .map((line) => (JSON.parse(line) as { msg: string }).msg);
+      .filter((line) => line !== '')
+      .map((line) => (JSON.parse(line) as { msg: string }).msg)
+      .filter((message) => message.includes('Redis'));
   }
 }

@@ -1,11 +1,19 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { sql } from 'kysely';
 import { Role } from '../../src/auth/viewer.js';
-import { deploymentChannel } from '../../src/domains/prediction/deployment.service.js';
-import { codesOf, fieldsOf, startGateway, type Any, type Answer, type Asker, type TestGateway } from '../kit/gateway.js';
-import { flower, makeIrisStore, type IrisStore } from '../kit/iris-store.js';
-import { addPerson } from '../kit/people.js';
-import { until } from '../kit/until.js';
+import { deploymentChannel } from '../../src/domains/deployment/deployment.service.js';
+import {
+  codesOf,
+  fieldsOf,
+  startGateway,
+  type AnyData,
+  type GraphQLResponse,
+  type Caller,
+  type TestGateway,
+} from '../support/gateway.js';
+import { flower, makeIrisStore, type IrisStore } from '../support/iris-store.js';
+import { addPerson, setRole } from '../support/people.js';
+import { waitUntil } from '../support/wait-until.js';
 
 let store: IrisStore;
 let gateway: TestGateway;
@@ -16,7 +24,7 @@ beforeAll(async () => {
 afterEach(async () => {
   await gateway.db.deleteFrom('model_deployment').execute();
   await sql`select pg_notify(${deploymentChannel}, '')`.execute(gateway.db);
-  await until(async () => (await answering()) === 1);
+  await waitUntil(async () => (await servingVersion()) === 1);
 });
 afterAll(async () => {
   await gateway.close();
@@ -24,60 +32,83 @@ afterAll(async () => {
 });
 
 const shown = '{ name current { version } deployment { version earlierVersions changedAt changedBy { email } } }';
-const promote = (version: number, asker: Asker = 'admin', name = 'iris'): Promise<Answer<Any>> =>
-  gateway.ask<Any>(asker, `mutation { promoteModel(name: "${name}", version: ${version}) ${shown} }`);
-const rollback = (asker: Asker = 'admin', name = 'iris'): Promise<Answer<Any>> => gateway.ask<Any>(asker, `mutation { rollbackModel(name: "${name}") ${shown} }`);
-/** The version that answers a prediction. */
-const answering = async (): Promise<number> => (await gateway.ask<Any>('user', `{ predict(model: "iris", inputs: [${flower}]) { version } }`)).data.predict[0].version as number;
+const promote = (version: number, caller: Caller = 'admin', name = 'iris'): Promise<GraphQLResponse<AnyData>> =>
+  gateway.execute<AnyData>(caller, `mutation { promoteModel(name: "${name}", version: ${version}) ${shown} }`);
+const clear = (caller: Caller = 'admin', name = 'iris'): Promise<GraphQLResponse<AnyData>> =>
+  gateway.execute<AnyData>(
+    caller,
+    `mutation { clearDeployment(model: "${name}") { clearedVersion clearedEarlierVersions model ${shown} } }`,
+  );
+const problems = async (): Promise<string[]> =>
+  (await gateway.execute<AnyData>('admin', '{ model(name: "iris") { problems } }')).data.model.problems as string[];
+const rollback = (caller: Caller = 'admin', name = 'iris'): Promise<GraphQLResponse<AnyData>> =>
+  gateway.execute<AnyData>(caller, `mutation { rollbackModel(name: "${name}") ${shown} }`);
+/** The version that serves predictions. */
+const servingVersion = async (): Promise<number> =>
+  (await gateway.execute<AnyData>('user', `{ predict(model: "iris", inputs: [${flower}]) { version } }`)).data
+    .predict[0].version as number;
 const rows = () => gateway.db.selectFrom('model_deployment').selectAll().execute();
 
-/** Holds the row until `count` statements wait for it, so that changes that come at once surely meet. */
-async function meeting(count: number, calls: () => Promise<Answer<Any>>[]): Promise<Answer<Any>[]> {
+/** Locks the row until `count` statements wait for it, so that the calls contend for it. */
+async function contend(
+  count: number,
+  calls: () => Promise<GraphQLResponse<AnyData>>[],
+): Promise<GraphQLResponse<AnyData>[]> {
   const { db } = gateway;
-  const waiting = sql<{ count: number }>`select count(*)::integer as count from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
-  const { asked } = await db.transaction().execute(async (holder) => {
+  const waiting = sql<{
+    count: number;
+  }>`select count(*)::integer as count from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+  const { pending } = await db.transaction().execute(async (holder) => {
     await holder.selectFrom('model_deployment').select('model').forUpdate().execute();
     const promises = calls();
-    await until(async () => ((await waiting.execute(db)).rows[0]?.count ?? 0) >= count);
-    return { asked: promises };
+    await waitUntil(async () => ((await waiting.execute(db)).rows[0]?.count ?? 0) >= count);
+    return { pending: promises };
   });
-  return Promise.all(asked);
+  return Promise.all(pending);
 }
 
 describe('promoting a version', () => {
-  it('makes it the one that answers, and says by whom', async () => {
-    expect(await answering()).toBe(1);
+  it('makes it the current version and records who promoted it', async () => {
+    expect(await servingVersion()).toBe(1);
     const promoted = await promote(2);
     expect(promoted.errors).toEqual([]);
     expect(promoted.data.promoteModel).toEqual({
       name: 'iris',
       current: { version: 2 },
-      deployment: { version: 2, earlierVersions: [1], changedAt: expect.any(String), changedBy: { email: 'admin@example.com' } },
+      deployment: {
+        version: 2,
+        earlierVersions: [1],
+        changedAt: expect.any(String),
+        changedBy: { email: 'admin@example.com' },
+      },
     });
-    expect(await answering()).toBe(2);
+    expect(await servingVersion()).toBe(2);
   });
 
-  it('leaves the other versions to those who ask for them', async () => {
+  it('keeps other versions available by number', async () => {
     await promote(2);
-    const { data } = await gateway.ask<Any>('user', `{ predict(model: "iris", version: 1, inputs: [${flower}]) { version } }`);
+    const { data } = await gateway.execute<AnyData>(
+      'user',
+      `{ predict(model: "iris", version: 1, inputs: [${flower}]) { version } }`,
+    );
     expect(data.predict).toEqual([{ version: 1 }]);
   });
 
-  it('changes nothing where it is promoted already', async () => {
+  it('changes nothing if the version is already promoted', async () => {
     await promote(2);
     const before = await rows();
     expect((await promote(2)).data.promoteModel.deployment).toMatchObject({ version: 2, earlierVersions: [1] });
     expect(await rows()).toEqual(before);
   });
 
-  it('pins the version that the manifest says, which leaves nothing to go back to', async () => {
+  it('pins the version of the manifest, which leaves no earlier version to roll back to', async () => {
     expect((await promote(1)).data.promoteModel.deployment).toMatchObject({ version: 1, earlierVersions: [] });
     expect(codesOf(await rollback())).toEqual(['CONFLICT']);
   });
 
-  it('names the versions that are served where another is asked for, and changes nothing', async () => {
-    const refused = await promote(9);
-    expect([codesOf(refused), fieldsOf(refused), refused.errors[0]?.message]).toEqual([
+  it('rejects a version that is not served, lists those that are, and changes nothing', async () => {
+    const rejected = await promote(9);
+    expect([codesOf(rejected), fieldsOf(rejected), rejected.errors[0]?.message]).toEqual([
       ['BAD_USER_INPUT'],
       ['version'],
       'Invalid input: version is not served; iris serves 1, 2, 3.',
@@ -85,37 +116,42 @@ describe('promoting a version', () => {
     expect(await rows()).toEqual([]);
   });
 
-  it('does not know a model that is not served', async () => {
-    expect([codesOf(await promote(1, 'admin', 'no-such')), codesOf(await rollback('admin', 'no-such'))]).toEqual([['NOT_FOUND'], ['NOT_FOUND']]);
+  it('returns NOT_FOUND for an unknown model', async () => {
+    expect([codesOf(await promote(1, 'admin', 'no-such')), codesOf(await rollback('admin', 'no-such'))]).toEqual([
+      ['NOT_FOUND'],
+      ['NOT_FOUND'],
+    ]);
     expect(await rows()).toEqual([]);
   });
 
-  it('tells all but one of those that meet to try again', async () => {
+  it('applies one of several concurrent promotions and returns CONFLICT to the others', async () => {
     await promote(2);
-    const answers = await meeting(4, () => [3, 3, 1, 1].map((version) => promote(version)));
-    expect(answers.flatMap(codesOf)).toEqual(['CONFLICT', 'CONFLICT', 'CONFLICT']);
-    expect(answers.flatMap(({ errors }) => errors.map(({ message }) => message))[0]).toBe(
-      'Another change of iris came between; see which version answers now, and try again.',
+    const responses = await contend(4, () => [3, 3, 1, 1].map((version) => promote(version)));
+    expect(responses.flatMap(codesOf)).toEqual(['CONFLICT', 'CONFLICT', 'CONFLICT']);
+    expect(responses.flatMap(({ errors }) => errors.map(({ message }) => message))[0]).toBe(
+      'Concurrent update of iris detected; read its current version and retry.',
     );
     const [row] = await rows();
     expect(row).toMatchObject({ revision: 2, earlier_versions: [2, 1] });
-    expect(answers.find(({ errors }) => errors.length === 0)?.data.promoteModel.current.version).toBe(row?.version);
+    expect(responses.find(({ errors }) => errors.length === 0)?.data.promoteModel.current.version).toBe(row?.version);
   });
 
-  it('loses none where none was promoted before: each one stands in the history, or was told to try again', async () => {
-    const answers = await Promise.all([2, 3, 2, 3, 2, 3].map((version) => promote(version)));
-    for (const answer of answers) if (answer.errors.length > 0) expect(codesOf(answer)).toEqual(['CONFLICT']);
+  it('records every concurrent first promotion or returns CONFLICT', async () => {
+    const responses = await Promise.all([2, 3, 2, 3, 2, 3].map((version) => promote(version)));
+    for (const response of responses) if (response.errors.length > 0) expect(codesOf(response)).toEqual(['CONFLICT']);
     const [row] = await rows();
-    // Each change counted the revision up by one, and left what answered before it behind.
+    // Each change increments the revision and prepends the previous version.
     expect(row?.revision).toBe(row?.earlier_versions.length);
-    expect(answers.filter((answer) => answer.errors.length === 0).length).toBeGreaterThanOrEqual(row?.revision ?? 0);
+    expect(responses.filter((response) => response.errors.length === 0).length).toBeGreaterThanOrEqual(
+      row?.revision ?? 0,
+    );
     const path = [row?.version, ...(row?.earlier_versions ?? [])];
     expect(path.at(-1)).toBe(1);
     expect(path.every((version, at) => version !== path[at + 1])).toBe(true);
-    expect(await answering()).toBe(row?.version);
+    expect(await servingVersion()).toBe(row?.version);
   });
 
-  it('keeps no more than 20 versions to go back to', async () => {
+  it('keeps 20 earlier versions', async () => {
     for (let turn = 0; turn < 22; turn += 1) expect((await promote(2 + (turn % 2))).errors).toEqual([]);
     const [row] = await rows();
     expect(row?.earlier_versions).toHaveLength(20);
@@ -123,91 +159,237 @@ describe('promoting a version', () => {
   });
 });
 
-describe('rolling back', () => {
-  it('undoes one promotion after the other', async () => {
+describe('rolling back a model', () => {
+  it('undoes promotions one by one', async () => {
     await promote(2);
     await promote(3);
     const first = await rollback();
-    expect(first.data.rollbackModel).toMatchObject({ current: { version: 2 }, deployment: { version: 2, earlierVersions: [1] } });
-    expect(await answering()).toBe(2);
+    expect(first.data.rollbackModel).toMatchObject({
+      current: { version: 2 },
+      deployment: { version: 2, earlierVersions: [1] },
+    });
+    expect(await servingVersion()).toBe(2);
     const second = await rollback();
-    expect(second.data.rollbackModel).toMatchObject({ current: { version: 1 }, deployment: { version: 1, earlierVersions: [] } });
-    expect(await answering()).toBe(1);
+    expect(second.data.rollbackModel).toMatchObject({
+      current: { version: 1 },
+      deployment: { version: 1, earlierVersions: [] },
+    });
+    expect(await servingVersion()).toBe(1);
   });
 
-  it('says what to do where there is nothing to go back to, and changes nothing', async () => {
-    const refused = await rollback();
-    expect([codesOf(refused), refused.errors[0]?.message]).toEqual([
+  it('returns CONFLICT with the remedy if there is no earlier version, and changes nothing', async () => {
+    const rejected = await rollback();
+    expect([codesOf(rejected), rejected.errors[0]?.message]).toEqual([
       ['CONFLICT'],
-      'iris has no earlier version to go back to; it serves 1, 2, 3, and 1 answers: promote the one that should.',
+      'iris has no earlier version to roll back to; it serves 1, 2, 3, and 1 is current. Promote a version instead.',
     ]);
     expect(await rows()).toEqual([]);
   });
 
-  it('passes over versions that are served no more', async () => {
+  it('skips versions that are no longer served', async () => {
     await promote(2);
     await promote(3);
-    await gateway.db.updateTable('model_deployment').set({ earlier_versions: JSON.stringify([9, 3, 2, 1]) as never }).execute();
-    expect((await rollback()).data.rollbackModel).toMatchObject({ current: { version: 2 }, deployment: { version: 2, earlierVersions: [1] } });
+    await gateway.db
+      .updateTable('model_deployment')
+      .set({ earlier_versions: JSON.stringify([9, 3, 2, 1]) as never })
+      .execute();
+    expect((await rollback()).data.rollbackModel).toMatchObject({
+      current: { version: 2 },
+      deployment: { version: 2, earlierVersions: [1] },
+    });
   });
 
-  it('goes one step where two administrators ask at once, and tells the other one', async () => {
+  it('goes back one step for two concurrent rollbacks and returns CONFLICT to one', async () => {
     await promote(2);
     await promote(3);
-    const answers = await meeting(2, () => [rollback(), rollback()]);
-    expect(answers.flatMap(codesOf)).toEqual(['CONFLICT']);
+    const responses = await contend(2, () => [rollback(), rollback()]);
+    expect(responses.flatMap(codesOf)).toEqual(['CONFLICT']);
     expect((await rows())[0]).toMatchObject({ version: 2, earlier_versions: [1] });
-    expect(await answering()).toBe(2);
+    expect(await servingVersion()).toBe(2);
   });
 });
 
-describe('who may', () => {
-  it('is an administrator who signed in; a refusal changes nothing', async () => {
+describe('clearing a promotion', () => {
+  it('returns the choice to the manifest, with what was cleared', async () => {
     await promote(2);
-    const before = await rows();
-    for (const [asker, code] of [[null, 'UNAUTHENTICATED'], ['user', 'FORBIDDEN'], ['manager', 'FORBIDDEN']] as const) {
-      expect([asker, codesOf(await promote(3, asker)), codesOf(await rollback(asker))]).toEqual([asker, [code], [code]]);
-    }
-    expect(await rows()).toEqual(before);
-    expect(await answering()).toBe(2);
+    await promote(3);
+    gateway.logs.length = 0;
+    const cleared = await clear();
+    expect(cleared.errors).toEqual([]);
+    expect(cleared.data.clearDeployment).toEqual({
+      clearedVersion: 3,
+      clearedEarlierVersions: [2, 1],
+      model: { name: 'iris', current: { version: 1 }, deployment: null },
+    });
+    expect(await servingVersion()).toBe(1);
+    expect(await rows()).toMatchObject([{ model: 'iris', version: null, earlier_versions: [] }]);
+    expect(gateway.logs.filter(({ model }) => model === 'iris')).toEqual([
+      expect.objectContaining({
+        level: 'info',
+        msg: 'promotion cleared; the manifest selects the version',
+        modelVersion: 1,
+        digest: expect.stringMatching(/^[0-9a-f]{64}$/),
+        durationMs: expect.any(Number),
+      }),
+    ]);
   });
 
-  it('is not an API key, nor who was an administrator when the access token was made', async () => {
-    const key = await gateway.ask<Any>('admin', 'mutation { createApiKey(name: "deployments", scopes: ["predict", "employees:read"]) { secret } }');
+  it('leaves nothing to roll back to', async () => {
+    await promote(2);
+    await promote(3);
+    await clear();
+    expect(codesOf(await rollback())).toEqual(['CONFLICT']);
+    expect(await servingVersion()).toBe(1);
+    expect((await promote(2)).data.promoteModel.deployment.earlierVersions).toEqual([1]);
+  });
+
+  it('changes nothing if no version is promoted', async () => {
+    const unchanged = {
+      clearedVersion: null,
+      clearedEarlierVersions: [],
+      model: { name: 'iris', current: { version: 1 }, deployment: null },
+    };
+    expect((await clear()).data.clearDeployment).toEqual(unchanged);
+    expect(await rows()).toEqual([]);
+    await promote(2);
+    await clear();
+    const before = await rows();
+    expect((await clear()).data.clearDeployment).toEqual(unchanged);
+    expect(await rows()).toEqual(before);
+  });
+
+  it('keeps a stopped canary stopped', async () => {
+    const digest = 'd'.repeat(64);
+    await promote(2);
+    await gateway.db
+      .updateTable('model_deployment')
+      .set({ stopped_canary_digest: digest, stopped_canary_reason: 'failed' })
+      .execute();
+    await clear();
+    expect(await rows()).toMatchObject([{ version: null, stopped_canary_digest: digest }]);
+  });
+
+  it('returns NOT_FOUND for an unknown model, and CONFLICT to one of two concurrent calls', async () => {
+    expect(codesOf(await clear('admin', 'no-such'))).toEqual(['NOT_FOUND']);
+    expect(await rows()).toEqual([]);
+    await promote(2);
+    const responses = await contend(2, () => [clear(), promote(3)]);
+    expect(responses.flatMap(codesOf)).toEqual(['CONFLICT']);
+  });
+});
+
+describe('a promotion that overrides the manifest', () => {
+  const override =
+    'iris: version 2 is promoted and overrides the manifest, which selects version 1; clearDeployment returns the choice to the manifest';
+
+  it('is among the problems of the model until it is cleared, but not counted as one', async () => {
+    await promote(2);
+    expect(await problems()).toEqual([override]);
+    const readiness = await (await fetch(new URL('/readyz', gateway.url))).json();
+    expect(readiness.parts.models.detail).toBe('1 loaded');
+    const metrics = await (await fetch(new URL('/metrics', gateway.url))).text();
+    expect(metrics).toContain('auspex_model_problems{model="iris"} 0');
+    await clear();
+    expect(await problems()).toEqual([]);
+  });
+
+  it('is not reported if the manifest selects the same version', async () => {
+    await promote(1);
+    expect(await problems()).toEqual([]);
+  });
+
+  it('is logged once when it takes effect, with name, version, digest and duration', async () => {
+    gateway.logs.length = 0;
+    await promote(2);
+    await promote(2);
+    const lines = gateway.logs.filter(({ model, modelVersion }) => model === 'iris' && modelVersion === 2);
+    const fields = { level: 'info', digest: expect.stringMatching(/^[0-9a-f]{64}$/) };
+    expect(lines).toEqual([
+      expect.objectContaining({
+        ...fields,
+        msg: 'promotion overrides the manifest',
+        manifestVersion: 1,
+        overrides: [override],
+      }),
+      expect.objectContaining({ ...fields, msg: 'model version promoted', durationMs: expect.any(Number) }),
+    ]);
+  });
+});
+
+describe('authorization of promotion, rollback and clearing', () => {
+  it('requires a signed-in administrator; a rejection changes nothing', async () => {
+    await promote(2);
+    const before = await rows();
+    for (const [caller, code] of [
+      [null, 'UNAUTHENTICATED'],
+      ['user', 'FORBIDDEN'],
+      ['manager', 'FORBIDDEN'],
+    ] as const) {
+      const rejected = [await promote(3, caller), await rollback(caller), await clear(caller)];
+      expect([caller, ...rejected.map(codesOf)]).toEqual([caller, [code], [code], [code]]);
+    }
+    expect(await rows()).toEqual(before);
+    expect(await servingVersion()).toBe(2);
+  });
+
+  it('rejects API keys and administrators demoted since their access token was issued', async () => {
+    const key = await gateway.execute<AnyData>(
+      'admin',
+      'mutation { createApiKey(name: "deployments", scopes: ["predict", "employees:read"]) { secret } }',
+    );
     expect(key.errors).toEqual([]);
     const apiKey = { apiKey: key.data.createApiKey.secret as string };
-    expect([codesOf(await promote(2, apiKey)), codesOf(await rollback(apiKey))]).toEqual([['FORBIDDEN'], ['FORBIDDEN']]);
+    const ofKey = [await promote(2, apiKey), await rollback(apiKey), await clear(apiKey)];
+    expect(ofKey.map(codesOf)).toEqual([['FORBIDDEN'], ['FORBIDDEN'], ['FORBIDDEN']]);
 
     const former = await addPerson(gateway, Role.ADMIN);
     expect((await promote(2, former)).errors).toEqual([]);
-    await gateway.db.updateTable('user_account').set({ role: Role.USER }).where('id', '=', former.uuid).execute();
+    await setRole(gateway, former, Role.USER);
     const before = await rows();
-    expect([codesOf(await promote(3, former)), codesOf(await rollback(former))]).toEqual([['FORBIDDEN'], ['FORBIDDEN']]);
+    const ofFormer = [await promote(3, former), await rollback(former), await clear(former)];
+    expect(ofFormer.map(codesOf)).toEqual([['UNAUTHENTICATED'], ['UNAUTHENTICATED'], ['UNAUTHENTICATED']]);
     expect(await rows()).toEqual(before);
   });
 
-  it('has the name forgotten with the account, not the promotion', async () => {
+  it('keeps a promotion after its author’s account is deleted', async () => {
     const former = await addPerson(gateway, Role.ADMIN);
     await promote(2, former);
     await gateway.db.deleteFrom('user_account').where('id', '=', former.uuid).execute();
-    const { data } = await gateway.ask<Any>('admin', `{ model(name: "iris") ${shown} }`);
+    const { data } = await gateway.execute<AnyData>('admin', `{ model(name: "iris") ${shown} }`);
     expect(data.model.deployment).toMatchObject({ version: 2, changedBy: null });
   });
 });
 
 describe('a model', () => {
-  it('shows an administrator what was decided, and nobody else', async () => {
+  it('shows its deployment only to administrators', async () => {
     await promote(2);
-    const document = '{ models { name canary { version } shadow { version } problems deployment { version } current { version statistics { runs } } } }';
-    const seen = await gateway.ask<Any>('admin', document);
+    const document =
+      '{ models { name canary { version } shadow { version } problems deployment { version } current { version statistics { runs } } } }';
+    const seen = await gateway.execute<AnyData>('admin', document);
     expect(seen.errors).toEqual([]);
     expect(seen.data.models).toEqual([
-      { name: 'iris', canary: null, shadow: null, problems: [], deployment: { version: 2 }, current: { version: 2, statistics: { runs: expect.any(Number) } } },
+      {
+        name: 'iris',
+        canary: null,
+        shadow: null,
+        problems: [expect.stringContaining('version 2 is promoted')],
+        deployment: { version: 2 },
+        current: { version: 2, statistics: { runs: expect.any(Number) } },
+      },
     ]);
-    for (const asker of ['user', 'manager'] as const) {
-      const refused = await gateway.ask<Any>(asker, document);
-      expect(refused.data.models).toEqual([{ name: 'iris', canary: null, shadow: null, problems: null, deployment: null, current: { version: 2, statistics: null } }]);
-      expect(refused.errors.map(({ path, extensions }) => [path?.slice(2).join('.'), extensions.code]).sort()).toEqual(
+    for (const caller of ['user', 'manager'] as const) {
+      const rejected = await gateway.execute<AnyData>(caller, document);
+      expect(rejected.data.models).toEqual([
+        {
+          name: 'iris',
+          canary: null,
+          shadow: null,
+          problems: null,
+          deployment: null,
+          current: { version: 2, statistics: null },
+        },
+      ]);
+      expect(rejected.errors.map(({ path, extensions }) => [path?.slice(2).join('.'), extensions.code]).sort()).toEqual(
         ['canary', 'current.statistics', 'deployment', 'problems', 'shadow'].map((field) => [field, 'FORBIDDEN']),
       );
     }

@@ -2,37 +2,59 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ApolloClient, ApolloLink, gql, HttpLink, InMemoryCache } from '@apollo/client';
 import { PersistedQueryLink } from '@apollo/client/link/persisted-queries';
 import { print } from '@apollo/client/utilities';
-import { hashOf } from '../../src/documents/document-id.js';
-import { makeDocumentFolder, presetManifest, type DocumentFolder } from '../kit/documents.js';
-import { startGateway, type Any, type TestGateway } from '../kit/gateway.js';
+import { hashOf } from '../../src/persisted-documents/document-request.js';
+import { makeDocumentFolder, presetManifest, type DocumentFolder } from '../support/documents.js';
+import { startGateway, type AnyData, type TestGateway } from '../support/gateway.js';
 
-/** What went over the wire: the method, and whether the text went along. */
+/** A request as sent: its method, and whether it contains the document text. */
 interface Sent {
   method: string;
   hasText: boolean;
 }
 
-/** Apollo Client as a frontend has it, with persisted queries. */
-function openClient(gateway: TestGateway, token: string, options: { useGETForHashedQueries?: boolean; prefix?: string } = {}) {
+/** Opens an Apollo Client with persisted queries, and records its requests. */
+function openClient(
+  gateway: TestGateway,
+  token: string,
+  options: { useGETForHashedQueries?: boolean; prefix?: string } = {},
+) {
   const sent: Sent[] = [];
   const http = new HttpLink({
     uri: gateway.url,
     headers: { authorization: `Bearer ${token}`, 'apollo-require-preflight': 'true' },
     fetch: (uri, request) => {
-      sent.push({ method: request?.method ?? 'GET', hasText: typeof request?.body === 'string' ? 'query' in (JSON.parse(request.body) as object) : new URL(uri instanceof Request ? uri.url : uri).searchParams.has('query') });
+      sent.push({
+        method: request?.method ?? 'GET',
+        hasText:
+          typeof request?.body === 'string'
+            ? 'query' in (JSON.parse(request.body) as object)
+            : new URL(uri instanceof Request ? uri.url : uri).searchParams.has('query'),
+      });
       return fetch(uri, request);
     },
   });
   const { prefix = '', useGETForHashedQueries = false } = options;
-  const persisted = new PersistedQueryLink({ generateHash: (document: Any) => Promise.resolve(`${prefix}${hashOf(print(document))}`), useGETForHashedQueries });
-  const client = new ApolloClient({ link: ApolloLink.from([persisted, http]), cache: new InMemoryCache(), clientAwareness: { name: 'frontend', version: '1.0.0' } });
+  const persisted = new PersistedQueryLink({
+    generateHash: (document: AnyData) => Promise.resolve(`${prefix}${hashOf(print(document))}`),
+    useGETForHashedQueries,
+  });
+  const client = new ApolloClient({
+    link: ApolloLink.from([persisted, http]),
+    cache: new InMemoryCache(),
+    clientAwareness: { name: 'frontend', version: '1.0.0' },
+  });
   return { client, sent };
 }
 
-const modelsIn = (data: Any): number => data.models.length as number;
+const modelsIn = (data: AnyData): number => data.models.length as number;
 
-const usageOf = async (gateway: TestGateway): Promise<Any[]> =>
-  (await gateway.ask<Any>('admin', '{ documentUsage(client: "frontend") { nodes { operationName clientVersion isTrusted count } } }')).data.documentUsage.nodes;
+const usageOf = async (gateway: TestGateway): Promise<AnyData[]> =>
+  (
+    await gateway.execute<AnyData>(
+      'admin',
+      '{ documentUsage(client: "frontend") { nodes { operationName clientVersion isTrusted count } } }',
+    )
+  ).data.documentUsage.nodes;
 
 describe('Apollo Client', () => {
   let gateway: TestGateway;
@@ -41,32 +63,66 @@ describe('Apollo Client', () => {
   });
   afterAll(() => gateway.close());
 
-  it.each([true, false])('brings a text once and sends its hash from then on; by GET: %s', async (useGETForHashedQueries) => {
-    const { client, sent } = openClient(gateway, await gateway.tokenOf('user'), { useGETForHashedQueries });
-    const method = useGETForHashedQueries ? 'GET' : 'POST';
-    const query = useGETForHashedQueries ? gql`query ByGet { models { name } }` : gql`query ByPost { models { name } }`;
-    for (let turn = 0; turn < 2; turn++) {
-      const { data, error } = await client.query({ query, fetchPolicy: 'network-only' });
-      expect([error, modelsIn(data)]).toEqual([undefined, 3]);
-    }
-    expect(sent).toEqual([
-      { method, hasText: false },
-      { method: 'POST', hasText: true },
-      { method, hasText: false },
-    ]);
-    client.stop();
+  it.each([true, false])(
+    'sends a document text once and then only its hash; by GET: %s',
+    async (useGETForHashedQueries) => {
+      const { client, sent } = openClient(gateway, await gateway.tokenOf('user'), { useGETForHashedQueries });
+      const method = useGETForHashedQueries ? 'GET' : 'POST';
+      const query = useGETForHashedQueries
+        ? gql`
+            query ByGet {
+              models {
+                name
+              }
+            }
+          `
+        : gql`
+            query ByPost {
+              models {
+                name
+              }
+            }
+          `;
+      for (let turn = 0; turn < 2; turn++) {
+        const { data, error } = await client.query({ query, fetchPolicy: 'network-only' });
+        expect([error, modelsIn(data)]).toEqual([undefined, 3]);
+      }
+      expect(sent).toEqual([
+        { method, hasText: false },
+        { method: 'POST', hasText: true },
+        { method, hasText: false },
+      ]);
+      client.stop();
+    },
+  );
+
+  it('is identified by its name and version', async () => {
+    expect(await usageOf(gateway)).toEqual(
+      expect.arrayContaining([{ operationName: 'ByPost', clientVersion: '1.0.0', isTrusted: false, count: 2 }]),
+    );
   });
 
-  it('is known by its name and version', async () => {
-    expect(await usageOf(gateway)).toEqual(expect.arrayContaining([{ operationName: 'ByPost', clientVersion: '1.0.0', isTrusted: false, count: 2 }]));
-  });
-
-  it('sends no more hashes where automatic persisted queries are switched off', async () => {
+  it('stops sending hashes if automatic persisted queries are disabled', async () => {
     const off = await startGateway({ AUTOMATIC_PERSISTED_QUERIES: 'false' });
     try {
       const { client, sent } = openClient(off, await off.tokenOf('user'));
       for (let turn = 0; turn < 2; turn++) {
-        expect(modelsIn((await client.query({ query: gql`query Off { models { name } }`, fetchPolicy: 'network-only' })).data)).toBe(3);
+        expect(
+          modelsIn(
+            (
+              await client.query({
+                query: gql`
+                  query Off {
+                    models {
+                      name
+                    }
+                  }
+                `,
+                fetchPolicy: 'network-only',
+              })
+            ).data,
+          ),
+        ).toBe(3);
       }
       expect(sent.map(({ hasText }) => hasText)).toEqual([false, true, true]);
       client.stop();
@@ -76,10 +132,17 @@ describe('Apollo Client', () => {
   });
 });
 
-describe('Apollo Client, where only trusted documents are executed', () => {
+describe('Apollo Client with TRUSTED_DOCUMENTS=enforce', () => {
   let folder: DocumentFolder;
   let gateway: TestGateway;
-  const trusted = gql`query Trusted { models { name __typename } }`;
+  const trusted = gql`
+    query Trusted {
+      models {
+        name
+        __typename
+      }
+    }
+  `;
   beforeAll(async () => {
     folder = await makeDocumentFolder();
     await folder.write('frontend', '1.0.0', presetManifest(print(trusted)));
@@ -90,7 +153,7 @@ describe('Apollo Client, where only trusted documents are executed', () => {
     await folder.close();
   });
 
-  it('sends trusted documents by their hash alone, also as the client preset writes it', async () => {
+  it('sends trusted documents by hash alone, with or without the prefix of the client preset', async () => {
     for (const prefix of ['', 'sha256:']) {
       const { client, sent } = openClient(gateway, await gateway.tokenOf('user'), { prefix });
       expect(modelsIn((await client.query({ query: trusted })).data)).toBe(3);
@@ -99,9 +162,19 @@ describe('Apollo Client, where only trusted documents are executed', () => {
     }
   });
 
-  it('is told of one that is not trusted what to do', async () => {
+  it('gets an error with the remedy for an untrusted document', async () => {
     const { client, sent } = openClient(gateway, await gateway.tokenOf('user'));
-    await expect(client.query({ query: gql`query Other { models { title } }` })).rejects.toThrow();
+    await expect(
+      client.query({
+        query: gql`
+          query Other {
+            models {
+              title
+            }
+          }
+        `,
+      }),
+    ).rejects.toThrow();
     expect(sent.map(({ hasText }) => hasText)).toEqual([false, true]);
     client.stop();
   });

@@ -1,12 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { sql } from 'kysely';
-import { migrate } from '../../src/database/migrate.js';
+import { migrate } from '../../src/database/migrate/migrate.js';
 import { databaseOf, openOrm } from '../../src/database/orm.js';
 import type { Database } from '../../src/database/tables.js';
-import { demoAccounts, loadDemoData, openDemoAccounts, seedEmployees } from '../../src/domains/demo-data.js';
+import { seedEmployees } from '../../packages/demo-data/src/index.ts';
+import { demoAccounts, findOpenDemoAccounts } from '../../src/domains/user/demo-accounts.js';
+import { loadDemoAccounts } from '../support/demo-data.js';
 import { domains } from '../../src/domains/index.js';
-import { createTestDatabase } from '../kit/database.js';
+import { createTestDatabase } from '../support/database.js';
 
 const opened: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -24,7 +26,7 @@ async function prepare(url: string): Promise<void> {
   }
 }
 
-/** A database with the tables and nothing in them. */
+/** Creates a database with empty tables. */
 async function emptyDatabase(): Promise<Database> {
   const database = await createTestDatabase({ name: 'migrated', run: prepare });
   const orm = openOrm({ url: database.url, entities, poolSize: 6 });
@@ -37,13 +39,14 @@ async function emptyDatabase(): Promise<Database> {
 
 const employeesOf = (db: Database) => db.selectFrom('employee').selectAll().orderBy('id').execute();
 const departmentsOf = (db: Database) => db.selectFrom('department').selectAll().orderBy('id').execute();
-const usersOf = (db: Database) => db.selectFrom('user_account').select(['id', 'email', 'role', 'employee_id', 'is_active']).orderBy('email').execute();
+const usersOf = (db: Database) =>
+  db.selectFrom('user_account').select(['id', 'email', 'role', 'employee_id', 'is_active']).orderBy('email').execute();
 
 describe('the demo data', () => {
-  it('is the same company in every database: ids, names and all', async () => {
+  it('is identical in every database', async () => {
     const [one, two] = [await emptyDatabase(), await emptyDatabase()];
-    await loadDemoData(one);
-    await loadDemoData(two);
+    await loadDemoAccounts(one);
+    await loadDemoAccounts(two);
     const employees = await employeesOf(one);
     expect(employees).toHaveLength(240);
     expect(await employeesOf(two)).toEqual(employees);
@@ -51,47 +54,59 @@ describe('the demo data', () => {
     expect(await usersOf(two)).toEqual(await usersOf(one));
   });
 
-  it('holds what the rules ask for: one head, everyone else with a manager, ages, levels and days within their limits', async () => {
+  it('is valid: one head, a manager for everyone else, and all values within their limits', async () => {
     const db = await emptyDatabase();
-    await loadDemoData(db);
+    await loadDemoAccounts(db);
     const employees = await employeesOf(db);
     const ids = new Set(employees.map((employee) => employee.id));
     expect(employees.filter((employee) => employee.manager_id === null)).toHaveLength(1);
     expect(employees.every((employee) => employee.manager_id === null || ids.has(employee.manager_id))).toBe(true);
-    expect(employees.every(({ age, job_level, salary }) => age >= 16 && age <= 100 && job_level >= 1 && job_level <= 5 && salary > 0)).toBe(true);
+    expect(
+      employees.every(
+        ({ age, job_level, salary }) => age >= 16 && age <= 100 && job_level >= 1 && job_level <= 5 && salary > 0,
+      ),
+    ).toBe(true);
     expect(employees.every(({ hired_on }) => hired_on < '2026-01-05' && hired_on > '1990-01-01')).toBe(true);
     expect(employees.every(({ email }) => email === email.toLowerCase())).toBe(true);
     expect(new Set(employees.map((employee) => employee.department_id)).size).toBe(8);
   });
 
-  it('brings the three accounts, a manager with reports and a user who is one of them', async () => {
+  it('includes the three accounts: an administrator, a manager with reports, and a user who is one of them', async () => {
     const db = await emptyDatabase();
-    await loadDemoData(db);
+    await loadDemoAccounts(db);
     const [admin, manager, user] = await usersOf(db);
     expect([admin?.role, manager?.role, user?.role]).toEqual(['ADMIN', 'MANAGER', 'USER']);
     expect(admin?.employee_id).toBeNull();
-    const own = await db.selectFrom('employee').selectAll().where('id', '=', user?.employee_id ?? '').executeTakeFirstOrThrow();
+    const own = await db
+      .selectFrom('employee')
+      .selectAll()
+      .where('id', '=', user?.employee_id ?? '')
+      .executeTakeFirstOrThrow();
     expect(own.manager_id).toBe(manager?.employee_id);
-    expect(await openDemoAccounts(db)).toEqual(expect.arrayContaining([...demoAccounts.emails]));
+    expect(await findOpenDemoAccounts(db)).toEqual([
+      { email: 'user@example.com', role: 'USER' },
+      { email: 'manager@example.com', role: 'MANAGER' },
+      { email: 'admin@example.com', role: 'ADMIN' },
+    ]);
   });
 
-  it('leaves a database that holds an account as it is', async () => {
+  it('does not change a database with an account', async () => {
     const db = await emptyDatabase();
-    await loadDemoData(db);
+    await loadDemoAccounts(db);
     await db.deleteFrom('user_account').where('email', '<>', 'admin@example.com').execute();
     await db.updateTable('user_account').set({ is_active: false }).execute();
     await db.updateTable('employee').set({ name: 'Changed' }).execute();
-    await loadDemoData(db);
+    await loadDemoAccounts(db);
     expect((await usersOf(db)).map((user) => user.email)).toEqual(['admin@example.com']);
     expect((await employeesOf(db)).every((employee) => employee.name === 'Changed')).toBe(true);
-    expect(await openDemoAccounts(db)).toEqual([]);
+    expect(await findOpenDemoAccounts(db)).toEqual([]);
   });
 
-  it('comes into a database that was seeded before it had accounts', async () => {
+  it('is added to a database that was seeded without accounts', async () => {
     const db = await emptyDatabase();
     await seedEmployees(db, 50);
     const [seeded, departments] = [await employeesOf(db), await departmentsOf(db)];
-    await loadDemoData(db);
+    await loadDemoAccounts(db);
     expect((await usersOf(db)).map((user) => user.email)).toEqual([...demoAccounts.emails].sort());
     const ids = new Set(seeded.map((employee) => employee.id));
     const employees = await employeesOf(db);
@@ -100,12 +115,12 @@ describe('the demo data', () => {
     expect(await departmentsOf(db)).toEqual(departments);
   });
 
-  it('is loaded once by gateways that start at the same moment', async () => {
+  it('is loaded once by gateways that start concurrently', async () => {
     const db = await emptyDatabase();
     let loading: Promise<unknown> = Promise.resolve();
     await db.transaction().execute(async (transaction) => {
       await sql`lock table department in share mode`.execute(transaction);
-      loading = Promise.all([loadDemoData(db), loadDemoData(db), loadDemoData(db)]);
+      loading = Promise.all([loadDemoAccounts(db), loadDemoAccounts(db), loadDemoAccounts(db)]);
       const waiting = sql<{ count: number }>`
         select count(*)::integer as count from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
       while ((await waiting.execute(db)).rows[0]?.count !== 3) await sleep(10);
@@ -117,22 +132,30 @@ describe('the demo data', () => {
 });
 
 describe('seeding employees', () => {
-  it('adds as many as it says, again and again, in more than one batch', async () => {
+  it('adds the requested number on each run, in several batches', async () => {
     const db = await emptyDatabase();
-    for (const [count, total] of [[4_500, 4_500], [4_500, 9_000], [1, 9_001]] as const) {
+    for (const [count, total] of [
+      [4_500, 4_500],
+      [4_500, 9_000],
+      [1, 9_001],
+    ] as const) {
       expect(await seedEmployees(db, count)).toBe(count);
       expect(await employeesOf(db)).toHaveLength(total);
     }
     const employees = await employeesOf(db);
     expect(await departmentsOf(db)).toHaveLength(8);
     expect(employees.filter((employee) => employee.manager_id === null)).toHaveLength(3);
-    expect(employees.every(({ age, job_level, salary }) => age >= 16 && age <= 100 && job_level >= 1 && job_level <= 5 && salary > 0)).toBe(true);
+    expect(
+      employees.every(
+        ({ age, job_level, salary }) => age >= 16 && age <= 100 && job_level >= 1 && job_level <= 5 && salary > 0,
+      ),
+    ).toBe(true);
     expect(Math.max(...employees.map((employee) => employee.email.length))).toBeLessThan(100);
   });
 
-  it('goes beside the demo data and changes nothing of it', async () => {
+  it('keeps the demo data unchanged', async () => {
     const db = await emptyDatabase();
-    await loadDemoData(db);
+    await loadDemoAccounts(db);
     const [employees, departments] = [await employeesOf(db), await departmentsOf(db)];
     await seedEmployees(db, 100);
     const ids = new Set(employees.map((employee) => employee.id));

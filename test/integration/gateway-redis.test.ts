@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startGateway, type Any, type TestGateway } from '../kit/gateway.js';
-import { reasonToSkipRedis, startRedis, type TestRedis } from '../kit/redis.js';
+import { createClient } from '@redis/client';
+import { startGateway, type AnyData, type TestGateway } from '../support/gateway.js';
+import { reasonToSkipRedis, startRedis, type TestRedis } from '../support/redis.js';
+import { waitUntil } from '../support/wait-until.js';
 
 const reason = reasonToSkipRedis();
 const describeWithRedis = reason === null ? describe : describe.skip;
@@ -12,7 +14,15 @@ describeWithRedis(`two gateways that share a Redis${reason === null ? '' : ` (sk
 
   beforeAll(async () => {
     redis = await startRedis();
-    [one, other] = await Promise.all([startGateway({ REDIS_URL: redis.url }), startGateway({ REDIS_URL: redis.url })]);
+    // Every consumer of Redis is on: caches, counters, pub/sub.
+    const env = {
+      REDIS_URL: redis.url,
+      RESPONSE_CACHE: 'true',
+      QUERY_CACHE: 'true',
+      RATE_LIMIT_PER_VIEWER: '100000',
+      EXCHANGE_RATES_URL: 'http://127.0.0.1:9/latest',
+    };
+    [one, other] = await Promise.all([startGateway(env), startGateway(env)]);
   });
   afterAll(async () => {
     await Promise.all([one.close(), other.close()]);
@@ -20,30 +30,36 @@ describeWithRedis(`two gateways that share a Redis${reason === null ? '' : ` (sk
   });
 
   const price = async (gateway: TestGateway, kilometres: number): Promise<string> => {
-    const answer = await gateway.ask<Any>('user', `{ predict(model: "car-price", inputs: [{ company: "Tata", year: 2013, km_driven: ${kilometres} }]) { source } }`);
-    expect(answer.errors).toEqual([]);
-    return answer.data.predict[0].source as string;
+    const response = await gateway.execute<AnyData>(
+      'user',
+      `{ predict(model: "car-price", inputs: [{ company: "Tata", year: 2013, km_driven: ${kilometres} }]) { source } }`,
+    );
+    expect(response.errors).toEqual([]);
+    return response.data.predict[0].source as string;
   };
-  /** Asks until the answer comes from the cache, for ten seconds at the most. */
-  const becomesCached = async (gateway: TestGateway, kilometres: number): Promise<boolean> => {
-    for (let tries = 0; tries < 100; tries += 1) {
-      if ((await price(gateway, kilometres)) === 'CACHE') return true;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-    return false;
-  };
+  const waitUntilCached = (gateway: TestGateway, kilometres: number): Promise<void> =>
+    waitUntil(async () => (await price(gateway, kilometres)) === 'CACHE', 'A cached prediction');
   const readiness = async (gateway: TestGateway) => {
     const response = await fetch(new URL('/readyz', gateway.url));
     const { parts } = (await response.json()) as { parts: Record<string, { isUp: boolean }> };
     return { status: response.status, isCacheUp: parts.cache?.isUp };
   };
 
-  it('answer from each other’s cache', async () => {
-    expect(await becomesCached(one, 1)).toBe(true);
+  it('share cached predictions', async () => {
+    await waitUntilCached(one, 1);
     expect(await price(other, 1)).toBe('CACHE');
   });
 
-  it('go on without it, stay ready, say so, and use it again when it is back', async () => {
+  it('hold two connections each: one for commands and one for subscriptions', async () => {
+    const client = await createClient({ url: redis.url }).connect();
+    const ownId = await client.clientId();
+    const connections = (await client.clientList()).filter(({ id }) => id !== ownId);
+    await client.close();
+
+    expect(connections.map(({ psub }) => psub).sort()).toEqual([0, 0, 1, 1]);
+  });
+
+  it('stay ready without Redis, report it, and use it again once it is back', async () => {
     expect(await readiness(one)).toEqual({ status: 200, isCacheUp: true });
     await redis.kill();
     const slowest = Math.max(
@@ -58,8 +74,8 @@ describeWithRedis(`two gateways that share a Redis${reason === null ? '' : ` (sk
     expect(slowest).toBeLessThan(5_000);
     expect(await readiness(one)).toEqual({ status: 200, isCacheUp: false });
     await redis.restart();
-    expect(await becomesCached(one, 2)).toBe(true);
-    expect(await becomesCached(other, 2)).toBe(true);
-    expect(await readiness(one)).toEqual({ status: 200, isCacheUp: true });
+    await waitUntilCached(one, 2);
+    await waitUntilCached(other, 2);
+    await waitUntil(async () => (await readiness(one)).isCacheUp === true, 'Readiness of the cache');
   });
 });

@@ -2,16 +2,16 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { newId } from '../../src/database/base.entity.js';
-import { migrate } from '../../src/database/migrate.js';
+import { migrate } from '../../src/database/migrate/migrate.js';
 import { databaseOf, openOrm } from '../../src/database/orm.js';
 import type { Database } from '../../src/database/tables.js';
 import { domains } from '../../src/domains/index.js';
 import { PredictionSource } from '../../src/domains/prediction/prediction.entity.js';
-import { PredictionHistory } from '../../src/domains/prediction/prediction.history.js';
+import { PredictionHistory } from '../../src/domains/prediction/prediction.writer.js';
 import type { PredictionRow } from '../../src/domains/prediction/prediction.types.js';
-import { createLogger } from '../../src/shared/logger.js';
-import { createTestDatabase, type TestDatabase } from '../kit/database.js';
-import { statementsOf } from '../kit/statements.js';
+import { createLogger } from '../../src/telemetry/logger.js';
+import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { statementsOf } from '../support/statements.js';
 
 const silent = createLogger('silent');
 let database: TestDatabase;
@@ -47,11 +47,20 @@ const rows = (count: number, more: Partial<PredictionRow> = {}): PredictionRow[]
   }));
 
 const stored = async (ids: PredictionRow[]): Promise<number> => {
-  const found = await db.selectFrom('prediction').select('id').where('id', 'in', ids.map((row) => row.id)).execute();
+  const found = await db
+    .selectFrom('prediction')
+    .select('id')
+    .where(
+      'id',
+      'in',
+      ids.map((row) => row.id),
+    )
+    .execute();
   return found.length;
 };
 
-const openHistory = (maxPending = 20_000): PredictionHistory => new PredictionHistory(db, silent, { retentionDays: 90, maxPending });
+const openHistory = (maxPending = 20_000): PredictionHistory =>
+  new PredictionHistory(db, silent, { retentionDays: 90, maxPending });
 
 describe('the history of predictions', () => {
   it('writes many calls in few statements', async () => {
@@ -66,7 +75,7 @@ describe('the history of predictions', () => {
     await history.close();
   });
 
-  it('writes what is left when it is closed', async () => {
+  it('flushes when it is closed', async () => {
     const history = openHistory();
     const all = rows(1700);
     await history.record(all);
@@ -74,18 +83,18 @@ describe('the history of predictions', () => {
     expect(await stored(all)).toBe(1700);
   });
 
-  it('loses nothing to an outage of the database', async () => {
+  it('loses no rows during a database outage', async () => {
     const history = openHistory();
     const all = rows(30);
-    await sql`alter table prediction rename to prediction_away`.execute(db);
+    await sql`alter table prediction rename to prediction_renamed`.execute(db);
     await history.record(all);
     await sleep(300);
-    await sql`alter table prediction_away rename to prediction`.execute(db);
+    await sql`alter table prediction_renamed rename to prediction`.execute(db);
     await history.close();
     expect(await stored(all)).toBe(30);
   });
 
-  it('keeps one row that the database refuses from keeping the others out', async () => {
+  it('writes the other rows if the database rejects one', async () => {
     const history = openHistory();
     const good = rows(20);
     const bad = rows(1, { userId: newId() }); // there is no such user
@@ -95,22 +104,22 @@ describe('the history of predictions', () => {
     expect(await stored(bad)).toBe(0);
   });
 
-  it('refuses a call when the database has been away for longer than its buffer lasts, and goes on when it is back', async () => {
+  it('rejects calls while its buffer is full during an outage, and recovers', async () => {
     const history = openHistory(50);
-    await sql`alter table prediction rename to prediction_away`.execute(db);
+    await sql`alter table prediction rename to prediction_renamed`.execute(db);
     const kept = rows(50);
     await history.record(kept);
-    const refused = rows(1);
-    await expect(history.record(refused)).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
-    await sql`alter table prediction_away rename to prediction`.execute(db);
+    const rejected = rows(1);
+    await expect(history.record(rejected)).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
+    await sql`alter table prediction_renamed rename to prediction`.execute(db);
     await history.settled();
     const later = rows(5);
     await history.record(later);
     await history.close();
-    expect([await stored(kept), await stored(refused), await stored(later)]).toEqual([50, 0, 5]);
+    expect([await stored(kept), await stored(rejected), await stored(later)]).toEqual([50, 0, 5]);
   });
 
-  it('does not write a row twice when a write is repeated', async () => {
+  it('writes a row once if the write is repeated', async () => {
     const history = openHistory();
     const all = rows(3);
     await history.record(all);

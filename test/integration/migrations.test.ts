@@ -3,18 +3,19 @@ import type { MikroORM } from '@mikro-orm/postgresql';
 import { Migration } from '@mikro-orm/migrations';
 import { sql } from 'kysely';
 import pg from 'pg';
-import { unmarkedDestructions } from '../../src/database/destructive.js';
-import { migrate, MigrationBlocked } from '../../src/database/migrate.js';
+import { unmarkedDestructions } from '../../src/database/migrate/destructive-statements.js';
+import { migrate } from '../../src/database/migrate/migrate.js';
+import { MigrationBlocked } from '../../src/database/migrate/migration-errors.js';
 import { migrations } from '../../src/database/migrations/index.js';
 import { databaseOf, openOrm } from '../../src/database/orm.js';
-import { DatabaseUnreachable } from '../../src/database/reach.js';
+import { DatabaseUnreachable } from '../../src/database/wait-for-database.js';
 import { countEmployees } from '../../src/domains/employee/employee.queries.js';
 import { domains } from '../../src/domains/index.js';
-import { createTestDatabase, type TestDatabase } from '../kit/database.js';
-import { startGateway, type Any } from '../kit/gateway.js';
-import { freePort } from '../kit/redis.js';
-import { statementsOf } from '../kit/statements.js';
-import { until } from '../kit/until.js';
+import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { startGateway, type AnyData } from '../support/gateway.js';
+import { freePort } from '../support/redis.js';
+import { statementsOf } from '../support/statements.js';
+import { waitUntil } from '../support/wait-until.js';
 
 let database: TestDatabase;
 const orms: MikroORM[] = [];
@@ -32,7 +33,7 @@ function open(): MikroORM {
   return orm;
 }
 
-/** The next release's ORM: with a migration more, in a transaction unless it builds an index beside the traffic. */
+/** The ORM of the next release, with one more migration, in a transaction unless it builds an index concurrently. */
 function openNext(url: string, ...statements: string[]): MikroORM {
   class MigrationOfTheNextRelease extends Migration {
     override name = 'MigrationOfTheNextRelease';
@@ -43,8 +44,16 @@ function openNext(url: string, ...statements: string[]): MikroORM {
       for (const statement of statements) this.addSql(statement);
     }
   }
-  const orm = openOrm({ url, entities: domains.flatMap((domain) => domain.entities), poolSize: 2, timeouts: { connectionMs: 5_000, statementMs: 500 } });
-  orm.config.set('migrations', { ...orm.config.get('migrations'), migrationsList: [...migrations, MigrationOfTheNextRelease] });
+  const orm = openOrm({
+    url,
+    entities: domains.flatMap((domain) => domain.entities),
+    poolSize: 2,
+    timeouts: { connectionMs: 5_000, statementMs: 500 },
+  });
+  orm.config.set('migrations', {
+    ...orm.config.get('migrations'),
+    migrationsList: [...migrations, MigrationOfTheNextRelease],
+  });
   orms.push(orm);
   return orm;
 }
@@ -56,7 +65,7 @@ async function connected(url: string): Promise<pg.Client> {
 }
 
 describe('migrations', () => {
-  it('run once, in order, however many start at the same time', async () => {
+  it('run once and in order for concurrent starts', async () => {
     const ran = await Promise.all([1, 2, 3, 4].map(() => migrate(open(), database.url)));
     const names = migrations.map((migration) => migration.name);
     expect(ran.flat()).toEqual(names);
@@ -64,25 +73,27 @@ describe('migrations', () => {
     expect(rows.map((row) => row.name)).toEqual(names);
   });
 
-  it('leave nothing between the database and the entities', async () => {
+  it('produce the schema of the entities', async () => {
     const orm = open();
     await migrate(orm, database.url);
     expect(await orm.schema.getUpdateSchemaSQL({ wrap: false })).toBe('');
   });
 
-  it('are asked for by that comparison where a column is missing, so that it can be trusted', async () => {
+  it('fail that comparison if a column is missing', async () => {
     const orm = open();
     await sql`alter table department drop column name`.execute(databaseOf(orm));
     expect(await orm.schema.getUpdateSchemaSQL({ wrap: false })).toContain('alter table "department" add "name"');
   });
 
-  it('can be taken back to an empty database', async () => {
+  it('can be reverted to an empty database', async () => {
     const other = await createTestDatabase();
     const orm = openOrm({ url: other.url, entities: domains.flatMap((domain) => domain.entities), poolSize: 2 });
     try {
       await migrate(orm, other.url);
       await orm.migrator.down({ to: 0 });
-      const { rows } = await sql<{ name: string }>`select tablename as name from pg_tables where schemaname = 'public'`.execute(databaseOf(orm));
+      const { rows } = await sql<{
+        name: string;
+      }>`select tablename as name from pg_tables where schemaname = 'public'`.execute(databaseOf(orm));
       expect(rows).toEqual([{ name: 'migration' }]);
       expect(await migrate(orm, other.url)).toEqual(migrations.map((migration) => migration.name));
     } finally {
@@ -91,7 +102,7 @@ describe('migrations', () => {
     }
   });
 
-  it('take away nothing that the release before uses, or say why they may', async () => {
+  it('drop nothing that the previous release uses unless marked with a reason', async () => {
     const other = await createTestDatabase();
     const orm = openOrm({ url: other.url, entities: domains.flatMap((domain) => domain.entities), poolSize: 2 });
     try {
@@ -104,23 +115,25 @@ describe('migrations', () => {
     }
   });
 
-  it('build indexes beside whoever reads and writes, and build those anew that a broken run has left behind', async () => {
+  it('build indexes concurrently with reads and writes, and rebuild invalid ones of an interrupted run', async () => {
     const other = await createTestDatabase();
     const orm = openOrm({ url: other.url, entities: domains.flatMap((domain) => domain.entities), poolSize: 2 });
     const db = databaseOf(orm);
     const name = 'employee_department_id_salary_id_index';
     const isValid = async (): Promise<boolean | undefined> => {
-      const { rows } = await sql<{ isValid: boolean }>`select indisvalid as "isValid" from pg_index where indexrelid = to_regclass(${name})`.execute(db);
+      const { rows } = await sql<{
+        isValid: boolean;
+      }>`select indisvalid as "isValid" from pg_index where indexrelid = to_regclass(${name})`.execute(db);
       return rows[0]?.isValid;
     };
     try {
       await migrate(orm, other.url);
-      await orm.migrator.down();
-      expect(await isValid()).toBeUndefined();
-      // What a run leaves that was killed while it built.
+      let reverted = 0;
+      for (; (await isValid()) !== undefined; reverted += 1) await orm.migrator.down();
+      // The remains of a run that was killed during the build.
       await sql`create index employee_department_id_salary_id_index on employee (department_id)`.execute(db);
       await sql`update pg_index set indisvalid = false where indexrelid = ${name}::regclass`.execute(db);
-      // A writer that has not finished holds up neither the build of others nor is it held up: the build waits for it, and locks no one out.
+      // The build waits for an open transaction and blocks neither reads nor writes.
       const { promise: written, resolve: finish } = Promise.withResolvers<undefined>();
       const writing = db.transaction().execute(async (transaction) => {
         await sql`insert into department (id, name) values (gen_random_uuid(), 'New')`.execute(transaction);
@@ -130,9 +143,11 @@ describe('migrations', () => {
       await sql`select count(*) from employee`.execute(db);
       finish(undefined);
       await writing;
-      expect(await migrating).toEqual([migrations.at(-1)?.name]);
+      expect(await migrating).toEqual(migrations.slice(-reverted).map((migration) => migration.name));
       expect(await isValid()).toBe(true);
-      const { rows } = await sql<{ definition: string }>`select pg_get_indexdef(to_regclass(${name})) as definition`.execute(db);
+      const { rows } = await sql<{
+        definition: string;
+      }>`select pg_get_indexdef(to_regclass(${name})) as definition`.execute(db);
       expect(rows[0]?.definition).toContain('(department_id, salary, id)');
       expect(await orm.schema.getUpdateSchemaSQL({ wrap: false })).toBe('');
     } finally {
@@ -141,23 +156,27 @@ describe('migrations', () => {
     }
   });
 
-  it('go on without the index of searches where the database may not have its extension, and a search finds the same', async () => {
+  it('skip the search index if its extension may not be created, without affecting results', async () => {
     const other = await createTestDatabase();
     const admin = openOrm({ url: other.url, entities: domains.flatMap((domain) => domain.entities), poolSize: 1 });
     const role = `limited_${Date.now()}`;
     const url = new URL(other.url);
     [url.username, url.password] = [role, 'a-password'];
     await sql`create role ${sql.id(role)} login password 'a-password'`.execute(databaseOf(admin));
-    // May make tables, and nothing of the database's own.
+    // May create tables, but no extensions.
     await sql`grant create, usage on schema public to ${sql.id(role)}`.execute(databaseOf(admin));
     const orm = openOrm({ url: url.href, entities: domains.flatMap((domain) => domain.entities), poolSize: 2 });
     try {
       await migrate(orm, url.href);
-      const { rows } = await sql<{ there: boolean }>`select to_regclass('employee_search_index') is not null as there`.execute(databaseOf(orm));
+      const { rows } = await sql<{
+        there: boolean;
+      }>`select to_regclass('employee_search_index') is not null as there`.execute(databaseOf(orm));
       expect(rows).toEqual([{ there: false }]);
       await sql`with made as (insert into department (id, name) values (gen_random_uuid(), 'Only') returning id)
         insert into employee (id, name, email, age, job_title, job_level, hired_on, salary, department_id, version)
-        select gen_random_uuid(), 'Ada Adler', 'ada@example.com', 30, 'Analyst', 1, '2026-01-01', 1, id, 1 from made`.execute(databaseOf(orm));
+        select gen_random_uuid(), 'Ada Adler', 'ada@example.com', 30, 'Analyst', 1, '2026-01-01', 1, id, 1 from made`.execute(
+        databaseOf(orm),
+      );
       expect(await countEmployees(databaseOf(orm), { search: 'DA AD' })).toBe(1);
       expect(await countEmployees(databaseOf(orm), { search: 'nobody' })).toBe(0);
     } finally {
@@ -169,30 +188,57 @@ describe('migrations', () => {
     }
   });
 
-  it('say which database does not answer, and no password', async () => {
+  it('report an unreachable database without the password', async () => {
     const url = `postgresql://someone:a-password@127.0.0.1:${await freePort()}/company`;
     const failure: unknown = await migrate(open(), url).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(DatabaseUnreachable);
     const { message } = failure as Error;
-    expect(message).toMatch(/^The database company at 127\.0\.0\.1:\d+ cannot be opened as someone \(.*ECONNREFUSED.*\); start it, or correct DATABASE_URL\.$/);
+    expect(message).toMatch(
+      /^The database company at 127\.0\.0\.1:\d+ cannot be opened as someone \(.*ECONNREFUSED.*\); start it, or correct DATABASE_URL\.$/,
+    );
     expect(message).not.toContain('a-password');
   });
 });
 
-describe('a migration beside a gateway that serves', () => {
-  it('leaves the release before at work, which reads and writes on, and starts again', async () => {
+describe('a migration during operation', () => {
+  it('lets the previous release read, write and restart', async () => {
     const gateway = await startGateway();
     try {
-      const next = openNext(gateway.databaseUrl, 'alter table employee add column nickname varchar(100) null', 'create table office (id uuid primary key)');
+      const next = openNext(
+        gateway.databaseUrl,
+        'alter table employee add column nickname varchar(100) null',
+        'create table office (id uuid primary key)',
+      );
       expect(await migrate(next, gateway.databaseUrl)).toEqual(['MigrationOfTheNextRelease']);
 
-      const { data } = await gateway.ask<Any>('admin', '{ departments { id } }');
-      const input = { name: 'After Migration', email: 'after@example.com', age: 33, jobTitle: 'Keeper', jobLevel: 2, hiredOn: '2024-02-29', salary: 1000, departmentId: data.departments[0].id as string };
-      const created = await gateway.ask<Any>('admin', 'mutation ($input: CreateEmployeeInput!) { createEmployee(input: $input) { id } }', { input });
-      const read = await gateway.ask<Any>('admin', 'query ($id: ID!) { employee(id: $id) { name department { name } } }', { id: created.data.createEmployee.id as string });
+      const { data } = await gateway.execute<AnyData>('admin', '{ departments { id } }');
+      const input = {
+        name: 'After Migration',
+        email: 'after@example.com',
+        age: 33,
+        jobTitle: 'Keeper',
+        jobLevel: 2,
+        hiredOn: '2024-02-29',
+        salary: 1000,
+        departmentId: data.departments[0].id as string,
+      };
+      const created = await gateway.execute<AnyData>(
+        'admin',
+        'mutation ($input: CreateEmployeeInput!) { createEmployee(input: $input) { id } }',
+        { input },
+      );
+      const read = await gateway.execute<AnyData>(
+        'admin',
+        'query ($id: ID!) { employee(id: $id) { name department { name } } }',
+        { id: created.data.createEmployee.id as string },
+      );
       expect([created.errors, read.errors, read.data.employee.name]).toEqual([[], [], 'After Migration']);
-      // The release before starts again, say after a crash: what it does not know is none of its business.
-      const before = openOrm({ url: gateway.databaseUrl, entities: domains.flatMap((domain) => domain.entities), poolSize: 2 });
+      // The previous release restarts, for example after a crash, and ignores the unknown migration.
+      const before = openOrm({
+        url: gateway.databaseUrl,
+        entities: domains.flatMap((domain) => domain.entities),
+        poolSize: 2,
+      });
       orms.push(before);
       expect(await migrate(before, gateway.databaseUrl)).toEqual([]);
     } finally {
@@ -200,27 +246,29 @@ describe('a migration beside a gateway that serves', () => {
     }
   });
 
-  it('may take longer than a request may', async () => {
+  it('may take longer than the statement timeout', async () => {
     const next = openNext(database.url, 'select pg_sleep(1.2)');
     expect(await migrate(next, database.url)).toEqual(['MigrationOfTheNextRelease']);
     await sql`delete from migration where name = 'MigrationOfTheNextRelease'`.execute(databaseOf(next));
   });
 
-  it('steps aside where others hold its table, so that nobody waits behind it, and comes back', async () => {
+  it('times out on a blocked lock, so that others do not queue behind it, and retries', async () => {
     const [holder, reader] = await Promise.all([connected(database.url), connected(database.url)]);
     try {
       await holder.query('begin; lock table document_usage in access share mode');
       const next = openNext(database.url, 'alter table document_usage add column note text null');
       const migrated = migrate(next, database.url, { lockTimeoutMs: 200 });
-      const waiting = "select count(*)::int as count from pg_locks where not granted and relation = 'document_usage'::regclass and mode = 'AccessExclusiveLock'";
-      const isWaiting = async (): Promise<boolean> => ((await reader.query<{ count: number }>(waiting)).rows[0]?.count ?? 0) > 0;
-      await until(isWaiting);
-      // A reader that comes while the migration waits is held up for no longer than that.
+      const waiting =
+        "select count(*)::int as count from pg_locks where not granted and relation = 'document_usage'::regclass and mode = 'AccessExclusiveLock'";
+      const isWaiting = async (): Promise<boolean> =>
+        ((await reader.query<{ count: number }>(waiting)).rows[0]?.count ?? 0) > 0;
+      await waitUntil(isWaiting);
+      // A reader behind the waiting migration is blocked only for its lock timeout.
       const startedAt = performance.now();
       await reader.query('select count(*) from document_usage');
       expect(performance.now() - startedAt).toBeLessThan(2_000);
-      await until(async () => !(await isWaiting()));
-      await until(isWaiting); // it tries again
+      await waitUntil(async () => !(await isWaiting()));
+      await waitUntil(isWaiting); // it retries
       await holder.query('commit');
       expect(await migrated).toEqual(['MigrationOfTheNextRelease']);
       await reader.query('alter table document_usage drop column note');
@@ -230,26 +278,44 @@ describe('a migration beside a gateway that serves', () => {
     }
   });
 
-  it('may build an index beside the traffic while other replicas wait for their turn', async () => {
-    const statements = ['set lock_timeout = 0', 'create index concurrently document_usage_note on document_usage (hash)', 'reset lock_timeout'];
+  it('may build an index concurrently while other replicas wait', async () => {
+    const statements = [
+      'set lock_timeout = 0',
+      'create index concurrently document_usage_note on document_usage (hash)',
+      'reset lock_timeout',
+    ];
     const ran = await Promise.all([1, 2, 3].map(() => migrate(openNext(database.url, ...statements), database.url)));
     expect(ran.flat()).toEqual(['MigrationOfTheNextRelease']);
     const client = await connected(database.url);
-    const { rows } = await client.query("select indisvalid from pg_index where indexrelid = 'document_usage_note'::regclass");
+    const { rows } = await client.query(
+      "select indisvalid from pg_index where indexrelid = 'document_usage_note'::regclass",
+    );
     expect(rows).toEqual([{ indisvalid: true }]);
-    await client.query("drop index document_usage_note; delete from migration where name = 'MigrationOfTheNextRelease'");
+    await client.query(
+      "drop index document_usage_note; delete from migration where name = 'MigrationOfTheNextRelease'",
+    );
     await client.end();
   });
 
-  it('says at last what it waits for, and has changed nothing', async () => {
+  it('fails with the reason if it stays blocked, and changes nothing', async () => {
     const holder = await connected(database.url);
     try {
       await holder.query('begin; lock table document_usage in access share mode');
-      const next = openNext(database.url, 'create table half_done (id int)', 'alter table document_usage add column note text null');
-      const failure: unknown = await migrate(next, database.url, { lockTimeoutMs: 50, attempts: 2 }).catch((error: unknown) => error);
+      const next = openNext(
+        database.url,
+        'create table half_done (id int)',
+        'alter table document_usage add column note text null',
+      );
+      const failure: unknown = await migrate(next, database.url, { lockTimeoutMs: 50, attempts: 2 }).catch(
+        (error: unknown) => error,
+      );
       expect(failure).toBeInstanceOf(MigrationBlocked);
-      expect((failure as Error).message).toMatch(/^A migration tried 2 times for the locks that it needs, and others held them \(.*lock timeout.*\); end the long transactions/);
-      const { rows } = await holder.query("select to_regclass('half_done') as half_done, (select count(*)::int from migration) as count");
+      expect((failure as Error).message).toMatch(
+        /^A migration tried 2 times for the locks that it needs, and others held them \(.*lock timeout.*\); end the long transactions/,
+      );
+      const { rows } = await holder.query(
+        "select to_regclass('half_done') as half_done, (select count(*)::int from migration) as count",
+      );
       expect(rows).toEqual([{ half_done: null, count: migrations.length }]);
     } finally {
       await holder.end();

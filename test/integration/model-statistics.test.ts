@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { VersionStatistics } from '../../src/inference/predictor.js';
-import { startGateway, type Any, type TestGateway } from '../kit/gateway.js';
-import { makeIrisStore, type IrisStore } from '../kit/iris-store.js';
+import type { VersionStatistics } from '../../src/inference/serving/predictor.js';
+import { startGateway, type AnyData, type TestGateway } from '../support/gateway.js';
+import { makeIrisStore, type IrisStore } from '../support/iris-store.js';
 
 let store: IrisStore;
 let gateway: TestGateway;
@@ -19,24 +19,32 @@ const document = `{ model(name: "iris") {
   versions { version statistics { successes failures rows runs queueMs computeMs cacheHits cacheMisses pending batchSizes { rows runs } } }
 } }`;
 
-async function seen(): Promise<{ shadow: Any; first: VersionStatistics; second: VersionStatistics }> {
-  const { data, errors } = await gateway.ask<Any>('admin', document);
+async function seen(): Promise<{ shadow: AnyData; first: VersionStatistics; second: VersionStatistics }> {
+  const { data, errors } = await gateway.execute<AnyData>('admin', document);
   expect(errors).toEqual([]);
-  const [first, second] = data.model.versions.map((version: Any) => version.statistics as VersionStatistics) as [VersionStatistics, VersionStatistics];
+  const [first, second] = data.model.versions.map((version: AnyData) => version.statistics as VersionStatistics) as [
+    VersionStatistics,
+    VersionStatistics,
+  ];
   return { shadow: data.model.shadow, first, second };
 }
 
-let asked = 0;
-/** Rows that nobody has asked before. */
-const freshRows = (count: number) => Array.from({ length: count }, () => ({ petal_length: 1 + (asked += 1) / 1000, petal_width: 1 }));
+let requested = 0;
+/** Rows that are not cached. */
+const freshRows = (count: number) =>
+  Array.from({ length: count }, () => ({ petal_length: 1 + (requested += 1) / 1000, petal_width: 1 }));
 const predict = async (inputs: object[], version: number | null = null) =>
-  gateway.ask<Any>('user', 'query ($inputs: [JSONObject!]!, $version: Int) { predict(model: "iris", inputs: $inputs, version: $version) { source } }', { inputs, version });
+  gateway.execute<AnyData>(
+    'user',
+    'query ($inputs: [JSONObject!]!, $version: Int) { predict(model: "iris", inputs: $inputs, version: $version) { source } }',
+    { inputs, version },
+  );
 
-/** The sum that a batch of sizes stands for lies between these. */
+/** The total number of runs over all batch sizes. */
 const runsOf = (sizes: VersionStatistics['batchSizes']): number => sizes.reduce((sum, { runs }) => sum + runs, 0);
 
 describe('the statistics of a version', () => {
-  it('count calls, rows, runs and time, and what the cache spared', async () => {
+  it('count calls, rows, runs, durations and cache hits', async () => {
     const before = await seen();
     const rows = freshRows(5);
     expect((await predict(rows)).errors).toEqual([]);
@@ -55,11 +63,18 @@ describe('the statistics of a version', () => {
 
     expect((await predict(rows)).data.predict[0].source).toBe('CACHE');
     const warm = await seen();
-    expect(warm.first).toMatchObject({ successes: cold.first.successes + 1, rows: cold.first.rows, runs: cold.first.runs, cacheHits: cold.first.cacheHits + 5, cacheMisses: cold.first.cacheMisses });
+    expect(warm.first).toMatchObject({
+      successes: cold.first.successes + 1,
+      rows: cold.first.rows,
+      runs: cold.first.runs,
+      cacheHits: cold.first.cacheHits + 5,
+      cacheMisses: cold.first.cacheMisses,
+    });
   });
 
-  it('tell runs by their size, in powers of two, and none of them twice', async () => {
-    const sizeOf = ({ batchSizes }: VersionStatistics, rows: number): number => batchSizes.find((size) => size.rows === rows)?.runs ?? 0;
+  it('count each run once by batch size, in powers of two', async () => {
+    const sizeOf = ({ batchSizes }: VersionStatistics, rows: number): number =>
+      batchSizes.find((size) => size.rows === rows)?.runs ?? 0;
     const before = (await seen()).first;
     await predict(freshRows(1));
     await predict(freshRows(5));
@@ -69,7 +84,7 @@ describe('the statistics of a version', () => {
     expect(runsOf(after.batchSizes)).toBe(after.runs);
   });
 
-  it('are each version’s own', async () => {
+  it('are separate for each version', async () => {
     const before = await seen();
     await predict(freshRows(3), 2);
     const after = await seen();
@@ -77,18 +92,23 @@ describe('the statistics of a version', () => {
     expect(after.first).toEqual(before.first);
   });
 
-  it('do not count faulty input, neither as answered nor as failed', async () => {
+  it('count invalid input neither as success nor as failure', async () => {
     const before = await seen();
     expect((await predict([{ petal_length: 'long', petal_width: 1 }])).errors).toHaveLength(1);
     const after = await seen();
-    expect([after.first.successes, after.first.rows, after.first.runs]).toEqual([before.first.successes, before.first.rows, before.first.runs]);
+    expect([after.first.successes, after.first.rows, after.first.runs]).toEqual([
+      before.first.successes,
+      before.first.rows,
+      before.first.runs,
+    ]);
   });
 
-  it('show what the shadow came to', async () => {
+  it('include the comparison with the shadow', async () => {
     const before = (await seen()).shadow;
     expect(before).toMatchObject({ version: 2, percent: 100, differences: 0, largestDifference: 0, failures: 0 });
     await predict(freshRows(4));
-    for (let look = 0; look < 100 && (await seen()).shadow.rows < (before.rows as number) + 4; look += 1) await new Promise((resolve) => setTimeout(resolve, 20));
+    for (let look = 0; look < 100 && (await seen()).shadow.rows < (before.rows as number) + 4; look += 1)
+      await new Promise((resolve) => setTimeout(resolve, 20));
     expect((await seen()).shadow).toEqual({ ...before, rows: (before.rows as number) + 4 });
   });
 });

@@ -5,24 +5,25 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GraphQLObjectType, GraphQLSchema, GraphQLString, type GraphQLFieldConfigMap } from 'graphql';
 import { Query, Resolver, type ClassType } from 'type-graphql';
-import { createApollo } from '../../src/graphql/apollo.js';
-import type { Context } from '../../src/graphql/context.js';
-import type { Domain, SchemaExtension } from '../../src/graphql/domain.js';
-import { allow, isSignedIn } from '../../src/graphql/permissions.js';
-import { OperationStatistics } from '../../src/graphql/operation-statistics.js';
-import { Refusals } from '../../src/graphql/refusals.js';
-import { ResponseCache } from '../../src/graphql/response-cache.js';
-import { LiveSchema } from '../../src/graphql/schema.js';
-import { createLogger, type Logger } from '../../src/shared/logger.js';
-import { Work } from '../../src/shared/work.js';
-import { codesOf, startGateway, type Any, type TestGateway } from '../kit/gateway.js';
+import { createApollo } from '../../src/graphql/server/apollo-server.js';
+import type { Context } from '../../src/graphql/context/context.js';
+import type { DomainModule, SchemaExtension } from '../../src/graphql/module.js';
+import { allow, isSignedIn } from '../../src/graphql/permissions/rules.js';
+import { OperationStatistics } from '../../src/graphql/server/plugins/operation-statistics.js';
+import { RejectionCounts } from '../../src/telemetry/rejection-counts.js';
+import { ResponseCache } from '../../src/graphql/caching/response-cache.js';
+import { LiveSchema } from '../../src/graphql/schema/build-schema.js';
+import { createLogger, type Logger } from '../../src/telemetry/logger.js';
+import { OperationCost } from '../../src/telemetry/operation-cost.js';
+import { codesOf, startGateway, type AnyData, type TestGateway } from '../support/gateway.js';
+import { waitUntil } from '../support/wait-until.js';
 
 const projectDir = path.join(import.meta.dirname, '..', '..');
 const silent = createLogger('silent');
 const text = (resolve: () => string | Promise<string>) => ({ type: GraphQLString, resolve });
 
-/** A server of a schema that the test exchanges. */
-async function serve(executor: 'jit' | 'graphql-js', first: GraphQLSchema) {
+/** Starts a server whose schema the test replaces. */
+async function serve(first: GraphQLSchema) {
   const listeners = new Set<(schema: GraphQLSchema) => void>();
   const source = {
     current: first,
@@ -31,15 +32,34 @@ async function serve(executor: 'jit' | 'graphql-js', first: GraphQLSchema) {
       return () => listeners.delete(listener);
     },
   };
-  const limits = { depth: 10, aliases: 10, rootFields: 10, cost: 1000, tokens: 1000 };
-  const responses = new ResponseCache({ kept: null, keepsAnswers: false, introspection: {} });
-  const operations = new OperationStatistics({ isTrusted: () => false, refusals: new Refusals() });
-  const apollo = createApollo({ schema: source, executor, limits, isIntrospectionOpen: true, operations, responses, freshReaders: null, hasLandingPage: false, log: silent, drain: {} });
+  const limits = { depth: 10, aliases: 10, rootFields: 10, fields: 50, directives: 5, cost: 1000, tokens: 1000 };
+  const responses = new ResponseCache({ cache: null, isEnabled: false, introspection: {} });
+  const operations = new OperationStatistics({ isTrusted: () => false, rejections: new RejectionCounts() });
+  const apollo = createApollo({
+    schema: source,
+    limits,
+    isIntrospectionOpen: true,
+    operations,
+    responses,
+    readYourWrites: null,
+    log: silent,
+    drain: {},
+  });
   await apollo.start();
   return {
-    async ask(query: string): Promise<Any> {
-      const { body } = await apollo.executeOperation({ query }, { contextValue: { log: silent, viewer: { kind: 'stranger' }, work: new Work(), runTasks: () => {} } as Context });
-      if (body.kind !== 'single') throw new Error('The answer came in parts.');
+    async execute(query: string): Promise<AnyData> {
+      const { body } = await apollo.executeOperation(
+        { query },
+        {
+          contextValue: {
+            log: silent,
+            viewer: { kind: 'anonymous' },
+            cost: new OperationCost(),
+            runResponseTasks: (_outcome) => {},
+          } as Context,
+        },
+      );
+      if (body.kind !== 'single') throw new Error('The response is incremental.');
       const { data, errors = [] } = body.singleResult;
       return { data: { ...data }, codes: errors.map((error) => error.extensions?.code) };
     },
@@ -54,39 +74,48 @@ async function serve(executor: 'jit' | 'graphql-js', first: GraphQLSchema) {
   };
 }
 
-const schemaOf = (fields: GraphQLFieldConfigMap<unknown, unknown>) => new GraphQLSchema({ query: new GraphQLObjectType({ name: 'Query', fields }) });
+const schemaOf = (fields: GraphQLFieldConfigMap<unknown, unknown>) =>
+  new GraphQLSchema({ query: new GraphQLObjectType({ name: 'Query', fields }) });
 
-describe.each(['jit', 'graphql-js'] as const)('a schema exchanged under %s', (executor) => {
-  it('lets an operation end on the schema that it began on, and asks the new one from then on', async () => {
+describe('a schema that is replaced while serving', () => {
+  it('completes operations in flight and executes later ones on the new schema', async () => {
     let release = (): void => undefined;
     const held = new Promise<void>((resolve) => {
       release = resolve;
     });
-    const before = schemaOf({ slow: text(() => held.then(() => 'slow')), old: text(() => 'old'), both: text(() => 'before') });
-    const server = await serve(executor, before);
-    expect(await server.ask('{ both }')).toEqual({ data: { both: 'before' }, codes: [] });
-    const underWay = server.ask('{ slow old both }');
+    const before = schemaOf({
+      slow: text(() => held.then(() => 'slow')),
+      old: text(() => 'old'),
+      both: text(() => 'before'),
+    });
+    const server = await serve(before);
+    expect(await server.execute('{ both }')).toEqual({ data: { both: 'before' }, codes: [] });
+    const inFlight = server.execute('{ slow old both }');
     await sleep(5);
     server.swap(schemaOf({ fresh: text(() => 'fresh'), both: text(() => 'after') }));
-    expect(await server.ask('{ fresh both }')).toEqual({ data: { fresh: 'fresh', both: 'after' }, codes: [] });
-    expect(await server.ask('{ both }')).toEqual({ data: { both: 'after' }, codes: [] });
-    expect((await server.ask('{ old }')).codes).toEqual(['GRAPHQL_VALIDATION_FAILED']);
+    expect(await server.execute('{ fresh both }')).toEqual({ data: { fresh: 'fresh', both: 'after' }, codes: [] });
+    expect(await server.execute('{ both }')).toEqual({ data: { both: 'after' }, codes: [] });
+    expect((await server.execute('{ old }')).codes).toEqual(['GRAPHQL_VALIDATION_FAILED']);
     release();
-    expect(await underWay).toEqual({ data: { slow: 'slow', old: 'old', both: 'before' }, codes: [] });
+    expect(await inFlight).toEqual({ data: { slow: 'slow', old: 'old', both: 'before' }, codes: [] });
     expect(await server.stop()).toBe(0);
   });
 
-  it('never mixes two schemas in one answer, however often they change', async () => {
-    const schemas = Array.from({ length: 40 }, (_none, index) => schemaOf({ one: text(() => `${index}`), two: text(() => Promise.resolve(`${index}`)) }));
-    const server = await serve(executor, schemaOf({ one: text(() => 'first'), two: text(() => 'first') }));
-    const answers: Any[] = [];
+  it('never mixes two schemas in one response', async () => {
+    const schemas = Array.from({ length: 40 }, (_none, index) =>
+      schemaOf({ one: text(() => `${index}`), two: text(() => Promise.resolve(`${index}`)) }),
+    );
+    const server = await serve(schemaOf({ one: text(() => 'first'), two: text(() => 'first') }));
+    const pending: AnyData[] = [];
     for (const schema of schemas) {
-      answers.push(...Array.from({ length: 5 }, () => server.ask('{ one two }')));
+      pending.push(...Array.from({ length: 5 }, () => server.execute('{ one two }')));
       server.swap(schema);
       await Promise.resolve();
     }
-    const settled: Any[] = await Promise.all(answers);
-    expect(settled.filter(({ data, codes }) => codes.length > 0 || data.one !== data.two || data.one === undefined)).toEqual([]);
+    const settled: AnyData[] = await Promise.all(pending);
+    expect(
+      settled.filter(({ data, codes }) => codes.length > 0 || data.one !== data.two || data.one === undefined),
+    ).toEqual([]);
     expect(new Set(settled.map(({ data }) => data.one as string)).size).toBeGreaterThan(20);
     await server.stop();
   });
@@ -101,7 +130,13 @@ describe('a live schema', () => {
     }
   }
   const resolver: ClassType = StaticResolver;
-  const domain: Domain = { name: 'static', entities: [], resolvers: [resolver], permissions: { Query: { always: allow } }, open: () => ({ resolvers: [] }) };
+  const domain: DomainModule = {
+    name: 'static',
+    entities: [],
+    resolvers: [resolver],
+    permissions: { Query: { always: allow } },
+    load: () => ({ resolvers: [] }),
+  };
 
   function live() {
     let names = ['first'];
@@ -116,13 +151,19 @@ describe('a live schema', () => {
         return () => (isFollowed = false);
       },
     };
-    const log = { info: (_fields: object, message: string) => logged.push(message), error: (_fields: object, message: string) => logged.push(message) } as unknown as Logger;
+    const log = {
+      info: (_fields: object, message: string) => logged.push(message),
+      error: (_fields: object, message: string) => logged.push(message),
+    } as unknown as Logger;
     const schema = new LiveSchema([domain], [new StaticResolver()], [extension], log);
     return {
       schema,
       logged,
       isFollowed: () => isFollowed,
-      fields: () => Object.keys(schema.current.getQueryType()?.getFields() ?? {}).filter((name) => !['node', 'nodes'].includes(name)),
+      fields: () =>
+        Object.keys(schema.current.getQueryType()?.getFields() ?? {}).filter(
+          (name) => !['node', 'nodes'].includes(name),
+        ),
       become: (next: string[]) => {
         names = next;
         change();
@@ -130,7 +171,7 @@ describe('a live schema', () => {
     };
   }
 
-  it('has the fields of its extensions beside those of the domains, and follows them', () => {
+  it('combines the fields of domains and extensions, and follows changes', () => {
     const { schema, fields, become, isFollowed } = live();
     const seen: GraphQLSchema[] = [];
     const stop = schema.onChange((next) => {
@@ -148,31 +189,34 @@ describe('a live schema', () => {
     expect(isFollowed()).toBe(false);
   });
 
-  it('guards the fields of its extensions by their rule', async () => {
+  it('guards the fields of its extensions with their rule', async () => {
     const { schema, become } = live();
-    const asStranger = async (field: string): Promise<unknown> => {
+    const asAnonymous = async (field: string): Promise<unknown> => {
       const resolve = schema.current.getQueryType()?.getFields()[field]?.resolve;
       try {
-        return await resolve?.({}, {}, { viewer: { kind: 'stranger' } }, { fieldName: field, parentType: { name: 'Query' } } as Any);
+        return await resolve?.({}, {}, { viewer: { kind: 'anonymous' } }, {
+          fieldName: field,
+          parentType: { name: 'Query' },
+        } as AnyData);
       } catch (error) {
         return error;
       }
     };
-    expect(await asStranger('first')).toMatchObject({ code: 'UNAUTHENTICATED' });
+    expect(await asAnonymous('first')).toMatchObject({ code: 'UNAUTHENTICATED' });
     become(['second']);
-    expect(await asStranger('second')).toMatchObject({ code: 'UNAUTHENTICATED' });
-    expect(await asStranger('always')).toBe('always');
+    expect(await asAnonymous('second')).toMatchObject({ code: 'UNAUTHENTICATED' });
+    expect(await asAnonymous('always')).toBe('always');
   });
 
   it.each([
-    ['a name that is there already', 'always'],
-    ['a name that GraphQL does not take', 'not a name'],
-  ])('stays as it is where the next one cannot be made for %s, and goes on from there', (_why, name) => {
+    ['a duplicate field name', 'always'],
+    ['an invalid field name', 'not a name'],
+  ])('stays unchanged if the next schema is invalid because of %s', (_why, name) => {
     const { schema, fields, logged, become } = live();
     const before = schema.current;
     become(['second', name]);
     expect(schema.current).toBe(before);
-    expect(logged).toEqual(['the schema cannot follow a change; the one before is served']);
+    expect(logged).toEqual(['schema update failed; keeping current schema']);
     become(['third']);
     expect(fields()).toEqual(['always', 'third']);
   });
@@ -183,7 +227,11 @@ describe('a gateway whose models change', () => {
   let gateway: TestGateway;
   beforeAll(async () => {
     folder = await mkdtemp(path.join(tmpdir(), 'auspex-models-'));
-    await Promise.all(['iris', 'car-price'].map((name) => cp(path.join(projectDir, 'model-store', name), path.join(folder, name), { recursive: true })));
+    await Promise.all(
+      ['iris', 'car-price'].map((name) =>
+        cp(path.join(projectDir, 'model-store', name), path.join(folder, name), { recursive: true }),
+      ),
+    );
     gateway = await startGateway({ MODEL_STORE: folder, MODEL_STORE_POLL_MS: '50' });
   });
   afterAll(async () => {
@@ -193,64 +241,59 @@ describe('a gateway whose models change', () => {
 
   const flower = 'predictIris(inputs: [{ petalLength: 1.4, petalWidth: 0.2 }]) { species }';
 
-  async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-    const deadline = Date.now() + 15_000;
-    while (!(await isSo())) {
-      if (Date.now() > deadline) throw new Error('It did not come to pass within 15 s.');
-      await sleep(25);
-    }
-  }
-
-  /** Puts a copy of iris into the store, whole at once. */
+  /** Adds a copy of iris to the store atomically. */
   async function add(name: string): Promise<void> {
     await cp(path.join(folder, 'iris'), `${folder}-draft`, { recursive: true });
     await rename(`${folder}-draft`, path.join(folder, name));
   }
 
-  it('follows them while it answers, and fails no request', async () => {
+  it('follows them while serving, and fails no request', async () => {
     let isOver = false;
-    let answered = 0;
+    let returned = 0;
     const failures: unknown[] = [];
-    const askOn = async (): Promise<void> => {
+    const executeOn = async (): Promise<void> => {
       while (!isOver) {
-        const { errors, data } = await gateway.ask<Any>('user', `{ ${flower} me { email } }`);
+        const { errors, data } = await gateway.execute<AnyData>('user', `{ ${flower} me { email } }`);
         if (errors.length > 0 || data.predictIris[0].species !== 'setosa') failures.push(errors);
-        answered += 1;
+        returned += 1;
       }
     };
-    const workers = [askOn(), askOn(), askOn()];
+    const workers = [executeOn(), executeOn(), executeOn()];
     const second = `{ ${flower.replace('predictIris', 'predictIrisTwo')} }`;
-    const askSecond = () => gateway.ask<Any>('user', second);
+    const executeSecond = () => gateway.execute<AnyData>('user', second);
 
-    expect(codesOf(await askSecond())).toEqual(['GRAPHQL_VALIDATION_FAILED']);
+    expect(codesOf(await executeSecond())).toEqual(['GRAPHQL_VALIDATION_FAILED']);
     await add('iris-two');
-    await until(async () => (await askSecond()).errors.length === 0);
-    expect((await askSecond()).data).toEqual({ predictIrisTwo: [{ species: 'setosa' }] });
+    await waitUntil(async () => (await executeSecond()).errors.length === 0);
+    expect((await executeSecond()).data).toEqual({ predictIrisTwo: [{ species: 'setosa' }] });
 
     await rm(path.join(folder, 'iris-two'), { recursive: true });
-    await until(async () => (await askSecond()).errors.length > 0);
-    expect(codesOf(await askSecond())).toEqual(['GRAPHQL_VALIDATION_FAILED']);
+    await waitUntil(async () => (await executeSecond()).errors.length > 0);
+    expect(codesOf(await executeSecond())).toEqual(['GRAPHQL_VALIDATION_FAILED']);
 
     isOver = true;
     await Promise.all(workers);
     expect(failures).toEqual([]);
-    expect(answered).toBeGreaterThan(50);
+    expect(returned).toBeGreaterThan(50);
   }, 60_000);
 
-  it('leaves what serves as it is where a new folder’s names meet those of another', async () => {
+  it('keeps its schema if the name of a new model conflicts with another', async () => {
     const schema = '{ __type(name: "Query") { fields { name } } }';
-    const before = (await gateway.ask<Any>('user', schema)).data;
+    const before = (await gateway.execute<AnyData>('user', schema)).data;
     await add('iris_');
-    const refusals = () => gateway.logs.filter((line) => line.msg === 'a changed model was not taken up; what serves goes on' && line.model === 'iris_');
-    await until(() => refusals().length > 0);
-    expect(refusals()[0]?.problems).toEqual([
+    const rejections = () =>
+      gateway.logs.filter((line) => line.msg === 'model load failed; not served' && line.model === 'iris_');
+    await waitUntil(() => rejections().length > 0);
+    expect(rejections()[0]?.problems).toEqual([
       'iris_/model.yaml: the models iris and iris_ both become Iris; rename one of the folders',
     ]);
-    expect((await gateway.ask<Any>('user', schema)).data).toEqual(before);
-    expect((await gateway.ask<Any>('user', `{ ${flower} }`)).errors).toEqual([]);
+    expect((await gateway.execute<AnyData>('user', schema)).data).toEqual(before);
+    expect((await gateway.execute<AnyData>('user', `{ ${flower} }`)).errors).toEqual([]);
   });
 
-  it('does not start with names that meet, and says which', async () => {
-    await expect(startGateway({ MODEL_STORE: folder })).rejects.toThrow(/\n {2}- iris_\/model\.yaml: the models iris and iris_ both become Iris; rename one of the folders$/);
+  it('does not start with conflicting names, which it reports', async () => {
+    await expect(startGateway({ MODEL_STORE: folder })).rejects.toThrow(
+      /\n {2}- iris_\/model\.yaml: the models iris and iris_ both become Iris; rename one of the folders$/,
+    );
   });
 });

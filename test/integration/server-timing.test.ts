@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startGateway, type TestGateway } from '../kit/gateway.js';
+import { startGateway, type TestGateway } from '../support/gateway.js';
 
 const origin = 'https://app.example.com';
 const page = '{ employees(first: 2) { nodes { name department { headcount } } } }';
 
-describe('answers that say what took how long', () => {
+describe('Server-Timing', () => {
   let gateway: TestGateway;
   beforeAll(async () => {
     gateway = await startGateway({ CORS_ORIGINS: origin, MAX_BATCHED_OPERATIONS: '2' });
@@ -12,16 +12,26 @@ describe('answers that say what took how long', () => {
   afterAll(() => gateway.close());
 
   const post = async (body: unknown, headers: Record<string, string> = {}): Promise<Response> =>
-    fetch(gateway.url, { method: 'POST', headers: { 'content-type': 'application/json', authorization: `Bearer ${await gateway.tokenOf('admin')}`, ...headers }, body: JSON.stringify(body) });
+    fetch(gateway.url, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        authorization: `Bearer ${await gateway.tokenOf('admin')}`,
+        ...headers,
+      },
+      body: JSON.stringify(body),
+    });
   const timing = (response: Response): string | null => response.headers.get('server-timing');
 
-  it('count the statements and predictions of the operation', async () => {
+  it('counts the statements and predictions of the operation', async () => {
     expect(timing(await post({ query: page }))).toMatch(/^total;dur=[\d.]+, sql;dur=[\d.]+;desc="2 statements"$/);
     const predict = '{ predict(model: "iris", inputs: [{ petal_length: 3.3, petal_width: 1.1 }]) { source } }';
-    expect(timing(await post({ query: predict }))).toMatch(/^total;dur=[\d.]+.*, model;dur=[\d.]+;desc="1 prediction"$/);
+    expect(timing(await post({ query: predict }))).toMatch(
+      /^total;dur=[\d.]+.*, model;dur=[\d.]+;desc="1 prediction"$/,
+    );
   });
 
-  it('say so of kept answers, which take no statement, of lists, of refusals, and of what has not changed', async () => {
+  it('is sent with cached responses, batches, rejections and 304', async () => {
     const kept = { query: '{ departments { name } }' };
     await post(kept);
     expect(timing(await post(kept))).toMatch(/^total;dur=[\d.]+$/);
@@ -36,22 +46,28 @@ describe('answers that say what took how long', () => {
     expect([unchanged.status, timing(unchanged)]).toEqual([304, expect.stringMatching(/^total;dur=/)]);
   });
 
-  it('let pages of allowed origins read it, and no others', async () => {
+  it('is readable only by allowed origins', async () => {
     const allowed = await post({ query: page }, { origin });
-    expect([allowed.headers.get('timing-allow-origin'), allowed.headers.get('access-control-expose-headers')]).toEqual([origin, expect.stringContaining('server-timing')]);
+    expect([allowed.headers.get('timing-allow-origin'), allowed.headers.get('access-control-expose-headers')]).toEqual([
+      origin,
+      expect.stringContaining('server-timing'),
+    ]);
     const others = await post({ query: page }, { origin: 'https://elsewhere.example.com' });
-    expect([others.headers.get('timing-allow-origin'), others.headers.get('access-control-allow-origin')]).toEqual([null, null]);
+    expect([others.headers.get('timing-allow-origin'), others.headers.get('access-control-allow-origin')]).toEqual([
+      null,
+      null,
+    ]);
   });
 });
 
-describe('answers in production', () => {
+describe('Server-Timing in production', () => {
   it.each([
     [{}, null],
     [{ SERVER_TIMING: 'true' }, expect.stringMatching(/^total;dur=/)],
-  ])('say it only where that was asked for: %j', async (env, told) => {
+  ])('is sent only if enabled: %j', async (env, reported) => {
     const gateway = await startGateway({ NODE_ENV: 'production', DEMO_DATA: 'true', ...env });
     try {
-      expect((await gateway.ask(null, '{ __typename }')).headers.get('server-timing')).toEqual(told);
+      expect((await gateway.execute(null, '{ __typename }')).headers.get('server-timing')).toEqual(reported);
     } finally {
       await gateway.close();
     }

@@ -1,23 +1,38 @@
+import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { codesOf, startGateway, type Any, type TestGateway } from '../kit/gateway.js';
-import { makeIrisStore, type IrisStore } from '../kit/iris-store.js';
+import { codesOf, startGateway, type AnyData, type TestGateway } from '../support/gateway.js';
+import { makeIrisStore, type IrisStore } from '../support/iris-store.js';
+import { waitUntil } from '../support/wait-until.js';
 
-const flowers = (count: number, from = 1) => Array.from({ length: count }, (_, index) => ({ petal_length: from + index / 1000, petal_width: 1 }));
-const predict = 'query ($inputs: [JSONObject!]!) { predict(model: "iris", inputs: $inputs) { source ageSeconds output } }';
+const flowers = (count: number, from = 1) =>
+  Array.from({ length: count }, (_, index) => ({ petal_length: from + index / 1000, petal_width: 1 }));
+const predict =
+  'query ($inputs: [JSONObject!]!) { predict(model: "iris", inputs: $inputs) { source ageSeconds output } }';
 
-/** A gateway whose iris has these lines in its manifest. */
+/** Starts a gateway with these serving options in the manifest of iris. */
 async function start(serving: string, versions: number[]): Promise<{ gateway: TestGateway; store: IrisStore }> {
   const store = await makeIrisStore({ versions, manifest: `current: 1\nserving: ${serving}` });
-  return { store, gateway: await startGateway({ MODEL_STORE: store.dir, MODEL_STORE_POLL_MS: '20', PREDICTION_CACHE_TTL_SECONDS: '1' }) };
+  return {
+    store,
+    gateway: await startGateway({
+      MODEL_STORE: store.dir,
+      MODEL_STORE_POLL_MS: '20',
+      PREDICTION_CACHE_TTL_SECONDS: '1',
+    }),
+  };
 }
 
-const statistics = async (gateway: TestGateway): Promise<Any> => {
-  const answer = await gateway.ask<Any>('admin', '{ model(name: "iris") { current { statistics { successes failures rows runs pending cacheHits cacheMisses } } } }');
-  return answer.data.model.current.statistics;
+const statistics = async (gateway: TestGateway): Promise<AnyData> => {
+  const response = await gateway.execute<AnyData>(
+    'admin',
+    '{ model(name: "iris") { current { statistics { successes failures rows runs pending cacheHits cacheMisses } } } }',
+  );
+  return response.data.model.current.statistics;
 };
 
-describe('over HTTP', () => {
+describe('a model served over HTTP', () => {
   let gateway: TestGateway;
   let store: IrisStore;
 
@@ -28,52 +43,129 @@ describe('over HTTP', () => {
     await store.remove();
   });
 
-  it('refuses what does not fit into the queue with 503 and Retry-After, and answers what does', async () => {
+  it('rejects rows beyond the queue limit with 503 and Retry-After, and serves the others', async () => {
     await serve('{ max_queue: 3 }');
-    const refused = await gateway.ask('user', predict, { inputs: flowers(4) });
-    expect([refused.status, codesOf(refused), refused.headers.get('retry-after')]).toEqual([503, ['OVERLOADED'], '1']);
-    expect(refused.errors[0]?.message).toBe('Too many predictions are waiting for this model. Try again in 1 s.');
+    const rejected = await gateway.execute('user', predict, { inputs: flowers(4) });
+    expect([rejected.status, codesOf(rejected), rejected.headers.get('retry-after')]).toEqual([
+      503,
+      ['OVERLOADED'],
+      '1',
+    ]);
+    expect(rejected.errors[0]?.message).toBe('Too many predictions are queued for this model. Try again in 1 s.');
 
-    const answered = await gateway.ask('user', predict, { inputs: flowers(3) });
-    expect([answered.status, codesOf(answered)]).toEqual([200, []]);
+    const returned = await gateway.execute('user', predict, { inputs: flowers(3) });
+    expect([returned.status, codesOf(returned)]).toEqual([200, []]);
     expect(await statistics(gateway)).toMatchObject({ successes: 1, failures: 1, rows: 3, runs: 1, pending: 0 });
-    const history = await gateway.ask<Any>('admin', '{ predictions { totalCount } }');
+    const history = await gateway.execute<AnyData>('admin', '{ predictions { totalCount } }');
     expect(history.data.predictions.totalCount).toBe(3);
   });
 
-  it('answers TIMEOUT with 504 past the deadline, and frees the place', async () => {
-    await serve('{ deadline_ms: 60, window_ms: 1000, max_queue: 2 }');
-    const late = await gateway.ask('user', predict, { inputs: flowers(2) });
-    expect([late.status, codesOf(late)]).toEqual([504, ['TIMEOUT']]);
-    expect(late.errors[0]?.message).toBe('The model did not answer within 60 ms.');
-    expect(await statistics(gateway)).toMatchObject({ failures: 1, rows: 0, pending: 0 });
-    expect(codesOf(await gateway.ask('user', predict, { inputs: flowers(2, 3) }))).toEqual(['TIMEOUT']);
+  it('lists a new folder that cannot be served for ADMIN alone, until it is repaired or removed', async () => {
+    await serve('{ max_queue: 3 }');
+    const list =
+      '{ models { id name title current { version } versions { version } problems } model(name: "tulip") { name } }';
+    const models = async (caller: 'admin' | 'user') => {
+      const { data } = await gateway.execute<AnyData>(caller, list);
+      return { names: data.models.map(({ name }: AnyData) => name as string), tulip: data.models[1], one: data.model };
+    };
+    const tulips = path.join(store.dir, 'tulip');
+    const waitUntilListed = (isListed: boolean): Promise<void> =>
+      waitUntil(async () => (await models('admin')).names.includes('tulip') === isListed);
+
+    await mkdir(tulips);
+    await writeFile(path.join(tulips, 'model.yaml'), 'title: Tulip\nversions: all\n');
+    await waitUntilListed(true);
+    const { tulip, one, names } = await models('admin');
+    expect(names).toEqual(['iris', 'tulip']);
+    expect(tulip).toEqual({
+      id: expect.stringMatching(/^model_/),
+      ...{ name: 'tulip', title: 'tulip', current: null, versions: [] },
+      problems: ['tulip has no version; put the model at tulip/1/model.onnx'],
+    });
+    expect(one).toEqual({ name: 'tulip' });
+    const node = `{ node(id: "${tulip.id}") { ... on Model { name problems } } }`;
+    expect((await gateway.execute<AnyData>('admin', node)).data.node).toEqual({
+      name: 'tulip',
+      problems: tulip.problems,
+    });
+
+    // How a model is operated is for ADMIN.
+    expect(await models('user')).toEqual({ names: ['iris'], tulip: undefined, one: null });
+    expect((await gateway.execute<AnyData>('user', node)).data.node).toBeNull();
+    expect(codesOf(await gateway.execute(null, '{ models { name } }'))).toEqual(['UNAUTHENTICATED']);
+    const predicted = await gateway.execute('admin', '{ predict(model: "tulip", inputs: [{}]) { output } }');
+    expect(codesOf(predicted)).toEqual(['BAD_USER_INPUT']);
+    expect(
+      codesOf(await gateway.execute('admin', 'mutation { promoteModel(name: "tulip", version: 1) { name } }')),
+    ).toEqual(['NOT_FOUND']);
+
+    await rm(tulips, { recursive: true });
+    await waitUntilListed(false);
+
+    // A copy of iris under another name; its first file arrives without the rest.
+    await mkdir(tulips);
+    await cp(path.join(store.dir, 'iris', 'model.yaml'), path.join(tulips, 'model.yaml'));
+    await waitUntilListed(true);
+    await cp(path.join(store.dir, 'iris', '1'), path.join(tulips, '1'), { recursive: true });
+    await waitUntil(async () => (await models('user')).names.includes('tulip'));
+    expect((await models('admin')).tulip).toMatchObject({ current: { version: 1 }, problems: [] });
+    expect(gateway.logs.find(({ msg, model }) => msg === 'model version loaded' && model === 'tulip')).toMatchObject({
+      level: 'info',
+      modelVersion: 1,
+      digest: expect.stringMatching(/^[0-9a-f]{64}$/),
+      durationMs: expect.any(Number),
+    });
   });
 
-  it('gives an expired answer with its age where the model is late and the manifest allows it, and records it so', async () => {
+  it('returns TIMEOUT with 504 past the deadline, and frees the queue slot', async () => {
+    await serve('{ deadline_ms: 60, window_ms: 1000, max_queue: 2 }');
+    const late = await gateway.execute('user', predict, { inputs: flowers(2) });
+    expect([late.status, codesOf(late)]).toEqual([504, ['TIMEOUT']]);
+    expect(late.errors[0]?.message).toBe('The model did not respond within 60 ms.');
+    expect(await statistics(gateway)).toMatchObject({ failures: 1, rows: 0, pending: 0 });
+    expect(codesOf(await gateway.execute('user', predict, { inputs: flowers(2, 3) }))).toEqual(['TIMEOUT']);
+  });
+
+  it('returns an expired prediction with its age past the deadline if the manifest allows it, and records it as STALE', async () => {
     await serve('{ stale_seconds: 60 }');
-    expect((await gateway.ask<Any>('user', predict, { inputs: flowers(1) })).data.predict[0].source).toBe('MODEL');
+    expect((await gateway.execute<AnyData>('user', predict, { inputs: flowers(1) })).data.predict[0].source).toBe(
+      'MODEL',
+    );
     await sleep(1100);
     await store.writeManifest('current: 1\nserving: { stale_seconds: 60, deadline_ms: 60, window_ms: 1000 }');
-    // A row that was never asked for has nothing that could stand in.
-    for (let petal = 2; codesOf(await gateway.ask('user', predict, { inputs: flowers(1, petal) })).length === 0; petal += 0.01) await sleep(20);
+    // A row that was never cached has no stale value.
+    for (
+      let petal = 2;
+      codesOf(await gateway.execute('user', predict, { inputs: flowers(1, petal) })).length === 0;
+      petal += 0.01
+    )
+      await sleep(20);
 
-    const late = await gateway.ask<Any>('user', predict, { inputs: flowers(1) });
+    const late = await gateway.execute<AnyData>('user', predict, { inputs: flowers(1) });
     expect([late.status, codesOf(late)]).toEqual([200, []]);
     const [{ source, ageSeconds, output }] = late.data.predict;
     expect([source, output.species]).toEqual(['STALE', 'setosa']);
     expect(ageSeconds).toBeGreaterThan(1);
-    const typed = await gateway.ask<Any>('user', '{ predictIris(inputs: [{ petalLength: 1, petalWidth: 1 }]) { source species } }');
+    const typed = await gateway.execute<AnyData>(
+      'user',
+      '{ predictIris(inputs: [{ petalLength: 1, petalWidth: 1 }]) { source species } }',
+    );
     expect(typed.data.predictIris).toEqual([{ source: 'STALE', species: 'setosa' }]);
-    const history = await gateway.ask<Any>('admin', '{ predictions(filter: { source: STALE }) { nodes { source ageSeconds } } }');
+    const history = await gateway.execute<AnyData>(
+      'admin',
+      '{ predictions(filter: { source: STALE }) { nodes { source ageSeconds } } }',
+    );
     expect(history.data.predictions.nodes).toHaveLength(2);
     expect(history.data.predictions.nodes[1]).toEqual({ source, ageSeconds });
   });
 
-  it('runs nothing for a caller who has hung up, and records nothing', async () => {
+  it('runs and records nothing for a disconnected caller', async () => {
     await serve('{ window_ms: 400, deadline_ms: 10000 }');
     const token = await gateway.tokenOf('user');
-    const sent = request(gateway.url, { method: 'POST', headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` } });
+    const sent = request(gateway.url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+    });
     sent.on('error', () => undefined);
     sent.end(JSON.stringify({ query: predict, variables: { inputs: flowers(5) } }));
     while ((await statistics(gateway)).pending === 0) await sleep(10);
@@ -84,61 +176,78 @@ describe('over HTTP', () => {
     expect(await gateway.db.selectFrom('prediction').select('id').execute()).toEqual([]);
   });
 
-  it('runs the rows of aliases, operations and clients of the same moment together', async () => {
+  it('batches concurrent rows of aliases, operations and clients', async () => {
     await serve('{ window_ms: 150 }');
     const aliases = `{
       one: predict(model: "iris", inputs: [{ petal_length: 1.5, petal_width: 1 }]) { source }
       two: predictIris(inputs: [{ petalLength: 2.5, petalWidth: 1 }, { petalLength: 1.5, petalWidth: 1 }]) { source species }
     }`;
-    const answers = await Promise.all([
-      gateway.ask<Any>('user', aliases),
-      gateway.ask<Any>('admin', predict, { inputs: flowers(2, 5) }),
-      gateway.ask<Any>('manager', predict, { inputs: flowers(3, 5) }),
+    const responses = await Promise.all([
+      gateway.execute<AnyData>('user', aliases),
+      gateway.execute<AnyData>('admin', predict, { inputs: flowers(2, 5) }),
+      gateway.execute<AnyData>('manager', predict, { inputs: flowers(3, 5) }),
     ]);
-    expect(answers.flatMap(codesOf)).toEqual([]);
+    expect(responses.flatMap(codesOf)).toEqual([]);
     expect(await statistics(gateway)).toMatchObject({ runs: 1, rows: 5, cacheMisses: 5 });
   });
 
   it('follows the manifest while serving', async () => {
     await serve('{ max_queue: 1 }');
-    expect(codesOf(await gateway.ask('user', predict, { inputs: flowers(2) }))).toEqual(['OVERLOADED']);
+    expect(codesOf(await gateway.execute('user', predict, { inputs: flowers(2) }))).toEqual(['OVERLOADED']);
     await store.writeManifest('current: 1\nserving: { max_queue: 2 }');
-    while (codesOf(await gateway.ask('user', predict, { inputs: flowers(2) })).length > 0) await sleep(20);
+    while (codesOf(await gateway.execute('user', predict, { inputs: flowers(2) })).length > 0) await sleep(20);
     expect((await statistics(gateway)).successes).toBe(1);
   });
 
-  it('serves on, and tells what is wrong, where the folder breaks', async () => {
+  it('keeps serving if the folder becomes invalid, and reports the problem', async () => {
     await serve('{ max_queue: 100 }');
     await store.writeManifest('current: 7');
-    const problems = async (asker: 'admin' | 'user') => gateway.ask<Any>(asker, '{ model(name: "iris") { problems } }');
+    const problems = async (caller: 'admin' | 'user') =>
+      gateway.execute<AnyData>(caller, '{ model(name: "iris") { problems } }');
     while ((await problems('admin')).data.model.problems.length === 0) await sleep(20);
-    const told = 'iris/model.yaml:5: current is 7, which is not there; there is 1';
-    expect((await problems('admin')).data.model.problems).toEqual([told]);
+    const reported = 'iris/model.yaml:5: current is 7, which does not exist; versions: 1';
+    expect((await problems('admin')).data.model.problems).toEqual([reported]);
     expect(codesOf(await problems('user'))).toEqual(['FORBIDDEN']);
-    expect(codesOf(await gateway.ask('user', predict, { inputs: flowers(2) }))).toEqual([]);
+    expect(codesOf(await gateway.execute('user', predict, { inputs: flowers(2) }))).toEqual([]);
 
     const readiness = await fetch(new URL('/readyz', gateway.url));
-    const { parts }: Any = await readiness.json();
-    expect([readiness.status, parts.models]).toEqual([200, { isRequired: true, isUp: true, detail: `1 loaded; broken: iris: ${told}` }]);
-    expect(await (await fetch(new URL('/metrics', gateway.url))).text()).toContain('auspex_model_problems{model="iris"} 1');
-    expect(gateway.logs.filter(({ msg }) => msg === 'a changed model was not taken up; what serves goes on')).toMatchObject([{ model: 'iris', problems: [told] }]);
+    const { parts }: AnyData = await readiness.json();
+    expect([readiness.status, parts.models]).toEqual([
+      200,
+      { isRequired: true, isUp: true, detail: `1 loaded; broken: iris: ${reported}` },
+    ]);
+    expect(await (await fetch(new URL('/metrics', gateway.url))).text()).toContain(
+      'auspex_model_problems{model="iris"} 1',
+    );
+    expect(gateway.logs.filter(({ msg }) => msg === 'model reload failed; keeping current version')).toMatchObject([
+      { model: 'iris', problems: [reported] },
+    ]);
   });
 
-  it('stops a canary that is too slow, for good and without a call that fails', async () => {
+  it('stops a slow canary permanently without failed calls', async () => {
     await serve('{ window_ms: 15 }\ncanary: { version: 2, percent: 100, max_p95_ms: 5, min_calls: 5 }', [1, 2]);
     const versions: number[] = [];
     for (let call = 0; call < 8; call += 1) {
-      const answer = await gateway.ask<Any>('user', `{ predictIris(inputs: [{ petalLength: ${1 + call / 10}, petalWidth: 1 }]) { version } }`);
-      expect(codesOf(answer)).toEqual([]);
-      versions.push(answer.data.predictIris[0].version);
+      const response = await gateway.execute<AnyData>(
+        'user',
+        `{ predictIris(inputs: [{ petalLength: ${1 + call / 10}, petalWidth: 1 }]) { version } }`,
+      );
+      expect(codesOf(response)).toEqual([]);
+      versions.push(response.data.predictIris[0].version);
     }
     expect(versions).toEqual([2, 2, 2, 2, 2, 1, 1, 1]);
 
-    const { data } = await gateway.ask<Any>('admin', '{ model(name: "iris") { canary { version stopped } } }');
-    expect(data.model.canary).toEqual({ version: 2, stopped: expect.stringMatching(/^one call in twenty took .* ms or more; max_p95_ms is 5$/) });
-    const kept = () => gateway.db.selectFrom('model_deployment').select(['model', 'stopped_canary_reason as reason']).execute();
+    const { data } = await gateway.execute<AnyData>('admin', '{ model(name: "iris") { canary { version stopped } } }');
+    expect(data.model.canary).toEqual({
+      version: 2,
+      stopped: expect.stringMatching(/^one call in twenty took .* ms or more; max_p95_ms is 5$/),
+    });
+    const kept = () =>
+      gateway.db.selectFrom('model_deployment').select(['model', 'stopped_canary_reason as reason']).execute();
     while ((await kept()).length === 0) await sleep(20);
     expect(await kept()).toEqual([{ model: 'iris', reason: data.model.canary.stopped }]);
-    expect(await (await fetch(new URL('/metrics', gateway.url))).text()).toMatch(/auspex_model_canary_stopped\{model="iris",version="2"\} 1/);
+    expect(await (await fetch(new URL('/metrics', gateway.url))).text()).toMatch(
+      /auspex_model_canary_stopped\{model="iris",version="2"\} 1/,
+    );
   });
 });

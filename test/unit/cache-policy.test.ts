@@ -1,8 +1,22 @@
 import { describe, expect, it } from '@jest/globals';
-import { buildSchema, getOperationAST, isInterfaceType, isObjectType, parse, validate, type GraphQLSchema } from 'graphql';
-import type { CacheExtensions } from '../../src/graphql/cache-hint.js';
-import { assertCacheHints, CachePolicies, entitiesChangedBy, type CachePolicy } from '../../src/graphql/cache-policy.js';
-import { allow, guardSchema, isSignedIn } from '../../src/graphql/permissions.js';
+import {
+  buildSchema,
+  getOperationAST,
+  isInterfaceType,
+  isObjectType,
+  parse,
+  validate,
+  type GraphQLSchema,
+} from 'graphql';
+import type { CacheExtensions } from '../../src/graphql/schema/cache-control.js';
+import {
+  assertCacheHints,
+  CachePolicies,
+  entitiesChangedBy,
+  type CachePolicy,
+} from '../../src/graphql/caching/cache-policy.js';
+import { guardSchema } from '../../src/graphql/permissions/guard-schema.js';
+import { allow, isSignedIn } from '../../src/graphql/permissions/rules.js';
 
 const sdl = `
   type Query { hinted: String short: String plain: String news: News unhinted: News public: News item: Item thing: Thing count: Int }
@@ -47,7 +61,11 @@ const open: Record<string, CacheExtensions> = {
   'Film.link': hint({ maxAge: 15 }),
 };
 
-function policyOf(query: string, schema = schemaWith(open), policies = new CachePolicies({ maxAge: 30, scope: 'PUBLIC' })): CachePolicy {
+function policyOf(
+  query: string,
+  schema = schemaWith(open),
+  policies = new CachePolicies({ maxAge: 30, scope: 'PUBLIC' }),
+): CachePolicy {
   const document = parse(query);
   expect(validate(schema, document)).toEqual([]);
   const operation = getOperationAST(document);
@@ -56,37 +74,41 @@ function policyOf(query: string, schema = schemaWith(open), policies = new Cache
 }
 const age = (query: string): number => policyOf(query).maxAgeSeconds;
 
-describe('the age of an operation', () => {
+describe('the maximum age of an operation', () => {
   it('is the shortest of its fields', () => {
     expect(age('{ hinted }')).toBe(100);
     expect(age('{ hinted short }')).toBe(5);
     expect(age('{ news { title } hinted }')).toBe(60);
   });
 
-  it('is 0 with a root field that has no hint, or a field that gives objects and has none', () => {
+  it('is 0 with a root field or an object field without a hint', () => {
     expect(age('{ plain hinted }')).toBe(0);
     expect(age('{ unhinted { title } }')).toBe(0);
     expect(age('{ news { title author { name } } }')).toBe(0);
   });
 
-  it('is that of what a field lies in, where it has no selection or says so', () => {
+  it('is inherited from the parent by leaf fields and with inheritMaxAge', () => {
     expect(age('{ news { title inherited { name } list { name } } }')).toBe(60);
     expect(age('{ news { inherited { news { title } } } }')).toBe(0);
   });
 
-  it('is that of a type where the field says nothing, and that of the field where it does', () => {
+  it('is that of the field, otherwise that of its type', () => {
     const schema = schemaWith({ ...open, News: hint({ maxAge: 10 }) });
     expect(policyOf('{ unhinted { title } }', schema).maxAgeSeconds).toBe(10);
     expect(policyOf('{ news { title } }', schema).maxAgeSeconds).toBe(60);
   });
 
-  it('counts what fragments select, however often they are spread, and what @skip and @include may drop', () => {
-    expect(age('{ ...A ...A hinted } fragment A on Query { news { ...B } } fragment B on News { title ... { author { name } } }')).toBe(0);
+  it('includes fields of fragments and fields with @skip and @include', () => {
+    expect(
+      age(
+        '{ ...A ...A hinted } fragment A on Query { news { ...B } } fragment B on News { title ... { author { name } } }',
+      ),
+    ).toBe(0);
     expect(age('query ($no: Boolean!) { hinted short @include(if: $no) }')).toBe(5);
     expect(age('query ($no: Boolean!) { hinted ... @skip(if: $no) { plain } }')).toBe(0);
   });
 
-  it('counts the hint of each type that may stand for an interface or a union', () => {
+  it('includes the hints of all possible types of an interface or a union', () => {
     expect(age('{ item { id } }')).toBe(50);
     expect(age('{ item { ... on Book { pages } } }')).toBe(20);
     expect(age('{ thing { ... on Book { pages } } }')).toBe(20);
@@ -94,18 +116,26 @@ describe('the age of an operation', () => {
     expect(age('{ item { ... on Book { link { name } } } }')).toBe(50);
   });
 
-  it('is 0 for nothing but __typename, for mutations, and for a hint of 0', () => {
+  it('is 0 for only __typename, for mutations, and for a hint of 0', () => {
     expect(age('{ __typename }')).toBe(0);
     expect(age('mutation { change }')).toBe(0);
-    expect(policyOf('{ hinted short }', schemaWith({ ...open, 'Query.short': hint({ maxAge: 0 }) })).maxAgeSeconds).toBe(0);
+    expect(
+      policyOf('{ hinted short }', schemaWith({ ...open, 'Query.short': hint({ maxAge: 0 }) })).maxAgeSeconds,
+    ).toBe(0);
   });
 
-  it('is that of introspection for the schema', () => {
-    expect(policyOf('{ __schema { queryType { name } } }')).toEqual({ maxAgeSeconds: 30, isPublic: true, entities: [] });
-    expect(policyOf('{ __type(name: "News") { name } }', schemaWith(open), new CachePolicies({})).maxAgeSeconds).toBe(0);
+  it('is that of introspection for introspection queries', () => {
+    expect(policyOf('{ __schema { queryType { name } } }')).toEqual({
+      maxAgeSeconds: 30,
+      isPublic: true,
+      entities: [],
+    });
+    expect(policyOf('{ __type(name: "News") { name } }', schemaWith(open), new CachePolicies({})).maxAgeSeconds).toBe(
+      0,
+    );
   });
 
-  it('is worked out once for each document and schema', () => {
+  it('is computed once per document and schema', () => {
     const policies = new CachePolicies({});
     const schema = schemaWith(open);
     const document = parse('{ hinted }');
@@ -116,48 +146,63 @@ describe('the age of an operation', () => {
     expect(policies.of(schemaWith({ 'Query.hinted': hint({ maxAge: 1 }) }), document, operation).maxAgeSeconds).toBe(1);
   });
 
-  it('takes no long time for selections that nest abstract types', () => {
-    const inherits = Object.fromEntries(['Item', 'Book', 'Film'].map((type) => [`${type}.next`, hint({ inheritMaxAge: true })]));
+  it('is computed fast for nested abstract types', () => {
+    const inherits = Object.fromEntries(
+      ['Item', 'Book', 'Film'].map((type) => [`${type}.next`, hint({ inheritMaxAge: true })]),
+    );
     const nested = (depth: number): string => (depth === 0 ? 'link { name }' : `next { ${nested(depth - 1)} }`);
     const start = performance.now();
-    // Walked for each type that may stand at each level, it would be three to the power of forty steps.
+    // A walk of every possible type at every level would take 3 ** 40 steps.
     expect(policyOf(`{ item { ${nested(40)} } }`, schemaWith({ ...open, ...inherits })).maxAgeSeconds).toBe(15);
     expect(performance.now() - start).toBeLessThan(5000);
   });
 });
 
-describe('an operation is public', () => {
+describe('the scope of an operation', () => {
   const isPublic = (query: string, schema = schemaWith(open)): boolean => policyOf(query, schema).isPublic;
 
-  it('only where each root field says so', () => {
+  it('is public only if each root field is public', () => {
     expect(isPublic('{ public { title } }')).toBe(true);
     expect(isPublic('{ hinted }')).toBe(false);
     expect(isPublic('{ public { title } hinted }')).toBe(false);
     expect(isPublic('{ public { title } __schema { queryType { name } } }')).toBe(true);
   });
 
-  it('and not with a field that is PRIVATE, or that a rule guards, wherever it lies', () => {
+  it('is not public with a PRIVATE or guarded field at any level', () => {
     const guarded = guardSchema(schemaWith(open), [
-      { Query: Object.fromEntries(['hinted', 'short', 'plain', 'news', 'unhinted', 'public', 'item', 'thing', 'count'].map((name) => [name, allow])) },
+      {
+        Query: Object.fromEntries(
+          ['hinted', 'short', 'plain', 'news', 'unhinted', 'public', 'item', 'thing', 'count'].map((name) => [
+            name,
+            allow,
+          ]),
+        ),
+      },
       { Mutation: { change: allow, other: allow, silent: allow }, News: { secret: isSignedIn } },
     ]);
     expect(isPublic('{ public { mine } }', guarded)).toBe(false);
     expect(isPublic('{ public { title } }', guarded)).toBe(true);
     expect(isPublic('{ public { secret } }', guarded)).toBe(false);
-    expect(isPublic('{ public { ...A } } fragment A on News { inherited { name } ... on News { secret } }', guarded)).toBe(false);
+    expect(
+      isPublic('{ public { ...A } } fragment A on News { inherited { name } ... on News { secret } }', guarded),
+    ).toBe(false);
   });
 });
 
 describe('the entities of an operation', () => {
-  it('are the types that it reaches, and those that hints name', () => {
+  it('are the types that it selects, and those in hints', () => {
     expect(policyOf('{ news { title inherited { name } } }').entities).toEqual(['Author', 'News']);
     expect(policyOf('{ count }').entities).toEqual(['Book']);
     expect(policyOf('{ item { id } }').entities).toEqual(['Book', 'Film', 'Item']);
     expect(policyOf('{ thing { ... on Film { id } } }').entities).toEqual(['Book', 'Film', 'Thing']);
   });
 
-  it('that a mutation changes are those that its fields name', () => {
-    const schema = schemaWith({ 'Mutation.change': { invalidates: ['News'] }, 'Mutation.other': { invalidates: ['Author', 'News'] }, 'Mutation.silent': { invalidates: [] } });
+  it('changed by a mutation are those in the hints of its fields', () => {
+    const schema = schemaWith({
+      'Mutation.change': { invalidates: ['News'] },
+      'Mutation.other': { invalidates: ['Author', 'News'] },
+      'Mutation.silent': { invalidates: [] },
+    });
     const changed = (query: string): string[] => {
       const document = parse(query);
       const operation = getOperationAST(document);
@@ -165,36 +210,62 @@ describe('the entities of an operation', () => {
     };
     expect(changed('mutation { change }')).toEqual(['News']);
     expect(changed('mutation { silent }')).toEqual([]);
-    expect(changed('mutation { a: silent ...A } fragment A on Mutation { ... { other } ...B } fragment B on Mutation { change }')).toEqual(['Author', 'News']);
+    expect(
+      changed(
+        'mutation { a: silent ...A } fragment A on Mutation { ... { other } ...B } fragment B on Mutation { change }',
+      ),
+    ).toEqual(['Author', 'News']);
     expect(changed('{ hinted }')).toEqual([]);
   });
 });
 
-describe('the check of what a schema says of caching', () => {
-  const silent = { 'Mutation.change': { invalidates: [] }, 'Mutation.other': { invalidates: ['News'] }, 'Mutation.silent': { invalidates: [] } };
+describe('the check of cache hints', () => {
+  const silent = {
+    'Mutation.change': { invalidates: [] },
+    'Mutation.other': { invalidates: ['News'] },
+    'Mutation.silent': { invalidates: [] },
+  };
 
-  it('lets a schema pass where every mutation says what it changes', () => {
+  it('accepts a schema in which every mutation declares its changes', () => {
     expect(() => assertCacheHints(schemaWith({ ...open, ...silent }))).not.toThrow();
   });
 
-  it('names each mutation that does not', () => {
-    expect(() => assertCacheHints(schemaWith({ 'Mutation.other': { invalidates: [] } }))).toThrow(/mutations without @Invalidates.*: Mutation\.change, Mutation\.silent/);
+  it('names each mutation without a declaration', () => {
+    expect(() => assertCacheHints(schemaWith({ 'Mutation.other': { invalidates: [] } }))).toThrow(
+      /mutations without @Invalidates.*: Mutation\.change, Mutation\.silent/,
+    );
   });
 
-  it('names entities that are no types', () => {
-    expect(() => assertCacheHints(schemaWith({ ...silent, 'Mutation.change': { invalidates: ['Newz'] }, 'Query.count': hint({ maxAge: 1, of: ['Nobody'] }) }))).toThrow(
-      /no types of the schema: Nobody \(Query\.count\), Newz \(Mutation\.change\)/,
-    );
+  it('names entities that are not types', () => {
+    expect(() =>
+      assertCacheHints(
+        schemaWith({
+          ...silent,
+          'Mutation.change': { invalidates: ['Newz'] },
+          'Query.count': hint({ maxAge: 1, of: ['Nobody'] }),
+        }),
+      ),
+    ).toThrow(/not types of the schema: Nobody \(Query\.count\), Newz \(Mutation\.change\)/);
   });
 
   it.each([
     ['by its own hint', { 'Query.public': hint({ maxAge: 60, scope: 'PUBLIC' }) }],
     ['by the hint of its type', { News: hint({ maxAge: 60, scope: 'PUBLIC' }) }],
-  ] as [string, Record<string, CacheExtensions>][])('stops a start where a field that a rule guards is made public %s', (_what, hints) => {
-    const rules = { Query: { public: isSignedIn } };
-    const others = Object.fromEntries(['hinted', 'short', 'plain', 'news', 'unhinted', 'item', 'thing', 'count'].map((name) => [name, allow]));
-    const guard = (schema: GraphQLSchema) => guardSchema(schema, [rules, { Query: others, Mutation: { change: allow, other: allow, silent: allow } }]);
-    expect(() => assertCacheHints(guard(schemaWith({ ...silent, ...hints })))).toThrow(/guards and a hint makes PUBLIC: Query\.public/);
-    expect(() => assertCacheHints(guard(schemaWith({ ...silent, 'Query.public': hint({ maxAge: 60 }) })))).not.toThrow();
-  });
+  ] as [string, Record<string, CacheExtensions>][])(
+    'rejects a guarded field that is made public %s',
+    (_what, hints) => {
+      const rules = { Query: { public: isSignedIn } };
+      const others = Object.fromEntries(
+        ['hinted', 'short', 'plain', 'news', 'unhinted', 'item', 'thing', 'count'].map((name) => [name, allow]),
+      );
+      const guard = (schema: GraphQLSchema) =>
+        guardSchema(schema, [rules, { Query: others, Mutation: { change: allow, other: allow, silent: allow } }]);
+      expect(() => assertCacheHints(guard(schemaWith({ ...silent, ...hints })))).toThrow(
+        /guarded fields with a PUBLIC hint: Query\.public/,
+      );
+      expect(() =>
+        assertCacheHints(guard(schemaWith({ ...silent, 'Query.public': hint({ maxAge: 60 }) }))),
+      ).not.toThrow();
+    },
+  );
 });

@@ -1,16 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openCache } from '../../src/shared/cache.js';
-import { createLogger } from '../../src/shared/logger.js';
+import { openCache } from '../../src/cache/cache.js';
 
 const open = (bounds: { maxEntries?: number; maxBytes?: number } = {}) =>
-  openCache({ namespace: 'test', maxEntries: 1000, maxBytes: 1_000_000, ...bounds, logger: createLogger('silent') });
+  openCache({ namespace: 'test', maxEntries: 1000, maxBytes: 1_000_000, ...bounds });
 
 const keys = (count: number) => Array.from({ length: count }, (_, index) => `key ${index}`);
 
-const remembered = (values: unknown[]) => values.filter((value) => value !== undefined).length;
+const hits = (values: unknown[]) => values.filter((value) => value !== undefined).length;
 
-describe('the cache in memory', () => {
-  it('gives what it was given, in the order of the keys, and undefined for the rest', async () => {
+describe('MemoryCache', () => {
+  it('reads values in the order of the keys, and undefined for a miss', async () => {
     const cache = open();
     await cache.setMany(
       [
@@ -25,7 +24,7 @@ describe('the cache in memory', () => {
     expect(cache.health()).toEqual({ kind: 'memory' });
   });
 
-  it('gives copies: what a caller does to an answer stays with that caller', async () => {
+  it('returns copies, so that callers cannot change cached values', async () => {
     const cache = open();
     const value = { list: [1] };
     await cache.setMany([{ key: 'a', value }], 60_000);
@@ -36,7 +35,7 @@ describe('the cache in memory', () => {
     expect(await cache.getMany(['a'])).toEqual([{ list: [1] }]);
   });
 
-  it('forgets an entry when its time is over', async () => {
+  it('expires an entry after its TTL', async () => {
     const cache = open();
     await cache.setMany([{ key: 'soon', value: 1 }], 20);
     await cache.setMany([{ key: 'later', value: 2 }], 60_000);
@@ -45,30 +44,30 @@ describe('the cache in memory', () => {
     expect(await cache.getMany(['soon', 'later'])).toEqual([undefined, 2]);
   });
 
-  it('holds no more entries than it may, and keeps the newest', async () => {
+  it('evicts the oldest entries past its number of entries', async () => {
     const cache = open({ maxEntries: 10 });
     for (const key of keys(100)) await cache.setMany([{ key, value: key }], 60_000);
 
     const values = await cache.getMany(keys(100));
 
-    expect(remembered(values)).toBe(10);
+    expect(hits(values)).toBe(10);
     expect(values.at(-1)).toBe('key 99');
   });
 
-  it('holds no more bytes than it may', async () => {
+  it('evicts entries past its size in bytes', async () => {
     const cache = open({ maxBytes: 100_000 });
     await cache.setMany(
       keys(1000).map((key) => ({ key, value: 'x'.repeat(1000) })),
       60_000,
     );
 
-    const count = remembered(await cache.getMany(keys(1000)));
+    const count = hits(await cache.getMany(keys(1000)));
 
     expect(count).toBeGreaterThan(10);
     expect(count).toBeLessThanOrEqual(50);
   });
 
-  it('does not throw everything else out for one entry that is too large', async () => {
+  it('does not store an entry that would evict most others', async () => {
     const cache = open({ maxBytes: 100_000 });
     await cache.setMany([{ key: 'small', value: 1 }], 60_000);
     await cache.setMany([{ key: 'large', value: 'x'.repeat(90_000) }], 60_000);
@@ -76,13 +75,13 @@ describe('the cache in memory', () => {
     expect(await cache.getMany(['small', 'large'])).toEqual([1, undefined]);
   });
 
-  it('writes no more than 2000 entries of one call', async () => {
+  it('writes at most 2000 entries per call', async () => {
     const cache = open({ maxEntries: 5000 });
     await cache.setMany(
       keys(3000).map((key) => ({ key, value: 1 })),
       60_000,
     );
 
-    expect(remembered(await cache.getMany(keys(3000)))).toBe(2000);
+    expect(hits(await cache.getMany(keys(3000)))).toBe(2000);
   });
 });

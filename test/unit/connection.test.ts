@@ -2,8 +2,15 @@ import 'reflect-metadata';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { Keyset } from '../../src/database/keyset.js';
-import { connectionType, pageSize, readPage, type Connection, type PageArgs, type PageInfo } from '../../src/graphql/connection.js';
-import { BadUserInput } from '../../src/shared/errors.js';
+import {
+  connectionType,
+  pageSize,
+  readPage,
+  type Connection,
+  type PageArgs,
+  type PageInfo,
+} from '../../src/graphql/relay/connection.js';
+import { BadUserInput } from '../../src/errors/app-error.js';
 
 const byName: Keyset = { column: 'thing.name', property: 'name', type: 'text', isDescending: false };
 const byAge: Keyset = { column: 'thing.age', property: 'age', type: 'integer', isDescending: false };
@@ -25,13 +32,17 @@ class ThingType implements Thing {
 const ThingConnection = connectionType<Thing>(ThingType, 'Thing');
 type WithEdges = Connection<Thing> & { edges: { cursor: string; node: Thing }[]; totalCount(): Promise<number> };
 
-const connection = (args: PageArgs, order: Keyset, rows: Thing[], count = () => Promise.resolve(rows.length)): WithEdges =>
-  new ThingConnection({ page: readPage(args, order), rows, count }) as WithEdges;
+const connection = (
+  args: PageArgs,
+  order: Keyset,
+  rows: Thing[],
+  count = () => Promise.resolve(rows.length),
+): WithEdges => new ThingConnection({ page: readPage(args, order), rows, count }) as WithEdges;
 
-/** The cursor that a list in this order gives for a row. */
+/** The cursor of a row in this order. */
 const cursorOf = (order: Keyset, row: Thing): string => connection({}, order, [row]).pageInfo.endCursor ?? '';
 
-/** The faulty fields and what is said of them. */
+/** The invalid fields and their messages. */
 function problemsOf(args: PageArgs, order: Keyset): [string, string][] {
   try {
     readPage(args, order);
@@ -43,13 +54,15 @@ function problemsOf(args: PageArgs, order: Keyset): [string, string][] {
 }
 
 describe('the size of a page', () => {
-  it('is 20 where nothing is asked for, what is asked for up to 100, and 100 beyond', () => {
-    expect([undefined, null, 0, 1, 99, 100, 101, 2_147_483_647].map(pageSize)).toEqual([20, 20, 0, 1, 99, 100, 100, 100]);
+  it('is 20 by default and at most 100', () => {
+    expect([undefined, null, 0, 1, 99, 100, 101, 2_147_483_647].map(pageSize)).toEqual([
+      20, 20, 0, 1, 99, 100, 100, 100,
+    ]);
   });
 });
 
 describe('the arguments of a page', () => {
-  it('read forward unless `last` or `before` asks for the end', () => {
+  it('read forward unless `last` or `before` is given', () => {
     const cursor = cursorOf(byAge, { id, age: 40 });
     const position = { value: 40, id };
     const forward = { order: byAge, first: 20, last: null, limit: 20, isBackward: false, after: null, before: null };
@@ -60,11 +73,15 @@ describe('the arguments of a page', () => {
     expect(readPage({ before: cursor }, byAge)).toEqual({ ...backward, before: position });
     expect(readPage({ last: 500 }, byAge)).toEqual({ ...backward, last: 100, limit: 100 });
     expect(readPage({ first: 3, last: 500 }, byAge)).toEqual({ ...forward, first: 3, last: 100, limit: 100 });
-    expect(readPage({ after: cursor, before: cursor }, byAge)).toEqual({ ...forward, after: position, before: position });
+    expect(readPage({ after: cursor, before: cursor }, byAge)).toEqual({
+      ...forward,
+      after: position,
+      before: position,
+    });
     expect(readPage({ first: null, after: null, last: null, before: null }, byAge)).toEqual(forward);
   });
 
-  it('are refused with every fault at once', () => {
+  it('are rejected with every error at once', () => {
     const fields = (args: PageArgs) => problemsOf(args, byAge).map(([field]) => field);
     expect(fields({ first: -1 })).toEqual(['first']);
     expect(fields({ last: -1 })).toEqual(['last']);
@@ -73,7 +90,7 @@ describe('the arguments of a page', () => {
 });
 
 describe('a cursor', () => {
-  it('leads back to the position that it was made of', () => {
+  it('decodes to its position', () => {
     const check = (order: Keyset, row: Thing, value: string | number) => {
       expect(readPage({ after: cursorOf(order, row) }, order).after).toEqual({ value, id: row.id });
     };
@@ -83,7 +100,11 @@ describe('a cursor', () => {
           id: fc.uuid(),
           name: fc.string({ unit: 'binary', maxLength: 50 }).filter((text) => !text.includes('\0')),
           age: fc.integer({ min: -2_147_483_647, max: 2_147_483_647 }),
-          at: fc.date({ min: new Date('0001-01-01T00:00:00.000Z'), max: new Date('9999-12-31T23:59:59.999Z'), noInvalidDate: true }),
+          at: fc.date({
+            min: new Date('0001-01-01T00:00:00.000Z'),
+            max: new Date('9999-12-31T23:59:59.999Z'),
+            noInvalidDate: true,
+          }),
         }),
         ({ at, ...row }) => {
           const day = at.toISOString().slice(0, 10);
@@ -97,24 +118,26 @@ describe('a cursor', () => {
     );
   });
 
-  it('fits for the longest name that may be stored', () => {
+  it('fits the longest possible name', () => {
     for (const name of ['\u0001'.repeat(100), '名'.repeat(100), '"'.repeat(100), '👩'.repeat(50)]) {
       expect(readPage({ after: cursorOf(byName, { id, name }) }, byName).after).toEqual({ value: name, id });
     }
   });
 
-  it('is good for both directions of its order, since it is a position', () => {
+  it('is valid for both directions of its order, since it is a position', () => {
     const cursor = cursorOf(byName, { id, name: 'x' });
     expect(readPage({ after: cursor }, { ...byName, isDescending: true }).after).toEqual({ value: 'x', id });
   });
 
-  it('of any text is taken or refused, and never breaks', () => {
+  it('is accepted or rejected for any text, without other errors', () => {
     const orders = fc.constantFrom(byName, byAge, byDay, byTime, byId);
     const anything = fc.oneof(
       fc.string({ unit: 'binary' }),
       fc.base64String(),
       fc.json().map((text) => Buffer.from(text).toString('base64url')),
-      fc.tuple(fc.constantFrom('name', 'age', 'day', 'at', 'id'), fc.jsonValue(), fc.oneof(fc.uuid(), fc.jsonValue())).map((parts) => Buffer.from(JSON.stringify(parts)).toString('base64url')),
+      fc
+        .tuple(fc.constantFrom('name', 'age', 'day', 'at', 'id'), fc.jsonValue(), fc.oneof(fc.uuid(), fc.jsonValue()))
+        .map((parts) => Buffer.from(JSON.stringify(parts)).toString('base64url')),
     );
     fc.assert(
       fc.property(anything, orders, (after, order) => {
@@ -145,7 +168,7 @@ describe('a cursor', () => {
     ['with a year before the first', encoded('at', '-000001-01-01T00:00:00.000Z', id), byTime, /damaged/],
     ['with an offset', encoded('at', '2024-01-01T00:00:00.000+01:00', id), byTime, /damaged/],
     ['with a text for a UUID', encoded('id', 'x', id), byId, /damaged/],
-  ])('is refused: %s', (_what, cursor, order, message) => {
+  ])('is rejected: %s', (_what, cursor, order, message) => {
     for (const field of ['after', 'before'] as const) {
       const problems = problemsOf({ [field]: cursor }, order);
       expect(problems.map(([name]) => name)).toEqual([field]);
@@ -155,28 +178,34 @@ describe('a cursor', () => {
 });
 
 describe('a connection', () => {
-  const rows = (...ages: number[]): Thing[] => ages.map((age) => ({ id: `01890a5d-ac96-774b-bcce-0000000000${age}`, age }));
+  const rows = (...ages: number[]): Thing[] =>
+    ages.map((age) => ({ id: `01890a5d-ac96-774b-bcce-0000000000${age}`, age }));
   const ages = (of: WithEdges) => of.nodes.map((node) => node.age);
   const around = ({ hasPreviousPage, hasNextPage }: PageInfo) => [hasPreviousPage, hasNextPage];
   const cursor = cursorOf(byAge, { id, age: 40 });
 
-  it('forward drops the row too many from its end', () => {
+  it('drops the extra row at the end when reading forward', () => {
     const page = connection({ first: 2 }, byAge, rows(41, 42, 43));
     expect(ages(page)).toEqual([41, 42]);
     expect(around(page.pageInfo)).toEqual([false, true]);
     expect(around(connection({ first: 3, after: cursor }, byAge, rows(41, 42, 43)).pageInfo)).toEqual([true, false]);
   });
 
-  it('backward drops the row too many from its start', () => {
+  it('drops the extra row at the start when reading backward', () => {
     const page = connection({ last: 2 }, byAge, rows(41, 42, 43));
     expect(ages(page)).toEqual([42, 43]);
     expect(around(page.pageInfo)).toEqual([true, false]);
     expect(around(connection({ last: 3, before: cursor }, byAge, rows(41, 42, 43)).pageInfo)).toEqual([false, true]);
   });
 
-  it('of nothing has no cursors, whether or not there would be more', () => {
+  it('has no cursors without rows', () => {
     for (const args of [{ first: 0 }, { last: 0 }]) {
-      expect(connection(args, byAge, []).pageInfo).toEqual({ hasNextPage: false, hasPreviousPage: false, startCursor: null, endCursor: null });
+      expect(connection(args, byAge, []).pageInfo).toEqual({
+        hasNextPage: false,
+        hasPreviousPage: false,
+        startCursor: null,
+        endCursor: null,
+      });
       const more = connection(args, byAge, rows(41));
       expect(more.nodes).toEqual([]);
       expect(more.edges).toEqual([]);
@@ -185,13 +214,13 @@ describe('a connection', () => {
     }
   });
 
-  it('begins and ends with the cursors of its edges', () => {
+  it('has the cursors of its first and last edge', () => {
     const page = connection({ first: 2 }, byAge, rows(41, 42, 43));
     expect(page.edges.map((edge) => edge.node.age)).toEqual([41, 42]);
     expect([page.pageInfo.startCursor, page.pageInfo.endCursor]).toEqual(page.edges.map((edge) => edge.cursor));
   });
 
-  it('counts only when it is asked', async () => {
+  it('counts rows only if totalCount is selected', async () => {
     let counted = 0;
     const page = connection({}, byAge, rows(41), () => Promise.resolve((counted += 7)));
     expect([page.nodes.length, page.edges.length, page.pageInfo.hasNextPage, counted]).toEqual([1, 1, false, 0]);

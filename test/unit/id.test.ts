@@ -1,20 +1,22 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { decodeId, encodeId, idProblem, type IdType } from '../../src/graphql/id.js';
-import { BadUserInput } from '../../src/shared/errors.js';
+import { decodeId, encodeId, idProblem, type IdType } from '../../src/graphql/relay/global-id.js';
+import { BadUserInput } from '../../src/errors/app-error.js';
 
 const types: IdType[] = ['employee', 'department', 'user', 'apikey', 'prediction'];
 
 describe('an id', () => {
-  it('is the type and the base32 of the UUID, after the TypeID specification', () => {
+  it('is the type and the base32 of the UUID, as in the TypeID specification', () => {
     expect(encodeId('employee', '01890a5d-ac96-774b-bcce-b302099a8057')).toBe('employee_01h455vb4pex5vsknk084sn02q');
     expect(decodeId('employee', 'employee_01h455vb4pex5vsknk084sn02q')).toBe('01890a5d-ac96-774b-bcce-b302099a8057');
   });
 
-  it('leads back to the UUID that it was made of, for every type and every UUID', () => {
+  it('decodes to its UUID, for every type and every UUID', () => {
     fc.assert(
       fc.property(fc.constantFrom(...types), fc.uint8Array({ minLength: 16, maxLength: 16 }), (type, bytes) => {
-        const uuid = Buffer.from(bytes).toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+        const uuid = Buffer.from(bytes)
+          .toString('hex')
+          .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
         const id = encodeId(type, uuid);
         expect(id).toMatch(/^[a-z]+_[0-7][0-9a-hjkmnp-tv-z]{25}$/);
         expect(decodeId(type, id)).toBe(uuid);
@@ -23,7 +25,7 @@ describe('an id', () => {
     );
   });
 
-  it('of the lowest and the highest UUID is an id', () => {
+  it('encodes the lowest and the highest UUID', () => {
     for (const [uuid, text] of [
       ['00000000-0000-0000-0000-000000000000', 'user_00000000000000000000000000'],
       ['ffffffff-ffff-ffff-ffff-ffffffffffff', 'user_7zzzzzzzzzzzzzzzzzzzzzzzzz'],
@@ -33,7 +35,7 @@ describe('an id', () => {
     }
   });
 
-  it('of another type is refused, and both types are named', () => {
+  it('is rejected if it has another type, naming both types', () => {
     for (const type of types) {
       for (const other of types.filter((name) => name !== type)) {
         const id = encodeId(other, '01890a5d-ac96-774b-bcce-b302099a8057');
@@ -54,7 +56,7 @@ describe('an id', () => {
     ['beyond 128 bits', 'employee_8zzzzzzzzzzzzzzzzzzzzzzzzz'],
     ['too short', 'employee_01h455vb4pex5vsknk084sn02'],
     ['too long', 'employee_01h455vb4pex5vsknk084sn02q0'],
-    ['with a letter that base32 leaves out', 'employee_01h455vb4pex5vsknk084sn02u'],
+    ['with a letter outside base32', 'employee_01h455vb4pex5vsknk084sn02u'],
     ['with a line break at its end', 'employee_01h455vb4pex5vsknk084sn02q\n'],
     ['with space around it', ' employee_01h455vb4pex5vsknk084sn02q '],
     ['with NUL', 'employee_01h455vb4pex5vsknk084sn02\0'],
@@ -63,13 +65,15 @@ describe('an id', () => {
     ['of a megabyte', 'x'.repeat(1_000_000)],
   ])('is malformed: %s', (_what, id) => {
     const problem = idProblem('employee', id, 'id');
-    expect(problem?.message).toMatch(/^must be an id of type employee \(employee_ and 26 characters\); ".*" is malformed$/);
+    expect(problem?.message).toMatch(
+      /^must be an id of type employee \(employee_ and 26 characters\); ".*" is malformed$/,
+    );
     expect(problem?.message.length).toBeLessThan(200);
     expect(problem?.message.isWellFormed()).toBe(true);
     expect(() => decodeId('employee', id)).toThrow(BadUserInput);
   });
 
-  it('that is refused names the field it was sent in, id unless said otherwise', () => {
+  it('is rejected with the name of its field, by default id', () => {
     const fieldOf = (decode: () => unknown) => {
       try {
         decode();
@@ -80,6 +84,8 @@ describe('an id', () => {
     };
     expect(fieldOf(() => decodeId('employee', 'x'))).toEqual(['id']);
     expect(fieldOf(() => decodeId('employee', 'x', 'managerId'))).toEqual(['managerId']);
-    expect(fieldOf(() => decodeId('user', encodeId('employee', '01890a5d-ac96-774b-bcce-b302099a8057'), 'userId'))).toEqual(['userId']);
+    expect(
+      fieldOf(() => decodeId('user', encodeId('employee', '01890a5d-ac96-774b-bcce-b302099a8057'), 'userId')),
+    ).toEqual(['userId']);
   });
 });

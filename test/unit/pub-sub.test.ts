@@ -1,48 +1,55 @@
 import { describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
-import { createLogger } from '../../src/shared/logger.js';
-import { openPubSub, topic } from '../../src/shared/pub-sub.js';
+import { createLogger } from '../../src/telemetry/logger.js';
+import { openPubSub, topic } from '../../src/events/pub-sub.js';
+import { RedisConnection } from '../../src/redis/connection.js';
 
 const numbers = topic('numbers', z.number());
 const words = topic('words', z.string());
 const silent = createLogger('silent');
 
-describe('messages within a process', () => {
-  it('are heard by each listener of their topic, from when it listens until it stops', () => {
+describe('pub/sub within a process', () => {
+  it('delivers messages to each listener of their topic until it unsubscribes', () => {
     const pubSub = openPubSub({ logger: silent });
-    const heard: unknown[] = [];
-    const listener = (message: unknown): void => void heard.push(message);
+    const received: unknown[] = [];
+    const listener = (message: unknown): void => void received.push(message);
     pubSub.publish(numbers, 1);
-    const stops = [pubSub.subscribe(numbers, listener), pubSub.subscribe(numbers, listener), pubSub.subscribe(words, listener)];
+    const unsubscribes = [
+      pubSub.subscribe(numbers, listener),
+      pubSub.subscribe(numbers, listener),
+      pubSub.subscribe(words, listener),
+    ];
     pubSub.publish(numbers, 2);
-    expect(heard).toEqual([2, 2]);
-    stops[0]?.();
-    stops[0]?.();
+    expect(received).toEqual([2, 2]);
+    unsubscribes[0]?.();
+    unsubscribes[0]?.();
     pubSub.publish(numbers, 3);
     pubSub.publish(words, 'four');
-    expect(heard).toEqual([2, 2, 3, 'four']);
-    for (const stop of stops) stop();
+    expect(received).toEqual([2, 2, 3, 'four']);
+    for (const unsubscribe of unsubscribes) unsubscribe();
     pubSub.publish(numbers, 5);
-    expect(heard).toHaveLength(4);
+    expect(received).toHaveLength(4);
   });
 
-  it('reach the others where one listener fails, and never fail who tells', () => {
+  it('delivers to the other listeners if one throws, and never throws to the publisher', () => {
     const pubSub = openPubSub({ logger: silent });
-    const heard: number[] = [];
+    const received: number[] = [];
     pubSub.subscribe(numbers, () => {
-      throw new Error('a listener failed');
+      throw new Error('the listener failed');
     });
-    pubSub.subscribe(numbers, (message) => heard.push(message));
+    pubSub.subscribe(numbers, (message) => received.push(message));
     expect(() => pubSub.publish(numbers, 1)).not.toThrow();
-    expect(heard).toEqual([1]);
+    expect(received).toEqual([1]);
   });
 
-  it('are heard also where Redis cannot be reached, and closing does not wait for it', async () => {
-    const pubSub = openPubSub({ redisUrl: 'redis://127.0.0.1:1', logger: silent });
-    const heard: number[] = [];
-    pubSub.subscribe(numbers, (message) => heard.push(message));
+  it('delivers in this process while Redis is unreachable, and closes without waiting for it', async () => {
+    const redis = new RedisConnection({ url: 'redis://127.0.0.1:1', logger: silent });
+    const pubSub = openPubSub({ redis, logger: silent });
+    const received: number[] = [];
+    pubSub.subscribe(numbers, (message) => received.push(message));
     pubSub.publish(numbers, 1);
-    expect(heard).toEqual([1]);
+    expect(received).toEqual([1]);
     await pubSub.close();
+    redis.close();
   });
 });

@@ -1,32 +1,32 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import type { Cache, CacheEntry } from '../../src/shared/cache.js';
-import { VersionedCache, type KeptText } from '../../src/shared/versioned-cache.js';
-import { until } from '../kit/until.js';
+import type { Cache, CacheEntry } from '../../src/cache/cache.js';
+import { VersionedCache, type CachedText } from '../../src/cache/versioned-cache.js';
+import { waitUntil } from '../support/wait-until.js';
 
-/** A cache whose writes the test holds back, loses, or lets arrive. */
-class HeldCache implements Cache {
+/** A cache whose writes a test can delay or drop. */
+class DelayedCache implements Cache {
   readonly isShared = true;
   readonly values = new Map<string, unknown>();
-  isAway = false;
-  /** Writes that are on their way, where they are held back. */
-  held: (() => void)[] | null = null;
+  isUnavailable = false;
+  /** Delayed writes; null: writes apply at once. */
+  delayed: (() => void)[] | null = null;
   writes = 0;
 
   getMany(keys: readonly string[]): Promise<unknown[]> {
-    return Promise.resolve(keys.map((key) => (this.isAway ? undefined : this.values.get(key))));
+    return Promise.resolve(keys.map((key) => (this.isUnavailable ? undefined : this.values.get(key))));
   }
 
   setMany(entries: readonly CacheEntry[]): Promise<boolean> {
     this.writes += 1;
-    const arrive = (): void => {
+    const apply = (): void => {
       for (const { key, value } of entries) this.values.set(key, value);
     };
-    if (this.isAway) return Promise.resolve(false);
-    if (this.held) {
-      this.held.push(arrive);
+    if (this.isUnavailable) return Promise.resolve(false);
+    if (this.delayed) {
+      this.delayed.push(apply);
       return Promise.resolve(false);
     }
-    arrive();
+    apply();
     return Promise.resolve(true);
   }
 
@@ -38,140 +38,157 @@ class HeldCache implements Cache {
 
 const opened: VersionedCache[] = [];
 function open(cache: Cache): VersionedCache {
-  const kept = new VersionedCache(cache);
-  opened.push(kept);
-  return kept;
+  const versioned = new VersionedCache(cache);
+  opened.push(versioned);
+  return versioned;
 }
 afterEach(() => {
-  for (const kept of opened.splice(0)) kept.close();
+  for (const versioned of opened.splice(0)) versioned.close();
 });
 
 const entities = ['A', 'B'];
 const maxAgeSeconds = 10;
 
-/** What is known of one key: its text, that it is missing, or that nothing may be kept. */
-async function find(kept: VersionedCache, key = 'key', of: readonly string[] = entities): Promise<({ state: 'kept' } & KeptText) | { state: 'missing'; versions: readonly string[] } | { state: 'unkeepable' }> {
-  const sought = await kept.find([key], of, maxAgeSeconds);
-  if (sought.state === 'unkeepable') return sought;
-  const [entry] = sought.entries;
-  return entry ? { state: 'kept', ...entry } : { state: 'missing', versions: sought.versions };
+/** Looks up one key. */
+async function find(
+  versioned: VersionedCache,
+  key = 'key',
+  of: readonly string[] = entities,
+): Promise<
+  ({ state: 'cached' } & CachedText) | { state: 'missing'; versions: readonly string[] } | { state: 'uncacheable' }
+> {
+  const lookup = await versioned.find([key], of, maxAgeSeconds);
+  if (lookup.state === 'uncacheable') return lookup;
+  const [entry] = lookup.entries;
+  return entry ? { state: 'cached', ...entry } : { state: 'missing', versions: lookup.versions };
 }
 
-/** Looks the answer up, computes it while `meanwhile` happens, and keeps it where that is allowed. */
-async function compute(kept: VersionedCache, text: string, meanwhile: () => Promise<unknown> = () => Promise.resolve()): Promise<string> {
-  const sought = await find(kept);
+/**
+ * Looks a text up, computes it while `meanwhile` runs, and stores it unless it is uncacheable.
+ * @returns the state of the lookup.
+ */
+async function compute(
+  versioned: VersionedCache,
+  text: string,
+  meanwhile: () => Promise<unknown> = () => Promise.resolve(),
+): Promise<string> {
+  const lookup = await find(versioned);
   await meanwhile();
-  if (sought.state === 'missing') await kept.keep([{ key: 'key', text }], { entities, versions: sought.versions, maxAgeSeconds });
-  return sought.state;
+  if (lookup.state === 'missing')
+    await versioned.store([{ key: 'key', text }], { entities, versions: lookup.versions, maxAgeSeconds });
+  return lookup.state;
 }
 
-describe('texts that are kept', () => {
-  it('are found again, for all who share the cache, from the first on', async () => {
-    const cache = new HeldCache();
+describe('VersionedCache', () => {
+  it('finds a stored text in every process that shares the cache', async () => {
+    const cache = new DelayedCache();
     const [one, other] = [open(cache), open(cache)];
     expect(await compute(one, 'first')).toBe('missing');
-    expect(await find(other)).toEqual({ state: 'kept', text: 'first', ageSeconds: 0 });
+    expect(await find(other)).toEqual({ state: 'cached', text: 'first', ageSeconds: 0 });
     expect((await find(one, 'another key')).state).toBe('missing');
   });
 
-  it('without entities are found until their time is over', async () => {
-    const kept = open(new HeldCache());
-    await kept.keep([{ key: 'key', text: 'timeless' }], { entities: [], versions: [], maxAgeSeconds });
-    expect(await find(kept, 'key', [])).toMatchObject({ state: 'kept', text: 'timeless' });
+  it('finds a text without entities until it expires', async () => {
+    const versioned = open(new DelayedCache());
+    await versioned.store([{ key: 'key', text: 'timeless' }], { entities: [], versions: [], maxAgeSeconds });
+    expect(await find(versioned, 'key', [])).toMatchObject({ state: 'cached', text: 'timeless' });
   });
 
-  it.each(entities)('are forgotten when %s changes, and no others', async (entity) => {
-    const kept = open(new HeldCache());
-    await compute(kept, 'before');
-    await kept.forget(['C']);
-    expect((await find(kept)).state).toBe('kept');
-    await kept.forget([entity]);
-    expect((await find(kept)).state).toBe('missing');
+  it.each(entities)('invalidates a text when %s changes, and only then', async (entity) => {
+    const versioned = open(new DelayedCache());
+    await compute(versioned, 'before');
+    await versioned.invalidate(['C']);
+    expect((await find(versioned)).state).toBe('cached');
+    await versioned.invalidate([entity]);
+    expect((await find(versioned)).state).toBe('missing');
   });
 
-  it('that were being computed when an entity changed are never found', async () => {
-    const kept = open(new HeldCache());
-    await compute(kept, 'of before', () => kept.forget(['A']));
-    expect((await find(kept)).state).toBe('missing');
+  it('never finds a text whose entity changed while it was computed', async () => {
+    const versioned = open(new DelayedCache());
+    await compute(versioned, 'old', () => versioned.invalidate(['A']));
+    expect((await find(versioned)).state).toBe('missing');
   });
 
-  it('are not kept under a version that was only sent, which may arrive after a newer one', async () => {
-    const cache = new HeldCache();
+  it('does not store a text under an unconfirmed version, which may replace a newer one', async () => {
+    const cache = new DelayedCache();
     const [slow, fast] = [open(cache), open(cache)];
-    cache.held = [];
-    // The versions that `slow` sends for want of any are late; its answer is computed from what was there before the change.
-    expect(await compute(slow, 'of before')).toBe('unkeepable');
-    const late = cache.held;
-    cache.held = null;
-    await fast.forget(['A']);
-    for (const arrive of late) arrive();
-    expect((await find(fast)).state).not.toBe('kept');
+    cache.delayed = [];
+    // The first versions, which `slow` writes, are delayed; its text is computed from data before the change.
+    expect(await compute(slow, 'old')).toBe('uncacheable');
+    const delayed = cache.delayed;
+    cache.delayed = null;
+    await fast.invalidate(['A']);
+    for (const apply of delayed) apply();
+    expect((await find(fast)).state).not.toBe('cached');
   });
 
-  it('are neither taken nor kept here while the cache has not been told of a change, and it is told when it is back', async () => {
-    const cache = new HeldCache();
+  it('bypasses the cache until a failed invalidation has reached it', async () => {
+    const cache = new DelayedCache();
     const [here, there] = [open(cache), open(cache)];
-    await compute(here, 'of before');
-    cache.isAway = true;
-    await here.forget(['A']);
-    cache.isAway = false;
-    expect((await find(here)).state).toBe('unkeepable');
-    expect((await find(here, 'key', ['B'])).state).not.toBe('unkeepable');
-    await until(async () => (await find(here)).state === 'missing');
+    await compute(here, 'old');
+    cache.isUnavailable = true;
+    await here.invalidate(['A']);
+    cache.isUnavailable = false;
+    expect((await find(here)).state).toBe('uncacheable');
+    expect((await find(here, 'key', ['B'])).state).not.toBe('uncacheable');
+    await waitUntil(async () => (await find(here)).state === 'missing');
     expect((await find(there)).state).toBe('missing');
   });
 
-  it('that were computed while a change could not be told are not kept', async () => {
-    const cache = new HeldCache();
-    const kept = open(cache);
-    const state = await compute(kept, 'of before', async () => {
-      cache.isAway = true;
-      await kept.forget(['A']);
-      cache.isAway = false;
+  it('does not store a text that was computed while an invalidation failed', async () => {
+    const cache = new DelayedCache();
+    const versioned = open(cache);
+    const state = await compute(versioned, 'old', async () => {
+      cache.isUnavailable = true;
+      await versioned.invalidate(['A']);
+      cache.isUnavailable = false;
     });
     expect(state).toBe('missing');
     expect([...cache.values.keys()].filter((key) => key.startsWith('text:'))).toEqual([]);
   });
 
-  it('ask nothing more of a cache that is away once they are closed', async () => {
-    const cache = new HeldCache();
-    const kept = open(cache);
-    cache.isAway = true;
-    await kept.forget(['A']);
-    await until(() => cache.writes >= 2);
-    kept.close();
+  it('stops retrying a failed invalidation once closed', async () => {
+    const cache = new DelayedCache();
+    const versioned = open(cache);
+    cache.isUnavailable = true;
+    await versioned.invalidate(['A']);
+    await waitUntil(() => cache.writes >= 2);
+    versioned.close();
     const { writes } = cache;
     await new Promise((resolve) => setTimeout(resolve, 600));
     expect(cache.writes).toBeLessThanOrEqual(writes + 1);
   });
 
-  it.each([null, 5, 'text', {}, { text: 1, versions: [], keptAt: 1 }, { text: 'x', versions: 'no', keptAt: 1 }])('that are damaged are missing: %j', async (damaged) => {
-    const cache = new HeldCache();
-    const kept = open(cache);
-    cache.values.set('text:key', damaged);
-    expect((await find(kept)).state).toBe('missing');
-    await compute(kept, 'whole again');
-    for (const entity of entities) cache.values.set(`version:${entity}`, damaged === 'text' ? 7 : damaged);
-    expect((await find(kept)).state).toBe('missing');
+  it.each([null, 5, 'text', {}, { text: 1, versions: [], storedAt: 1 }, { text: 'x', versions: 'no', storedAt: 1 }])(
+    'reads a damaged entry as a miss: %j',
+    async (damaged) => {
+      const cache = new DelayedCache();
+      const versioned = open(cache);
+      cache.values.set('text:key', damaged);
+      expect((await find(versioned)).state).toBe('missing');
+      await compute(versioned, 'intact');
+      for (const entity of entities) cache.values.set(`version:${entity}`, damaged === 'text' ? 7 : damaged);
+      expect((await find(versioned)).state).toBe('missing');
+    },
+  );
+
+  it('does not store a text of 600,000 characters', async () => {
+    const versioned = open(new DelayedCache());
+    await compute(versioned, 'x'.repeat(600_000));
+    expect((await find(versioned)).state).toBe('missing');
   });
 
-  it('that are longer than some hundred thousand characters are not kept', async () => {
-    const kept = open(new HeldCache());
-    await compute(kept, 'x'.repeat(600_000));
-    expect((await find(kept)).state).toBe('missing');
-  });
-
-  it('tell their age, and are too old at their own', async () => {
-    const cache = new HeldCache();
-    const kept = open(cache);
-    await compute(kept, 'aging');
-    const entry = cache.values.get('text:key') as { keptAt: number };
+  it('returns the age of a text, and a miss at its maximum age', async () => {
+    const cache = new DelayedCache();
+    const versioned = open(cache);
+    await compute(versioned, 'aging');
+    const entry = cache.values.get('text:key') as { storedAt: number };
     const aged = async (seconds: number) => {
-      cache.values.set('text:key', { ...entry, keptAt: Date.now() - seconds * 1000 });
-      return find(kept);
+      cache.values.set('text:key', { ...entry, storedAt: Date.now() - seconds * 1000 });
+      return find(versioned);
     };
-    expect(await aged(7)).toMatchObject({ state: 'kept', ageSeconds: 7 });
+    expect(await aged(7)).toMatchObject({ state: 'cached', ageSeconds: 7 });
     expect(await aged(10)).toMatchObject({ state: 'missing' });
-    expect(await aged(-5)).toMatchObject({ state: 'kept', ageSeconds: 0 });
+    expect(await aged(-5)).toMatchObject({ state: 'cached', ageSeconds: 0 });
   });
 });

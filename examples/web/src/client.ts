@@ -8,35 +8,43 @@ import { from, switchMap } from 'rxjs';
 import { clientHeaders, codesOf, documentIdOf, gatewayUrl } from './gateway.ts';
 import { accessToken, isSignedIn, renewAccessToken, watchSession } from './session.ts';
 
-/** The codes by which the gateway closes a socket whose credentials are no longer good. */
+/** Close codes for invalid or expired credentials. */
 const unauthorized = [4401, 4403];
 
-/** The token with which the socket was opened last. */
+const maxRetryMs = 8000;
+
+/** The access token of the current socket. */
 let tokenOfSocket: string | null = null;
 
-/** One socket for all subscriptions. It opens with the first, closes with the last, and comes back by itself. */
+/** One socket for all subscriptions. It opens with the first, closes with the last, and reconnects automatically. */
 export const socket = createClient({
   url: () => new URL(gatewayUrl, location.href.replace(/^http/, 'ws')).href,
   connectionParams: async () => {
     tokenOfSocket = await accessToken();
-    if (tokenOfSocket === null) throw new Error('Nobody is signed in.');
+    if (tokenOfSocket === null) throw new Error('Not signed in.');
     return { authorization: `Bearer ${tokenOfSocket}`, ...clientHeaders };
   },
   retryAttempts: Infinity,
+  // Doubles up to a limit, so that a long outage ends soon after the gateway is back; varies, so that not all clients return at once.
+  retryWait: (attempt) =>
+    new Promise((resolve) =>
+      setTimeout(resolve, Math.min(1000 * 2 ** attempt, maxRetryMs) * (0.5 + Math.random() / 2)),
+    ),
   shouldRetry: isSignedIn,
   keepAlive: 20_000,
   on: {
     closed: (event) => {
-      if (unauthorized.includes((event as CloseEvent).code) && isSignedIn()) void renewAccessToken(tokenOfSocket).catch(() => null);
+      if (unauthorized.includes((event as CloseEvent).code) && isSignedIn())
+        void renewAccessToken(tokenOfSocket).catch(() => null);
     },
-    // What happened while the socket was down was not heard.
+    // Events were missed while the socket was disconnected.
     connected: (_socket, _payload, wasRetry) => {
       if (wasRetry) void client.refetchObservableQueries();
     },
   },
 });
 
-/** Sends the ids of documents and never their texts: the gateway executes only those that it trusts. */
+/** Sends document ids instead of documents: the gateway executes only trusted documents. */
 const persisted = new ApolloLink((operation, forward) => {
   const sha256Hash = documentIdOf(operation.query).replace('sha256:', '');
   operation.extensions = { ...operation.extensions, persistedQuery: { version: 1, sha256Hash } };
@@ -46,10 +54,16 @@ const persisted = new ApolloLink((operation, forward) => {
 
 const authorized = new SetContextLink(async ({ headers }) => {
   const token = await accessToken();
-  return { token, headers: { ...(headers as Record<string, string> | undefined), ...(token === null ? {} : { authorization: `Bearer ${token}` }) } };
+  return {
+    token,
+    headers: {
+      ...(headers as Record<string, string> | undefined),
+      ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+    },
+  };
 });
 
-/** A token that the gateway no longer takes is renewed, and the operation sent once more. */
+/** Renews a rejected token and retries the operation once. */
 const renewing = new ErrorLink(({ error, operation, forward }) => {
   if (!codesOf(error).includes('UNAUTHENTICATED')) return;
   const { token } = operation.getContext() as { token?: string | null };
@@ -61,28 +75,32 @@ const overHttp = ApolloLink.from([renewing, authorized, new HttpLink({ uri: gate
 const overSocket = new ApolloLink(
   ({ operationName, variables, extensions }) =>
     new Observable((observer) =>
-      // The protocol wants a text; the gateway goes by the id in the extensions.
-      socket.subscribe({ query: '', operationName, variables, extensions }, {
-        next: (result) => observer.next(result as FormattedExecutionResult),
-        complete: () => observer.complete(),
-        error: (error) => observer.error(refusalOf(error)),
-      }),
+      // The protocol requires a query; the gateway uses the id in the extensions.
+      socket.subscribe(
+        { query: '', operationName, variables, extensions },
+        {
+          next: (result) => observer.next(result as FormattedExecutionResult),
+          complete: () => observer.complete(),
+          error: (error) => observer.error(subscriptionError(error)),
+        },
+      ),
     ),
 );
 
-/** Apollo Client as this frontend uses it. */
 export const client = new ApolloClient({
-  cache: new InMemoryCache({ typePolicies: { Model: { keyFields: ['name'] } } }),
+  cache: new InMemoryCache(),
   link: persisted.split(({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION, overSocket, overHttp),
 });
 
-// Nothing of one user is left for the next.
+// The next user must not see cached data of the previous one.
 watchSession(() => {
   if (isSignedIn()) return;
   socket.terminate();
   void client.clearStore();
 });
 
-/** The protocol tells a refused subscription by a list of GraphQL errors, and a lost connection by an event. */
-const refusalOf = (error: unknown): Error =>
-  Array.isArray(error) ? new CombinedGraphQLErrors({ errors: error }) : new Error('The connection for live updates was lost.', { cause: error });
+/** graphql-ws reports a rejected subscription as a list of GraphQL errors, and a lost connection as an event. */
+const subscriptionError = (error: unknown): Error =>
+  Array.isArray(error)
+    ? new CombinedGraphQLErrors({ errors: error })
+    : new Error('The connection for live updates was lost.', { cause: error });

@@ -1,6 +1,6 @@
-import { CombinedGraphQLErrors } from '@apollo/client/errors';
 import { useQuery } from '@apollo/client/react';
 import { useEffect, useMemo, useState, type ReactNode } from 'react';
+import { EditEmployee } from './edit-employee.tsx';
 import { problemOf } from './gateway.ts';
 import {
   ChangeKind,
@@ -13,10 +13,11 @@ import {
   type EmployeeRowFragment,
 } from './generated/graphql.ts';
 import { useEvents } from './live.ts';
+import { formatSalary } from './salary.ts';
 import type { User } from './session.ts';
 
 const pageSize = 15;
-const settleMs = 250;
+const debounceMs = 250;
 
 const orders = {
   name: { title: 'Name, A to Z', field: EmployeeOrderField.Name, direction: OrderDirection.Asc },
@@ -26,43 +27,43 @@ const orders = {
   salary: { title: 'Salary, highest first', field: EmployeeOrderField.Salary, direction: OrderDirection.Desc },
 } as const;
 
-/** A page of a connection: what to ask for, and which one it is. */
-interface PageOf {
+/** A page of a connection: its number and its arguments. */
+interface ConnectionPage {
   number: number;
   range: { first: number; after?: string } | { last: number; before: string };
 }
 
-const firstPage: PageOf = { number: 1, range: { first: pageSize } };
+const firstPage: ConnectionPage = { number: 1, range: { first: pageSize } };
 
-/** The employees: searched, filtered, ordered, in pages, and up to date. */
+/** Table of employees with search, filter, order, pagination and live updates. */
 export function Employees({ user }: { user: User }): ReactNode {
   const [search, setSearch] = useState('');
   const [departmentId, setDepartmentId] = useState('');
   const [order, setOrder] = useState<keyof typeof orders>('name');
   const [page, setPage] = useState(firstPage);
-  const settledSearch = useSettled(search.trim(), settleMs);
+  const [edited, setEdited] = useState<EmployeeRowFragment | null>(null);
+  const debouncedSearch = useDebounced(search.trim(), debounceMs);
 
   const scope = useMemo(
-    () => ({ filter: { ...(settledSearch && { search: settledSearch }), ...(departmentId && { departmentId }) } }),
-    [settledSearch, departmentId],
+    () => ({ filter: { ...(debouncedSearch && { search: debouncedSearch }), ...(departmentId && { departmentId }) } }),
+    [debouncedSearch, departmentId],
   );
   const { field, direction } = orders[order];
   const { data, previousData, error, loading, refetch } = useQuery(EmployeesDocument, {
     variables: { ...scope, orderBy: { field, direction }, ...page.range },
     fetchPolicy: 'cache-and-network',
-    // A salary that the viewer may not see comes as null with an error of its own, and the rest as ever.
-    errorPolicy: 'all',
   });
   const { data: departments } = useQuery(DepartmentsDocument);
-  const news = useNews(scope, refetch);
+  const changes = useChanges(scope, refetch);
 
-  // The page before stays until the next is there: nothing jumps.
-  const employees = (data ?? previousData)?.employees;
-  const problem = error && !isOnlyHiddenSalary(error) ? problemOf(error) : null;
+  // Shows the previous page until the next one is loaded, so that the layout does not jump; if that fails, it is no longer shown
+  // below another search.
+  const employees = (data ?? (error ? undefined : previousData))?.employees;
+  const problem = error ? problemOf(error) : null;
   const { pageInfo, totalCount = 0 } = employees ?? {};
   const pageCount = Math.max(1, Math.ceil(totalCount / pageSize));
 
-  /** Another choice begins at its first page. */
+  /** A changed filter or order starts at the first page. */
   function startFrom<Choice>(choose: (choice: Choice) => void, choice: Choice): void {
     choose(choice);
     setPage(firstPage);
@@ -73,11 +74,22 @@ export function Employees({ user }: { user: User }): ReactNode {
       <search className="filters">
         <div className="field">
           <label htmlFor="search">Search</label>
-          <input id="search" type="search" placeholder="Name, e-mail or job" maxLength={100} value={search} onChange={({ target }) => startFrom(setSearch, target.value)} />
+          <input
+            id="search"
+            type="search"
+            placeholder="Name, e-mail or job title"
+            maxLength={100}
+            value={search}
+            onChange={({ target }) => startFrom(setSearch, target.value)}
+          />
         </div>
         <div className="field">
           <label htmlFor="department">Department</label>
-          <select id="department" value={departmentId} onChange={({ target }) => startFrom(setDepartmentId, target.value)}>
+          <select
+            id="department"
+            value={departmentId}
+            onChange={({ target }) => startFrom(setDepartmentId, target.value)}
+          >
             <option value="">All departments</option>
             {departments?.departments.map(({ id, name }) => (
               <option key={id} value={id}>
@@ -88,7 +100,11 @@ export function Employees({ user }: { user: User }): ReactNode {
         </div>
         <div className="field">
           <label htmlFor="order">Order</label>
-          <select id="order" value={order} onChange={({ target }) => startFrom(setOrder, target.value as keyof typeof orders)}>
+          <select
+            id="order"
+            value={order}
+            onChange={({ target }) => startFrom(setOrder, target.value as keyof typeof orders)}
+          >
             {Object.entries(orders)
               .filter(([name]) => name !== 'salary' || user.role === Role.Admin)
               .map(([name, { title }]) => (
@@ -110,17 +126,40 @@ export function Employees({ user }: { user: User }): ReactNode {
       )}
 
       <div className="summary">
-        <p role="status">{employees ? `${totalCount} ${totalCount === 1 ? 'person' : 'people'}` : 'Loading…'}</p>
-        <p role="status">{news.text}</p>
+        <p role="status">{summaryOf(employees?.totalCount, loading)}</p>
+        <p role="status">{changes.text}</p>
       </div>
-      <EmployeeTable employees={employees?.edges.map(({ node }) => node)} isLoading={loading} changedId={news.changedId} orderedBy={orders[order]} />
+      <EmployeeTable
+        employees={employees?.edges.map(({ node }) => node)}
+        isLoading={loading}
+        changedId={changes.changedId}
+        orderedBy={orders[order]}
+        onEdit={setEdited}
+      />
+      {user.role !== Role.Admin && <p className="muted about">— means that you have no access to the salary.</p>}
+      {edited && (
+        <EditEmployee
+          key={edited.id}
+          employee={edited}
+          onClose={() => setEdited(null)}
+          onConflict={() => void refetch().catch(() => null)}
+        />
+      )}
 
       <nav className="pager" aria-label="Pages of employees">
-        <button type="button" disabled={!pageInfo?.hasPreviousPage} onClick={() => setPage(pageBefore(page, pageInfo?.startCursor))}>
+        <button
+          type="button"
+          disabled={!pageInfo?.hasPreviousPage}
+          onClick={() => setPage(pageBefore(page, pageInfo?.startCursor))}
+        >
           Previous
         </button>
         <p role="status">{`Page ${Math.min(page.number, pageCount)} of ${pageCount}`}</p>
-        <button type="button" disabled={!pageInfo?.hasNextPage} onClick={() => setPage(pageAfter(page, pageInfo?.endCursor))}>
+        <button
+          type="button"
+          disabled={!pageInfo?.hasNextPage}
+          onClick={() => setPage(pageAfter(page, pageInfo?.endCursor))}
+        >
           Next
         </button>
       </nav>
@@ -129,15 +168,22 @@ export function Employees({ user }: { user: User }): ReactNode {
 }
 
 interface TableProps {
-  /** Absent while the first page is on its way. */
+  /** Undefined while the first page is loading. */
   employees: EmployeeRowFragment[] | undefined;
   isLoading: boolean;
   changedId: string | null;
   orderedBy: (typeof orders)[keyof typeof orders];
+  onEdit: (employee: EmployeeRowFragment) => void;
 }
 
-/** On narrow screens style.css makes a card of each row; the roles keep it a table for those who listen to it. */
-function EmployeeTable({ employees, isLoading, changedId, orderedBy: { field, direction } }: TableProps): ReactNode {
+/** On narrow screens style.css shows each row as a card; explicit roles keep it a table for screen readers. */
+function EmployeeTable({
+  employees,
+  isLoading,
+  changedId,
+  orderedBy: { field, direction },
+  onEdit,
+}: TableProps): ReactNode {
   const sorted = (by: string): 'ascending' | 'descending' | undefined => {
     if (by !== field) return undefined;
     return direction === OrderDirection.Asc ? 'ascending' : 'descending';
@@ -162,21 +208,40 @@ function EmployeeTable({ employees, isLoading, changedId, orderedBy: { field, di
             <th role="columnheader" scope="col" className="number" aria-sort={sorted(EmployeeOrderField.Salary)}>
               Salary
             </th>
+            <th role="columnheader" scope="col" className="actions">
+              <span className="visually-hidden">Actions</span>
+            </th>
           </tr>
         </thead>
         <tbody role="rowgroup">
           {employees?.map((employee) => (
-            <EmployeeRow key={employee.id} employee={employee} isChanged={employee.id === changedId} />
+            <EmployeeRow
+              key={employee.id}
+              employee={employee}
+              isChanged={employee.id === changedId}
+              onEdit={employee.canUpdate ? () => onEdit(employee) : undefined}
+            />
           ))}
           {!employees && isLoading && <SkeletonRows />}
         </tbody>
       </table>
-      {employees?.length === 0 && <p className="empty">Nobody matches. Try fewer letters or another department.</p>}
+      {employees?.length === 0 && (
+        <p className="empty">No employees found. Try a shorter search or another department.</p>
+      )}
     </div>
   );
 }
 
-function EmployeeRow({ employee: { name, email, jobTitle, department, hiredOn, salary }, isChanged }: { employee: EmployeeRowFragment; isChanged: boolean }): ReactNode {
+function EmployeeRow({
+  employee: { name, email, jobTitle, department, hiredOn, salary },
+  isChanged,
+  onEdit,
+}: {
+  employee: EmployeeRowFragment;
+  isChanged: boolean;
+  /** Undefined if the user may not change the employee. */
+  onEdit: (() => void) | undefined;
+}): ReactNode {
   return (
     <tr role="row" className={isChanged ? 'is-changed' : undefined}>
       <th role="rowheader" scope="row">
@@ -193,19 +258,25 @@ function EmployeeRow({ employee: { name, email, jobTitle, department, hiredOn, s
         {days.format(new Date(hiredOn))}
       </td>
       <td role="cell" data-label="Salary" className="number">
-        {salary === null ? <Hidden /> : numbers.format(salary)}
+        {salary === null ? <Hidden /> : formatSalary(salary)}
+      </td>
+      <td role="cell" className="actions">
+        {onEdit && (
+          <button type="button" className="quiet" onClick={onEdit}>
+            Edit<span className="visually-hidden"> {name}</span>
+          </button>
+        )}
       </td>
     </tr>
   );
 }
 
 const days = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeZone: 'UTC' });
-const numbers = new Intl.NumberFormat();
 
 const Hidden = (): ReactNode => (
-  <span className="hidden-value" title="You may not see this salary">
+  <span className="hidden-value" title="You have no access to this salary">
     <span aria-hidden="true">—</span>
-    <span className="only-heard">not shown to you</span>
+    <span className="visually-hidden">no access</span>
   </span>
 );
 
@@ -218,45 +289,57 @@ const SkeletonRows = (): ReactNode =>
           <span />
         </small>
       </th>
-      <td colSpan={4}>
+      <td colSpan={5}>
         <span />
       </td>
     </tr>
   ));
 
-/** Hears of changes among the employees of this filter: what changed last, and words for it. Then the page is asked again, once for many changes. */
-function useNews(scope: { filter: object }, refetch: () => Promise<unknown>): { changedId: string | null; text: string } {
-  const [news, setNews] = useState<{ changedId: string | null; text: string; count: number }>({ changedId: null, text: '', count: 0 });
-  useEvents(EmployeeChangedDocument, scope, ({ employeeChanged: { kind, id, employee } }) => {
-    const text = kind === ChangeKind.Deleted ? 'Somebody has left.' : `${employee?.name ?? 'Somebody'} ${kind === ChangeKind.Created ? 'has joined' : 'was changed'}.`;
-    setNews(({ count }) => ({ changedId: id, text, count: count + 1 }));
+/** Subscribes to changes of employees that match the filter, and refetches the page once per burst of changes. @returns the last change */
+function useChanges(
+  scope: { filter: object },
+  refetch: () => Promise<unknown>,
+): { changedId: string | null; text: string } {
+  const [changes, setChanges] = useState<{ changedId: string | null; text: string; count: number }>({
+    changedId: null,
+    text: '',
+    count: 0,
   });
-  const { count } = news;
+  useEvents(EmployeeChangedDocument, scope, ({ employeeChanged: { kind, employeeId, employee } }) => {
+    const text =
+      kind === ChangeKind.Deleted
+        ? 'An employee was removed.'
+        : `${employee?.name ?? 'An employee'} was ${kind === ChangeKind.Created ? 'added' : 'updated'}.`;
+    setChanges(({ count }) => ({ changedId: employeeId, text, count: count + 1 }));
+  });
+  const { count } = changes;
   useEffect(() => {
     if (count === 0) return;
-    // The cache shows the change already; whether the employee still belongs on this page, and where, only the gateway knows.
-    const timer = setTimeout(() => void refetch().catch(() => null), settleMs);
+    // The cache already shows the change, but the employee may now belong on another page.
+    const timer = setTimeout(() => void refetch().catch(() => null), debounceMs);
     return () => clearTimeout(timer);
   }, [count, refetch]);
-  return news;
+  return changes;
 }
 
-/** The value once it has not changed for so long. */
-function useSettled<Value>(value: Value, ms: number): Value {
-  const [settled, setSettled] = useState(value);
+/** The value after it has not changed for `ms` milliseconds. */
+function useDebounced<Value>(value: Value, ms: number): Value {
+  const [debounced, setDebounced] = useState(value);
   useEffect(() => {
-    const timer = setTimeout(() => setSettled(value), ms);
+    const timer = setTimeout(() => setDebounced(value), ms);
     return () => clearTimeout(timer);
   }, [value, ms]);
-  return settled;
+  return debounced;
 }
 
-const pageAfter = ({ number }: PageOf, cursor: string | null | undefined): PageOf =>
+const pageAfter = ({ number }: ConnectionPage, cursor: string | null | undefined): ConnectionPage =>
   cursor ? { number: number + 1, range: { first: pageSize, after: cursor } } : firstPage;
 
-/** The first page is asked from the start, so that it is full also where somebody has come before it. */
-const pageBefore = ({ number }: PageOf, cursor: string | null | undefined): PageOf =>
+/** The first page is always loaded from the start, so that it is full even if employees were added before it. */
+const pageBefore = ({ number }: ConnectionPage, cursor: string | null | undefined): ConnectionPage =>
   cursor && number > 2 ? { number: number - 1, range: { last: pageSize, before: cursor } } : firstPage;
 
-const isOnlyHiddenSalary = (error: Error): boolean =>
-  CombinedGraphQLErrors.is(error) && error.errors.every(({ path, extensions }) => path?.at(-1) === 'salary' && extensions?.code === 'FORBIDDEN');
+function summaryOf(totalCount: number | undefined, isLoading: boolean): string {
+  if (totalCount === undefined) return isLoading ? 'Loading…' : '';
+  return `${totalCount} ${totalCount === 1 ? 'employee' : 'employees'}`;
+}

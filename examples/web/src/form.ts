@@ -1,4 +1,4 @@
-/** What was written into a field, without the spaces around it. */
+/** The trimmed text of a form field. */
 export function textOf(form: FormData, name: string): string {
   const value = form.get(name);
   return typeof value === 'string' ? value.trim() : '';

@@ -4,32 +4,55 @@ import { useEffect, useEffectEvent, useSyncExternalStore } from 'react';
 import { defer, repeat, retry } from 'rxjs';
 import { socket } from './client.ts';
 
-const againAfterMs = 5000;
+const resubscribeDelayMs = 5000;
 
-/** Calls with each event of a subscription. `variables` must be the same object as long as they have not changed. */
-export function useEvents<Data, Variables extends OperationVariables>(document: TypedDocumentNode<Data, Variables>, variables: Variables, onEvent: (data: Data) => void): void {
+/** Calls `onEvent` with each event of a subscription. `variables` must keep its identity while unchanged. */
+export function useEvents<Data, Variables extends OperationVariables>(
+  document: TypedDocumentNode<Data, Variables>,
+  variables: Variables,
+  onEvent: (data: Data) => void,
+): void {
   const client = useApolloClient();
-  const heard = useEffectEvent(onEvent);
+  const handleEvent = useEffectEvent(onEvent);
   useEffect(() => {
     const events = defer(() => client.subscribe<Data>({ query: document, variables, errorPolicy: 'all' }));
-    // The socket comes back by itself. What the gateway has ended for a reason of its own is asked for again after a while.
-    const subscription = events.pipe(retry({ delay: againAfterMs }), repeat({ delay: againAfterMs })).subscribe(({ data }) => {
-      if (data) heard(data);
-    });
+    // The socket reconnects automatically; a subscription that the gateway ended is opened again after a delay.
+    const subscription = events
+      .pipe(retry({ delay: resubscribeDelayMs }), repeat({ delay: resubscribeDelayMs }))
+      .subscribe(({ data }) => {
+        if (data) handleEvent(data);
+      });
     return () => subscription.unsubscribe();
   }, [client, document, variables]);
 }
 
-let isConnected = false;
+/** Whether live updates are connected. A connection that takes long counts as offline. */
+export type Connection = 'connecting' | 'live' | 'offline';
 
-/** Whether live updates arrive at the moment. */
-export const useIsLive = (): boolean => useSyncExternalStore(watchSocket, () => isConnected);
+const offlineAfterMs = 4000;
+let connection: Connection = 'connecting';
 
-function watchSocket(changed: () => void): () => void {
-  const tell = (now: boolean) => () => {
-    isConnected = now;
+/** The state of live updates. */
+export const useConnection = (): Connection => useSyncExternalStore(watchConnection, () => connection);
+
+function watchConnection(changed: () => void): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const change = (next: Connection): void => {
+    clearTimeout(timer);
+    connection = next;
+    if (next === 'connecting') timer = setTimeout(change, offlineAfterMs, 'offline');
     changed();
   };
-  const ends = [socket.on('connected', tell(true)), socket.on('closed', tell(false))];
-  return () => ends.forEach((end) => end());
+  change(connection);
+  const unsubscribers = [
+    socket.on('connected', () => change('live')),
+    // Further failed attempts do not make it "connecting" again.
+    socket.on('closed', () => {
+      if (connection === 'live') change('connecting');
+    }),
+  ];
+  return () => {
+    clearTimeout(timer);
+    unsubscribers.forEach((unsubscribe) => unsubscribe());
+  };
 }

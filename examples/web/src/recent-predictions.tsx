@@ -1,20 +1,28 @@
 import { useQuery } from '@apollo/client/react';
 import type { ReactNode } from 'react';
 import { problemOf } from './gateway.ts';
-import { PredictionRecordedDocument, RecentPredictionsDocument, type RecentPredictionFragment } from './generated/graphql.ts';
+import {
+  PredictionRecordedDocument,
+  RecentPredictionsDocument,
+  type RecentPredictionFragment,
+} from './generated/graphql.ts';
 import { useEvents } from './live.ts';
+import { formatted, sourceTexts } from './outputs.tsx';
 
-const shown = 5;
+const maxShown = 5;
 const noVariables = {};
 
-/** The last few predictions that the viewer may see; new ones come on top as they are recorded, from wherever they were asked. */
+/** The latest predictions visible to the viewer; new ones appear at the top as they are recorded. */
 export function RecentPredictions(): ReactNode {
   const { data, error, client } = useQuery(RecentPredictionsDocument, { fetchPolicy: 'cache-and-network' });
   useEvents(PredictionRecordedDocument, noVariables, ({ predictionRecorded }) => {
-    client.cache.updateQuery({ query: RecentPredictionsDocument }, (known) => {
-      if (!known) return undefined;
-      const others = known.predictions.nodes.filter(({ id }) => id !== predictionRecorded.id);
-      return { ...known, predictions: { ...known.predictions, nodes: [predictionRecorded, ...others].slice(0, shown) } };
+    client.cache.updateQuery({ query: RecentPredictionsDocument }, (cached) => {
+      if (!cached) return undefined;
+      const others = cached.predictions.nodes.filter(({ id }) => id !== predictionRecorded.id);
+      return {
+        ...cached,
+        predictions: { ...cached.predictions, nodes: [predictionRecorded, ...others].slice(0, maxShown) },
+      };
     });
   });
   const predictions = data?.predictions.nodes;
@@ -23,7 +31,7 @@ export function RecentPredictions(): ReactNode {
     <section className="card recent" aria-labelledby="recent">
       <h2 id="recent">Recent predictions</h2>
       {error && !predictions && <p className="problem">{problemOf(error)}</p>}
-      {predictions?.length === 0 && <p className="muted">None yet. Ask for a price.</p>}
+      {predictions?.length === 0 && <p className="muted">No predictions yet. Run one.</p>}
       <ol role="log" aria-label="Recent predictions">
         {predictions?.map((prediction) => (
           <RecentPrediction key={prediction.id} prediction={prediction} />
@@ -34,19 +42,22 @@ export function RecentPredictions(): ReactNode {
 }
 
 const times = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
-const numbers = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 
-function RecentPrediction({ prediction: { model, input, output, source, createdAt } }: { prediction: RecentPredictionFragment }): ReactNode {
-  const [answer] = Object.values(output);
+function RecentPrediction({
+  prediction: { model, output, source, createdAt },
+}: {
+  prediction: RecentPredictionFragment;
+}): ReactNode {
+  const first = model.current?.outputs[0];
   return (
     <li>
       <span>
-        {typeof input.company === 'string' ? `${input.company} ${String(input.year)}` : model.title}
+        {model.title}
         <small>
-          <time dateTime={createdAt}>{times.format(new Date(createdAt))}</time> · {source}
+          <time dateTime={createdAt}>{times.format(new Date(createdAt))}</time> · {sourceTexts[source]}
         </small>
       </span>
-      <strong>{typeof answer === 'number' ? numbers.format(answer) : String(answer)}</strong>
+      <strong>{first && formatted(output[first.name], first.unit)}</strong>
     </li>
   );
 }

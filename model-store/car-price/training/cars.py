@@ -1,4 +1,4 @@
-"""The car data and the pipeline: what training and tuning have in common."""
+"""Car data and pipeline, shared by training and tuning."""
 
 from pathlib import Path
 from typing import Any
@@ -26,25 +26,25 @@ NUMBERS = [
 TEXTS = ["company", "owner", "fuel", "seller_type", "transmission"]
 REQUIRED = ["company", "year", "km_driven"]
 OPTIONAL = [name for name in NUMBERS + TEXTS if name not in REQUIRED]
-# A maker must be named, but it may be one that the model does not know.
+# The maker is required, but may be unknown to the model.
 MAY_BE_UNKNOWN = [*OPTIONAL, "company"]
 COLUMNS: dict[str, Kind] = {**dict.fromkeys(NUMBERS, "float"), **dict.fromkeys(TEXTS, "string")}
 TARGET = "selling_price"
 GROUP = "name"
 
-# Below 5 mpg there are zeros and gas cars whose km/kg went through the wrong conversion
-# (0.02 mpg); above 800 Nm there are small cars whose torque was stated in another unit.
-LOWEST_CREDIBLE_MPG = 5
-HIGHEST_CREDIBLE_NM = 800
-# The data keeps only the first word of a maker's name.
+# Values below 5 mpg are zeros and gas cars with a wrong unit conversion (0.02 mpg); values above
+# 800 Nm are small cars with torque in another unit.
+MIN_PLAUSIBLE_MPG = 5
+MAX_PLAUSIBLE_NM = 800
+# The data has only the first word of a maker's name.
 FULL_COMPANY_NAMES = {"Land": "Land Rover", "Ashok": "Ashok Leyland"}
 
-# Trees tell "missing" from every real value by it; a median would look like a small car.
+# Outside the range of real values, so that trees can split on it.
 MISSING_NUMBER = -1.0
-# The model learns log(price / typical): small numbers, which float32 adds up precisely.
+# The target is log(price / typical price): small numbers, which lose little precision in float32.
 TYPICAL_PRICE_INR = 400_000.0
 
-# Chosen by grouped cross-validation on the training side alone; see tune.py.
+# Selected by grouped cross-validation on the training set; see tune.py.
 BOOSTING: dict[str, Any] = {
     "n_estimators": 600,
     "learning_rate": 0.05,
@@ -55,66 +55,66 @@ BOOSTING: dict[str, Any] = {
 
 
 def read_cars(path: Path) -> pd.DataFrame:
-    """The data set with incredible values made missing; numbers rounded to float32."""
+    """Reads the data set; implausible values become missing, numbers are rounded to float32."""
     cars = pd.read_csv(path)
-    cars.loc[cars["mileage_mpg"] < LOWEST_CREDIBLE_MPG, "mileage_mpg"] = np.nan
-    cars.loc[cars["torque_nm"] > HIGHEST_CREDIBLE_NM, "torque_nm"] = np.nan
+    cars.loc[cars["mileage_mpg"] < MIN_PLAUSIBLE_MPG, "mileage_mpg"] = np.nan
+    cars.loc[cars["torque_nm"] > MAX_PLAUSIBLE_NM, "torque_nm"] = np.nan
     cars["company"] = cars["company"].replace(FULL_COMPANY_NAMES)
     cars[TEXTS] = cars[TEXTS].astype(object).fillna("")
     return cars.astype(dict.fromkeys(NUMBERS, np.float32))
 
 
 def split_by_name(cars: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Four fifths of the car names for training, the others held out."""
+    """Splits by car name: 80 % of the names for training, the others held out."""
     splitter = GroupShuffleSplit(n_splits=1, test_size=0.2, random_state=seed)
     train, test = next(splitter.split(cars, groups=cars[GROUP]))
     return cars.iloc[train].reset_index(drop=True), cars.iloc[test].reset_index(drop=True)
 
 
 def without(cars: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """The same cars with some columns missing."""
+    """Sets the given columns to missing."""
     return cars.assign(**{name: np.float32(np.nan) if name in NUMBERS else "" for name in columns})
 
 
-def with_gaps(cars: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Every car twice: as it is, and with some values taken away, the maker's name among them.
+def with_missing_values(cars: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Adds a copy of every car with random values missing, including the maker.
 
-    In the data the technical values are missing all together or not at all, so a model
-    trained on it alone is lost when a caller leaves out just one of them.
+    In the data, technical values are either all present or all missing, so a model trained
+    on it alone predicts poorly when a single value is missing.
     """
     random = np.random.default_rng(seed)
     share = random.uniform(0, 0.8, len(cars))
     copy = cars.copy()
     for name in MAY_BE_UNKNOWN:
-        gaps = random.random(len(cars)) < share
-        copy.loc[gaps, name] = np.nan if name in NUMBERS else ""
+        missing = random.random(len(cars)) < share
+        copy.loc[missing, name] = np.nan if name in NUMBERS else ""
     return pd.concat([cars, copy], ignore_index=True)
 
 
 def make_pipeline(cars: pd.DataFrame, **boosting: Any) -> Pipeline:
-    """Raw columns -> log(price / typical price); knows the text values of `cars` and no others.
+    """Raw columns -> log(price / typical price); categories are the text values of `cars`.
 
-    The empty string is none of them, so that a missing text and an unknown one both encode
-    as all zeros and get the same answer.
+    The empty string is not a category, so that missing and unknown texts both encode as all
+    zeros and get the same prediction.
     """
-    gaps = SimpleImputer(strategy="constant", fill_value=MISSING_NUMBER)
+    imputer = SimpleImputer(strategy="constant", fill_value=MISSING_NUMBER)
     texts = OneHotEncoder(
         categories=[np.array(sorted(set(cars[name]) - {""}), object) for name in TEXTS],
         handle_unknown="ignore",
         sparse_output=False,
         dtype=np.float32,
     )
-    columns = ColumnTransformer([("numbers", gaps, NUMBERS), ("texts", texts, TEXTS)])
+    columns = ColumnTransformer([("numbers", imputer, NUMBERS), ("texts", texts, TEXTS)])
     trees = GradientBoostingRegressor(random_state=0, **(BOOSTING | boosting))
     return Pipeline([("columns", columns), ("trees", trees)])
 
 
-def fit(pipeline: Pipeline, cars: pd.DataFrame, gap_seed: int | None = 0) -> Pipeline:
-    """Fit on the log of the price; `gap_seed=None` trains without the copies that have gaps."""
-    rows = cars if gap_seed is None else with_gaps(cars, gap_seed)
+def fit(pipeline: Pipeline, cars: pd.DataFrame, missing_seed: int | None = 0) -> Pipeline:
+    """Fits on the log of the price; `missing_seed=None` omits the copies with missing values."""
+    rows = cars if missing_seed is None else with_missing_values(cars, missing_seed)
     return pipeline.fit(rows[NUMBERS + TEXTS], np.log(rows[TARGET] / TYPICAL_PRICE_INR))
 
 
 def predict_price(pipeline: Pipeline, cars: pd.DataFrame) -> np.ndarray:
-    """Prices in INR."""
+    """Predicts prices in INR."""
     return TYPICAL_PRICE_INR * np.exp(pipeline.predict(cars[NUMBERS + TEXTS]))

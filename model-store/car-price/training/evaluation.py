@@ -1,4 +1,4 @@
-"""How good the model is, against what is simpler, and how sure we may be of it."""
+"""Evaluation: scores, confidence intervals and baselines."""
 
 import numpy as np
 import pandas as pd
@@ -28,7 +28,7 @@ TECHNICAL = ["mileage_mpg", "engine_cc", "max_power_bhp", "torque_nm", "seats"]
 
 
 def scores(actual: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
-    """R2 and mean absolute error in INR, and the error as a share of the price."""
+    """R2, mean absolute error in INR and relative errors."""
     share = np.abs(predicted - actual) / actual
     return {
         "r2": r2_score(actual, predicted),
@@ -40,20 +40,19 @@ def scores(actual: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
 
 
 def bias_by_price(actual: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
-    """Median of (predicted - actual) / actual among cheap, middling and dear cars, and how far
-    the sum of all predictions is from the sum of all prices."""
+    """Median relative error by price band, and the relative error of the sum of all prices."""
     share = (predicted - actual) / actual
-    cheap, dear = actual < 200_000, actual > 1_000_000
+    cheap, expensive = actual < 200_000, actual > 1_000_000
     return {
         "median_bias_below_200k": float(np.median(share[cheap])),
-        "median_bias_200k_to_1m": float(np.median(share[~cheap & ~dear])),
-        "median_bias_above_1m": float(np.median(share[dear])),
+        "median_bias_200k_to_1m": float(np.median(share[~cheap & ~expensive])),
+        "median_bias_above_1m": float(np.median(share[expensive])),
         "total_bias": float(predicted.sum() / actual.sum() - 1),
     }
 
 
 def interval_by_name(test: pd.DataFrame, predicted: np.ndarray, seed: int) -> dict[str, float]:
-    """95 % bootstrap intervals that draw whole car names, since rows of one name go together."""
+    """95 % bootstrap intervals, resampled by car name because rows of a name are correlated."""
     random = np.random.default_rng(seed)
     actual = test[TARGET].to_numpy()
     groups = list(test.groupby(GROUP).indices.values())
@@ -72,14 +71,14 @@ def interval_by_name(test: pd.DataFrame, predicted: np.ndarray, seed: int) -> di
 
 
 def baselines(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, float]:
-    """The median price for every car, and ridge regression on the log price."""
+    """Scores of the median price and of ridge regression on the log price."""
     actual = test[TARGET].to_numpy()
     median = scores(actual, np.full(len(test), train[TARGET].median()))
     numbers = chain(SimpleImputer(strategy="median"), StandardScaler())
     texts = OneHotEncoder(handle_unknown="ignore")
     columns = ColumnTransformer([("numbers", numbers, NUMBERS), ("texts", texts, TEXTS)])
     ridge = Pipeline([("columns", columns), ("ridge", RidgeCV(np.logspace(-2, 3, 11)))])
-    predicted = scores(actual, predict_price(fit(ridge, train, gap_seed=None), test))
+    predicted = scores(actual, predict_price(fit(ridge, train, missing_seed=None), test))
     return {
         "median_baseline_r2": median["r2"],
         "median_baseline_mae": median["mae"],
@@ -89,7 +88,7 @@ def baselines(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, float]:
 
 
 def cross_validation(cars: pd.DataFrame, seed: int) -> dict[str, float]:
-    """Mean and standard deviation over five folds that keep a car's name together."""
+    """Mean and standard deviation over five folds grouped by car name."""
     folds = []
     for train, test in GroupKFold(5, shuffle=True, random_state=seed).split(
         cars, groups=cars[GROUP]
@@ -109,21 +108,21 @@ def cross_validation(cars: pd.DataFrame, seed: int) -> dict[str, float]:
 
 
 def random_split(cars: pd.DataFrame, seed: int) -> dict[str, float]:
-    """The flattering figure: the same car may be on both sides."""
+    """Scores of a random split: optimistic, since the same car may be in both sets."""
     train, test = train_test_split(cars, test_size=0.2, random_state=seed)
     predicted = predict_price(fit(make_pipeline(train), train), test)
     result = scores(test[TARGET].to_numpy(), predicted)
     return {"random_split_r2": result["r2"], "random_split_mae": result["mae"]}
 
 
-def cost_of_leaving_out(model: Pipeline, test: pd.DataFrame) -> dict[str, float]:
-    """Mean absolute error on the held-out cars when callers leave columns out."""
-    gaps = {name: [name] for name in MAY_BE_UNKNOWN}
-    gaps |= {"technical_columns": TECHNICAL, "all_optional_columns": OPTIONAL}
+def error_by_missing_values(model: Pipeline, test: pd.DataFrame) -> dict[str, float]:
+    """Mean absolute error on the held-out cars with columns missing."""
+    missing = {name: [name] for name in MAY_BE_UNKNOWN}
+    missing |= {"technical_columns": TECHNICAL, "all_optional_columns": OPTIONAL}
     actual = test[TARGET].to_numpy()
     return {
         f"mae_without_{name}": mean_absolute_error(
             actual, predict_price(model, without(test, columns))
         )
-        for name, columns in gaps.items()
+        for name, columns in missing.items()
     }

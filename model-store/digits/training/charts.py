@@ -1,4 +1,4 @@
-"""The pictures of the model card."""
+"""Figures of the model card."""
 
 from pathlib import Path
 
@@ -7,43 +7,50 @@ from matplotlib import pyplot as plt
 from sklearn.metrics import confusion_matrix
 
 from digits import MAX_INK
-from training.pictures import draw_counts, new_picture, save_picture
+from training.figures import draw_counts, new_figure, save_figure
 
 
 def draw_confusion_matrix(actual: np.ndarray, predicted: np.ndarray, path: Path) -> None:
-    """Held-out images: rows are the digits that were meant, columns the answers."""
-    figure, axes = new_picture(6.4, 5.8)
+    """Confusion matrix of the held-out images: rows are actual digits, columns predictions."""
+    figure, axes = new_figure(6.4, 5.8)
     counts = confusion_matrix(actual, predicted)
     draw_counts(axes, counts, [str(digit) for digit in range(len(counts))])
-    axes.set(xlabel="answer", ylabel="digit that was meant", title=f"{len(actual)} held-out images")
-    save_picture(figure, path)
+    axes.set(
+        xlabel="predicted digit",
+        ylabel="actual digit",
+        title=f"{len(actual)} held-out images",
+    )
+    save_figure(figure, path)
 
 
 def draw_mistakes(
     images: np.ndarray, actual: np.ndarray, probabilities: np.ndarray, path: Path
 ) -> None:
-    """The held-out images with a wrong answer, the surest first; 21 at most."""
-    answers = probabilities.argmax(axis=1)
-    wrong = np.flatnonzero(answers != actual)
-    surest = wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")]
+    """Up to 21 misclassified held-out images, highest confidence first."""
+    predicted = probabilities.argmax(axis=1)
+    wrong = np.flatnonzero(predicted != actual)
+    order = wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")]
     draw_images(
-        images[surest],
-        [f"{actual[i]} read as {answers[i]}\n{probabilities[i].max():.0%} sure" for i in surest],
+        images[order],
+        [
+            f"{actual[i]} predicted as {predicted[i]}\np = {probabilities[i].max():.2f}"
+            for i in order
+        ],
         path,
     )
 
 
-def draw_made_up(images: np.ndarray, answers: np.ndarray, path: Path) -> None:
-    """The first golden rows."""
-    draw_images(images, [f"read as {answer}" for answer in answers], path)
+def draw_synthetic(images: np.ndarray, predicted: np.ndarray, path: Path) -> None:
+    """The first golden rows with their predictions."""
+    draw_images(images, [f"predicted {digit}" for digit in predicted], path)
 
 
 def draw_images(images: np.ndarray, titles: list[str], path: Path) -> None:
-    """Up to 21 images in rows of seven, each with its title."""
+    """Up to 21 images with titles, seven per row."""
     figure, places = plt.subplots(3, 7, figsize=(8, 4.4), layout="constrained")
     for axes in places.flat:
         axes.set_axis_off()
     for axes, image, title in zip(places.flat, images, titles, strict=False):
         axes.imshow(image, cmap="Greys", vmin=0, vmax=MAX_INK)
         axes.set_title(title, fontsize=8, loc="center", pad=3)
-    save_picture(figure, path)
+    save_figure(figure, path)

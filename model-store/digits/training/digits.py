@@ -1,4 +1,4 @@
-"""The images, the pipeline, and how good it is."""
+"""Images, pipeline and evaluation."""
 
 from typing import TypeVar
 
@@ -26,11 +26,10 @@ ONE_PIXEL = ((1, 0), (-1, 0), (0, 1), (0, -1))
 
 
 def read_digits() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """1,797 images of 8x8 pixels, ink from 0 to 16; their digits; and the block of each.
+    """Returns 1,797 images of 8x8 pixels (ink from 0 to 16), their digits and their blocks.
 
-    The images come in the order in which they were written: first 0 to 9 several times by one
-    hand, then by the next. 13 persons wrote them, but who wrote which is not told, so 13 blocks
-    of consecutive images stand for the persons.
+    The images are ordered by writer. There were 13 writers, but the data set does not identify
+    them, so 13 blocks of consecutive images approximate the writers.
     """
     bunch = load_digits()
     blocks = np.arange(len(bunch.target)) * BLOCKS // len(bunch.target)
@@ -38,32 +37,33 @@ def read_digits() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def make_classifier() -> OneVsRestClassifier:
-    """One support vector machine for each digit against all others; the widest margin wins."""
+    """One-versus-rest support vector machines with a Gaussian kernel."""
     return OneVsRestClassifier(SVC(C=10, gamma=0.15))
 
 
 def fit(model: Model, images: np.ndarray, digits: np.ndarray) -> Model:
-    """Fit on every image as it is and moved by half a pixel each way."""
+    """Fits on the images and on copies moved by half a pixel in each direction."""
     return model.fit(features(with_moved(images)), np.tile(digits, COPIES))
 
 
 def fit_with_probabilities(
     images: np.ndarray, digits: np.ndarray, blocks: np.ndarray
 ) -> CalibratedClassifierCV:
-    """The same machines, and one temperature that turns margins into probabilities.
+    """Fits the classifier with temperature scaling for probabilities.
 
-    It is fitted on what machines that saw neither a block nor its moved copies say of it.
+    The temperature is fitted on out-of-fold margins; folds are grouped by block and include
+    moved copies.
     """
-    seen, groups = features(with_moved(images)), np.tile(blocks, COPIES)
-    folds = list(GroupKFold(5).split(seen, groups=groups))
+    rows, groups = features(with_moved(images)), np.tile(blocks, COPIES)
+    folds = list(GroupKFold(5).split(rows, groups=groups))
     model = CalibratedClassifierCV(
         make_classifier(), method="temperature", ensemble=False, cv=folds
     )
-    return model.fit(seen, np.tile(digits, COPIES))
+    return model.fit(rows, np.tile(digits, COPIES))
 
 
 def with_moved(images: np.ndarray) -> np.ndarray:
-    """The images, followed by their copies moved by half a pixel."""
+    """Returns the images followed by copies moved by half a pixel."""
     return np.concatenate([images, *(moved(images, step) for step in HALF_A_PIXEL)])
 
 
@@ -73,14 +73,14 @@ def features(images: np.ndarray) -> np.ndarray:
 
 
 def moved(images: np.ndarray, step: tuple[float, float]) -> np.ndarray:
-    """The images moved by (rows, columns); no ink comes in from outside."""
+    """Moves the images by (rows, columns); vacated pixels are blank."""
     return shift(images, (0, *step), order=1)
 
 
 def scores(
     model: CalibratedClassifierCV, images: np.ndarray, digits: np.ndarray
 ) -> dict[str, float]:
-    """Held-out accuracy, as drawn and moved by a whole pixel each way, and log loss."""
+    """Held-out accuracy, accuracy on images moved by one pixel, and log loss."""
     return {
         "accuracy": model.score(features(images), digits),
         "accuracy_moved_one_pixel": accuracy_off_centre(model, images, digits),
@@ -89,14 +89,14 @@ def scores(
 
 
 def accuracy_off_centre(model: ClassifierMixin, images: np.ndarray, digits: np.ndarray) -> float:
-    """Mean accuracy on the images moved by a whole pixel up, down, left and right."""
+    """Mean accuracy on the images moved by one pixel up, down, left and right."""
     return float(
         np.mean([model.score(features(moved(images, step)), digits) for step in ONE_PIXEL])
     )
 
 
 def interval(correct: np.ndarray, seed: int) -> dict[str, float]:
-    """95 % bootstrap interval of the accuracy, over images."""
+    """95 % bootstrap interval of the accuracy, resampled by image."""
     random = np.random.default_rng(seed)
     draws = random.choice(correct, (10_000, len(correct))).mean(axis=1)
     low, high = np.percentile(draws, [2.5, 97.5])
@@ -106,7 +106,7 @@ def interval(correct: np.ndarray, seed: int) -> dict[str, float]:
 def cross_validation(
     images: np.ndarray, digits: np.ndarray, blocks: np.ndarray
 ) -> dict[str, float]:
-    """Accuracy over 13 folds, each of which holds out one block."""
+    """Accuracy over 13 folds, one block held out in each."""
     folds = []
     for train, test in GroupKFold(BLOCKS).split(images, groups=blocks):
         model = fit(make_classifier(), images[train], digits[train])
@@ -119,7 +119,7 @@ def cross_validation(
 
 
 def random_split(images: np.ndarray, digits: np.ndarray, seed: int) -> dict[str, float]:
-    """The flattering figure: each hand is on both sides."""
+    """Accuracy of a random split: optimistic, since every writer is in both sets."""
     train, test = train_test_split(
         np.arange(len(digits)), test_size=0.3, stratify=digits, random_state=seed
     )
@@ -127,12 +127,12 @@ def random_split(images: np.ndarray, digits: np.ndarray, seed: int) -> dict[str,
     return {"random_split_accuracy": model.score(features(images[test]), digits[test])}
 
 
-def others(
+def baselines(
     train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray]
 ) -> dict[str, float]:
-    """Held-out accuracy of what is simpler, and of the same machines without moved images."""
+    """Held-out accuracy of simpler models, and of the same model without moved images."""
     (images, digits), (test_images, actual) = train, test
-    baselines = {
+    models = {
         "majority": DummyClassifier(strategy="most_frequent"),
         "logistic": LogisticRegression(max_iter=2000),
         "neighbours": KNeighborsClassifier(3),
@@ -141,7 +141,7 @@ def others(
         f"{name}_baseline_accuracy": model.fit(features(images), digits).score(
             features(test_images), actual
         )
-        for name, model in baselines.items()
+        for name, model in models.items()
     }
     unmoved = make_classifier().fit(features(images), digits)
     return result | {

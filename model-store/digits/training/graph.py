@@ -1,7 +1,7 @@
-"""The model as an ONNX graph, node by node.
+"""Builds the ONNX graph of the model node by node.
 
-The converter takes neither images nor a temperature, and the whole model is a few formulas. They
-are calculated in float64, so that the weights of 1,600 images add up as in scikit-learn.
+The converter supports neither image inputs nor temperature scaling. The graph computes in float64,
+as scikit-learn does, to limit rounding errors in sums over 1,600 images.
 """
 
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ def make_graph(model: CalibratedClassifierCV) -> onnx.ModelProto:
         helper.make_node("Mul", ["margins", "inverse_temperature"], ["logits"]),
         helper.make_node("Softmax", ["logits"], ["shares"], axis=1),
         helper.make_node("Cast", ["shares"], ["probabilities"], to=TensorProto.FLOAT),
-        # The classes are 0 to 9, so a place among them is the digit.
+        # The classes are 0 to 9, so the class index is the digit.
         helper.make_node("ArgMax", ["margins"], ["digit"], axis=1, keepdims=1),
     ]
     graph = helper.make_graph(
@@ -68,12 +68,12 @@ def make_graph(model: CalibratedClassifierCV) -> onnx.ModelProto:
 
 
 def shared_images(machines: Sequence[SVC]) -> tuple[np.ndarray, np.ndarray]:
-    """The support vectors of all machines, each once, and what each weighs in each machine."""
+    """Returns the distinct support vectors of all SVMs and their weights in each."""
     support = np.concatenate([machine.support_vectors_ for machine in machines])
-    images, places = np.unique(support, axis=0, return_inverse=True)
+    images, indices = np.unique(support, axis=0, return_inverse=True)
     if (images.astype(np.float32) != images).any():
-        raise ValueError("the images are no multiples of 1/32; keep them in float64")
+        raise ValueError("the images are not multiples of 1/32; store them as float64")
     weights = np.zeros((len(images), len(machines)))
     column = np.repeat(np.arange(len(machines)), [len(m.support_) for m in machines])
-    np.add.at(weights, (places, column), np.concatenate([m.dual_coef_[0] for m in machines]))
+    np.add.at(weights, (indices, column), np.concatenate([m.dual_coef_[0] for m in machines]))
     return images, weights

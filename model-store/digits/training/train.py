@@ -1,4 +1,4 @@
-"""Train, evaluate, export and check the digits model.
+"""Trains, evaluates, exports and checks the digits model.
 
 python model-store/digits/training/train.py
 """
@@ -11,36 +11,36 @@ import numpy as np
 MODEL_FOLDER = Path(__file__).resolve().parents[1]
 sys.path.append(str(MODEL_FOLDER.parent))
 
-# ruff: noqa: E402  what the models share lies in model-store/training
+# ruff: noqa: E402  shared code is in model-store/training
 from sklearn.calibration import CalibratedClassifierCV
 
-from charts import draw_confusion_matrix, draw_made_up, draw_mistakes
+from charts import draw_confusion_matrix, draw_mistakes, draw_synthetic
 from digits import (
     TRAIN_BLOCKS,
+    baselines,
     cross_validation,
     features,
     fit_with_probabilities,
     interval,
-    others,
     random_split,
     read_digits,
     scores,
 )
 from graph import make_graph
-from made_up_digits import draw_images
+from synthetic_digits import draw_images
 from training.checksums import write_checksums
-from training.made_up_rows import read_manifest, write_golden, write_metrics
-from training.onnx_model import OnnxGraph, save, worst_relative_error
+from training.onnx_model import OnnxGraph, max_relative_error, save
+from training.synthetic_rows import read_manifest, write_golden, write_metrics
 
 VERSION_FOLDER = MODEL_FOLDER / "1"
 SEED = 42
 GOLDEN_ROWS = 120
 CHECK_ROWS = 5000
-LARGEST_RELATIVE_ERROR = 1e-5
+MAX_RELATIVE_ERROR = 1e-5
 
 
 def main() -> None:
-    """The whole training, top to bottom."""
+    """Trains, exports and evaluates the model."""
     images, digits, blocks = read_digits()
     manifest = read_manifest(MODEL_FOLDER / "model.yaml")
 
@@ -56,9 +56,9 @@ def main() -> None:
     export_errors = check_export(OnnxGraph(onnx_path), model, test[0])
 
     golden = draw_images(GOLDEN_ROWS, seed=SEED)
-    refuse_real_images(golden, images)
+    reject_real_images(golden, images)
     rows = [{"pixels": as_numbers(image)} for image in golden]
-    write_golden(VERSION_FOLDER / "golden.jsonl", rows, answers(model, golden, labels))
+    write_golden(VERSION_FOLDER / "golden.jsonl", rows, expected_outputs(model, golden, labels))
 
     probabilities = model.predict_proba(features(test[0]))
     predicted = probabilities.argmax(axis=1)
@@ -66,7 +66,7 @@ def main() -> None:
         **scores(model, *test),
         **interval(predicted == test[1], SEED),
         **cross_validation(images, digits, blocks),
-        **others(train, test),
+        **baselines(train, test),
         **random_split(images, digits, SEED),
         **export_errors,
         "rows": len(digits),
@@ -79,63 +79,63 @@ def main() -> None:
 
     draw_confusion_matrix(test[1], predicted, VERSION_FOLDER / "confusion-matrix.png")
     draw_mistakes(*test, probabilities, VERSION_FOLDER / "mistakes.png")
-    draw_made_up(golden, model.predict(features(golden)), VERSION_FOLDER / "made-up.png")
+    draw_synthetic(golden, model.predict(features(golden)), VERSION_FOLDER / "synthetic.png")
 
     for name, value in metrics.items():
         print(f"{name:46} {value:,.6g}")
 
 
 def as_numbers(image: np.ndarray) -> list[list[int | float]]:
-    """Nested lists, whole numbers without a decimal point."""
+    """Converts to nested lists; whole numbers become integers."""
     return [[int(ink) if ink.is_integer() else ink for ink in row] for row in image.tolist()]
 
 
-def answers(
+def expected_outputs(
     model: CalibratedClassifierCV, images: np.ndarray, labels: list[str]
 ) -> list[dict[str, object]]:
-    """scikit-learn's own digit and probabilities, image by image."""
+    """Digit and probabilities that scikit-learn predicts for each image."""
     return [
-        {"digit": int(digit), "probabilities": dict(zip(labels, map(float, shares), strict=True))}
-        for digit, shares in zip(
+        {"digit": int(digit), "probabilities": dict(zip(labels, map(float, values), strict=True))}
+        for digit, values in zip(
             model.predict(features(images)), model.predict_proba(features(images)), strict=True
         )
     ]
 
 
-def refuse_real_images(made_up: np.ndarray, images: np.ndarray) -> None:
-    """Raise ValueError if a made-up image is one of the data set."""
+def reject_real_images(synthetic: np.ndarray, images: np.ndarray) -> None:
+    """Raises ValueError if a synthetic image is in the data set."""
     known = {image.tobytes() for image in images}
-    for position, image in enumerate(made_up):
+    for position, image in enumerate(synthetic):
         if image.tobytes() in known:
-            raise ValueError(f"made-up image {position} is one of the data set; change the seed")
+            raise ValueError(f"synthetic image {position} is in the data set; change the seed")
 
 
 def check_export(
     graph: OnnxGraph, model: CalibratedClassifierCV, test: np.ndarray
 ) -> dict[str, float]:
-    """The worst disagreement with scikit-learn, or ValueError if it is above the limit.
+    """Returns the maximum relative errors against scikit-learn; raises ValueError above the limit.
 
-    Images are rounded to float32 first, as in the gateway. Digits must be the same.
+    Images are rounded to float32 first, as in the gateway. Predicted digits must be equal.
     """
-    made_up = draw_images(CHECK_ROWS, seed=SEED + 1)
-    between = np.random.default_rng(SEED).uniform(0, 16, (CHECK_ROWS, 8, 8)).astype(np.float32)
+    synthetic = draw_images(CHECK_ROWS, seed=SEED + 1)
+    noise = np.random.default_rng(SEED).uniform(0, 16, (CHECK_ROWS, 8, 8)).astype(np.float32)
     errors = {}
-    for name, images in {"test_rows": test, "made_up_rows": made_up, "noise": between}.items():
+    for name, images in {"test_rows": test, "synthetic_rows": synthetic, "noise": noise}.items():
         pixels = images.astype(np.float32)
         rows = features(pixels.astype(np.float64))
-        answer = graph.run({"pixels": pixels})
-        if (answer["digit"].ravel() != model.predict(rows)).any():
-            raise ValueError(f"the ONNX graph gives other digits: {name}")
-        errors[f"onnx_worst_error_{name}"] = worst_relative_error(
-            answer["probabilities"], model.predict_proba(rows)
+        outputs = graph.run({"pixels": pixels})
+        if (outputs["digit"].ravel() != model.predict(rows)).any():
+            raise ValueError(f"the ONNX graph predicts other digits: {name}")
+        errors[f"onnx_max_error_{name}"] = max_relative_error(
+            outputs["probabilities"], model.predict_proba(rows)
         )
-    thousand = made_up[:1000].astype(np.float32)
-    singly = [graph.run({"pixels": image[None]})["probabilities"] for image in thousand]
-    errors["onnx_worst_error_batch_of_1000"] = worst_relative_error(
-        graph.run({"pixels": thousand})["probabilities"], np.concatenate(singly)
+    batch = synthetic[:1000].astype(np.float32)
+    row_by_row = [graph.run({"pixels": image[None]})["probabilities"] for image in batch]
+    errors["onnx_max_error_batch_of_1000"] = max_relative_error(
+        graph.run({"pixels": batch})["probabilities"], np.concatenate(row_by_row)
     )
-    if max(errors.values()) > LARGEST_RELATIVE_ERROR:
-        raise ValueError(f"the ONNX graph disagrees with scikit-learn: {errors}")
+    if max(errors.values()) > MAX_RELATIVE_ERROR:
+        raise ValueError(f"the ONNX graph differs from scikit-learn: {errors}")
     return errors
 
 

@@ -1,4 +1,4 @@
-"""Compare candidates on the training side: nine folds, each holds out one block.
+"""Compares candidate models on the training set: nine folds, one block held out in each.
 
 python model-store/digits/training/tune.py
 """
@@ -17,29 +17,26 @@ from digits import TRAIN_BLOCKS, features, fit, read_digits
 
 
 def candidates() -> dict[str, ClassifierMixin]:
-    """What was compared."""
-    likeness = Nystroem(gamma=0.1, n_components=500, random_state=0)
-    chosen = OneVsRestClassifier(SVC(C=10, gamma=0.15))
+    """Candidate models by name."""
+    nystroem = Nystroem(gamma=0.1, n_components=500, random_state=0)
     return {
         "logistic regression": LogisticRegression(max_iter=2000),
         "3 nearest neighbours": KNeighborsClassifier(3),
-        "network, 128 neurons": MLPClassifier(
-            (128,), alpha=0.1, tol=1e-3, max_iter=400, random_state=0
-        ),
-        "500 kernels, logistic": make_pipeline(likeness, LogisticRegression(C=10, max_iter=2000)),
-        "machines, pairs": SVC(C=10, gamma=0.15),
-        "machines, gamma 0.05": OneVsRestClassifier(SVC(C=10, gamma=0.05)),
-        "machines, gamma 0.1": OneVsRestClassifier(SVC(C=10, gamma=0.1)),
-        "machines, gamma 0.15": chosen,
-        "machines, gamma 0.2": OneVsRestClassifier(SVC(C=10, gamma=0.2)),
-        "machines, C 1": OneVsRestClassifier(SVC(C=1, gamma=0.15)),
+        "MLP, 128 units": MLPClassifier((128,), alpha=0.1, tol=1e-3, max_iter=400, random_state=0),
+        "Nystroem, logistic": make_pipeline(nystroem, LogisticRegression(C=10, max_iter=2000)),
+        "SVM, one-vs-one": SVC(C=10, gamma=0.15),
+        "SVM, gamma 0.05": OneVsRestClassifier(SVC(C=10, gamma=0.05)),
+        "SVM, gamma 0.1": OneVsRestClassifier(SVC(C=10, gamma=0.1)),
+        "SVM, gamma 0.15": OneVsRestClassifier(SVC(C=10, gamma=0.15)),
+        "SVM, gamma 0.2": OneVsRestClassifier(SVC(C=10, gamma=0.2)),
+        "SVM, C 1": OneVsRestClassifier(SVC(C=1, gamma=0.15)),
     }
 
 
 def main() -> None:
-    """Mean and lowest accuracy of each candidate, with and without moved images."""
+    """Prints mean and minimum accuracy of each candidate, with and without moved images."""
     images, digits, blocks = read_digits()
-    print(f"{'':24}{'moved images':>16}{'as drawn':>16}")
+    print(f"{'':24}{'moved images':>16}{'original':>16}")
     for name, model in candidates().items():
         moved, plain = [], []
         for block in range(TRAIN_BLOCKS):

@@ -1,4 +1,4 @@
-"""The pictures of the model card."""
+"""Figures of the model card."""
 
 from pathlib import Path
 
@@ -8,25 +8,25 @@ from matplotlib.colors import ListedColormap
 from sklearn.metrics import confusion_matrix
 from sklearn.pipeline import Pipeline
 
-from training.pictures import BLUE, GREY, ORANGE, draw_counts, new_picture, save_picture
+from training.figures import BLUE, GREY, ORANGE, draw_counts, new_figure, save_figure
 
 
 def draw_confusion_matrix(
     actual: pd.Series, predicted: np.ndarray, labels: list[str], path: Path
 ) -> None:
-    """Held-out flowers: rows are the actual species, columns the predicted one."""
-    figure, axes = new_picture(5, 4.4)
+    """Confusion matrix of the held-out flowers: rows are actual species, columns predictions."""
+    figure, axes = new_figure(5, 4.4)
     draw_counts(axes, confusion_matrix(actual, predicted, labels=labels), labels)
     axes.set(
         xlabel="predicted species",
         ylabel="actual species",
         title=f"{len(actual)} held-out flowers",
     )
-    save_picture(figure, path)
+    save_figure(figure, path)
 
 
 def draw_regions(model: Pipeline, labels: list[str], path: Path) -> None:
-    """The answer by petal size, the sepals left out; lines where the surest answer is 80 %."""
+    """Prediction by petal size with sepals missing; contours at a probability of 80 %."""
     lengths, widths = np.meshgrid(np.linspace(0.5, 7.5, 281), np.linspace(0.05, 3, 237))
     grid = pd.DataFrame(
         {
@@ -37,19 +37,19 @@ def draw_regions(model: Pipeline, labels: list[str], path: Path) -> None:
         }
     )
     probabilities = model.predict_proba(grid).reshape(*lengths.shape, len(labels))
-    answer = probabilities.argmax(axis=2)
-    figure, axes = new_picture(6, 4.4)
+    predicted = probabilities.argmax(axis=2)
+    figure, axes = new_figure(6, 4.4)
     colours = ListedColormap([GREY, BLUE, ORANGE])
-    axes.pcolormesh(lengths, widths, answer, cmap=colours, alpha=0.45)
-    surest = probabilities.max(axis=2)
-    lines = axes.contour(lengths, widths, surest, levels=[0.8], colors="black", linewidths=0.8)
-    axes.clabel(lines, fmt={0.8: "80 % sure"}, fontsize=8)
+    axes.pcolormesh(lengths, widths, predicted, cmap=colours, alpha=0.45)
+    confidence = probabilities.max(axis=2)
+    lines = axes.contour(lengths, widths, confidence, levels=[0.8], colors="black", linewidths=0.8)
+    axes.clabel(lines, fmt={0.8: "p = 0.8"}, fontsize=8)
     for position, label in enumerate(labels):
-        inside = (answer == position) & (surest > 0.8)
+        inside = (predicted == position) & (confidence > 0.8)
         axes.text(lengths[inside].mean(), widths[inside].mean(), label, ha="center", fontsize=12)
     axes.set(
         xlabel="petal length (cm)",
         ylabel="petal width (cm)",
-        title="Answer by petal size, sepals unknown",
+        title="Prediction by petal size, sepals missing",
     )
-    save_picture(figure, path)
+    save_figure(figure, path)

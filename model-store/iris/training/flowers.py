@@ -1,4 +1,4 @@
-"""The iris data, the pipeline, and how good it is."""
+"""Iris data, pipeline and evaluation."""
 
 import numpy as np
 import pandas as pd
@@ -21,28 +21,28 @@ TARGET = "species"
 
 
 def read_flowers() -> pd.DataFrame:
-    """150 flowers, lengths in cm rounded to float32, with the name of their species."""
+    """Returns 150 flowers with lengths in cm, rounded to float32, and species names."""
     bunch = load_iris()
     flowers = pd.DataFrame(bunch.data.astype(np.float32).astype(np.float64), columns=list(COLUMNS))
     return flowers.assign(species=bunch.target_names[bunch.target].astype(object))
 
 
 def make_pipeline() -> Pipeline:
-    """Median for a missing measurement, then logistic regression.
+    """Median imputation, then logistic regression.
 
-    No scaling: all four columns are in centimetres and of one magnitude, and a scaler in
-    float32 would only add rounding to the export.
+    There is no scaling: all columns are in centimetres and of similar magnitude, and a scaler
+    would add float32 rounding errors to the export.
     """
     return Pipeline(
         [
-            ("gaps", SimpleImputer(strategy="median")),
-            ("classes", LogisticRegression(max_iter=1000)),
+            ("imputer", SimpleImputer(strategy="median")),
+            ("classifier", LogisticRegression(max_iter=1000)),
         ]
     )
 
 
 def cross_validation(flowers: pd.DataFrame, seed: int) -> dict[str, float]:
-    """Accuracy over ten stratified five-fold cross-validations."""
+    """Accuracy of five-fold stratified cross-validation, repeated ten times."""
     folds = cross_validate(
         make_pipeline(),
         flowers[list(COLUMNS)],
@@ -57,7 +57,7 @@ def cross_validation(flowers: pd.DataFrame, seed: int) -> dict[str, float]:
 
 
 def scores(model: Pipeline, test: pd.DataFrame) -> dict[str, float]:
-    """Held-out accuracy, whole and without the sepals, and log loss."""
+    """Held-out accuracy, accuracy without sepals, log loss and majority baseline."""
     rows, actual = test[list(COLUMNS)], test[TARGET]
     petals_only = rows.assign(sepal_length=np.nan, sepal_width=np.nan)
     return {

@@ -1,4 +1,4 @@
-"""Train, evaluate, export and check the iris model.
+"""Trains, evaluates, exports and checks the iris model.
 
 python model-store/iris/training/train.py
 """
@@ -12,39 +12,39 @@ import pandas as pd
 MODEL_FOLDER = Path(__file__).resolve().parents[1]
 sys.path.append(str(MODEL_FOLDER.parent))
 
-# ruff: noqa: E402  what the models share lies in model-store/training
+# ruff: noqa: E402  shared code is in model-store/training
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 
 from charts import draw_confusion_matrix, draw_regions
 from flowers import COLUMNS, TARGET, cross_validation, make_pipeline, read_flowers, scores
 from training.checksums import write_checksums
-from training.made_up_rows import (
-    Manifest,
-    Range,
-    draw_rows,
-    read_manifest,
-    refuse_real_rows,
-    write_golden,
-    write_metrics,
-)
 from training.onnx_model import (
     OnnxModel,
     convert,
     frame,
+    max_relative_error,
     rename_output,
     save,
-    worst_relative_error,
+)
+from training.synthetic_rows import (
+    Manifest,
+    Range,
+    draw_rows,
+    read_manifest,
+    reject_real_rows,
+    write_golden,
+    write_metrics,
 )
 
 VERSION_FOLDER = MODEL_FOLDER / "1"
 SEED = 42
 GOLDEN_ROWS = 220
 CHECK_ROWS = 5000
-LARGEST_RELATIVE_ERROR = 1e-5
-# Where the two best are closer than this, float32 may choose the other one.
+MAX_RELATIVE_ERROR = 1e-5
+# If the top two probabilities are closer than this, float32 may select the other label.
 TIE = 1e-5
-USUAL = {
+TYPICAL_RANGES = {
     "sepal_length": Range(4.2, 8.0, decimals=2),
     "sepal_width": Range(2.0, 4.4, decimals=2),
     "petal_length": Range(1.0, 7.0, decimals=2),
@@ -53,7 +53,7 @@ USUAL = {
 
 
 def main() -> None:
-    """The whole training, top to bottom."""
+    """Trains, exports and evaluates the model."""
     flowers = read_flowers()
     manifest = read_manifest(MODEL_FOLDER / "model.yaml")
 
@@ -72,9 +72,11 @@ def main() -> None:
     save(graph, onnx_path, "Species of an iris from four measurements in cm.")
     export_errors = check_export(OnnxModel(onnx_path, COLUMNS), model, manifest, test)
 
-    golden = draw_rows(manifest, USUAL, GOLDEN_ROWS, seed=SEED)
-    refuse_real_rows(golden, flowers, COLUMNS)
-    write_golden(VERSION_FOLDER / "golden.jsonl", golden, answers(model, frame(golden, COLUMNS)))
+    golden = draw_rows(manifest, TYPICAL_RANGES, GOLDEN_ROWS, seed=SEED)
+    reject_real_rows(golden, flowers, COLUMNS)
+    write_golden(
+        VERSION_FOLDER / "golden.jsonl", golden, expected_outputs(model, frame(golden, COLUMNS))
+    )
 
     metrics = {
         **scores(model, test),
@@ -90,14 +92,14 @@ def main() -> None:
 
     predicted = model.predict(test[list(COLUMNS)])
     draw_confusion_matrix(test[TARGET], predicted, labels, VERSION_FOLDER / "confusion-matrix.png")
-    draw_regions(model, labels, VERSION_FOLDER / "answer-by-petal.png")
+    draw_regions(model, labels, VERSION_FOLDER / "prediction-by-petal.png")
 
     for name, value in metrics.items():
         print(f"{name:32} {value:,.6g}")
 
 
-def answers(model: Pipeline, rows: pd.DataFrame) -> list[dict[str, object]]:
-    """scikit-learn's own label and probabilities, row by row."""
+def expected_outputs(model: Pipeline, rows: pd.DataFrame) -> list[dict[str, object]]:
+    """Label and probabilities that scikit-learn predicts for each row."""
     return [
         {
             "species": str(species),
@@ -112,28 +114,26 @@ def answers(model: Pipeline, rows: pd.DataFrame) -> list[dict[str, object]]:
 def check_export(
     onnx_model: OnnxModel, model: Pipeline, manifest: Manifest, test: pd.DataFrame
 ) -> dict[str, float]:
-    """The worst disagreement with scikit-learn, or ValueError if it is above the limit.
+    """Returns the maximum relative errors against scikit-learn; raises ValueError above the limit.
 
-    Labels must be the same too, but for rows on the border between two species.
+    Predicted labels must be equal, except for ties between two species.
     """
-    made_up = frame(draw_rows(manifest, USUAL, CHECK_ROWS, seed=SEED + 1), COLUMNS)
-    tables = {"test_rows": test, "made_up_rows": made_up, "empty_row": frame([{}], COLUMNS)}
+    synthetic = frame(draw_rows(manifest, TYPICAL_RANGES, CHECK_ROWS, seed=SEED + 1), COLUMNS)
+    tables = {"test_rows": test, "synthetic_rows": synthetic, "empty_row": frame([{}], COLUMNS)}
     errors = {}
     for name, table in tables.items():
-        answer, reference = onnx_model.run(table), model.predict_proba(table[list(COLUMNS)])
-        best_two = np.sort(reference, axis=1)[:, -2:]
-        sure = best_two[:, 1] - best_two[:, 0] > TIE
-        if (answer["species"] != model.predict(table[list(COLUMNS)]))[sure].any():
-            raise ValueError(f"the ONNX graph gives other labels: {name}")
-        errors[f"onnx_worst_error_{name}"] = worst_relative_error(
-            answer["probabilities"], reference
-        )
-    thousand = made_up.iloc[:1000]
-    errors["onnx_worst_error_batch_of_1000"] = worst_relative_error(
-        onnx_model.run(thousand)["probabilities"], onnx_model.run_singly(thousand)["probabilities"]
+        outputs, reference = onnx_model.run(table), model.predict_proba(table[list(COLUMNS)])
+        top_two = np.sort(reference, axis=1)[:, -2:]
+        is_clear = top_two[:, 1] - top_two[:, 0] > TIE
+        if (outputs["species"] != model.predict(table[list(COLUMNS)]))[is_clear].any():
+            raise ValueError(f"the ONNX graph predicts other labels: {name}")
+        errors[f"onnx_max_error_{name}"] = max_relative_error(outputs["probabilities"], reference)
+    batch = synthetic.iloc[:1000]
+    errors["onnx_max_error_batch_of_1000"] = max_relative_error(
+        onnx_model.run(batch)["probabilities"], onnx_model.run_row_by_row(batch)["probabilities"]
     )
-    if max(errors.values()) > LARGEST_RELATIVE_ERROR:
-        raise ValueError(f"the ONNX graph disagrees with scikit-learn: {errors}")
+    if max(errors.values()) > MAX_RELATIVE_ERROR:
+        raise ValueError(f"the ONNX graph differs from scikit-learn: {errors}")
     return errors
 
 

@@ -1,7 +1,6 @@
 import { Migration } from '@mikro-orm/migrations';
 
 export class Migration20261121131447 extends Migration {
-
   override name = 'Migration20261121131447';
 
   override up(): void | Promise<void> {
@@ -13,5 +12,4 @@ export class Migration20261121131447 extends Migration {
   override down(): void | Promise<void> {
     this.addSql(`alter table "prediction" drop column "age_seconds";`);
   }
-
 }

@@ -1,12 +1,18 @@
-import { IndexMigration } from '../index-migration.js';
+import { IndexMigration } from '../migrate/index-migration.js';
 
 const indexes = {
-  employee_department_id_index: 'create index concurrently "employee_department_id_index" on "employee" ("department_id")',
-  employee_department_id_age_id_index: 'create index concurrently "employee_department_id_age_id_index" on "employee" ("department_id", "age", "id")',
-  employee_department_id_hired_on_id_index: 'create index concurrently "employee_department_id_hired_on_id_index" on "employee" ("department_id", "hired_on", "id")',
-  employee_department_id_salary_id_index: 'create index concurrently "employee_department_id_salary_id_index" on "employee" ("department_id", "salary", "id")',
-  employee_department_id_created_at_id_index: 'create index concurrently "employee_department_id_created_at_id_index" on "employee" ("department_id", "created_at", "id")',
-  prediction_model_version_id_index: 'create index concurrently "prediction_model_version_id_index" on "prediction" ("model", "version", "id")',
+  employee_department_id_index:
+    'create index concurrently "employee_department_id_index" on "employee" ("department_id")',
+  employee_department_id_age_id_index:
+    'create index concurrently "employee_department_id_age_id_index" on "employee" ("department_id", "age", "id")',
+  employee_department_id_hired_on_id_index:
+    'create index concurrently "employee_department_id_hired_on_id_index" on "employee" ("department_id", "hired_on", "id")',
+  employee_department_id_salary_id_index:
+    'create index concurrently "employee_department_id_salary_id_index" on "employee" ("department_id", "salary", "id")',
+  employee_department_id_created_at_id_index:
+    'create index concurrently "employee_department_id_created_at_id_index" on "employee" ("department_id", "created_at", "id")',
+  prediction_model_version_id_index:
+    'create index concurrently "prediction_model_version_id_index" on "prediction" ("model", "version", "id")',
   prediction_stale_index: `create index concurrently "prediction_stale_index" on "prediction" ("id") where source = 'STALE'`,
 };
 
@@ -15,7 +21,6 @@ const search = {
 };
 
 export class Migration20261121190000 extends IndexMigration {
-
   override name = 'Migration20261121190000';
 
   override async up(): Promise<void> {
@@ -30,5 +35,4 @@ export class Migration20261121190000 extends IndexMigration {
     // The extension stays: others may use it.
     await this.drop(Object.keys({ ...indexes, ...search }));
   }
-
 }

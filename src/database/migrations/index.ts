@@ -5,6 +5,22 @@ import { Migration20261121131447 } from './Migration20261121131447.js';
 import { Migration20261121131905 } from './Migration20261121131905.js';
 import { Migration20261121161038 } from './Migration20261121161038.js';
 import { Migration20261121190000 } from './Migration20261121190000.js';
+import { Migration20261127120000 } from './Migration20261127120000.js';
+import { Migration20261127120100 } from './Migration20261127120100.js';
+import { Migration20261127120618 } from './Migration20261127120618.js';
+import { Migration20261127130000 } from './Migration20261127130000.js';
+import { Migration20261127140000 } from './Migration20261127140000.js';
 
-/** Every migration in the order of its making. Append only: a released migration never changes. */
-export const migrations: Constructor<Migration>[] = [Migration20261121060739, Migration20261121131447, Migration20261121131905, Migration20261121161038, Migration20261121190000];
+/** Every migration, oldest first. Append only: a released migration never changes. */
+export const migrations: Constructor<Migration>[] = [
+  Migration20261121060739,
+  Migration20261121131447,
+  Migration20261121131905,
+  Migration20261121161038,
+  Migration20261121190000,
+  Migration20261127120000,
+  Migration20261127120100,
+  Migration20261127120618,
+  Migration20261127130000,
+  Migration20261127140000,
+];

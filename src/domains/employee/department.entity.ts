@@ -2,12 +2,12 @@ import { Entity, Property } from '@mikro-orm/decorators/legacy';
 import { Field, ObjectType } from 'type-graphql';
 import { BaseEntity } from '../../database/base.entity.js';
 import type { Columns } from '../../database/tables.js';
-import { Node } from '../../graphql/node.js';
+import { Node } from '../../graphql/relay/node.js';
 
-@ObjectType({ simpleResolvers: true, implements: Node, description: 'A part of the company that employees belong to.' })
+@ObjectType({ simpleResolvers: true, implements: Node, description: 'A department of the company.' })
 @Entity({ tableName: 'department' })
 export class Department extends BaseEntity {
-  @Field({ description: 'The name of the department; no two share one.' })
+  @Field({ description: 'Unique name.' })
   @Property({ length: 100, unique: true })
   name!: string;
 }

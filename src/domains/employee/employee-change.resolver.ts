@@ -1,9 +1,22 @@
-import { Arg, FieldResolver, ID, Resolver, Root, Subscription } from 'type-graphql';
-import type { EventSources } from '../../graphql/domain.js';
-import { encodeId } from '../../graphql/id.js';
-import { openedBySources } from '../../graphql/schema.js';
-import type { EmployeeChanges } from './employee.changes.js';
-import { EmployeeChange, EmployeeFilter, type EmployeeChangeEvent } from './employee.types.js';
+import { Arg, Ctx, FieldResolver, ID, Int, Resolver, Root, Subscription } from 'type-graphql';
+import type { Context } from '../../graphql/context/context.js';
+import type { EventSources } from '../../graphql/subscriptions/event-sources.js';
+import { encodeId } from '../../graphql/relay/global-id.js';
+import { openedBySources } from '../../graphql/subscriptions/event-sources.js';
+import { Department } from './department.entity.js';
+import { Employee } from './employee.entity.js';
+import type { EmployeeChanges } from './employee.events.js';
+import { departmentById, employeeById } from './employee.loaders.js';
+import { countEmployees } from './employee.queries.js';
+import {
+  DeleteEmployeePayload,
+  EmployeeChange,
+  EmployeeFilter,
+  type DeletedEmployee,
+  type DepartmentRow,
+  type EmployeeChangeEvent,
+  type EmployeeRow,
+} from './employee.types.js';
 
 @Resolver(() => EmployeeChange)
 export class EmployeeChangeResolver implements EventSources {
@@ -15,17 +28,42 @@ export class EmployeeChangeResolver implements EventSources {
 
   @Subscription(() => EmployeeChange, {
     ...openedBySources,
-    description: 'Employees that were hired, changed or removed, from now on: those that the filter describes, before the change or after it.',
+    description: 'Changes of employees that match the filter before or after the change.',
   })
   employeeChanged(
     @Root() change: EmployeeChangeEvent,
-    @Arg('filter', () => EmployeeFilter, { nullable: true, description: 'Which employees; all if absent.' }) _filter: EmployeeFilter | null,
+    @Arg('filter', () => EmployeeFilter, { nullable: true, description: 'Conditions; all employees if absent.' })
+    _filter: EmployeeFilter | null,
   ): EmployeeChangeEvent {
     return change;
   }
 
-  @FieldResolver(() => ID, { description: 'The id of the employee: employee_ and 26 characters.' })
-  id(@Root() change: EmployeeChangeEvent): string {
+  @FieldResolver(() => ID, { description: 'ID of the employee, also after a deletion.' })
+  employeeId(@Root() change: EmployeeChangeEvent): string {
     return encodeId('employee', change.id);
+  }
+}
+
+@Resolver(() => DeleteEmployeePayload)
+export class DeleteEmployeePayloadResolver {
+  @FieldResolver(() => Department, {
+    nullable: true,
+    description: 'The department of the employee, with one employee less.',
+  })
+  department(@Root() { departmentId }: DeletedEmployee, @Ctx() context: Context): Promise<DepartmentRow | null> {
+    return context.load(departmentById).load(departmentId);
+  }
+
+  @FieldResolver(() => Employee, {
+    nullable: true,
+    description: 'The manager of the employee, with one direct report less; null if there was none.',
+  })
+  manager(@Root() { managerId }: DeletedEmployee, @Ctx() context: Context): Promise<EmployeeRow | null> | null {
+    return managerId === null ? null : context.load(employeeById).load(managerId);
+  }
+
+  @FieldResolver(() => Int, { description: 'Number of employees that remain.' })
+  remainingCount(@Root() _deleted: DeletedEmployee, @Ctx() { db }: Context): Promise<number> {
+    return countEmployees(db, {});
   }
 }

@@ -1,8 +1,15 @@
 import { z } from 'zod';
-import type { LoaderKind } from '../../graphql/context.js';
-import { countByOwner, pageByOwner, rowById } from '../../graphql/loaders.js';
-import { keptQuery } from '../../graphql/query-cache.js';
-import { allDepartments, countEmployeesByOwner, departmentsById, employeePagesByOwner, employeesById, reportsAmong } from './employee.queries.js';
+import type { LoaderKind } from '../../graphql/context/loader-kind.js';
+import { countByOwner, pageByOwner, rowById } from '../../graphql/context/loader-factories.js';
+import { cachedQuery } from '../../graphql/caching/query-cache.js';
+import {
+  allDepartments,
+  countEmployeesByOwner,
+  departmentsById,
+  employeePagesByOwner,
+  employeesById,
+  reportsAmong,
+} from './employee.queries.js';
 
 /** An employee by id; null if unknown. */
 export const employeeById = rowById(employeesById);
@@ -10,13 +17,16 @@ export const employeeById = rowById(employeesById);
 const departmentRow = z.object({ id: z.string(), name: z.string() });
 
 /** A department by id; null if unknown. */
-export const departmentById = keptQuery({ name: 'department', entities: ['Department'], value: departmentRow.nullable() }, rowById(departmentsById));
+export const departmentById = cachedQuery(
+  { name: 'department', entities: ['Department'], value: departmentRow.nullable() },
+  rowById(departmentsById),
+);
 
-/** The one key of `departmentList`. */
+/** The only key of `departmentList`. */
 export const everyDepartment = 'all';
 
-/** Every department by name. */
-export const departmentList = keptQuery(
+/** All departments, by name. */
+export const departmentList = cachedQuery(
   { name: 'departments', entities: ['Department'], value: z.array(departmentRow) },
   { batch: (db) => (keys) => Promise.all(keys.map(() => allDepartments(db))) },
 );
@@ -35,16 +45,22 @@ export const reportsOfManager = pageByOwner(
   'reportsOfManager',
 );
 
-/** How many employees a department has. */
-export const headcountOfDepartment = keptQuery(
+/** The number of employees of a department. */
+export const headcountOfDepartment = cachedQuery(
   { name: 'headcount', entities: ['Employee'], value: z.number() },
-  countByOwner((db, departmentIds) => countEmployeesByOwner(db, 'department_id', departmentIds), 'headcountOfDepartment'),
+  countByOwner(
+    (db, departmentIds) => countEmployeesByOwner(db, 'department_id', departmentIds),
+    'headcountOfDepartment',
+  ),
 );
 
-/** How many direct reports a manager has. */
-export const reportCountOfManager = countByOwner((db, managerIds) => countEmployeesByOwner(db, 'manager_id', managerIds), 'reportCountOfManager');
+/** The number of direct reports of a manager. */
+export const reportCountOfManager = countByOwner(
+  (db, managerIds) => countEmployeesByOwner(db, 'manager_id', managerIds),
+  'reportCountOfManager',
+);
 
-/** Whether an employee reports to a manager, directly or through others. */
+/** Whether an employee reports to a manager, directly or indirectly. */
 export const isReport: LoaderKind<{ managerId: string; employeeId: string }, boolean> = {
   name: 'isReport',
   keyOf: ({ managerId, employeeId }) => `${managerId} ${employeeId}`,

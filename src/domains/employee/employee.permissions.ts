@@ -1,34 +1,40 @@
-import { Role, type KnownViewer } from '../../auth/viewer.js';
-import type { Context } from '../../graphql/context.js';
-import { encodeId } from '../../graphql/id.js';
-import { and, hasRole, hasScope, isSignedIn, permit, type Permissions } from '../../graphql/permissions.js';
-import { Forbidden, Unauthenticated } from '../../shared/errors.js';
+import { Role, type AuthenticatedViewer, type Viewer } from '../../auth/viewer.js';
+import type { Context } from '../../graphql/context/context.js';
+import { and, hasRole, hasScope, isSignedIn, permit, type Permissions } from '../../graphql/permissions/rules.js';
+import { Forbidden, Unauthenticated, type AppError } from '../../errors/app-error.js';
 import { employeeById, isReport } from './employee.loaders.js';
-import { EmployeeOrderField, type EmployeeOrder, type EmployeeRow, type UpdateEmployeeInput } from './employee.types.js';
+import { EmployeeOrderField, OnForbidden, type EmployeeOrder, type EmployeeRow } from './employee.types.js';
 
 const mayRead = and(isSignedIn, hasScope('employees:read'));
 
 const mayOrder = permit<unknown, { orderBy?: EmployeeOrder | null }>(({ viewer, args }) =>
-  args.orderBy?.field === EmployeeOrderField.SALARY && !(viewer.kind !== 'stranger' && viewer.role === Role.ADMIN)
-    ? new Forbidden('Only who may see every salary can order by it.')
+  args.orderBy?.field === EmployeeOrderField.SALARY && !(viewer.kind !== 'anonymous' && viewer.role === Role.ADMIN)
+    ? new Forbidden('Sorting by salary requires access to all salaries.')
     : true,
 );
 
-const maySeeSalary = permit<EmployeeRow>(async ({ viewer, parent, context }) => {
-  if (viewer.kind === 'stranger') return new Unauthenticated(viewer.reason);
-  // An answer to a change shows the employee; a key that may only write must not read salaries by it.
-  if (!viewer.scopes.includes('employees:read')) return new Forbidden('This API key lacks the scope employees:read.');
-  return (await seesSalary(viewer, parent, context)) ? true : new Forbidden('You may not see this salary.');
+const maySeeSalary = permit<EmployeeRow, { onForbidden?: OnForbidden }>(async ({ viewer, parent, args, context }) => {
+  const denial = await salaryDenial(viewer, parent, context);
+  // With NULL the resolver hides the salary itself.
+  return denial === null || args.onForbidden === OnForbidden.NULL ? true : denial;
 });
 
-/** ADMIN sees every salary, everyone the own, MANAGER those of the own department and of all direct and indirect reports. */
-async function seesSalary(viewer: KnownViewer, employee: EmployeeRow, context: Context): Promise<boolean> {
-  if (viewer.role === Role.ADMIN || viewer.employeeId === employee.id) return true;
-  return viewer.role === Role.MANAGER && (await isInCare(viewer, employee, context));
+/** Why the viewer may not see a salary; null if the viewer may. */
+export async function salaryDenial(viewer: Viewer, employee: EmployeeRow, context: Context): Promise<AppError | null> {
+  if (viewer.kind === 'anonymous') return new Unauthenticated(viewer.reason);
+  // Mutations return the employee: a write-only API key must not read salaries that way.
+  if (!viewer.scopes.includes('employees:read')) return new Forbidden('This API key lacks the scope employees:read.');
+  return (await seesSalary(viewer, employee, context)) ? null : new Forbidden('You may not see this salary.');
 }
 
-/** Whether an employee belongs to a manager's department or reports to the manager, directly or through others. */
-async function isInCare(viewer: KnownViewer, employee: EmployeeRow, context: Context): Promise<boolean> {
+/** ADMIN: all salaries. MANAGER: the same department and all direct and indirect reports. Everyone: their own. */
+async function seesSalary(viewer: AuthenticatedViewer, employee: EmployeeRow, context: Context): Promise<boolean> {
+  if (viewer.role === Role.ADMIN || viewer.employeeId === employee.id) return true;
+  return viewer.role === Role.MANAGER && (await isManagedBy(viewer, employee, context));
+}
+
+/** Whether an employee is in the manager's department or reports to the manager, directly or indirectly. */
+async function isManagedBy(viewer: AuthenticatedViewer, employee: EmployeeRow, context: Context): Promise<boolean> {
   if (viewer.employeeId === null) return false;
   const self = await context.load(employeeById).load(viewer.employeeId);
   if (self === null) return false;
@@ -39,24 +45,21 @@ const reportsTo = (managerId: string, employee: EmployeeRow, context: Context): 
   context.load(isReport).load({ managerId, employeeId: employee.id });
 
 /**
- * Why the viewer may not make this change, or null. A manager changes the employees whose salaries the manager sees,
- * but not the own record, and moves only reports to another manager: else a manager could widen what the manager sees.
+ * Returns why the viewer may not change this employee, or null. Managers change only their direct and indirect reports: in a
+ * shared department two managers could otherwise change each other, or those above them.
  */
-export async function whyNotUpdate(
-  viewer: KnownViewer,
+export async function updateDenial(
+  viewer: AuthenticatedViewer,
   employee: EmployeeRow,
-  input: UpdateEmployeeInput,
   context: Context,
 ): Promise<string | null> {
   if (viewer.role === Role.ADMIN) return null;
-  if (viewer.role !== Role.MANAGER || !(await isInCare(viewer, employee, context))) return 'You may not change this employee.';
-  if (viewer.employeeId === employee.id) return 'You may not change your own record; ask your manager or an administrator.';
-  const managerId = employee.managerId === null ? null : encodeId('employee', employee.managerId);
-  const isMoved = input.managerId !== undefined && input.managerId !== managerId;
-  if (isMoved && !(viewer.employeeId !== null && (await reportsTo(viewer.employeeId, employee, context)))) {
-    return 'You may give another manager only to those who report to you.';
-  }
-  return null;
+  if (viewer.role !== Role.MANAGER || viewer.employeeId === null) return 'You may not change this employee.';
+  if (viewer.employeeId === employee.id)
+    return 'You may not change your own record; contact your manager or an administrator.';
+  return (await reportsTo(viewer.employeeId, employee, context))
+    ? null
+    : 'You may change only employees who report to you, directly or indirectly.';
 }
 
 export const employeePermissions: Permissions = {

@@ -1,26 +1,29 @@
 import type { GraphQLResolveInfo } from 'graphql';
-import { Arg, Args, Ctx, FieldResolver, ID, Info, Mutation, Query, Resolver, Root } from 'type-graphql';
-import { CacheHint, Invalidates } from '../../graphql/cache-hint.js';
-import { counting, ForwardPageArgs, PageArgs, readPage, type Connection } from '../../graphql/connection.js';
-import { ChangeKind } from '../../graphql/change.js';
-import type { Context } from '../../graphql/context.js';
-import { decodeId, encodeId } from '../../graphql/id.js';
-import { knownViewer } from '../../graphql/permissions.js';
-import { selects } from '../../graphql/selection.js';
-import { Forbidden, NotFound } from '../../shared/errors.js';
+import { Arg, Args, Ctx, FieldResolver, ID, Info, Int, Mutation, Query, Resolver, Root } from 'type-graphql';
+import { CacheHint, Invalidates } from '../../graphql/schema/cache-control.js';
+import { counting, PageArgs, readPage, type Connection } from '../../graphql/relay/connection.js';
+import { ChangeKind } from '../../graphql/subscriptions/event-sources.js';
+import type { Context } from '../../graphql/context/context.js';
+import { decodeId, encodeId } from '../../graphql/relay/global-id.js';
+import { requireViewer } from '../../graphql/permissions/rules.js';
+import { selects } from '../../graphql/context/selection.js';
+import { Forbidden, NotFound } from '../../errors/app-error.js';
 import { Department } from './department.entity.js';
-import { snapshotOf, type EmployeeChanges } from './employee.changes.js';
+import { snapshotOf, type EmployeeChanges } from './employee.events.js';
 import { Employee } from './employee.entity.js';
 import { departmentById, employeeById, reportCountOfManager, reportsOfManager } from './employee.loaders.js';
-import { whyNotUpdate } from './employee.permissions.js';
+import { salaryDenial, updateDenial } from './employee.permissions.js';
 import { countEmployees, employeeOrder, employeePage } from './employee.queries.js';
 import { changeEmployee, dismiss, hire } from './employee.service.js';
 import {
   CreateEmployeeInput,
+  DeleteEmployeePayload,
   EmployeeConnection,
   EmployeeFilter,
   EmployeeOrder,
+  OnForbidden,
   UpdateEmployeeInput,
+  type DeletedEmployee,
   type DepartmentRow,
   type EmployeeRow,
 } from './employee.types.js';
@@ -31,16 +34,23 @@ export class EmployeeResolver {
 
   @CacheHint({ maxAge: 10, scope: 'PRIVATE' })
   @Query(() => Employee, { nullable: true, description: 'An employee by id; null if unknown.' })
-  employee(@Arg('id', () => ID, { description: 'The id of the employee.' }) id: string, @Ctx() context: Context): Promise<EmployeeRow | null> {
+  employee(
+    @Arg('id', () => ID, { description: 'ID of the employee.' }) id: string,
+    @Ctx() context: Context,
+  ): Promise<EmployeeRow | null> {
     return context.load(employeeById).load(decodeId('employee', id));
   }
 
   @CacheHint({ maxAge: 10, scope: 'PRIVATE' })
-  @Query(() => EmployeeConnection, { description: 'Employees: filtered, ordered (by name if nothing is said) and in pages.' })
+  @Query(() => EmployeeConnection, {
+    description: 'Employees, one page at a time.',
+  })
   async employees(
     @Args(() => PageArgs) args: PageArgs,
-    @Arg('filter', () => EmployeeFilter, { nullable: true, description: 'Which employees; all if absent.' }) filter: EmployeeFilter | null,
-    @Arg('orderBy', () => EmployeeOrder, { nullable: true, description: 'The order; by name if absent.' }) orderBy: EmployeeOrder | null,
+    @Arg('filter', () => EmployeeFilter, { nullable: true, description: 'Conditions; all employees if absent.' })
+    filter: EmployeeFilter | null,
+    @Arg('orderBy', () => EmployeeOrder, { nullable: true, description: 'Sort order; by name if absent.' })
+    orderBy: EmployeeOrder | null,
     @Ctx() { db }: Context,
     @Info() info: GraphQLResolveInfo,
   ): Promise<Connection<EmployeeRow>> {
@@ -55,69 +65,116 @@ export class EmployeeResolver {
   }
 
   @Invalidates('Employee')
-  @Mutation(() => Employee, { description: 'Hires someone. ADMIN only.' })
+  @Mutation(() => Employee, { nullable: true, description: 'Creates an employee. ADMIN only.' })
   async createEmployee(
-    @Arg('input', () => CreateEmployeeInput, { description: 'Who is hired.' }) input: CreateEmployeeInput,
+    @Arg('input', () => CreateEmployeeInput, { description: 'The new employee.' }) input: CreateEmployeeInput,
     @Ctx() context: Context,
   ): Promise<Employee> {
     const employee = await hire(context.em, input);
-    context.afterwards(() => this.changes.tell({ kind: ChangeKind.CREATED, id: employee.id, before: null, after: snapshotOf(employee) }));
+    context.onResponse(() =>
+      this.changes.publish({ kind: ChangeKind.CREATED, id: employee.id, before: null, after: snapshotOf(employee) }),
+    );
     return employee;
   }
 
   @Invalidates('Employee')
   @Mutation(() => Employee, {
+    nullable: true,
     description:
-      'Changes an employee. ADMIN: anyone. MANAGER: members of the own department and all direct and indirect reports, not the own record. ' +
-      'CONFLICT where someone else changed the employee at the same time.',
+      'Updates an employee. ADMIN: any. MANAGER: employees of the same department and all direct and indirect reports, except themselves. ' +
+      'CONFLICT on a concurrent update.',
   })
   async updateEmployee(
-    @Arg('id', () => ID, { description: 'Who changes.' }) id: string,
-    @Arg('input', () => UpdateEmployeeInput, { description: 'What changes; the rest stays.' }) input: UpdateEmployeeInput,
+    @Arg('id', () => ID, { description: 'ID of the employee.' }) id: string,
+    @Arg('input', () => UpdateEmployeeInput, { description: 'The fields to change; absent fields keep their value.' })
+    input: UpdateEmployeeInput,
     @Ctx() context: Context,
   ): Promise<Employee> {
     const employee = await context.load(employeeById).load(decodeId('employee', id));
     if (!employee) throw new NotFound('employee', id);
-    // Before the change holds a connection: were each to wait for a second one, a full pool would stand still.
-    const reason = await whyNotUpdate(knownViewer(context), employee, input, context);
+    // Checked before the transaction takes a connection: waiting for a second one would deadlock an exhausted pool.
+    const reason = await updateDenial(requireViewer(context), employee, context);
     if (reason) throw new Forbidden(reason);
     const { employee: changed, before } = await changeEmployee(context.em, employee, input);
-    if (before) context.afterwards(() => this.changes.tell({ kind: ChangeKind.UPDATED, id: changed.id, before, after: snapshotOf(changed) }));
+    if (before)
+      context.onResponse(() =>
+        this.changes.publish({ kind: ChangeKind.UPDATED, id: changed.id, before, after: snapshotOf(changed) }),
+      );
     return changed;
   }
 
   @Invalidates('Employee', 'User')
-  @Mutation(() => ID, { description: 'Removes an employee and answers its id. ADMIN only. CONFLICT while the employee manages others.' })
-  async deleteEmployee(@Arg('id', () => ID, { description: 'Who leaves.' }) id: string, @Ctx() context: Context): Promise<string> {
+  @Mutation(() => DeleteEmployeePayload, {
+    nullable: true,
+    description: 'Deletes an employee. ADMIN only. CONFLICT while the employee has direct reports.',
+  })
+  async deleteEmployee(
+    @Arg('id', () => ID, { description: 'ID of the employee.' }) id: string,
+    @Ctx() context: Context,
+  ): Promise<DeletedEmployee> {
     const employeeId = decodeId('employee', id);
     const before = await dismiss(context.em, employeeId);
-    context.afterwards(() => this.changes.tell({ kind: ChangeKind.DELETED, id: employeeId, before, after: null }));
-    return id;
+    context.onResponse(() => this.changes.publish({ kind: ChangeKind.DELETED, id: employeeId, before, after: null }));
+    return { ...before, deletedEmployeeId: id };
   }
 
-  @FieldResolver(() => ID, { description: 'The id: employee_ and 26 characters.' })
+  @FieldResolver(() => ID, { description: 'Global ID: employee_ and 26 characters.' })
   id(@Root() employee: EmployeeRow): string {
     return encodeId('employee', employee.id);
   }
 
+  @FieldResolver(() => Int, {
+    nullable: true,
+    description:
+      "Yearly salary in whole units of the company's currency; null if the viewer may not see it. " +
+      'ADMIN sees all salaries; MANAGER those of the same department and of all direct and indirect reports; USER their own.',
+  })
+  async salary(
+    @Root() employee: EmployeeRow,
+    @Arg('onForbidden', () => OnForbidden, {
+      defaultValue: OnForbidden.FAIL,
+      description: 'FAIL reports each hidden salary as an error; NULL is for lists.',
+    })
+    onForbidden: OnForbidden,
+    @Ctx() context: Context,
+  ): Promise<number | null> {
+    const isVisible = onForbidden === OnForbidden.FAIL || (await this.canSeeSalary(employee, context));
+    return isVisible ? employee.salary : null;
+  }
+
+  @FieldResolver(() => Boolean, { description: 'Whether the viewer may see the salary.' })
+  async canSeeSalary(@Root() employee: EmployeeRow, @Ctx() context: Context): Promise<boolean> {
+    return (await salaryDenial(context.viewer, employee, context)) === null;
+  }
+
+  @FieldResolver(() => Boolean, { description: 'Whether the viewer may update the employee.' })
+  async canUpdate(@Root() employee: EmployeeRow, @Ctx() context: Context): Promise<boolean> {
+    const { viewer } = context;
+    if (viewer.kind === 'anonymous' || !viewer.scopes.includes('employees:write')) return false;
+    return (await updateDenial(viewer, employee, context)) === null;
+  }
+
   @CacheHint({ inheritMaxAge: true })
-  @FieldResolver(() => Department, { description: 'The department that the employee belongs to.' })
+  @FieldResolver(() => Department, { description: 'The department of the employee.' })
   department(@Root() employee: EmployeeRow, @Ctx() context: Context): DepartmentRow | Promise<DepartmentRow | null> {
     return employee.department ?? context.load(departmentById).load(employee.departmentId);
   }
 
   @CacheHint({ inheritMaxAge: true })
-  @FieldResolver(() => Employee, { nullable: true, description: 'To whom the employee reports; null for the head of the company.' })
+  @FieldResolver(() => Employee, {
+    nullable: true,
+    description: 'The direct manager; null for the head of the company.',
+  })
   manager(@Root() employee: EmployeeRow, @Ctx() context: Context): EmployeeRow | null | Promise<EmployeeRow | null> {
     if (employee.manager !== undefined) return employee.manager;
     return employee.managerId === null ? null : context.load(employeeById).load(employee.managerId);
   }
 
   @CacheHint({ inheritMaxAge: true })
-  @FieldResolver(() => EmployeeConnection, { description: 'Who reports directly to the employee, by name.' })
+  @FieldResolver(() => EmployeeConnection, { description: 'The direct reports, by name.' })
   async reports(
     @Root() employee: EmployeeRow,
-    @Args(() => ForwardPageArgs) args: ForwardPageArgs,
+    @Args(() => PageArgs) args: PageArgs,
     @Ctx() context: Context,
     @Info() info: GraphQLResolveInfo,
   ): Promise<Connection<EmployeeRow>> {

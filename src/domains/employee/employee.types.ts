@@ -1,51 +1,67 @@
-import { GraphQLDate } from 'graphql-scalars';
+import { z } from 'zod';
 import { Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
-import { ChangeKind } from '../../graphql/change.js';
-import { connectionType } from '../../graphql/connection.js';
+import { GraphQLDate } from '../../graphql/schema/scalars.js';
+import { ChangeKind } from '../../graphql/subscriptions/event-sources.js';
+import { connectionType } from '../../graphql/relay/connection.js';
+import type { RowOf } from '../../database/rows.js';
+import { email, integer, singleLine } from '../../errors/input-validation.js';
+import type { Department } from './department.entity.js';
 import { Employee } from './employee.entity.js';
 
-/** A department as reads give it. */
-export interface DepartmentRow {
-  id: string;
-  name: string;
-}
+/** Properties that rows of departments omit. */
+export const omittedFromDepartment = ['createdAt', 'updatedAt'] as const;
+export type DepartmentRow = RowOf<Department, (typeof omittedFromDepartment)[number]>;
 
-/** An employee as reads give it; relations only where the read joined them. */
-export interface EmployeeRow {
-  id: string;
-  name: string;
-  email: string;
-  age: number;
-  jobTitle: string;
-  jobLevel: number;
-  hiredOn: string;
-  salary: number;
-  departmentId: string;
-  managerId: string | null;
-  version: number;
-  createdAt: Date;
-  updatedAt: Date;
+/** An employee; relations are present only if the read joined them. */
+export interface EmployeeRow extends RowOf<Employee> {
   department?: DepartmentRow;
   manager?: EmployeeRow | null;
 }
 
-/** A change as streams tell it. */
+/** A change as subscriptions receive it. */
 export interface EmployeeChangeEvent {
   kind: ChangeKind;
   id: string;
   employee: EmployeeRow | null;
 }
 
-@ObjectType({ simpleResolvers: true, description: 'What became of an employee.' })
+@ObjectType({ simpleResolvers: true, description: 'A change of an employee.' })
 export class EmployeeChange {
-  @Field(() => ChangeKind, { description: 'What became of the employee.' })
+  @Field(() => ChangeKind, { description: 'The kind of the change.' })
   kind!: ChangeKind;
 
-  @Field(() => Employee, { nullable: true, description: 'The employee as of now; null once deleted.' })
+  @Field(() => Employee, { nullable: true, description: 'The employee after the change; null if deleted.' })
   employee!: EmployeeRow | null;
 }
 
+/** A deleted employee, as far as its payload needs it. */
+export interface DeletedEmployee {
+  departmentId: string;
+  managerId: string | null;
+  deletedEmployeeId: string;
+}
+
+@ObjectType({ simpleResolvers: true, description: 'A deleted employee, with the objects and counts that changed.' })
+export class DeleteEmployeePayload {
+  @Field(() => ID, { description: 'ID of the deleted employee.' })
+  deletedEmployeeId!: string;
+}
+
 export const EmployeeConnection = connectionType<EmployeeRow>(Employee, 'Employee');
+
+/** What a field returns that the viewer may not see. */
+export enum OnForbidden {
+  FAIL = 'FAIL',
+  NULL = 'NULL',
+}
+registerEnumType(OnForbidden, {
+  name: 'OnForbidden',
+  description: 'What a field returns that the viewer may not see.',
+  valuesConfig: {
+    FAIL: { description: 'Null with a FORBIDDEN error.' },
+    NULL: { description: 'Null without an error.' },
+  },
+});
 
 export enum OrderDirection {
   ASC = 'ASC',
@@ -53,8 +69,8 @@ export enum OrderDirection {
 }
 registerEnumType(OrderDirection, {
   name: 'OrderDirection',
-  description: 'Which end comes first.',
-  valuesConfig: { ASC: { description: 'The lowest first.' }, DESC: { description: 'The highest first.' } },
+  description: 'The sort direction.',
+  valuesConfig: { ASC: { description: 'Lowest value first.' }, DESC: { description: 'Highest value first.' } },
 });
 
 export enum EmployeeOrderField {
@@ -66,47 +82,75 @@ export enum EmployeeOrderField {
 }
 registerEnumType(EmployeeOrderField, {
   name: 'EmployeeOrderField',
-  description: 'What a list of employees can be ordered by. Equal values are ordered by id, so that pages are stable.',
+  description: 'The sort key of a list of employees. Ties are ordered by id, so that pages are stable.',
   valuesConfig: {
     NAME: { description: 'The full name.' },
     AGE: { description: 'The age in years.' },
     HIRED_ON: { description: 'The first day at work.' },
-    SALARY: { description: 'The salary; only for who may see every salary.' },
-    CREATED_AT: { description: 'When the record was made.' },
+    SALARY: { description: 'The salary. FORBIDDEN unless the viewer may see all salaries.' },
+    CREATED_AT: { description: 'Creation time.' },
   },
 });
 
-@InputType({ description: 'Which employees. Conditions are joined by "and"; an absent one asks for nothing.' })
+@InputType({ description: 'Conditions on employees, combined with AND; an absent condition, or null, matches all.' })
 export class EmployeeFilter {
-  @Field(() => String, { nullable: true, description: 'Text that the name, the e-mail address or the job title contains, in any case; up to 100 characters.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'Case-insensitive substring of the name, e-mail address or job title; up to 100 characters.',
+  })
   search?: string | null;
 
-  @Field(() => ID, { nullable: true, description: 'Members of this department.' })
+  @Field(() => ID, { nullable: true, description: 'ID of the department.' })
   departmentId?: string | null;
 
-  @Field(() => ID, { nullable: true, description: 'Direct reports of this employee.' })
+  @Field(() => ID, { nullable: true, description: 'ID of the direct manager.' })
   managerId?: string | null;
 
-  @Field(() => Int, { nullable: true, description: 'This age or more, in years.' })
+  @Field(() => Int, { nullable: true, description: 'Minimum age in years, inclusive.' })
   minAge?: number | null;
 
-  @Field(() => Int, { nullable: true, description: 'This age or less, in years.' })
+  @Field(() => Int, { nullable: true, description: 'Maximum age in years, inclusive.' })
   maxAge?: number | null;
 
-  @Field(() => GraphQLDate, { nullable: true, description: 'Hired on this day or later.' })
+  @Field(() => GraphQLDate, { nullable: true, description: 'First day at work on this date or later.' })
   hiredAfter?: Date | null;
 
-  @Field(() => GraphQLDate, { nullable: true, description: 'Hired on this day or earlier.' })
+  @Field(() => GraphQLDate, { nullable: true, description: 'First day at work on this date or earlier.' })
   hiredBefore?: Date | null;
 }
 
 @InputType({ description: 'The order of a list of employees.' })
 export class EmployeeOrder {
-  @Field(() => EmployeeOrderField, { description: 'What to order by.' })
+  @Field(() => EmployeeOrderField, { description: 'The sort key.' })
   field!: EmployeeOrderField;
 
-  @Field(() => OrderDirection, { defaultValue: OrderDirection.ASC, description: 'Which end comes first.' })
+  @Field(() => OrderDirection, { defaultValue: OrderDirection.ASC, description: 'The sort direction.' })
   direction!: OrderDirection;
+}
+
+/** Formats a date as PostgreSQL and the API do: 2026-11-20. */
+export const isoDate = (date: Date): string => date.toISOString().slice(0, 10);
+
+const maxInt = 2_147_483_647;
+
+/** The rules for plain fields of CreateEmployeeInput and UpdateEmployeeInput; references are checked against the database. */
+export const employeeFields = {
+  name: singleLine(100),
+  email,
+  age: integer(16, 100),
+  jobTitle: singleLine(100),
+  jobLevel: integer(1, 5),
+  hiredOn: z
+    .date()
+    .refine((day) => day.getTime() >= Date.UTC(1900, 0, 1), 'must be 1900-01-01 or later')
+    .refine((day) => day.getTime() <= inOneYear(), 'must not be more than a year ahead')
+    .transform(isoDate),
+  salary: integer(0, maxInt),
+};
+
+function inOneYear(): number {
+  const now = new Date();
+  return Date.UTC(now.getUTCFullYear() + 1, now.getUTCMonth(), now.getUTCDate());
 }
 
 @InputType({ description: 'A new employee.' })
@@ -114,60 +158,72 @@ export class CreateEmployeeInput {
   @Field({ description: 'Full name, up to 100 characters.' })
   name!: string;
 
-  @Field({ description: 'Work e-mail address; no two employees share one. Stored in lower case.' })
+  @Field({ description: 'Work e-mail address; unique. Stored in lower case.' })
   email!: string;
 
   @Field(() => Int, { description: 'Age in years, 16 to 100.' })
   age!: number;
 
-  @Field({ description: 'What the job is called, up to 100 characters.' })
+  @Field({ description: 'Job title, up to 100 characters.' })
   jobTitle!: string;
 
   @Field(() => Int, { description: 'Seniority, 1 (entry) to 5 (executive).' })
   jobLevel!: number;
 
-  @Field(() => GraphQLDate, { description: 'First day at work; a year ahead at the most.' })
+  @Field(() => GraphQLDate, { description: 'First day at work; from 1900-01-01 to one year ahead.' })
   hiredOn!: Date;
 
   @Field(() => Int, { description: "Yearly salary in whole units of the company's currency, 0 or more." })
   salary!: number;
 
-  @Field(() => ID, { description: 'The department.' })
+  @Field(() => ID, { description: 'ID of the department.' })
   departmentId!: string;
 
-  @Field(() => ID, { nullable: true, description: 'The manager; null for the head of the company.' })
+  @Field(() => ID, { nullable: true, description: 'ID of the manager; null for the head of the company.' })
   managerId?: string | null;
 }
 
-@InputType({ description: 'A change of an employee. An absent field stays as it is; null is allowed only for managerId.' })
+@InputType({
+  description:
+    'A change of an employee. An absent field stays as it is; null clears managerId and is invalid for the others, which are never empty.',
+})
 export class UpdateEmployeeInput implements Partial<Record<keyof CreateEmployeeInput, unknown>> {
   @Field(() => String, { nullable: true, description: 'Full name, up to 100 characters.' })
   name?: string | null;
 
-  @Field(() => String, { nullable: true, description: 'Work e-mail address; no two employees share one.' })
+  @Field(() => String, { nullable: true, description: 'Work e-mail address; unique. Stored in lower case.' })
   email?: string | null;
 
   @Field(() => Int, { nullable: true, description: 'Age in years, 16 to 100.' })
   age?: number | null;
 
-  @Field(() => String, { nullable: true, description: 'What the job is called, up to 100 characters.' })
+  @Field(() => String, { nullable: true, description: 'Job title, up to 100 characters.' })
   jobTitle?: string | null;
 
   @Field(() => Int, { nullable: true, description: 'Seniority, 1 (entry) to 5 (executive).' })
   jobLevel?: number | null;
 
-  @Field(() => GraphQLDate, { nullable: true, description: 'First day at work; a year ahead at the most.' })
+  @Field(() => GraphQLDate, { nullable: true, description: 'First day at work; from 1900-01-01 to one year ahead.' })
   hiredOn?: Date | null;
 
-  @Field(() => Int, { nullable: true, description: "Yearly salary in whole units of the company's currency, 0 or more." })
+  @Field(() => Int, {
+    nullable: true,
+    description: "Yearly salary in whole units of the company's currency, 0 or more.",
+  })
   salary?: number | null;
 
-  @Field(() => ID, { nullable: true, description: 'The department.' })
+  @Field(() => ID, { nullable: true, description: 'ID of the department.' })
   departmentId?: string | null;
 
-  @Field(() => ID, { nullable: true, description: 'The manager; null for none. An employee cannot report to themself, directly or through others.' })
+  @Field(() => ID, {
+    nullable: true,
+    description: 'ID of the manager; null for none. The reporting lines must not form a cycle.',
+  })
   managerId?: string | null;
 
-  @Field(() => Int, { nullable: true, description: 'The version that the change is meant for; refused with CONFLICT where the employee has changed since.' })
+  @Field(() => Int, {
+    nullable: true,
+    description: 'The version that the update is based on. CONFLICT if the employee was changed since.',
+  })
   expectedVersion?: number | null;
 }

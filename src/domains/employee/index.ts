@@ -1,24 +1,29 @@
-import type { Domain } from '../../graphql/domain.js';
-import { loading } from '../../graphql/loaders.js';
+import type { DomainModule } from '../../graphql/module.js';
+import { loading } from '../../graphql/context/loader-factories.js';
 import { Department } from './department.entity.js';
 import { DepartmentResolver } from './department.resolver.js';
-import { EmployeeChangeResolver } from './employee-change.resolver.js';
-import { EmployeeChanges } from './employee.changes.js';
+import { DeleteEmployeePayloadResolver, EmployeeChangeResolver } from './employee-change.resolver.js';
+import { EmployeeChanges } from './employee.events.js';
 import { Employee } from './employee.entity.js';
 import { departmentById, employeeById } from './employee.loaders.js';
 import { employeePermissions } from './employee.permissions.js';
 import { EmployeeResolver } from './employee.resolver.js';
 
 /** Employees, their departments and who reports to whom. */
-export const employeeDomain: Domain = {
+export const employeeDomain: DomainModule = {
   name: 'employee',
   entities: [Department, Employee],
-  resolvers: [EmployeeResolver, DepartmentResolver, EmployeeChangeResolver],
+  resolvers: [EmployeeResolver, DepartmentResolver, EmployeeChangeResolver, DeleteEmployeePayloadResolver],
   permissions: employeePermissions,
-  open({ db, pubSub, log, settings }) {
-    const changes = new EmployeeChanges({ db, pubSub, log, maxWaiting: settings.streams.bufferedEvents });
+  load({ db, pubSub, log, settings }) {
+    const changes = new EmployeeChanges({ db, pubSub, log, maxBuffered: settings.streams.bufferedEvents });
     return {
-      resolvers: [new EmployeeResolver(changes), new DepartmentResolver(), new EmployeeChangeResolver(changes)],
+      resolvers: [
+        new EmployeeResolver(changes),
+        new DepartmentResolver(),
+        new EmployeeChangeResolver(changes),
+        new DeleteEmployeePayloadResolver(),
+      ],
       nodes: {
         employee: { type: 'Employee', readAs: 'employee', read: loading(employeeById) },
         department: { type: 'Department', readAs: 'departments', read: loading(departmentById) },
@@ -26,3 +31,10 @@ export const employeeDomain: Domain = {
     };
   },
 };
+
+declare module '../../graphql/relay/global-id.js' {
+  interface IdPrefixes {
+    employee: true;
+    department: true;
+  }
+}

@@ -1,56 +1,47 @@
-import type { Domain } from '../../graphql/domain.js';
-import { ModelDeployment } from './deployment.entity.js';
-import { DeploymentWatcher } from './deployment.watcher.js';
-import { ModelChanges } from './model.changes.js';
-import { ModelDeploymentResolver, ModelResolver } from './model.resolver.js';
+import type { DomainModule } from '../../graphql/module.js';
 import { PredictionRecord } from './prediction.entity.js';
 import { PredictionEvents } from './prediction.events.js';
-import { PredictionHistory } from './prediction.history.js';
-import { convertingOutputs } from './prediction.money.js';
+import { PredictionHistory } from './prediction.writer.js';
+import { createOutputConverter } from './prediction.money.js';
 import { visiblePredictions } from './prediction.nodes.js';
 import { predictionPermissions } from './prediction.permissions.js';
 import { PredictionResolver, PredictionResultResolver, UserPredictionsResolver } from './prediction.resolver.js';
-import { askingModels } from './prediction.service.js';
-import { PredictionStreamResolver } from './stream.resolver.js';
-import { SignatureContract, typedModels } from './typed-models/index.js';
+import { PredictionQuota } from './prediction.quota.js';
+import { createPredict } from './prediction.service.js';
+import { typedPredictions } from './typed-predictions.js';
 
-/** Models, what they predict, and the history of it. */
-export const predictionDomain: Domain = {
+/** Predictions and their history. */
+export const predictionDomain: DomainModule = {
   name: 'prediction',
-  entities: [PredictionRecord, ModelDeployment],
-  resolvers: [PredictionResolver, PredictionResultResolver, ModelResolver, ModelDeploymentResolver, UserPredictionsResolver, PredictionStreamResolver],
+  entities: [PredictionRecord],
+  resolvers: [PredictionResolver, PredictionResultResolver, UserPredictionsResolver],
   permissions: predictionPermissions,
-  open({ db, freshReaders, databaseUrl, predictor, exchangeRates, documents, pubSub, baseSchema, log, settings }) {
-    const maxWaiting = settings.streams.bufferedEvents;
-    const events = new PredictionEvents({ db, pubSub, log, maxWaiting });
+  load({ db, readYourWrites, predictor, exchangeRates, pubSub, counters, log, settings }) {
+    const events = new PredictionEvents({ db, pubSub, log, maxBuffered: settings.streams.bufferedEvents });
     const history = new PredictionHistory(db, log, {
-      retentionDays: settings.predictionHistoryDays,
+      retentionDays: settings.historyRetentionDays,
       onWritten(rows) {
-        for (const userId of new Set(rows.flatMap((row) => row.userId ?? []))) void freshReaders.add(userId);
-        events.tell(rows);
+        for (const userId of new Set(rows.flatMap((row) => row.userId ?? []))) void readYourWrites.pin(userId);
+        events.publish(rows);
       },
     });
-    const deployments = new DeploymentWatcher({ db, databaseUrl, predictor, log });
-    const contract = new SignatureContract({ predictor, baseSchema, liveDocuments: () => documents.trusted.all(), log });
-    const ask = askingModels(predictor, history);
+    const predict = createPredict(predictor, history, new PredictionQuota(settings.predictions, counters));
     return {
       resolvers: [
-        new PredictionResolver(ask, history, convertingOutputs(predictor, exchangeRates, log)),
+        new PredictionResolver(predict, history, createOutputConverter(predictor, exchangeRates, log), events),
         new PredictionResultResolver(predictor),
-        new ModelResolver(predictor, deployments, contract),
-        new ModelDeploymentResolver(),
         new UserPredictionsResolver(history),
-        new PredictionStreamResolver(events, new ModelChanges({ predictor, maxWaiting })),
       ],
       queue: history,
-      localEntity: { type: 'Model', onChange: (listener) => predictor.onChange(listener) },
       nodes: { prediction: { type: 'Prediction', readAs: 'prediction', read: visiblePredictions(history) } },
-      extension: typedModels(predictor, ask),
-      ready: () => deployments.ready(),
-      async close() {
-        contract.close();
-        await Promise.all([history.close(), deployments.close()]);
-      },
+      extension: typedPredictions(predictor, predict),
+      close: () => history.close(),
     };
   },
 };
+
+declare module '../../graphql/relay/global-id.js' {
+  interface IdPrefixes {
+    prediction: true;
+  }
+}

@@ -2,25 +2,31 @@ import { Entity, Enum, Index, ManyToOne, PrimaryKey, Property } from '@mikro-orm
 import type { Columns } from '../../database/tables.js';
 import { User } from '../user/user.entity.js';
 
-/** Where an answer came from. */
+/** Where the result comes from. */
 export enum PredictionSource {
   MODEL = 'MODEL',
   CACHE = 'CACHE',
   STALE = 'STALE',
 }
 
-/** One recorded answer of a model. Written in batches, never changed. */
+/** A recorded prediction. Written in batches, never updated. */
 @Entity({ tableName: 'prediction' })
 @Index({ properties: ['userId', 'id'] })
 @Index({ properties: ['model', 'id'] })
 @Index({ properties: ['model', 'version', 'id'] })
-@Index({ properties: ['id'], where: `source = 'STALE'`, name: 'prediction_stale_index' }) // few, and looked for among many
+@Index({ properties: ['id'], where: `source = 'STALE'`, name: 'prediction_stale_index' }) // stale results are few among many
 @Index({ properties: ['createdAt'] })
 export class PredictionRecord {
   @PrimaryKey({ type: 'uuid' })
   id!: string;
 
-  @ManyToOne(() => User, { mapToPk: true, fieldName: 'user_id', nullable: true, updateRule: 'cascade', deleteRule: 'set null' })
+  @ManyToOne(() => User, {
+    mapToPk: true,
+    fieldName: 'user_id',
+    nullable: true,
+    updateRule: 'cascade',
+    deleteRule: 'set null',
+  })
   userId!: string | null;
 
   @Property({ length: 100 })

@@ -1,37 +1,37 @@
-import type { Model, OutputField, Predictor } from '../../inference/predictor.js';
-import { BadUserInput, ServiceUnavailable } from '../../shared/errors.js';
-import type { Logger } from '../../shared/logger.js';
-import { isCurrency, roundedMoney } from '../../sources/currency.js';
-import { crossRate } from '../../sources/daily-rates.js';
-import type { CurrentRates, ExchangeRates } from '../../sources/exchange-rates.js';
+import { ownValue } from '../../errors/own-value.js';
+import type { Model, Predictor } from '../../inference/serving/predictor.js';
+import { BadUserInput, ServiceUnavailable } from '../../errors/app-error.js';
+import type { Logger } from '../../telemetry/logger.js';
+import { roundMoney } from '../../integrations/exchange-rates/currency.js';
+import { crossRate } from '../../integrations/exchange-rates/daily-rates.js';
+import type { CurrentRates, ExchangeRates } from '../../integrations/exchange-rates/exchange-rates.js';
+import { moneyOutputs, type MoneyOutput } from '../../typed-models/money-outputs.js';
 import type { ConvertedAmount, ConvertedOutput, PredictionRow } from './prediction.types.js';
 
-/** An output that is an amount of money, and its currency. */
-export interface MoneyOutput {
-  name: string;
-  currency: string;
-}
-
-/** Converts what a prediction answers. @throws BadUserInput where it is not money or the currency is unknown; ServiceUnavailable without rates */
+/**
+ * Converts the money outputs of a prediction.
+ * @throws BadUserInput if no output is money or the currency is unknown
+ * @throws ServiceUnavailable if no exchange rates are available
+ */
 export type ConvertOutput = (prediction: PredictionRow, currency: string) => Promise<ConvertedOutput>;
 
-/** The outputs that are money: single numbers whose unit is the code of a currency. */
-export function moneyOutputs(outputs: readonly OutputField[]): MoneyOutput[] {
-  return outputs.flatMap(({ name, unit, type, rowShape }) => {
-    const isNumber = (type === 'float' || type === 'integer') && rowShape.length === 0;
-    return isNumber && unit !== undefined && isCurrency(unit) ? [{ name, currency: unit }] : [];
-  });
-}
-
-/** @param rates null where no source of rates is configured */
-export function convertingOutputs(predictor: Pick<Predictor, 'model'>, rates: Pick<ExchangeRates, 'current'> | null, log: Logger): ConvertOutput {
-  let wasTold = false;
+/** @param rates null if no source of rates is configured */
+export function createOutputConverter(
+  predictor: Pick<Predictor, 'model'>,
+  rates: Pick<ExchangeRates, 'current'> | null,
+  log: Logger,
+): ConvertOutput {
+  let hasWarned = false;
   return async (prediction, currency) => {
     const money = moneyOf(predictor.model(prediction.model), prediction);
     if (!rates) {
-      if (!wasTold) log.warn('amounts were asked for in another currency, and there is no source of exchange rates: set EXCHANGE_RATES_URL');
-      wasTold = true;
-      throw new ServiceUnavailable('No source of exchange rates is set up here, so that amounts cannot be converted; ask those who run this gateway for one.', noSourceRetrySeconds);
+      if (!hasWarned)
+        log.warn('currency conversion requested without a source of exchange rates; set EXCHANGE_RATES_URL');
+      hasWarned = true;
+      throw new ServiceUnavailable(
+        'No source of exchange rates is configured; contact the operator of this gateway.',
+        noSourceRetrySeconds,
+      );
     }
     const now = await rates.current();
     const amounts = money.map((output) => converted(output, prediction, currency, now));
@@ -39,21 +39,39 @@ export function convertingOutputs(predictor: Pick<Predictor, 'model'>, rates: Pi
   };
 }
 
-/** A source does not come by itself. */
+/** Only an operator can add a source, so clients need not retry soon. */
 const noSourceRetrySeconds = 3600;
 
 function moneyOf(model: Model | null, { model: name, version: number }: PredictionRow): MoneyOutput[] {
   const version = model?.versions.find(({ version: served }) => served === number);
-  if (!version) throw new BadUserInput(`Version ${number} of ${name} is no longer in the store, so that the currency of its output is not known; ask the model anew.`);
+  if (!version)
+    throw new BadUserInput(
+      `The currency of this prediction is unknown: version ${number} of ${name} is no longer served. Run the model again.`,
+    );
   const money = moneyOutputs(version.outputs);
-  if (money.length === 0) throw new BadUserInput(`No output of ${name} is money, so that there is nothing to convert; ask for outputIn only where an output has a currency as its unit.`);
+  if (money.length === 0)
+    throw new BadUserInput(
+      `No output of ${name} is an amount of money; select outputIn only if an output has a currency as its unit.`,
+    );
   return money;
 }
 
-function converted({ name, currency: from }: MoneyOutput, { output, model }: PredictionRow, to: string, rates: CurrentRates): ConvertedAmount {
+function converted(
+  { name, currency: from }: MoneyOutput,
+  { output, model }: PredictionRow,
+  to: string,
+  rates: CurrentRates,
+): ConvertedAmount {
   const known = Object.keys(rates.rates).sort();
-  if (!known.includes(to)) throw BadUserInput.ofFields([{ field: 'currency', message: `has no rate today; known are ${known.join(', ')}` }]);
+  if (!known.includes(to))
+    throw BadUserInput.ofFields([{ field: 'currency', message: `has no rate today; known are ${known.join(', ')}` }]);
   const rate = crossRate(rates, from, to);
-  if (rate === null) throw new ServiceUnavailable(`The source of exchange rates has none for ${from}, in which ${model} answers.`, noSourceRetrySeconds);
-  return { output: name, amount: roundedMoney(Number(output[name]) * rate, to), from, rate };
+  if (rate === null)
+    throw new ServiceUnavailable(
+      `The source of exchange rates has no rate for ${from}, the currency of ${model}.`,
+      noSourceRetrySeconds,
+    );
+  const amount = roundMoney(Number(ownValue(output, name)) * rate, to);
+  if (!Number.isFinite(amount)) throw new BadUserInput(`The output ${name} is too large to be converted to ${to}.`);
+  return { output: name, amount, from, rate };
 }

@@ -1,65 +1,133 @@
 import type { GraphQLResolveInfo } from 'graphql';
-import { GraphQLCurrency, GraphQLJSONObject } from 'graphql-scalars';
-import { Arg, Args, Ctx, Extensions, FieldResolver, ID, Info, Int, Query, Resolver, Root } from 'type-graphql';
-import { counting, ForwardPageArgs, readPage, type Connection } from '../../graphql/connection.js';
-import type { Context } from '../../graphql/context.js';
-import { decodeId, encodeId } from '../../graphql/id.js';
-import { knownViewer } from '../../graphql/permissions.js';
-import type { Predictor } from '../../inference/predictor.js';
+import { GraphQLCurrency } from 'graphql-scalars';
+import {
+  Arg,
+  Args,
+  Ctx,
+  Extensions,
+  FieldResolver,
+  ID,
+  Info,
+  Int,
+  Query,
+  Resolver,
+  Root,
+  Subscription,
+} from 'type-graphql';
+import type { EventSources } from '../../graphql/subscriptions/event-sources.js';
+import { openedBySources } from '../../graphql/subscriptions/event-sources.js';
+import { counting, PageArgs, readPage, type Connection } from '../../graphql/relay/connection.js';
+import type { Context } from '../../graphql/context/context.js';
+import { decodeId, encodeId } from '../../graphql/relay/global-id.js';
+import { requireViewer } from '../../graphql/permissions/rules.js';
+import { JSONObject } from '../../graphql/schema/json-object.js';
+import type { Predictor } from '../../inference/serving/predictor.js';
 import { User } from '../user/user.entity.js';
 import { userById } from '../user/user.loaders.js';
 import type { UserRow } from '../user/user.types.js';
-import { Model } from './model.types.js';
-import type { PredictionHistory } from './prediction.history.js';
+import { Model, type ModelView } from '../model/model.types.js';
+import type { PredictionEvents } from './prediction.events.js';
+import type { PredictionHistory } from './prediction.writer.js';
 import type { ConvertOutput } from './prediction.money.js';
 import { predictionCountOfUser, predictionsOfUser } from './prediction.loaders.js';
 import { visiblePredictions } from './prediction.nodes.js';
 import { ownerFilter } from './prediction.permissions.js';
 import { countPredictions, predictionOrder, predictionPage } from './prediction.queries.js';
-import type { AskModel } from './prediction.service.js';
-import { ConvertedOutput, Prediction, PredictionConnection, PredictionFilter, PredictionResult, type PredictionRow } from './prediction.types.js';
+import type { Predict, RowOutcome } from './prediction.service.js';
+import {
+  ConvertedOutput,
+  OnInvalid,
+  Prediction,
+  PredictionConnection,
+  PredictionFilter,
+  PredictionResult,
+  type PredictionRow,
+} from './prediction.types.js';
 
 @Resolver(() => Prediction)
-export class PredictionResolver {
+export class PredictionResolver implements EventSources {
+  readonly sources: EventSources['sources'];
+
   constructor(
-    readonly ask: AskModel,
+    readonly run: Predict,
     readonly history: PredictionHistory,
     readonly convert: ConvertOutput,
-  ) {}
+    events: PredictionEvents,
+  ) {
+    this.sources = {
+      predictionRecorded: (_args, context) => events.open(ownerFilter(requireViewer(context))),
+    };
+  }
 
-  @Query(() => [Prediction], { description: 'One answer per input, in the order of the inputs. It can be asked by GET. Each answer is recorded, so that the response is not kept; what the model has computed is.' })
+  @Query(() => [Prediction], {
+    nullable: 'items',
+    description:
+      'Runs a model: one prediction per input, in the order of the inputs; null only for an invalid row with `onInvalid: NULL`. Predictions are recorded, so the response is never cached; the results of the model are.',
+  })
   @Extensions({ listSize: { lengthOf: 'inputs' } })
   predict(
     @Arg('model', { description: 'The name of the model.' }) model: string,
-    @Arg('inputs', () => [GraphQLJSONObject], { description: 'Rows, 1 to 1000, with the fields that Model.current.inputs lists.' })
+    @Arg('inputs', () => [JSONObject], {
+      description:
+        'Rows, 1 to 1000, with the inputs that Model.current.inputs lists, by their names or in camelCase: km_driven or kmDriven.',
+    })
     inputs: Record<string, unknown>[],
-    @Arg('version', () => Int, { nullable: true, description: 'The version to ask; the current one if absent.' }) version: number | null,
+    @Arg('version', () => Int, { nullable: true, description: 'The version to run; the current one if absent.' })
+    version: number | null,
+    @Arg('onInvalid', () => OnInvalid, {
+      defaultValue: OnInvalid.FAIL,
+      description: 'What an invalid row does to the other rows.',
+    })
+    onInvalid: OnInvalid,
     @Ctx() context: Context,
-  ): Promise<PredictionRow[]> {
-    return this.ask({ model, version: version ?? null, rows: inputs }, context);
+  ): Promise<RowOutcome<PredictionRow>[]> {
+    return this.run({ model, version: version ?? null, rows: inputs, onInvalid }, context);
   }
 
-  @Query(() => Prediction, { nullable: true, description: 'A prediction by id; null if unknown, and for anyone but who asked and an ADMIN.' })
-  async prediction(@Arg('id', () => ID, { description: 'The id of the prediction.' }) id: string, @Ctx() context: Context): Promise<PredictionRow | null> {
+  @Query(() => Prediction, {
+    nullable: true,
+    description: 'A prediction by id; null if unknown, or if the viewer is neither its owner nor an ADMIN.',
+  })
+  async prediction(
+    @Arg('id', () => ID, { description: 'The id of the prediction.' }) id: string,
+    @Ctx() context: Context,
+  ): Promise<PredictionRow | null> {
     const [prediction] = await visiblePredictions(this.history)([decodeId('prediction', id)], context);
     return prediction ?? null;
   }
 
-  @Query(() => PredictionConnection, { description: 'The own predictions, the newest first; for an ADMIN those of everyone.' })
+  @Query(() => PredictionConnection, {
+    description: "The viewer's predictions, the newest first; all predictions for an ADMIN.",
+  })
   async predictions(
-    @Args(() => ForwardPageArgs) args: ForwardPageArgs,
-    @Arg('filter', () => PredictionFilter, { nullable: true, description: 'Which predictions; all if absent.' }) filter: PredictionFilter | null,
+    @Args(() => PageArgs) args: PageArgs,
+    @Arg('filter', () => PredictionFilter, { nullable: true, description: 'Conditions; all predictions if absent.' })
+    filter: PredictionFilter | null,
     @Ctx() context: Context,
     @Info() info: GraphQLResolveInfo,
   ): Promise<Connection<PredictionRow>> {
     const page = readPage(args, predictionOrder);
-    const scope = { ...filter, userId: ownerFilter(knownViewer(context)) };
+    const scope = { ...filter, userId: ownerFilter(requireViewer(context)) };
     await this.history.settled();
     const count = counting(info, () => countPredictions(context.db, scope));
     return new PredictionConnection({ page, rows: await predictionPage(context.db, scope, page), count });
   }
 
-  @FieldResolver(() => User, { nullable: true, description: 'Who asked; null where the account is gone.' })
+  @Subscription(() => Prediction, {
+    ...openedBySources,
+    description:
+      "The viewer's predictions from now on, each once it is written to the history; all predictions for an ADMIN.",
+  })
+  predictionRecorded(@Root() prediction: PredictionRow): PredictionRow {
+    return prediction;
+  }
+
+  @FieldResolver(() => ID, { description: 'Global ID: prediction_ and 26 characters.' })
+  id(@Root() prediction: PredictionRow): string {
+    return encodeId('prediction', prediction.id);
+  }
+
+  @FieldResolver(() => User, { nullable: true, description: 'The caller; null if the account was deleted.' })
   requestedBy(@Root() prediction: PredictionRow, @Ctx() context: Context): Promise<UserRow | null> | null {
     return prediction.userId === null ? null : context.load(userById).load(prediction.userId);
   }
@@ -67,29 +135,25 @@ export class PredictionResolver {
   @FieldResolver(() => ConvertedOutput, {
     nullable: true,
     description:
-      'What it says of money in another currency, by the latest exchange rates. BAD_USER_INPUT where no output is money or the currency has no rate, ' +
-      'SERVICE_UNAVAILABLE where no rates can be had; the rest of the answer stands.',
+      'The money outputs in another currency, at current exchange rates. BAD_USER_INPUT if no output is money or the currency has no rate; ' +
+      'SERVICE_UNAVAILABLE if no rates are available. Other fields are unaffected.',
   })
   outputIn(
     @Root() prediction: PredictionRow,
-    @Arg('currency', () => GraphQLCurrency, { description: 'A currency by its code in ISO 4217: EUR.' }) currency: string,
+    @Arg('currency', () => GraphQLCurrency, { description: 'ISO 4217 currency code: EUR.' })
+    currency: string,
   ): Promise<ConvertedOutput> {
     return this.convert(prediction, currency.toUpperCase());
   }
 }
 
-/** What `Prediction` and the predictions of each model have in common. */
+/** Fields of `Prediction` and of the typed predictions of each model. */
 @Resolver(() => PredictionResult)
 export class PredictionResultResolver {
   constructor(readonly predictor: Predictor) {}
 
-  @FieldResolver(() => ID, { description: 'The id: prediction_ and 26 characters.' })
-  id(@Root() prediction: PredictionRow): string {
-    return encodeId('prediction', prediction.id);
-  }
-
-  @FieldResolver(() => Model, { description: 'The model that answered.' })
-  model(@Root() prediction: PredictionRow): Model {
+  @FieldResolver(() => Model, { description: 'The model that ran.' })
+  model(@Root() prediction: PredictionRow): ModelView {
     return this.predictor.model(prediction.model) ?? removedModel(prediction);
   }
 }
@@ -98,10 +162,12 @@ export class PredictionResultResolver {
 export class UserPredictionsResolver {
   constructor(readonly history: PredictionHistory) {}
 
-  @FieldResolver(() => PredictionConnection, { description: 'What this user has asked, the newest first. For the user and an ADMIN.' })
+  @FieldResolver(() => PredictionConnection, {
+    description: 'The predictions of this user, the newest first. For the user and ADMIN only.',
+  })
   async predictions(
     @Root() user: UserRow,
-    @Args(() => ForwardPageArgs) args: ForwardPageArgs,
+    @Args(() => PageArgs) args: PageArgs,
     @Ctx() context: Context,
     @Info() info: GraphQLResolveInfo,
   ): Promise<Connection<PredictionRow>> {
@@ -113,8 +179,14 @@ export class UserPredictionsResolver {
   }
 }
 
-/** What history still knows of a model that has left the store. */
-function removedModel({ model, version, digest }: PredictionRow): Model {
-  const gone = { version, digest, inputs: [], outputs: [], metrics: null };
-  return { name: model, title: model, description: 'This model is no longer in the store.', versions: [gone], current: gone };
+/** A placeholder for a model that is no longer in the repository. */
+function removedModel({ model, version, digest }: PredictionRow): ModelView {
+  const removed = { version, digest, inputs: [], outputs: [], metrics: null };
+  return {
+    name: model,
+    title: model,
+    description: 'This model is no longer in the model repository.',
+    versions: [removed],
+    current: removed,
+  };
 }

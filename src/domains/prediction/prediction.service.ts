@@ -1,36 +1,70 @@
-import type { KnownViewer } from '../../auth/viewer.js';
+import type { AuthenticatedViewer } from '../../auth/viewer.js';
 import { newId } from '../../database/base.entity.js';
-import type { Context } from '../../graphql/context.js';
-import { knownViewer } from '../../graphql/permissions.js';
-import type { PredictionSet, Predictor } from '../../inference/predictor.js';
+import { maxErrors } from '../../graphql/errors/limit-errors.js';
+import type { Context } from '../../graphql/context/context.js';
+import { requireViewer } from '../../graphql/permissions/rules.js';
+import { BadUserInput } from '../../errors/app-error.js';
+import type { InvalidRows, OnInvalid, PredictionSet, Predictor } from '../../inference/serving/predictor.js';
 import { PredictionSource } from './prediction.entity.js';
-import type { PredictionHistory } from './prediction.history.js';
+import type { PredictionQuota } from './prediction.quota.js';
+import type { PredictionHistory } from './prediction.writer.js';
 import type { PredictionRow } from './prediction.types.js';
 
-/** What is asked of a model: rows with the names that it has for them. */
-export interface Question {
+/** Rows for a model, with the names of its inputs in either spelling. */
+export interface PredictionRequest {
   model: string;
-  /** Null: the one that answers where none is asked for. */
+  /** Null for the version that serves the caller. */
   version: number | null;
   rows: readonly Record<string, unknown>[];
+  onInvalid: OnInvalid;
 }
 
-/** Asks a model and records its answers in the caller's name; one for each row, in their order. */
-export type AskModel = (question: Question, context: Context) => Promise<PredictionRow[]>;
+/** A prediction; for an invalid row its error, or null after as many errors as a response may have. */
+export type RowOutcome<Row> = Row | BadUserInput | null;
 
-/** The one way on which models are asked: by `predict` and by the fields of their own. */
-export function askingModels(predictor: Predictor, history: PredictionHistory): AskModel {
-  return async (question, context) => {
-    const viewer = knownViewer(context);
-    // Who asks for the own predictions next waits for them to be written, and must then be answered by who has them.
-    const isTold = context.readFreshly(viewer.userId);
-    const rows = asHistory(await predictor.predict({ ...question, caller: viewer.userId, signal: context.signal }), viewer);
-    await Promise.all([history.record(rows), isTold]);
-    return rows;
+/** Runs a model and records the results for the caller. @returns one outcome per row, in order */
+export type Predict = (request: PredictionRequest, context: Context) => Promise<RowOutcome<PredictionRow>[]>;
+
+/** Creates the one function that runs models for GraphQL, used by `predict` and by typed fields. */
+export function createPredict(predictor: Predictor, history: PredictionHistory, quota: PredictionQuota): Predict {
+  return async (request, context) => {
+    const viewer = requireViewer(context);
+    await quota.charge(viewer.userId, request.rows.length);
+    // The caller's next read of predictions must see these, so it goes to the primary.
+    const isPinned = context.pinToPrimary(viewer.userId);
+    const call = { ...request, caller: viewer.userId, signal: context.signal };
+    const predicted = await predictor.predict(call);
+    const rows = toRows(predicted, viewer);
+    await Promise.all([history.record(rows), isPinned]);
+    return inOrder(rows, predicted.invalid);
   };
 }
 
-function asHistory({ model, version, rows }: PredictionSet, viewer: KnownViewer): PredictionRow[] {
+/** Puts predictions and errors into the order of the call. The last error that is reported counts the others. */
+function inOrder(rows: readonly PredictionRow[], invalid: InvalidRows): RowOutcome<PredictionRow>[] {
+  const outcomes: RowOutcome<PredictionRow>[] = [];
+  const unreported = invalid.size - maxErrors;
+  let reported = 0;
+  let predicted = 0;
+  for (let index = 0; index < rows.length + invalid.size; index += 1) {
+    const error = invalid.get(index);
+    if (!error) {
+      outcomes.push(rows[predicted] ?? null);
+      predicted += 1;
+      continue;
+    }
+    reported += 1;
+    if (reported > maxErrors) outcomes.push(null);
+    else if (reported === maxErrors && unreported > 0)
+      outcomes.push(
+        BadUserInput.ofFields(error.fields, `${unreported} more rows are invalid and null, without errors.`),
+      );
+    else outcomes.push(error);
+  }
+  return outcomes;
+}
+
+function toRows({ model, version, rows }: PredictionSet, viewer: AuthenticatedViewer): PredictionRow[] {
   const createdAt = new Date();
   return rows.map(({ input, output, source, ageSeconds, durationMs }) => ({
     id: newId(),

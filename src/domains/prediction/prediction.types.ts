@@ -1,110 +1,137 @@
-import { GraphQLCurrency, GraphQLDate, GraphQLDateTime, GraphQLJSONObject } from 'graphql-scalars';
+import { GraphQLCurrency } from 'graphql-scalars';
 import { Extensions, Field, Float, InputType, Int, InterfaceType, ObjectType, registerEnumType } from 'type-graphql';
-import { connectionType } from '../../graphql/connection.js';
-import { Node } from '../../graphql/node.js';
-import { PredictionSource } from './prediction.entity.js';
+import { GraphQLDate, GraphQLDateTime } from '../../graphql/schema/scalars.js';
+import { connectionType } from '../../graphql/relay/connection.js';
+import { Node } from '../../graphql/relay/node.js';
+import { JSONObject } from '../../graphql/schema/json-object.js';
+import type { RowOf } from '../../database/rows.js';
+import { PredictionSource, type PredictionRecord } from './prediction.entity.js';
 
 registerEnumType(PredictionSource, {
   name: 'PredictionSource',
-  description: 'Where an answer came from.',
+  description: 'Where the result comes from.',
   valuesConfig: {
-    MODEL: { description: 'The model computed it for this call.' },
-    CACHE: { description: 'The same question was answered before by the same version.' },
-    STALE: { description: 'The model failed or was late; an expired answer stands in. See ageSeconds.' },
+    MODEL: { description: 'Computed for this call.' },
+    CACHE: { description: 'Found in the prediction cache: the same version has computed the same row before.' },
+    STALE: { description: 'An expired cached result, since the model failed or timed out. See ageSeconds.' },
   },
 });
 
-/** A prediction as history holds it. */
-export interface PredictionRow {
-  id: string;
-  userId: string | null;
-  model: string;
-  version: number;
-  digest: string;
-  input: Record<string, unknown>;
-  output: Record<string, unknown>;
-  source: PredictionSource;
-  ageSeconds: number;
-  durationMs: number;
-  createdAt: Date;
+/** What an invalid row does to the other rows of its call. */
+export enum OnInvalid {
+  FAIL = 'FAIL',
+  NULL = 'NULL',
 }
 
+registerEnumType(OnInvalid, {
+  name: 'OnInvalid',
+  description: 'What an invalid row does to the other rows of its call.',
+  valuesConfig: {
+    FAIL: { description: 'No row is predicted; one error lists up to 100 invalid fields.' },
+    NULL: {
+      description:
+        'The other rows are predicted. An invalid row is null, with an error at its position; after 10 errors, the last one counts the other invalid rows.',
+    },
+  },
+});
+
+/** A prediction as stored in the history. */
+export type PredictionRow = RowOf<PredictionRecord>;
+
 @InterfaceType({
-  description: "What every answer of a model tells of itself, be it a Prediction or of the model's own type, such as CarPricePrediction.",
+  description:
+    'The common fields of all predictions: of Prediction and of the typed predictions of a model, such as CarPricePrediction.',
 })
 export abstract class PredictionResult {
-  @Field(() => Int, { description: 'The version that answered.' })
+  @Field(() => Int, { description: 'The version that ran.' })
   version!: number;
 
-  @Field(() => PredictionSource, { description: 'Where the answer came from.' })
+  @Field(() => PredictionSource, { description: 'Where the result comes from.' })
   source!: PredictionSource;
 
-  @Field(() => Float, { description: 'Seconds since the answer was computed; 0 where the model computed it for this call.' })
+  @Field(() => Float, {
+    description: 'Seconds since the result was computed; 0 if it was computed for this call.',
+  })
   ageSeconds!: number;
 
-  @Field(() => Float, { description: 'Milliseconds from the call to the answer.' })
+  @Field(() => Float, { description: 'Milliseconds from the call to the result.' })
   durationMs!: number;
 
-  @Field(() => GraphQLDateTime, { description: 'When it was asked.' })
+  @Field(() => GraphQLDateTime, { description: 'Time of the call.' })
   createdAt!: Date;
 }
 
-@ObjectType({ simpleResolvers: true, implements: [PredictionResult, Node], description: 'One answer of a model to one row.' })
+@ObjectType({
+  simpleResolvers: true,
+  implements: [PredictionResult, Node],
+  description: 'The result of a model for one row.',
+})
 export class Prediction extends PredictionResult {
-  @Field(() => GraphQLJSONObject, { description: 'The row as it was asked.' })
+  @Field(() => JSONObject, { description: 'The input row.' })
   input!: Record<string, unknown>;
 
-  @Field(() => GraphQLJSONObject, { description: "The answer: one entry per output of the model, such as { selling_price: 412345.5 }." })
+  @Field(() => JSONObject, {
+    description: 'One entry per output of the model: { selling_price: 412345.5 }.',
+  })
   output!: Record<string, unknown>;
 }
 
-@ObjectType({ simpleResolvers: true, description: 'An output of a model that is money, in another currency.' })
+@ObjectType({ simpleResolvers: true, description: 'A money output of a model, converted to another currency.' })
 export class ConvertedAmount {
-  @Field({ description: 'The output, by the name that Model.current.outputs has for it: selling_price.' })
+  @Field({ description: 'The name of the output in Model.current.outputs: selling_price.' })
   output!: string;
 
-  @Field(() => Float, { description: 'The amount in the currency that was asked for: the output times the rate, rounded half away from zero to the smallest unit of the currency.' })
+  @Field(() => Float, {
+    description:
+      'The amount in the requested currency: the output times the rate, rounded half away from zero to the smallest unit of the currency.',
+  })
   amount!: number;
 
-  @Field({ description: 'The currency in which the model answers, as ISO 4217 has it.' })
+  @Field({ description: "ISO 4217 code of the model's currency." })
   from!: string;
 
-  @Field(() => Float, { description: 'What one unit of `from` is worth in the currency that was asked for.' })
+  @Field(() => Float, { description: 'The value of one unit of `from` in the requested currency.' })
   rate!: number;
 }
 
-@ObjectType({ simpleResolvers: true, description: 'What a prediction says of money, in another currency, by the latest rates and not those of when it was asked.' })
+@ObjectType({
+  simpleResolvers: true,
+  description:
+    'The money outputs of a prediction in another currency, at current rates rather than those at the time of the call.',
+})
 export class ConvertedOutput {
-  @Field(() => GraphQLCurrency, { description: 'The currency that was asked for.' })
+  @Field(() => GraphQLCurrency, { description: 'The requested currency.' })
   currency!: string;
 
   @Extensions({ listSize: 2 })
-  @Field(() => [ConvertedAmount], { description: 'One entry per output that is a single amount of money, in the order of the outputs.' })
+  @Field(() => [ConvertedAmount], {
+    description: 'One entry per money output, in the order of the outputs.',
+  })
   amounts!: ConvertedAmount[];
 
-  @Field(() => GraphQLDate, { description: 'The day of the rates. Central banks make them on working days.' })
+  @Field(() => GraphQLDate, { description: 'The date of the rates. Central banks publish them on working days.' })
   date!: string;
 
-  @Field({ description: 'Whether the rates are older than they should be, since newer ones could not be had.' })
+  @Field({ description: 'Whether the rates are outdated because newer ones are unavailable.' })
   isStale!: boolean;
 }
 
 export const PredictionConnection = connectionType<PredictionRow>(Prediction, 'Prediction');
 
-@InputType({ description: 'Which predictions. Conditions are joined by "and"; an absent one asks for nothing.' })
+@InputType({ description: 'Conditions on predictions, combined with AND; an absent condition matches all.' })
 export class PredictionFilter {
-  @Field(() => String, { nullable: true, description: 'Of the model with this name.' })
+  @Field(() => String, { nullable: true, description: 'Name of the model.' })
   model?: string | null;
 
-  @Field(() => Int, { nullable: true, description: 'Of this version.' })
+  @Field(() => Int, { nullable: true, description: 'Version of the model.' })
   version?: number | null;
 
-  @Field(() => PredictionSource, { nullable: true, description: 'From this source.' })
+  @Field(() => PredictionSource, { nullable: true, description: 'Source of the result.' })
   source?: PredictionSource | null;
 
-  @Field(() => GraphQLDateTime, { nullable: true, description: 'Asked at this time or later.' })
+  @Field(() => GraphQLDateTime, { nullable: true, description: 'Created at this time or later.' })
   createdAfter?: Date | null;
 
-  @Field(() => GraphQLDateTime, { nullable: true, description: 'Asked at this time or earlier.' })
+  @Field(() => GraphQLDateTime, { nullable: true, description: 'Created at this time or earlier.' })
   createdBefore?: Date | null;
 }

@@ -1,51 +1,68 @@
-import { GraphQLDateTime } from 'graphql-scalars';
 import { Arg, Ctx, Extensions, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
-import { viewerTopic } from '../../auth/live-viewers.js';
-import { Invalidates } from '../../graphql/cache-hint.js';
-import type { Context } from '../../graphql/context.js';
-import { decodeId, encodeId } from '../../graphql/id.js';
-import { knownViewer } from '../../graphql/permissions.js';
-import type { PubSub } from '../../shared/pub-sub.js';
+import { GraphQLDateTime } from '../../graphql/schema/scalars.js';
+import { Invalidates } from '../../graphql/schema/cache-control.js';
+import type { Context } from '../../graphql/context/context.js';
+import { decodeId, encodeId } from '../../graphql/relay/global-id.js';
+import { requireViewer } from '../../graphql/permissions/rules.js';
+import type { CredentialChangeWatcher } from './credential-change.watcher.js';
 import { ApiKey } from './api-key.entity.js';
 import { createKey, revokeKey } from './api-key.service.js';
-import { apiKeysOf } from './user.queries.js';
-import { CreatedApiKey, type ApiKeyRow } from './user.types.js';
+import { apiKeysByUser } from './user.loaders.js';
+import { CreatedApiKey, RevokeApiKeyPayload, type ApiKeyRow } from './user.types.js';
 
 @Resolver(() => ApiKey)
 export class ApiKeyResolver {
-  constructor(readonly pubSub: PubSub) {}
+  constructor(
+    readonly changes: Pick<CredentialChangeWatcher, 'refresh'>,
+    readonly maxDays: number,
+  ) {}
 
-  @Query(() => [ApiKey], { description: 'The own API keys, the newest first.' })
+  @Query(() => [ApiKey], { description: "The viewer's API keys, newest first." })
   @Extensions({ listSize: 50 })
   apiKeys(@Ctx() context: Context): Promise<ApiKeyRow[]> {
-    return apiKeysOf(context.db, knownViewer(context).userId);
+    return context.load(apiKeysByUser).load(requireViewer(context).userId);
   }
 
   @Invalidates('ApiKey')
-  @Mutation(() => CreatedApiKey, { description: 'Makes an API key that acts for who is asking. The secret is shown this once.' })
+  @Mutation(() => CreatedApiKey, {
+    nullable: true,
+    description:
+      'Creates an API key that acts for the viewer. The secret is shown only once. REAUTHENTICATION_REQUIRED more than five minutes after the password was proved.',
+  })
   createApiKey(
-    @Arg('name', { description: 'What the key is for.' }) name: string,
+    @Arg('name', { description: 'A name for the key, up to 100 characters.' }) name: string,
     @Arg('scopes', () => [String], {
       nullable: true,
-      description: 'Any of employees:read, employees:write, predict, documents:publish; employees:read and predict if absent.',
+      description:
+        'Any of employees:read, employees:write, predict, documents:publish; employees:read and predict if absent. Must not be null.',
     })
-    scopes: string[] | null,
-    @Arg('expiresAt', () => GraphQLDateTime, { nullable: true, description: 'When the key stops working; never if absent.' }) expiresAt: Date | null,
+    scopes: string[] | null | undefined,
+    @Arg('expiresAt', () => GraphQLDateTime, {
+      nullable: true,
+      description: 'Expiry, within API_KEY_MAX_DAYS; the latest possible one if null or absent.',
+    })
+    expiresAt: Date | null,
     @Ctx() context: Context,
   ): Promise<CreatedApiKey> {
-    return createKey(context.em, knownViewer(context), { name, scopes: scopes ?? null, expiresAt: expiresAt ?? null });
+    return createKey(context.em, requireViewer(context), { name, scopes, expiresAt: expiresAt ?? null }, this.maxDays);
   }
 
   @Invalidates('ApiKey')
-  @Mutation(() => Boolean, { description: "Ends an API key at once. One's own, or, as ADMIN, anyone's." })
-  async revokeApiKey(@Arg('id', () => ID, { description: 'The key that ends.' }) id: string, @Ctx() context: Context): Promise<boolean> {
+  @Mutation(() => RevokeApiKeyPayload, {
+    nullable: true,
+    description: "Revokes an API key immediately. Requires the key's owner or an ADMIN.",
+  })
+  async revokeApiKey(
+    @Arg('id', () => ID, { description: 'ID of the API key.' }) id: string,
+    @Ctx() context: Context,
+  ): Promise<RevokeApiKeyPayload> {
     const credentialId = decodeId('apikey', id);
-    await revokeKey(context.em, knownViewer(context), credentialId);
-    this.pubSub.publish(viewerTopic, { credentialId });
-    return true;
+    const revoked = await revokeKey(context.em, requireViewer(context), credentialId);
+    await this.changes.refresh();
+    return revoked;
   }
 
-  @FieldResolver(() => ID, { description: 'The id: apikey_ and 26 characters.' })
+  @FieldResolver(() => ID, { description: 'Global ID: apikey_ and 26 characters.' })
   id(@Root() apiKey: ApiKeyRow): string {
     return encodeId('apikey', apiKey.id);
   }

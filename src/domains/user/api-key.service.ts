@@ -2,47 +2,66 @@ import { LockMode } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { z } from 'zod';
 import { createApiKeySecret } from '../../auth/api-key.js';
-import { Role, SCOPES, type KnownViewer, type Scope } from '../../auth/viewer.js';
-import { encodeId } from '../../graphql/id.js';
-import { BadUserInput, Conflict, NotFound, Unauthenticated } from '../../shared/errors.js';
-import { checkFields, line } from '../../shared/validation.js';
+import { endReasons } from '../../auth/credential-changes.js';
+import { Role, SCOPES, type AuthenticatedViewer, type Scope } from '../../auth/viewer.js';
+import { encodeId } from '../../graphql/relay/global-id.js';
+import { BadUserInput, Conflict, NotFound, Unauthenticated } from '../../errors/app-error.js';
+import { validateFields, singleLine } from '../../errors/input-validation.js';
 import { ApiKey } from './api-key.entity.js';
 import { User } from './user.entity.js';
-import type { CreatedApiKey } from './user.types.js';
+import type { CreatedApiKey, RevokeApiKeyPayload } from './user.types.js';
 
-/** API keys that a user has at a time. */
+/** Maximum API keys per user. */
 const maxKeysPerUser = 50;
 
-/** What a key may do where nothing is said: read and predict, but change nothing. */
+/** Default scopes: read and predict, without writes. */
 const defaultScopes: Scope[] = ['employees:read', 'predict'];
 
 const fields = {
-  name: line(100),
-  scopes: z.array(z.enum(SCOPES, `must be any of ${SCOPES.join(', ')}`)).min(1, 'must not be empty; leave it out for the default').max(SCOPES.length, 'must not repeat'),
-  expiresAt: z.date().refine((date) => date.getTime() > Date.now(), 'must lie in the future'),
+  name: singleLine(100),
+  scopes: z
+    .array(z.enum(SCOPES, `must be any of ${SCOPES.join(', ')}`))
+    .min(1, 'must not be empty; leave it out for the default')
+    .max(SCOPES.length, 'must not repeat'),
 };
 
+const expiryWithin = (maxDays: number) =>
+  z
+    .date()
+    .refine((date) => date.getTime() > Date.now(), 'must lie in the future')
+    .refine((date) => date.getTime() <= latestExpiry(maxDays).getTime(), `must be within ${maxDays} days`);
+
+const latestExpiry = (maxDays: number): Date => new Date(Date.now() + maxDays * 86_400_000);
+
 /**
- * Makes a key that acts for the viewer.
- * @throws BadUserInput with every faulty field; Conflict where the viewer has as many keys as one may have; Unauthenticated
- * where the account was switched off
+ * Creates a key that acts for the viewer.
+ * @throws BadUserInput with every invalid field; Conflict if the viewer has the maximum of keys; Unauthenticated if the account
+ * was deactivated
  */
 export async function createKey(
   em: SqlEntityManager,
-  viewer: KnownViewer,
-  input: { name: string; scopes: string[] | null; expiresAt: Date | null },
+  viewer: AuthenticatedViewer,
+  input: { name: string; scopes: string[] | null | undefined; expiresAt: Date | null },
+  maxDays: number,
 ): Promise<CreatedApiKey> {
-  const given = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== null));
-  const { value, problems } = checkFields(fields, given);
+  const allFields = { ...fields, expiresAt: expiryWithin(maxDays) };
+  const { value, problems } = validateFields(allFields, {
+    ...input,
+    expiresAt: input.expiresAt ?? latestExpiry(maxDays),
+  });
   if (problems.length > 0 || value.name === undefined) throw BadUserInput.ofFields(problems);
   const { name, scopes, expiresAt } = value;
   const { secret, prefix, hash } = createApiKeySecret();
   const apiKey = await em.transactional(async (transaction) => {
-    // The owner is locked, so that calls at once are counted one after the other. An access token outlives the account's switching off.
-    const owner = await transaction.findOne(User, { id: viewer.userId, isActive: true }, { lockMode: LockMode.PESSIMISTIC_WRITE });
-    if (!owner) throw new Unauthenticated('The account is switched off.');
+    // Locks the owner, so that concurrent calls cannot exceed the limit. An access token outlives a deactivation.
+    const owner = await transaction.findOne(
+      User,
+      { id: viewer.userId, isActive: true },
+      { lockMode: LockMode.PESSIMISTIC_WRITE },
+    );
+    if (!owner) throw new Unauthenticated(endReasons.user);
     if ((await transaction.count(ApiKey, { userId: owner.id })) >= maxKeysPerUser) {
-      throw new Conflict(`You have ${maxKeysPerUser} API keys, which is as many as one may have; revoke one first.`);
+      throw new Conflict(`You have ${maxKeysPerUser} API keys, the maximum; revoke one first.`);
     }
     return transaction.create(ApiKey, {
       userId: owner.id,
@@ -51,18 +70,27 @@ export async function createKey(
       secretHash: hash,
       scopes: [...new Set(scopes ?? defaultScopes)],
       lastUsedAt: null,
-      expiresAt: expiresAt ?? null,
+      expiresAt: expiresAt ?? latestExpiry(maxDays),
     });
   });
   return { apiKey, secret };
 }
 
 /**
- * Ends a key at once: one of the viewer's own, or, for an administrator, anyone's.
- * @throws NotFound, also for the key of someone else
+ * Revokes a key of the viewer; an ADMIN may revoke any key. @returns its ID and the number of keys that its owner has left
+ * @throws NotFound, also for a key of another user
  */
-export async function revokeKey(em: SqlEntityManager, viewer: KnownViewer, id: string): Promise<void> {
+export async function revokeKey(
+  em: SqlEntityManager,
+  viewer: AuthenticatedViewer,
+  id: string,
+): Promise<RevokeApiKeyPayload> {
   const owned = viewer.role === Role.ADMIN ? {} : { userId: viewer.userId };
-  const revoked = await em.nativeDelete(ApiKey, { id, ...owned });
-  if (revoked === 0) throw new NotFound('API key', encodeId('apikey', id));
+  return em.transactional(async (transaction) => {
+    const key = await transaction.findOne(ApiKey, { id, ...owned }, { lockMode: LockMode.PESSIMISTIC_WRITE });
+    if (!key) throw new NotFound('API key', encodeId('apikey', id));
+    await transaction.nativeDelete(ApiKey, { id });
+    const remainingCount = await transaction.count(ApiKey, { userId: key.userId });
+    return { revokedApiKeyId: encodeId('apikey', id), remainingCount };
+  });
 }

@@ -1,22 +1,44 @@
-import type { Domain } from '../../graphql/domain.js';
+import type { DomainModule } from '../../graphql/module.js';
 import { ApiKey } from './api-key.entity.js';
 import { ApiKeyResolver } from './api-key.resolver.js';
+import { CredentialChangeRecord } from './credential-change.entity.js';
+import { CredentialChangeWatcher } from './credential-change.watcher.js';
 import { SessionRecord } from './session.entity.js';
-import { SessionResolver } from './session.resolver.js';
+import { SessionFieldResolver, SessionResolver } from './session.resolver.js';
 import { Sessions } from './session.service.js';
+import { SignInNetwork } from './sign-in-network.entity.js';
 import { User } from './user.entity.js';
-import { userNodes } from './user.nodes.js';
+import { userNodes, userVisibility } from './user.nodes.js';
 import { userPermissions } from './user.permissions.js';
 import { UserResolver } from './user.resolver.js';
 
 /** Accounts, their sessions and their API keys. */
-export const userDomain: Domain = {
+export const userDomain: DomainModule = {
   name: 'user',
-  entities: [User, SessionRecord, ApiKey],
-  resolvers: [UserResolver, SessionResolver, ApiKeyResolver],
+  entities: [User, SessionRecord, SignInNetwork, ApiKey, CredentialChangeRecord],
+  resolvers: [UserResolver, SessionResolver, SessionFieldResolver, ApiKeyResolver],
   permissions: userPermissions,
-  open: ({ tokens, throttle, pubSub, settings }) => ({
-    resolvers: [new UserResolver(pubSub), new SessionResolver(new Sessions(tokens, throttle, settings), pubSub), new ApiKeyResolver(pubSub)],
-    nodes: userNodes,
-  }),
+  visibility: userVisibility,
+  load({ db, databaseUrl, tokens, throttle, credentialChanges, settings, log }) {
+    const watcher = new CredentialChangeWatcher({ db, databaseUrl, changes: credentialChanges, log });
+    return {
+      resolvers: [
+        new UserResolver(watcher),
+        new SessionResolver(new Sessions(tokens, throttle, settings), watcher),
+        new SessionFieldResolver(),
+        new ApiKeyResolver(watcher, settings.apiKeyMaxDays),
+      ],
+      nodes: userNodes,
+      ready: () => watcher.ready(),
+      close: () => watcher.close(),
+    };
+  },
 };
+
+declare module '../../graphql/relay/global-id.js' {
+  interface IdPrefixes {
+    user: true;
+    apikey: true;
+    session: true;
+  }
+}

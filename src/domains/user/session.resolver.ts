@@ -1,63 +1,186 @@
-import { Arg, Ctx, Mutation, Resolver } from 'type-graphql';
-import { viewerTopic } from '../../auth/live-viewers.js';
-import { Invalidates } from '../../graphql/cache-hint.js';
-import type { Context } from '../../graphql/context.js';
-import { knownViewer } from '../../graphql/permissions.js';
-import type { PubSub } from '../../shared/pub-sub.js';
+import { Arg, Ctx, FieldResolver, ID, Mutation, Resolver, Root } from 'type-graphql';
+import { BadUserInput, TooManyAttempts, Unauthenticated } from '../../errors/app-error.js';
+import { email } from '../../errors/input-validation.js';
+import { Invalidates } from '../../graphql/schema/cache-control.js';
+import type { Context } from '../../graphql/context/context.js';
+import { callerFields } from '../../graphql/server/plugins/operation-log.js';
+import { decodeId, encodeId } from '../../graphql/relay/global-id.js';
+import { GraphQLDateTime } from '../../graphql/schema/scalars.js';
+import { requireViewer } from '../../graphql/permissions/rules.js';
+import type { CredentialChangeWatcher } from './credential-change.watcher.js';
 import type { Sessions } from './session.service.js';
-import { LoginInput, RegisterInput, Session } from './user.types.js';
+import { reauthenticate } from './reauthentication.service.js';
+import { SessionRecord } from './session.entity.js';
+import {
+  EndSessionPayload,
+  LoginInput,
+  LogoutPayload,
+  ReauthenticatePayload,
+  RegisterInput,
+  Session,
+  type SessionRow,
+} from './user.types.js';
 
 @Resolver()
 export class SessionResolver {
   constructor(
     readonly sessions: Sessions,
-    readonly pubSub: PubSub,
+    readonly changes: Pick<CredentialChangeWatcher, 'refresh'>,
   ) {}
 
   @Invalidates('User')
-  @Mutation(() => Session, { description: 'Makes an account with the role USER and signs it in, where registration is open.' })
-  register(@Arg('input', () => RegisterInput, { description: 'The account to be made.' }) input: RegisterInput, @Ctx() context: Context): Promise<Session> {
-    return opened(context, this.sessions.register(context.em, input, context.address));
-  }
-
-  @Invalidates()
-  @Mutation(() => Session, { description: 'Signs in with e-mail address and password.' })
-  login(@Arg('input', () => LoginInput, { description: 'Who signs in.' }) input: LoginInput, @Ctx() context: Context): Promise<Session> {
-    return opened(context, this.sessions.login(context.em, input, context.address));
-  }
-
-  @Invalidates()
-  @Mutation(() => Session, { description: 'Exchanges a refresh token for a new pair. Each refresh token is good once.' })
-  refreshSession(@Arg('refreshToken', { description: 'The refresh token of the session, which is good for this once.' }) refreshToken: string, @Ctx() { em, address }: Context): Promise<Session> {
-    return this.sessions.refresh(em, refreshToken, address);
-  }
-
-  @Invalidates()
-  @Mutation(() => Boolean, { description: 'Ends this session: its refresh token stops working at once, its access token when it expires.' })
-  async logout(@Ctx() context: Context): Promise<boolean> {
-    const { credentialId } = knownViewer(context);
-    await this.sessions.logout(context.em, credentialId);
-    this.pubSub.publish(viewerTopic, { credentialId });
-    return true;
-  }
-
-  @Invalidates()
-  @Mutation(() => Session, { description: 'Changes the own password, ends every session of the account and opens a new one.' })
-  async changePassword(
-    @Arg('currentPassword', { description: 'The password as it is.' }) currentPassword: string,
-    @Arg('newPassword', { description: 'The password from now on: 12 characters or more, 72 bytes at the most.' }) newPassword: string,
+  @Mutation(() => Session, {
+    nullable: true,
+    description: 'Creates an account with the role USER and signs it in. FORBIDDEN if registration is closed.',
+  })
+  register(
+    @Arg('input', () => RegisterInput, { description: 'The new account.' }) input: RegisterInput,
     @Ctx() context: Context,
   ): Promise<Session> {
-    const { userId } = knownViewer(context);
-    const session = await this.sessions.changePassword(context.em, userId, currentPassword, newPassword, context.address);
-    this.pubSub.publish(viewerTopic, { userId });
+    return opened(context, this.sessions.register(context.em, input, context));
+  }
+
+  @Invalidates()
+  @Mutation(() => Session, { nullable: true, description: 'Signs in with e-mail address and password.' })
+  login(
+    @Arg('input', () => LoginInput, { description: 'The credentials.' }) input: LoginInput,
+    @Ctx() context: Context,
+  ): Promise<Session> {
+    const attempt = this.sessions.login(context.em, input, context);
+    return opened(context, loggingFailure(context, attempt, input.email));
+  }
+
+  @Invalidates()
+  @Mutation(() => Session, {
+    nullable: true,
+    description: 'Exchanges a refresh token for new tokens. A refresh token is valid for one use.',
+  })
+  refreshSession(
+    @Arg('refreshToken', { description: 'The current refresh token of the session.' })
+    refreshToken: string,
+    @Ctx() context: Context,
+  ): Promise<Session> {
+    return this.sessions.refresh(context.em, refreshToken, context);
+  }
+
+  @Invalidates()
+  @Mutation(() => LogoutPayload, {
+    nullable: true,
+    description: 'Ends the session: its refresh token and its access tokens are invalid immediately.',
+  })
+  async logout(@Ctx() context: Context): Promise<LogoutPayload> {
+    const { credentialId, userId } = requireViewer(context);
+    const ended = await this.sessions.logout(context.em, userId, credentialId);
+    await this.changes.refresh();
+    return ended;
+  }
+
+  @Invalidates()
+  @Mutation(() => Session, {
+    nullable: true,
+    description:
+      "Changes the viewer's password, ends all sessions of the account, revokes its API keys unless declined, and starts a new session.",
+  })
+  async changePassword(
+    @Arg('currentPassword', { description: 'The current password.' }) currentPassword: string,
+    @Arg('newPassword', { description: 'The new password: at least 12 characters, at most 72 bytes.' })
+    newPassword: string,
+    @Arg('revokeApiKeys', {
+      defaultValue: true,
+      description:
+        "Whether to revoke the viewer's API keys as well, which another holder of the password could have created.",
+    })
+    revokesApiKeys: boolean,
+    @Ctx() context: Context,
+  ): Promise<Session> {
+    const { userId, credentialId: sessionId } = requireViewer(context);
+    const attempt = this.sessions.changePassword(
+      context.em,
+      { userId, sessionId },
+      { currentPassword, newPassword, revokesApiKeys },
+      context,
+    );
+    const session = await loggingFailure(context, attempt);
+    await this.changes.refresh();
     return session;
+  }
+
+  @Invalidates()
+  @Mutation(() => ReauthenticatePayload, {
+    nullable: true,
+    description:
+      'Proves the password again. Mutations that create credentials require this within the last five minutes.',
+  })
+  async reauthenticate(
+    @Arg('password', { description: 'The current password.' }) password: string,
+    @Ctx() context: Context,
+  ): Promise<ReauthenticatePayload> {
+    const { throttle } = this.sessions;
+    const proof = reauthenticate(context.em, throttle, requireViewer(context), password, context.signal);
+    return { validUntil: await loggingFailure(context, proof) };
+  }
+
+  @Invalidates('UserSession')
+  @Mutation(() => EndSessionPayload, {
+    nullable: true,
+    description: "Ends a session immediately. Requires the session's user or an ADMIN.",
+  })
+  async endSession(
+    @Arg('id', () => ID, { description: 'ID of the session.' }) id: string,
+    @Ctx() context: Context,
+  ): Promise<EndSessionPayload> {
+    const ended = await this.sessions.end(context.em, requireViewer(context), decodeId('session', id));
+    await this.changes.refresh();
+    return ended;
   }
 }
 
-/** Whoever was a stranger until now has changed something all the same, and is to find it. */
+/** Fields of `UserSession`. */
+@Resolver(() => SessionRecord)
+export class SessionFieldResolver {
+  @FieldResolver(() => ID, { description: 'Global ID: session_ and 26 characters.' })
+  id(@Root() session: SessionRow): string {
+    return encodeId('session', session.id);
+  }
+
+  @FieldResolver(() => GraphQLDateTime, { description: 'Time of the sign-in or the last refresh.' })
+  lastUsedAt(@Root() session: SessionRow): Date {
+    return session.updatedAt;
+  }
+
+  @FieldResolver(() => Boolean, { description: 'Whether this request belongs to the session.' })
+  isCurrent(@Root() session: SessionRow, @Ctx() { viewer }: Context): boolean {
+    return viewer.kind === 'session' && viewer.credentialId === session.id;
+  }
+}
+
+/**
+ * Logs who failed to prove a password, and from where: runs of these lines show attacks on accounts.
+ * @param account the e-mail address as sent. Logged only if it is one: some people type their password into the wrong field.
+ */
+async function loggingFailure<Result>(context: Context, attempt: Promise<Result>, account?: string): Promise<Result> {
+  try {
+    return await attempt;
+  } catch (error) {
+    if (isCredentialFailure(error))
+      context.log.info(
+        { account: email.safeParse(account).data ?? null, ...callerFields(context), code: error.code },
+        'sign-in failed',
+      );
+    throw error;
+  }
+}
+
+/** A wrong password, also of a password change or another proof, or too many attempts. */
+const isCredentialFailure = (error: unknown): error is Unauthenticated | TooManyAttempts | BadUserInput =>
+  error instanceof Unauthenticated ||
+  error instanceof TooManyAttempts ||
+  (error instanceof BadUserInput &&
+    error.fields.some(({ field }) => field === 'currentPassword' || field === 'password'));
+
+/** Signing in is a write of a caller who was anonymous: pins the new viewer to the primary. */
 async function opened(context: Context, opening: Promise<Session>): Promise<Session> {
   const session = await opening;
-  await context.readFreshly(session.user.id);
+  await context.pinToPrimary(session.user.id);
   return session;
 }

@@ -1,33 +1,68 @@
 import { LockMode, UniqueConstraintViolationException } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
+import { endReasons } from '../../auth/credential-changes.js';
+import type { HashingCaller } from '../../auth/hashing-queue.js';
 import type { LoginThrottle } from '../../auth/login-throttle.js';
-import { hashPassword, isPassword, passwordProblem } from '../../auth/password.js';
+import { networkOf } from '../../auth/network.js';
+import { hashPassword, verifyPassword, passwordProblem } from '../../auth/password.js';
 import { hashToken, randomToken, type TokenSigner } from '../../auth/token.js';
-import { Role } from '../../auth/viewer.js';
+import { Role, type AuthenticatedViewer } from '../../auth/viewer.js';
 import { newId } from '../../database/base.entity.js';
-import { BadUserInput, Forbidden, Unauthenticated, type FieldProblem } from '../../shared/errors.js';
-import { checkFields, email } from '../../shared/validation.js';
+import { encodeId } from '../../graphql/relay/global-id.js';
+import {
+  BadUserInput,
+  Forbidden,
+  NotFound,
+  Overloaded,
+  RequestCancelled,
+  Unauthenticated,
+  type FieldProblem,
+} from '../../errors/app-error.js';
+import { validateFields, email } from '../../errors/input-validation.js';
+import type { Client } from '../../persisted-documents/sent-operation.js';
+import type { Logger } from '../../telemetry/logger.js';
+import { ApiKey } from './api-key.entity.js';
 import { SessionRecord } from './session.entity.js';
+import { isKnownNetwork, rememberNetwork } from './sign-in-network.entity.js';
 import { User } from './user.entity.js';
-import type { LoginInput, RegisterInput, Session } from './user.types.js';
+import type { EndSessionPayload, LoginInput, LogoutPayload, RegisterInput, Session } from './user.types.js';
 
-/** Sessions that a user has at a time; with one more the oldest ends. */
+/** Maximum sessions per user; a new one ends the oldest. */
 const maxSessionsPerUser = 20;
 
-/** For so long a refresh token that was just used is only refused: two tabs may have sent it at once. Later it is theft. */
+/** Within this time a reused refresh token is only rejected, since two tabs may send it at once; later it ends the session. */
 const reuseGraceMs = 10_000;
 
-/** A refresh token: its session's id, by which also a token of long ago is known for what it is, and 256 random bits. */
+/** A refresh token: the session's ID, which identifies old tokens, too, and 256 random bits. */
 const refreshTokenForm = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.[\w-]{43}$/;
 
 const emailTaken: FieldProblem = { field: 'email', message: 'already has an account; sign in instead' };
 
 export interface SessionSettings {
+  /** Longest time without a refresh. */
   refreshTokenTtlDays: number;
+  /** Longest time from the sign-in. */
+  sessionLifetimeDays: number;
   isRegistrationOpen: boolean;
 }
 
-/** Signing up, signing in, staying signed in and signing out. */
+/** Where a request came from, and whether its caller is still there. */
+export interface SessionCaller {
+  address: string;
+  client: Client;
+  log: Logger;
+  /** Aborted when the caller disconnects. */
+  signal: AbortSignal;
+}
+
+/** A new password, and the proof of the current one. */
+interface PasswordChange {
+  currentPassword: string;
+  newPassword: string;
+  revokesApiKeys: boolean;
+}
+
+/** Registration, sign-in, token refresh, sign-out and password changes. */
 export class Sessions {
   constructor(
     readonly tokens: TokenSigner,
@@ -36,21 +71,29 @@ export class Sessions {
   ) {}
 
   /**
-   * Makes an account with the role USER and signs it in.
-   * @throws Forbidden where registration is closed; TooManyAttempts; BadUserInput with every faulty field
+   * Creates an account with the role USER and signs it in.
+   * @throws Forbidden if registration is closed; TooManyAttempts; Overloaded; BadUserInput with every invalid field
    */
-  async register(em: SqlEntityManager, input: RegisterInput, address: string): Promise<Session> {
-    if (!this.settings.isRegistrationOpen) throw new Forbidden('Registration is closed; ask an administrator for an account.');
+  async register(em: SqlEntityManager, input: RegisterInput, caller: SessionCaller): Promise<Session> {
+    const { address } = caller;
+    if (!this.settings.isRegistrationOpen)
+      throw new Forbidden('Registration is closed; contact an administrator for an account.');
     await this.throttle.register(address);
-    const { value, problems } = checkFields({ email }, input);
+    const { value, problems } = validateFields({ email }, input);
     const problem = passwordProblem(input.password, 'password');
     if (problem) problems.push(problem);
     if (value.email !== undefined && (await em.count(User, { email: value.email })) > 0) problems.push(emailTaken);
     if (problems.length > 0 || value.email === undefined) throw BadUserInput.ofFields(problems);
-    const passwordHash = await hashPassword(input.password);
-    const user = em.create(User, { email: value.email, passwordHash, role: Role.USER, isActive: true, employeeId: null });
+    const passwordHash = await hashPassword(input.password, anonymous(caller));
+    const user = em.create(User, {
+      email: value.email,
+      passwordHash,
+      role: Role.USER,
+      isActive: true,
+      employeeId: null,
+    });
     try {
-      return await em.transactional((transaction) => this.#open(transaction, user));
+      return await em.transactional((transaction) => this.#open(transaction, user, caller));
     } catch (error) {
       if (error instanceof UniqueConstraintViolationException) throw BadUserInput.ofFields([emailTaken]);
       throw error;
@@ -58,103 +101,162 @@ export class Sessions {
   }
 
   /**
-   * Signs in. A wrong password, an unknown address and a switched-off account are answered alike, in text and in time.
-   * @throws TooManyAttempts; Unauthenticated
+   * Signs in. A wrong password, an unknown address and a deactivated account get the same response after the same time.
+   * @throws TooManyAttempts; Overloaded; Unauthenticated
    */
-  async login(em: SqlEntityManager, input: LoginInput, address: string): Promise<Session> {
-    // Counted as it is looked up: another spelling of the same account must not be another count.
+  async login(em: SqlEntityManager, input: LoginInput, from: SessionCaller): Promise<Session> {
+    const { address } = from;
+    // Normalized before counting, so that spellings of one address share a counter.
     const account = input.email.replaceAll('\0', '').trim().toLowerCase().slice(0, 254);
-    await this.throttle.login(account, address);
+    const isKnown = async (): Promise<boolean> => isKnownNetwork(em, account, address);
+    await this.throttle.login({ account, address, isKnownNetwork: isKnown });
     const user = await em.findOne(User, { email: account }, { populate: ['passwordHash'] });
-    const isRight = await isPassword(input.password, user?.passwordHash ?? null);
-    const session = user && isRight ? await em.transactional((transaction) => this.#openUnchanged(transaction, user)) : null;
+    const caller = { ...anonymous(from), isKnown: await isKnown() };
+    const isRight = await verifyPassword(input.password, user?.passwordHash ?? null, caller).catch(
+      async (error: unknown) => {
+        if (isNotChecked(error)) await this.throttle.loginNotChecked(account, address);
+        throw error;
+      },
+    );
+    const session =
+      user && isRight ? await em.transactional((transaction) => this.#openUnchanged(transaction, user, from)) : null;
     if (!session) {
       this.throttle.loginFailed();
       throw new Unauthenticated('The e-mail address or the password is wrong.');
     }
-    await this.throttle.loginSucceeded(account);
+    await this.throttle.loginSucceeded(account, address);
     return session;
   }
 
   /**
-   * Exchanges a refresh token for a new pair. A token is good once; one that comes again later was stolen, by the one
-   * caller or the other, and ends the session (RFC 9700, 4.14.2).
+   * Exchanges a refresh token for new tokens. A token is valid once; a later reuse indicates theft and ends the session
+   * (RFC 9700, 4.14.2).
    * @throws TooManyAttempts; Unauthenticated
    */
-  async refresh(em: SqlEntityManager, refreshToken: string, address: string): Promise<Session> {
-    await this.throttle.refreshFrom(address);
+  async refresh(em: SqlEntityManager, refreshToken: string, caller: SessionCaller): Promise<Session> {
+    await this.throttle.refreshFrom(caller.address);
     const sessionId = refreshTokenForm.exec(refreshToken)?.[1];
     const hash = hashToken(refreshToken);
-    const session = sessionId === undefined ? null : await em.transactional((transaction) => this.#rotate(transaction, sessionId, hash));
-    if (!session) throw new Unauthenticated('The refresh token is not valid, was used already or has expired; sign in again.');
+    const session =
+      sessionId === undefined
+        ? null
+        : await em.transactional((transaction) => this.#rotate(transaction, sessionId, hash, caller));
+    if (!session)
+      throw new Unauthenticated('The refresh token is not valid, was used already or has expired; sign in again.');
     return session;
   }
 
-  async #rotate(em: SqlEntityManager, sessionId: string, hash: string): Promise<Session | null> {
+  async #rotate(
+    em: SqlEntityManager,
+    sessionId: string,
+    hash: string,
+    { address, log }: SessionCaller,
+  ): Promise<Session | null> {
     const record = await em.findOne(SessionRecord, sessionId, { lockMode: LockMode.PESSIMISTIC_WRITE });
     if (!record) return null;
     if (record.refreshTokenHash !== hash) {
       const wasJustUsed = record.previousTokenHash === hash && record.updatedAt.getTime() > Date.now() - reuseGraceMs;
-      if (!wasJustUsed) em.remove(record);
+      if (wasJustUsed) return null;
+      em.remove(record);
+      log.warn({ userId: record.userId, sessionId, address }, 'refresh token reused; session ended');
       return null;
     }
     const user = await em.findOne(User, { id: record.userId, isActive: true });
-    if (!user || record.expiresAt.getTime() <= Date.now()) return null;
+    const expiresAt = this.#refreshExpiry(record.createdAt);
+    if (!user || Math.min(record.expiresAt.getTime(), expiresAt.getTime()) <= Date.now()) return null;
     await this.throttle.refreshOf(user.id);
     const refreshToken = refreshTokenOf(record);
     record.previousTokenHash = hash;
     record.refreshTokenHash = hashToken(refreshToken);
-    record.expiresAt = this.#refreshExpiry();
+    record.expiresAt = expiresAt;
+    record.address = address.slice(0, 45);
+    await rememberNetwork(em, user.id, address);
     return this.#session(user, record, refreshToken);
   }
 
-  /** Ends a session. Its access token works until it expires; its refresh token no more. */
-  async logout(em: SqlEntityManager, sessionId: string): Promise<void> {
+  /**
+   * Ends a session; repeating it has no effect.
+   * @returns the ID of the user and the number of sessions that remain
+   */
+  async logout(em: SqlEntityManager, userId: string, sessionId: string): Promise<LogoutPayload> {
     await em.nativeDelete(SessionRecord, { id: sessionId });
+    const remainingCount = await em.count(SessionRecord, { userId, expiresAt: { $gt: new Date() } });
+    return { signedOutUserId: encodeId('user', userId), remainingCount };
   }
 
   /**
-   * Changes the viewer's password, ends every session of the account and opens a new one.
-   * @throws TooManyAttempts; BadUserInput with every faulty field
+   * Changes the password of the session's user, ends all sessions of the account and starts a new one.
+   * @throws TooManyAttempts; Overloaded; BadUserInput with every invalid field
    */
-  async changePassword(em: SqlEntityManager, userId: string, currentPassword: string, newPassword: string, address: string): Promise<Session> {
+  async changePassword(
+    em: SqlEntityManager,
+    { userId, sessionId }: { userId: string; sessionId: string },
+    { currentPassword, newPassword, revokesApiKeys }: PasswordChange,
+    from: SessionCaller,
+  ): Promise<Session> {
     const user = await em.findOne(User, { id: userId, isActive: true }, { populate: ['passwordHash'] });
-    if (!user) throw new Unauthenticated('The account is switched off.');
-    await this.throttle.login(user.email, address);
-    const isRight = await isPassword(currentPassword, user.passwordHash);
+    if (!user) throw new Unauthenticated(endReasons.user);
+    await this.throttle.passwordChange(sessionId);
+    const caller: HashingCaller = { share: userId, isKnown: true, signal: from.signal };
+    const isRight = await verifyPassword(currentPassword, user.passwordHash, caller);
     if (!isRight) this.throttle.loginFailed();
     const problem = passwordProblem(newPassword, 'newPassword');
     const problems = [
       ...(isRight ? [] : [currentIsWrong]),
       ...(problem ? [problem] : []),
-      ...(isRight && currentPassword === newPassword ? [{ field: 'newPassword', message: 'must differ from the current one' }] : []),
+      ...(isRight && currentPassword === newPassword
+        ? [{ field: 'newPassword', message: 'must differ from the current one' }]
+        : []),
     ];
     if (problems.length > 0) throw BadUserInput.ofFields(problems);
-    const passwordHash = await hashPassword(newPassword);
+    const passwordHash = await hashPassword(newPassword, caller);
     const session = await em.transactional((transaction) =>
-      this.#openUnchanged(transaction, user, async (current) => {
+      this.#openUnchanged(transaction, user, from, async (current) => {
         current.passwordHash = passwordHash;
         await transaction.nativeDelete(SessionRecord, { userId });
+        if (revokesApiKeys) await transaction.nativeDelete(ApiKey, { userId });
       }),
     );
     if (!session) throw BadUserInput.ofFields([currentIsWrong]);
-    await this.throttle.loginSucceeded(user.email);
+    this.throttle.passwordChanged();
     return session;
   }
 
   /**
-   * Opens a session for an account whose password has just been found right; null where the password was changed or the
-   * account switched off while it was compared, which takes long enough for that.
+   * Ends a session of the viewer; an ADMIN may end any.
+   * @returns its ID and the number of sessions that its user has left
+   * @throws NotFound, also for a session of another user
    */
-  async #openUnchanged(em: SqlEntityManager, user: User, change?: (current: User) => Promise<void>): Promise<Session | null> {
-    const unchanged = { id: user.id, passwordHash: user.passwordHash, isActive: true };
-    const current = await em.findOne(User, unchanged, { lockMode: LockMode.PESSIMISTIC_WRITE, refresh: true, populate: ['passwordHash'] });
-    if (!current) return null;
-    await change?.(current);
-    return this.#open(em, current);
+  async end(em: SqlEntityManager, viewer: AuthenticatedViewer, id: string): Promise<EndSessionPayload> {
+    const owned = viewer.role === Role.ADMIN ? {} : { userId: viewer.userId };
+    const record = await em.findOne(SessionRecord, { id, ...owned });
+    if (!record) throw new NotFound('session', encodeId('session', id));
+    const { remainingCount } = await this.logout(em, record.userId, id);
+    return { endedSessionId: encodeId('session', id), remainingCount };
   }
 
-  async #open(em: SqlEntityManager, user: User): Promise<Session> {
+  /**
+   * Opens a session after the password was verified. Verification is slow: returns null if the password was changed or the
+   * account deactivated meanwhile.
+   */
+  async #openUnchanged(
+    em: SqlEntityManager,
+    user: User,
+    caller: SessionCaller,
+    change?: (current: User) => Promise<void>,
+  ): Promise<Session | null> {
+    const unchanged = { id: user.id, passwordHash: user.passwordHash, isActive: true };
+    const current = await em.findOne(User, unchanged, {
+      lockMode: LockMode.PESSIMISTIC_WRITE,
+      refresh: true,
+      populate: ['passwordHash'],
+    });
+    if (!current) return null;
+    await change?.(current);
+    return this.#open(em, current, caller);
+  }
+
+  async #open(em: SqlEntityManager, user: User, { address, client }: SessionCaller): Promise<Session> {
     const id = newId();
     const refreshToken = refreshTokenOf({ id });
     const record = em.create(SessionRecord, {
@@ -162,10 +264,13 @@ export class Sessions {
       userId: user.id,
       refreshTokenHash: hashToken(refreshToken),
       previousTokenHash: null,
-      expiresAt: this.#refreshExpiry(),
+      expiresAt: this.#refreshExpiry(new Date()),
+      client: nameOf(client),
+      address: address.slice(0, 45),
     });
     await em.flush();
     await this.#endOldest(em, user.id);
+    await rememberNetwork(em, user.id, address);
     return this.#session(user, record, refreshToken);
   }
 
@@ -177,16 +282,46 @@ export class Sessions {
     );
   }
 
-  #refreshExpiry(): Date {
-    return new Date(Date.now() + this.settings.refreshTokenTtlDays * 86_400_000);
+  /** The end of an unused session, or of its lifetime if that is sooner. */
+  #refreshExpiry(startedAt: Date): Date {
+    const { refreshTokenTtlDays, sessionLifetimeDays } = this.settings;
+    return new Date(
+      Math.min(Date.now() + refreshTokenTtlDays * dayMs, startedAt.getTime() + sessionLifetimeDays * dayMs),
+    );
   }
 
   #session(user: User, record: SessionRecord, refreshToken: string): Session {
-    const { token, expiresAt } = this.tokens.sign({ userId: user.id, role: user.role, employeeId: user.employeeId, sessionId: record.id });
-    return { accessToken: token, accessTokenExpiresAt: expiresAt, refreshToken, refreshTokenExpiresAt: record.expiresAt, user };
+    const { token, expiresAt } = this.tokens.sign({
+      userId: user.id,
+      role: user.role,
+      employeeId: user.employeeId,
+      sessionId: record.id,
+    });
+    return {
+      accessToken: token,
+      accessTokenExpiresAt: expiresAt,
+      refreshToken,
+      refreshTokenExpiresAt: record.expiresAt,
+      user,
+    };
   }
 }
 
+const dayMs = 86_400_000;
+
+const nameOf = ({ name, version }: Client): string | null =>
+  name === null ? null : [name, version].filter(Boolean).join(' ').slice(0, 200);
+
 const refreshTokenOf = ({ id }: { id: string }): string => `${id}.${randomToken()}`;
+
+/** A caller without a proven identity. */
+const anonymous = ({ address, signal }: SessionCaller): HashingCaller => ({
+  share: networkOf(address),
+  isKnown: false,
+  signal,
+});
+
+/** The queue was full, or the caller disconnected before the comparison. */
+const isNotChecked = (error: unknown): boolean => error instanceof Overloaded || error instanceof RequestCancelled;
 
 const currentIsWrong: FieldProblem = { field: 'currentPassword', message: 'is wrong' };

@@ -1,16 +1,43 @@
 import { Role } from '../../auth/viewer.js';
-import { allow, and, chain, hasRole, isSession, isSignedIn, isStillAdministrator, permit, type Permissions } from '../../graphql/permissions.js';
-import { Forbidden } from '../../shared/errors.js';
+import {
+  allow,
+  and,
+  chain,
+  hasRole,
+  isSession,
+  isSignedIn,
+  isCurrentAdministrator,
+  permit,
+  type Permissions,
+} from '../../graphql/permissions/rules.js';
+import { Forbidden, ReauthenticationRequired, Unauthenticated } from '../../errors/app-error.js';
+import { endReasons } from '../../auth/credential-changes.js';
+import { authenticationOf, reauthenticationMs } from './reauthentication.service.js';
 
-/** An API key reaches employees only with its scope; a session, and who has just signed in, see the own employee. */
+/** API keys need a scope to read the employee; sessions and the result of signing in do not. */
 const keyMayReadEmployees = permit(
   ({ viewer }) =>
-    viewer.kind === 'apiKey' && !viewer.scopes.includes('employees:read') ? new Forbidden('This API key lacks the scope employees:read.') : true,
+    viewer.kind === 'apiKey' && !viewer.scopes.includes('employees:read')
+      ? new Forbidden('This API key lacks the scope employees:read.')
+      : true,
   'contextual',
 );
 
 const mayReadUsers = and(isSession, hasRole(Role.ADMIN));
-const mayChangeUsers = chain(isSession, hasRole(Role.ADMIN), isStillAdministrator);
+const mayChangeUsers = chain(isSession, hasRole(Role.ADMIN), isCurrentAdministrator);
+
+/**
+ * Requires a session that is still open and whose user proved the password lately, so that a stolen access token creates no
+ * credential that outlives it.
+ */
+const isRecentlyAuthenticated = permit(async ({ viewer, context }) => {
+  if (viewer.kind === 'anonymous') return new Unauthenticated(viewer.reason);
+  const authenticatedAt = await authenticationOf(context.em, viewer);
+  if (authenticatedAt === null) return new Unauthenticated(endReasons.session);
+  return Date.now() - authenticatedAt.getTime() <= reauthenticationMs ? true : new ReauthenticationRequired();
+});
+
+const mayCreateCredentials = chain(isSession, isRecentlyAuthenticated);
 
 export const userPermissions: Permissions = {
   Query: {
@@ -25,11 +52,16 @@ export const userPermissions: Permissions = {
     refreshSession: allow,
     logout: isSession,
     changePassword: isSession,
+    reauthenticate: isSession,
+    endSession: isSession,
     setUserRole: mayChangeUsers,
     setUserActive: mayChangeUsers,
     setUserEmployee: mayChangeUsers,
-    createApiKey: isSession,
+    createApiKey: mayCreateCredentials,
     revokeApiKey: isSession,
   },
-  User: { employee: keyMayReadEmployees },
+  // Of the users whom the viewer may see: an API key may not manage accounts.
+  User: { employee: keyMayReadEmployees, sessions: isSession, apiKeys: isSession },
+  // The caller has just proved to be this user.
+  Session: { user: allow },
 };

@@ -1,93 +1,138 @@
 import type { GraphQLResolveInfo } from 'graphql';
-import { Arg, Args, Ctx, FieldResolver, ID, Info, Mutation, Query, Resolver, Root } from 'type-graphql';
-import { viewerTopic } from '../../auth/live-viewers.js';
+import { Arg, Args, Ctx, Extensions, FieldResolver, ID, Info, Mutation, Query, Resolver, Root } from 'type-graphql';
 import { Role } from '../../auth/viewer.js';
-import { CacheHint, Invalidates } from '../../graphql/cache-hint.js';
-import { counting, ForwardPageArgs, readPage, type Connection } from '../../graphql/connection.js';
-import type { Context } from '../../graphql/context.js';
-import { decodeId, encodeId } from '../../graphql/id.js';
-import { knownViewer } from '../../graphql/permissions.js';
-import type { PubSub } from '../../shared/pub-sub.js';
+import { CacheHint, Invalidates } from '../../graphql/schema/cache-control.js';
+import { counting, PageArgs, readPage, type Connection } from '../../graphql/relay/connection.js';
+import type { Context } from '../../graphql/context/context.js';
+import { decodeId, encodeId } from '../../graphql/relay/global-id.js';
+import { requireViewer } from '../../graphql/permissions/rules.js';
+import type { CredentialChangeWatcher } from './credential-change.watcher.js';
 import { Employee } from '../employee/employee.entity.js';
 import { employeeById } from '../employee/employee.loaders.js';
 import type { EmployeeRow } from '../employee/employee.types.js';
+import { ApiKey } from './api-key.entity.js';
+import { SessionRecord } from './session.entity.js';
 import { User } from './user.entity.js';
-import { userById } from './user.loaders.js';
+import { apiKeysByUser, sessionsByUser, userById } from './user.loaders.js';
 import { visibleUsers } from './user.nodes.js';
 import { countUsers, userOrder, userPage } from './user.queries.js';
 import { setActive, setEmployee, setRole } from './user.service.js';
-import { UserConnection, type UserRow } from './user.types.js';
+import { UserConnection, type ApiKeyRow, type SessionRow, type UserRow } from './user.types.js';
 
 @Resolver(() => User)
 export class UserResolver {
-  constructor(readonly pubSub: PubSub) {}
+  constructor(readonly changes: Pick<CredentialChangeWatcher, 'refresh'>) {}
 
   @CacheHint({ maxAge: 10, scope: 'PRIVATE' })
-  @Query(() => User, { nullable: true, description: 'Who is asking.' })
+  @Query(() => User, { nullable: true, description: 'The signed-in user.' })
   me(@Ctx() context: Context): Promise<UserRow | null> {
-    return context.load(userById).load(knownViewer(context).userId);
+    return context.load(userById).load(requireViewer(context).userId);
   }
 
   @CacheHint({ maxAge: 10, scope: 'PRIVATE' })
-  @Query(() => User, { nullable: true, description: 'A user by id; null if unknown, and for anyone but the user and an ADMIN.' })
-  async user(@Arg('id', () => ID, { description: 'The id of the user.' }) id: string, @Ctx() context: Context): Promise<UserRow | null> {
+  @Query(() => User, {
+    nullable: true,
+    description: 'A user by id; null if unknown, or if the viewer is neither this user nor an ADMIN.',
+  })
+  async user(
+    @Arg('id', () => ID, { description: 'ID of the user.' }) id: string,
+    @Ctx() context: Context,
+  ): Promise<UserRow | null> {
     const [user] = await visibleUsers([decodeId('user', id)], context);
     return user ?? null;
   }
 
-  @Query(() => UserConnection, { description: 'All users, the oldest account first. ADMIN only.' })
-  async users(@Args(() => ForwardPageArgs) args: ForwardPageArgs, @Ctx() { db }: Context, @Info() info: GraphQLResolveInfo): Promise<Connection<UserRow>> {
+  @Query(() => UserConnection, { description: 'All users, oldest account first. ADMIN only.' })
+  async users(
+    @Args(() => PageArgs) args: PageArgs,
+    @Ctx() { db }: Context,
+    @Info() info: GraphQLResolveInfo,
+  ): Promise<Connection<UserRow>> {
     const page = readPage(args, userOrder);
     const count = counting(info, () => countUsers(db));
     return new UserConnection({ page, rows: await userPage(db, page), count });
   }
 
   @Invalidates('User')
-  @Mutation(() => User, { description: "Gives a user another role. ADMIN only. Felt once the user's access token has expired; open streams of the user end at once." })
+  @Mutation(() => User, {
+    nullable: true,
+    description:
+      "Changes a user's role. ADMIN only. Takes effect immediately: earlier access tokens of the user are rejected, and a refresh returns one with the new role.",
+  })
   setUserRole(
-    @Arg('userId', () => ID, { description: 'The user who gets it.' }) userId: string,
-    @Arg('role', () => Role, { description: 'The role from now on.' }) role: Role,
+    @Arg('userId', () => ID, { description: 'ID of the user.' }) userId: string,
+    @Arg('role', () => Role, { description: 'The new role.' }) role: Role,
     @Ctx() { em }: Context,
   ): Promise<UserRow> {
-    return this.#told(setRole(em, decodeId('user', userId, 'userId'), role));
+    return this.#applying(setRole(em, decodeId('user', userId, 'userId'), role));
   }
 
   @Invalidates('User')
-  @Mutation(() => User, { description: 'Switches a user on or off. ADMIN only. Off ends every session and API key of the user.' })
+  @Mutation(() => User, {
+    nullable: true,
+    description:
+      'Activates or deactivates a user. ADMIN only. Deactivation ends all sessions and API keys of the user.',
+  })
   setUserActive(
-    @Arg('userId', () => ID, { description: 'The user who is switched.' }) userId: string,
-    @Arg('isActive', { description: 'Whether the user may sign in from now on.' }) isActive: boolean,
+    @Arg('userId', () => ID, { description: 'ID of the user.' }) userId: string,
+    @Arg('isActive', { description: 'Whether the user may sign in.' }) isActive: boolean,
     @Ctx() { em }: Context,
   ): Promise<UserRow> {
-    return this.#told(setActive(em, decodeId('user', userId, 'userId'), isActive));
+    return this.#applying(setActive(em, decodeId('user', userId, 'userId'), isActive));
   }
 
   @Invalidates('User')
-  @Mutation(() => User, { description: 'Says which employee a user is; null for none. ADMIN only.' })
+  @Mutation(() => User, {
+    nullable: true,
+    description: 'Links a user to an employee record, or removes the link. ADMIN only.',
+  })
   setUserEmployee(
-    @Arg('userId', () => ID, { description: 'The user.' }) userId: string,
-    @Arg('employeeId', () => ID, { nullable: true, description: 'Which employee the user is; none if null or absent.' }) employeeId: string | null,
+    @Arg('userId', () => ID, { description: 'ID of the user.' }) userId: string,
+    @Arg('employeeId', () => ID, {
+      nullable: true,
+      description: 'ID of the employee; null removes the link. BAD_USER_INPUT if absent.',
+    })
+    employeeId: string | null | undefined,
     @Ctx() { em }: Context,
   ): Promise<UserRow> {
-    const employee = employeeId == null ? null : decodeId('employee', employeeId, 'employeeId');
-    return this.#told(setEmployee(em, decodeId('user', userId, 'userId'), employee));
+    const employee = employeeId == null ? employeeId : decodeId('employee', employeeId, 'employeeId');
+    return this.#applying(setEmployee(em, decodeId('user', userId, 'userId'), employee));
   }
 
-  @FieldResolver(() => ID, { description: 'The id: user_ and 26 characters.' })
+  @FieldResolver(() => ID, { description: 'Global ID: user_ and 26 characters.' })
   id(@Root() user: UserRow): string {
     return encodeId('user', user.id);
   }
 
   @CacheHint({ inheritMaxAge: true })
-  @FieldResolver(() => Employee, { nullable: true, description: 'Which employee this user is; null for none.' })
+  @FieldResolver(() => Employee, {
+    nullable: true,
+    description: 'The employee record of the user; null if there is none.',
+  })
   employee(@Root() user: UserRow, @Ctx() context: Context): Promise<EmployeeRow | null> | null {
     return user.employeeId === null ? null : context.load(employeeById).load(user.employeeId);
   }
 
-  /** Once a user is not who it was, its streams are to end. */
-  async #told(changing: Promise<User>): Promise<User> {
+  @FieldResolver(() => [SessionRecord], {
+    description: 'The open sessions of the user, newest first; at most 20. For the user and ADMIN only.',
+  })
+  @Extensions({ listSize: 20 })
+  sessions(@Root() user: UserRow, @Ctx() context: Context): Promise<SessionRow[]> {
+    return context.load(sessionsByUser).load(user.id);
+  }
+
+  @FieldResolver(() => [ApiKey], {
+    description: 'The API keys of the user, newest first; at most 50. For the user and ADMIN only.',
+  })
+  @Extensions({ listSize: 50 })
+  apiKeys(@Root() user: UserRow, @Ctx() context: Context): Promise<ApiKeyRow[]> {
+    return context.load(apiKeysByUser).load(user.id);
+  }
+
+  /** Applies the change before the response: from then on this process rejects the user's earlier access tokens. */
+  async #applying(changing: Promise<User>): Promise<User> {
     const user = await changing;
-    this.pubSub.publish(viewerTopic, { userId: user.id });
+    await this.changes.refresh();
     return user;
   }
 }

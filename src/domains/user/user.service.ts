@@ -3,33 +3,33 @@ import { ForeignKeyConstraintViolationException, LockMode, UniqueConstraintViola
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { hashPassword } from '../../auth/password.js';
 import { Role } from '../../auth/viewer.js';
-import { encodeId } from '../../graphql/id.js';
-import { BadUserInput, Conflict, NotFound } from '../../shared/errors.js';
+import { encodeId } from '../../graphql/relay/global-id.js';
+import { BadUserInput, Conflict, NotFound } from '../../errors/app-error.js';
 import { Employee } from '../employee/employee.entity.js';
 import { ApiKey } from './api-key.entity.js';
 import { SessionRecord } from './session.entity.js';
 import { User } from './user.entity.js';
 
 /**
- * Gives a user another role.
- * @throws NotFound; Conflict where no active administrator would be left
+ * Changes a user's role.
+ * @throws NotFound; Conflict if no active administrator would remain
  */
 export function setRole(em: SqlEntityManager, userId: string, role: Role): Promise<User> {
   return em.transactional(async (transaction) => {
     const user = await findForChange(transaction, userId);
-    if (role !== Role.ADMIN) await keepAnAdministrator(transaction, user);
+    if (role !== Role.ADMIN) await requireAnotherAdministrator(transaction, user);
     user.role = role;
     return user;
   });
 }
 
 /**
- * Makes somebody an administrator who may sign in: the way to the first one, and to one where the last has gone. Who has an
- * account keeps its password; who has none gets an account, and the password that is answered.
+ * Makes an active administrator, such as the first one. An existing account keeps its password; otherwise an account is created.
+ * @returns the password of a new account, or null
  */
 export function makeAdministrator(em: SqlEntityManager, email: string): Promise<{ password: string | null }> {
   return em.transactional(async (transaction) => {
-    // Two who make the same account wait for each other.
+    // Serializes concurrent calls for the same account.
     await transaction.execute(`select pg_advisory_xact_lock(hashtext('user.administrators'))`);
     const user = await transaction.findOne(User, { email });
     if (user) {
@@ -37,20 +37,26 @@ export function makeAdministrator(em: SqlEntityManager, email: string): Promise<
       return { password: null };
     }
     const password = randomBytes(18).toString('base64url');
-    transaction.create(User, { email, passwordHash: await hashPassword(password), role: Role.ADMIN, isActive: true, employeeId: null });
+    transaction.create(User, {
+      email,
+      passwordHash: await hashPassword(password),
+      role: Role.ADMIN,
+      isActive: true,
+      employeeId: null,
+    });
     return { password };
   });
 }
 
 /**
- * Switches a user on or off; off ends every session and API key.
- * @throws NotFound; Conflict where no active administrator would be left
+ * Activates or deactivates a user; deactivation ends all sessions and API keys.
+ * @throws NotFound; Conflict if no active administrator would remain
  */
 export function setActive(em: SqlEntityManager, userId: string, isActive: boolean): Promise<User> {
   return em.transactional(async (transaction) => {
     const user = await findForChange(transaction, userId);
     if (!isActive) {
-      await keepAnAdministrator(transaction, user);
+      await requireAnotherAdministrator(transaction, user);
       await transaction.nativeDelete(SessionRecord, { userId });
       await transaction.nativeDelete(ApiKey, { userId });
     }
@@ -60,12 +66,17 @@ export function setActive(em: SqlEntityManager, userId: string, isActive: boolea
 }
 
 /**
- * Says which employee a user is, or that the user is none.
- * @throws NotFound; BadUserInput where there is no such employee, or another user is that employee
+ * Links a user to an employee record; null removes the link.
+ * @throws NotFound; BadUserInput if the employee is absent, does not exist or belongs to another user
  */
-export async function setEmployee(em: SqlEntityManager, userId: string, employeeId: string | null): Promise<User> {
+export async function setEmployee(
+  em: SqlEntityManager,
+  userId: string,
+  employeeId: string | null | undefined,
+): Promise<User> {
   const user = await em.findOne(User, userId);
   if (!user) throw new NotFound('user', encodeId('user', userId));
+  if (employeeId === undefined) throw employeeIsAbsent();
   if (employeeId !== null && (await em.count(Employee, { id: employeeId })) === 0) throw noSuchEmployee();
   user.employeeId = employeeId;
   try {
@@ -79,19 +90,23 @@ export async function setEmployee(em: SqlEntityManager, userId: string, employee
   return user;
 }
 
-const noSuchEmployee = (): BadUserInput => BadUserInput.ofFields([{ field: 'employeeId', message: 'is not an employee that exists' }]);
+const employeeIsAbsent = (): BadUserInput =>
+  BadUserInput.ofFields([{ field: 'employeeId', message: 'is required; send null to remove the link' }]);
 
-/** The account, kept from changing until the transaction ends: no session or API key is opened meanwhile. */
+const noSuchEmployee = (): BadUserInput =>
+  BadUserInput.ofFields([{ field: 'employeeId', message: 'is not an employee that exists' }]);
+
+/** Locks the account until the transaction ends, so that no session or API key is created meanwhile. */
 async function findForChange(em: SqlEntityManager, id: string): Promise<User> {
-  // One at a time: two administrators who switch each other off would leave none.
+  // Serialized: two administrators who deactivate each other would leave none.
   await em.execute(`select pg_advisory_xact_lock(hashtext('user.administrators'))`);
   const user = await em.findOne(User, id, { lockMode: LockMode.PESSIMISTIC_WRITE });
   if (!user) throw new NotFound('user', encodeId('user', id));
   return user;
 }
 
-/** Nobody but an administrator can make one, so the last one stays. */
-async function keepAnAdministrator(em: SqlEntityManager, user: User): Promise<void> {
+/** Only an administrator can appoint one, so the last one must remain. */
+async function requireAnotherAdministrator(em: SqlEntityManager, user: User): Promise<void> {
   if (user.role !== Role.ADMIN || !user.isActive) return;
   const others = await em.count(User, { role: Role.ADMIN, isActive: true, id: { $ne: user.id } });
   if (others === 0) throw new Conflict('This is the last active administrator; make another one first.');

@@ -4,7 +4,7 @@ type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
 /** Internal type. DO NOT USE DIRECTLY. */
 export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
 import type { DocumentTypeDecoration } from '@graphql-typed-document-node/core';
-/** The values of fuel that car-price knows. `predict` takes other values as well. */
+/** Known values of fuel of car-price. `predict` accepts other values too. */
 export type CarPriceFuel =
   /** The value CNG of fuel. */
   | 'CNG'
@@ -15,57 +15,69 @@ export type CarPriceFuel =
   /** The value Petrol of fuel. */
   | 'Petrol';
 
-/** A row for car-price. Price of a used car. */
+/** An input row of car-price. Price of a used car. */
 export type CarPriceInput = {
   /** Maker of the car. One that is not in the list is accepted and treated as unknown. Known values: Ambassador, Ashok Leyland, Audi, BMW, Chevrolet, Datsun, Fiat, Force, Ford, Honda, Hyundai, Isuzu, Jaguar, Jeep, Kia, Land Rover, Lexus, MG, Mahindra, Maruti, Mercedes-Benz, Mitsubishi, Nissan, Opel, Peugeot, Renault, Skoda, Tata, Toyota, Volkswagen, Volvo. */
   company: string;
   /** Engine displacement. Unit: cc. From 100 to 8000. */
   engineCc?: number | null | undefined;
-  /** What the car runs on. Anything else, such as electricity, is treated as unknown. `predict` takes other values as well. */
+  /** The same as engineCc, in the spelling of `predict`; send one of them. */
+  engine_cc?: number | null | undefined;
+  /** What the car runs on. Anything else, such as electricity, is treated as unknown. `predict` accepts other values too. */
   fuel?: CarPriceFuel | null | undefined;
-  /** Distance driven so far. Unit: km. From 0 to 3000000. */
-  kmDriven: number;
+  /** Distance driven so far. Unit: km. From 0 to 3000000. Required, unless km_driven is given. */
+  kmDriven?: number | null | undefined;
+  /** The same as kmDriven, in the spelling of `predict`; send one of them. */
+  km_driven?: number | null | undefined;
   /** Greatest power. Of the optional columns, the one worth the most; state it where you can. Unit: bhp. From 10 to 1000. */
   maxPowerBhp?: number | null | undefined;
+  /** The same as maxPowerBhp, in the spelling of `predict`; send one of them. */
+  max_power_bhp?: number | null | undefined;
   /** Fuel economy as the maker states it. Unit: mpg. From 5 to 150. */
   mileageMpg?: number | null | undefined;
+  /** The same as mileageMpg, in the spelling of `predict`; send one of them. */
+  mileage_mpg?: number | null | undefined;
   /** Which owner is selling; a test drive car has had none. One of: First, Fourth & Above, Second, Test Drive Car, Third. */
   owner?: string | null | undefined;
   /** Number of seats, the driver's included. From 1 to 20. */
   seats?: number | null | undefined;
   /** Who is selling. Known values: Dealer, Individual, Trustmark Dealer. */
   sellerType?: string | null | undefined;
+  /** The same as sellerType, in the spelling of `predict`; send one of them. */
+  seller_type?: string | null | undefined;
   /** Greatest torque. Unit: Nm. From 20 to 1000. */
   torqueNm?: number | null | undefined;
+  /** The same as torqueNm, in the spelling of `predict`; send one of them. */
+  torque_nm?: number | null | undefined;
   /** Manual or automatic gearbox. */
   transmission?: CarPriceTransmission | null | undefined;
   /** Year of first registration. The data ends in 2020; later years count as 2020. Unit: year. From 1980 to 2030. */
   year: number;
 };
 
-/** The values of transmission that car-price knows. */
+/** Known values of transmission of car-price. */
 export type CarPriceTransmission =
   /** The value Automatic of transmission. */
   | 'Automatic'
   /** The value Manual of transmission. */
   | 'Manual';
 
-/** Where an answer came from. */
+/** Where the result comes from. */
 export type PredictionSource =
-  /** The same question was answered before by the same version. */
+  /** Found in the prediction cache: the same version has computed the same row before. */
   | 'CACHE'
-  /** The model computed it for this call. */
+  /** Computed for this call. */
   | 'MODEL'
-  /** The model failed or was late; an expired answer stands in. See ageSeconds. */
+  /** An expired cached result, since the model failed or timed out. See ageSeconds. */
   | 'STALE';
 
-/** What a user may do. */
+/** The role of a user. */
 export type Role =
-  /** May do everything. */
+  /** Full access. */
   | 'ADMIN'
-  /** Sees salaries of, and updates, the own department and all direct and indirect reports. */
+  /** Reads salaries of, and updates, employees of the same department and all direct and indirect reports. */
   | 'MANAGER'
-  /** Reads employees without their salaries, predicts, and sees the own predictions. */
+  /** Reads employees without salaries, runs predictions and reads their own. */
   | 'USER';
 
 export type SignInMutationVariables = Exact<{
@@ -74,7 +86,7 @@ export type SignInMutationVariables = Exact<{
 }>;
 
 
-export type SignInMutation = { login: { accessToken: string, refreshToken: string, user: { id: string, email: string, role: Role } } };
+export type SignInMutation = { login: { accessToken: string, refreshToken: string, user: { id: string, email: string, role: Role } } | null };
 
 export type EmployeesPageQueryVariables = Exact<{
   first: number;
@@ -89,14 +101,14 @@ export type PriceOfCarQueryVariables = Exact<{
 }>;
 
 
-export type PriceOfCarQuery = { predict: Array<{ id: string, version: number, output: Record<string, unknown>, source: PredictionSource, durationMs: number }> };
+export type PriceOfCarQuery = { predict: Array<{ id: string, version: number, output: Record<string, unknown>, source: PredictionSource, durationMs: number } | null> };
 
 export type TypedPriceOfCarQueryVariables = Exact<{
   inputs: Array<CarPriceInput> | CarPriceInput;
 }>;
 
 
-export type TypedPriceOfCarQuery = { predictCarPrice: Array<{ id: string, version: number, source: PredictionSource, sellingPrice: number }> };
+export type TypedPriceOfCarQuery = { predictCarPrice: Array<{ predictionId: string, version: number, source: PredictionSource, sellingPrice: number } | null> };
 
 export type MyPredictionsQueryVariables = Exact<{ [key: string]: never; }>;
 
@@ -170,7 +182,7 @@ export const PriceOfCarDocument = new TypedDocumentString(`
 export const TypedPriceOfCarDocument = new TypedDocumentString(`
     query TypedPriceOfCar($inputs: [CarPriceInput!]!) {
   predictCarPrice(inputs: $inputs) {
-    id
+    predictionId
     version
     source
     sellingPrice

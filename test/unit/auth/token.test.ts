@@ -11,14 +11,33 @@ const owner = {
   employeeId: '0195b1c2-0000-7000-8000-000000000002',
   sessionId: '0195b1c2-0000-7000-8000-000000000003',
 };
-const invalid = { kind: 'stranger', reason: 'The access token is not valid; sign in again.' };
-const expired = { kind: 'stranger', reason: 'The access token has expired; refresh the session.' };
-const viewer = { kind: 'session', userId: owner.userId, role: Role.MANAGER, employeeId: owner.employeeId, credentialId: owner.sessionId, scopes: SCOPES, expiresAt: expect.any(Date) };
+const invalid = { kind: 'anonymous', reason: 'The access token is not valid; sign in again.' };
+const expired = { kind: 'anonymous', reason: 'The access token has expired; refresh the session.' };
+const viewer = {
+  kind: 'session',
+  userId: owner.userId,
+  role: Role.MANAGER,
+  employeeId: owner.employeeId,
+  credentialId: owner.sessionId,
+  scopes: SCOPES,
+  expiresAt: expect.any(Date),
+};
 
-/** Signs claims by hand, right but for what is changed; `undefined` leaves a claim out. */
+/** Signs a valid token by hand, with changed claims; `undefined` omits a claim. */
 function forge(changed: Record<string, unknown> = {}, header: Record<string, unknown> = {}, hash = 'sha256'): string {
   const now = Math.floor(Date.now() / 1000);
-  const claims = { sub: owner.userId, typ: 'access', role: owner.role, sid: owner.sessionId, emp: owner.employeeId, iss: 'auspex', aud: 'auspex:graphql', iat: now, exp: now + 900, ...changed };
+  const claims = {
+    sub: owner.userId,
+    typ: 'access',
+    role: owner.role,
+    sid: owner.sessionId,
+    emp: owner.employeeId,
+    iss: 'auspex',
+    aud: 'auspex:graphql',
+    iat: now,
+    exp: now + 900,
+    ...changed,
+  };
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const signed = `${part({ alg: 'HS256', typ: 'JWT', ...header })}.${part(claims)}`;
   return `${signed}.${createHmac(hash, secret).update(signed).digest('base64url')}`;
@@ -29,13 +48,13 @@ afterEach(() => {
 });
 
 describe('TokenSigner', () => {
-  it('reads back whom it has signed for, with every scope', () => {
+  it('verifies a signed token and returns its viewer with every scope', () => {
     const signer = new TokenSigner(secret, 900);
     expect(signer.verify(signer.sign(owner).token)).toEqual(viewer);
     expect(signer.verify(signer.sign({ ...owner, employeeId: null }).token)).toEqual({ ...viewer, employeeId: null });
   });
 
-  it('says when the token ends, to the second that stands in it', () => {
+  it('returns the expiry that the token contains', () => {
     const { token, expiresAt } = new TokenSigner(secret, 900).sign(owner);
     const claims = jwt.decode(token) as jwt.JwtPayload;
     expect((claims.exp ?? 0) * 1000).toBe(expiresAt.getTime());
@@ -43,23 +62,33 @@ describe('TokenSigner', () => {
     expect(new TokenSigner(secret, 900).verify(token)).toMatchObject({ expiresAt });
   });
 
-  it('puts nothing into a token but who it is for and what it is', () => {
+  it('signs no claims beyond identity and type', () => {
     const { token } = new TokenSigner(secret, 900).sign(owner);
     expect(jwt.decode(token, { complete: true })?.header).toEqual({ alg: 'HS256', typ: 'JWT' });
-    expect(Object.keys(jwt.decode(token) as object).sort()).toEqual(['aud', 'emp', 'exp', 'iat', 'iss', 'role', 'sid', 'sub', 'typ']);
+    expect(Object.keys(jwt.decode(token) as object).sort()).toEqual([
+      'aud',
+      'emp',
+      'exp',
+      'iat',
+      'iss',
+      'role',
+      'sid',
+      'sub',
+      'typ',
+    ]);
   });
 
-  it('takes a token forged by hand where all is right with it, which the tests of wrong ones rest on', () => {
+  it('accepts a valid token signed by hand, which the tests of invalid ones rely on', () => {
     expect(new TokenSigner(secret, 900).verify(forge())).toEqual(viewer);
   });
 
-  it('takes a token of another signer with the same secret, and none of one with another', () => {
+  it('accepts a token of another signer only if it has the same secret', () => {
     const { token } = new TokenSigner(secret, 900).sign(owner);
     expect(new TokenSigner(secret, 1).verify(token)).toEqual(viewer);
     expect(new TokenSigner(`${secret}x`, 900).verify(token)).toEqual(invalid);
   });
 
-  it.each(['sub', 'typ', 'role', 'sid', 'emp', 'iss', 'aud', 'exp'])('refuses a token without %s', (claim) => {
+  it.each(['sub', 'typ', 'role', 'sid', 'emp', 'iss', 'aud', 'exp'])('rejects a token without %s', (claim) => {
     expect(new TokenSigner(secret, 900).verify(forge({ [claim]: undefined }))).toEqual(invalid);
   });
 
@@ -79,23 +108,29 @@ describe('TokenSigner', () => {
     ['exp', null],
     ['nbf', 9_999_999_999],
     ['nbf', 'soon'],
-  ])('refuses a token whose %s is %j', (claim, value) => {
+  ])('rejects a token whose %s is %j', (claim, value) => {
     expect(new TokenSigner(secret, 900).verify(forge({ [claim]: value }))).toEqual(invalid);
   });
 
-  it.each(['none', 'None', 'HS384', 'HS512', 'RS256', 'ES256', 'PS256', '', null, ['HS256']])('refuses the algorithm %j', (alg) => {
-    expect(new TokenSigner(secret, 900).verify(forge({}, { alg }))).toEqual(invalid);
-  });
+  it.each(['none', 'None', 'HS384', 'HS512', 'RS256', 'ES256', 'PS256', '', null, ['HS256']])(
+    'rejects the algorithm %j',
+    (alg) => {
+      expect(new TokenSigner(secret, 900).verify(forge({}, { alg }))).toEqual(invalid);
+    },
+  );
 
-  it.each(['384', '512'])('refuses HS%s, though its signature is right', (bits) => {
+  it.each(['384', '512'])('rejects HS%s despite a valid signature', (bits) => {
     expect(new TokenSigner(secret, 900).verify(forge({}, { alg: `HS${bits}` }, `sha${bits}`))).toEqual(invalid);
   });
 
-  it.each(['', '.', '..', 'a', 'a.b', 'a.b.c', 'e30.e30.', '{}', 'null', '\0', 'x'.repeat(1_000_000)])('never throws, whatever it is given', (token) => {
-    expect(new TokenSigner(secret, 900).verify(token)).toEqual(invalid);
-  });
+  it.each(['', '.', '..', 'a', 'a.b', 'a.b.c', 'e30.e30.', '{}', 'null', '\0', 'x'.repeat(1_000_000)])(
+    'never throws on malformed text',
+    (token) => {
+      expect(new TokenSigner(secret, 900).verify(token)).toEqual(invalid);
+    },
+  );
 
-  it('refuses a token from the second in which it ends, though it has verified it before', () => {
+  it('rejects an expired token that it has verified before', () => {
     const signer = new TokenSigner(secret, 900);
     const start = Date.now();
     const { token, expiresAt } = signer.sign(owner);
@@ -108,7 +143,7 @@ describe('TokenSigner', () => {
     expect(signer.verify(token)).toEqual(viewer);
   });
 
-  it('verifies a token once, and one that differs in a letter anew', () => {
+  it('caches a verified token, but not for a text that differs in one character', () => {
     const verify = jest.spyOn(jwt, 'verify');
     const signer = new TokenSigner(secret, 900);
     const { token } = signer.sign(owner);
@@ -118,7 +153,7 @@ describe('TokenSigner', () => {
     expect(verify).toHaveBeenCalledTimes(2);
   });
 
-  it('remembers no token that was no good', () => {
+  it('does not cache an invalid token', () => {
     const verify = jest.spyOn(jwt, 'verify');
     const signer = new TokenSigner(secret, 900);
     for (let call = 0; call < 3; call++) signer.verify('a.b.c');
@@ -126,8 +161,8 @@ describe('TokenSigner', () => {
   });
 });
 
-describe('an opaque token', () => {
-  it('holds 256 random bits, and is stored as its SHA-256', () => {
+describe('opaque tokens', () => {
+  it('have 256 random bits and are stored as their SHA-256', () => {
     const tokens = Array.from({ length: 1000 }, randomToken);
     expect(new Set(tokens).size).toBe(1000);
     for (const token of tokens) expect(Buffer.from(token, 'base64url')).toHaveLength(32);

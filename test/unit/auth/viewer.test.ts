@@ -1,8 +1,21 @@
 import { describe, expect, it, jest } from '@jest/globals';
-import { readViewer, Role, type KnownViewer, type Viewer, type ViewerSources } from '../../../src/auth/viewer.js';
+import {
+  resolveViewer,
+  Role,
+  type AuthenticatedViewer,
+  type Viewer,
+  type ViewerSources,
+} from '../../../src/auth/viewer.js';
 
-const session: KnownViewer = { kind: 'session', userId: 'u', role: Role.USER, employeeId: null, credentialId: 's', scopes: [] };
-const key: KnownViewer = { ...session, kind: 'apiKey', credentialId: 'k' };
+const session: AuthenticatedViewer = {
+  kind: 'session',
+  userId: 'u',
+  role: Role.USER,
+  employeeId: null,
+  credentialId: 's',
+  scopes: [],
+};
+const key: AuthenticatedViewer = { ...session, kind: 'apiKey', credentialId: 'k' };
 
 function sources() {
   const verifyToken = jest.fn<ViewerSources['verifyToken']>(() => session);
@@ -10,55 +23,86 @@ function sources() {
   return { verifyToken, findByApiKey };
 }
 
-describe('readViewer', () => {
-  it('makes a caller without credentials a stranger, without a reason and without looking', async () => {
-    const from = sources();
-    expect(await readViewer({}, from)).toEqual({ kind: 'stranger' });
-    expect(await readViewer({ authorization: undefined, apiKey: undefined }, from)).toEqual({ kind: 'stranger' });
-    expect(from.verifyToken).not.toHaveBeenCalled();
-    expect(from.findByApiKey).not.toHaveBeenCalled();
+describe('resolveViewer', () => {
+  it('resolves a request without credentials to an anonymous viewer without a lookup', async () => {
+    const lookups = sources();
+    expect(await resolveViewer({}, lookups)).toEqual({ kind: 'anonymous' });
+    expect(await resolveViewer({ authorization: undefined, apiKey: undefined }, lookups)).toEqual({
+      kind: 'anonymous',
+    });
+    expect(lookups.verifyToken).not.toHaveBeenCalled();
+    expect(lookups.findByApiKey).not.toHaveBeenCalled();
   });
 
-  it.each(['Bearer abc.def.ghi', 'bearer abc.def.ghi', 'BEARER abc.def.ghi', 'Bearer    abc.def.ghi'])('takes the token out of %j', async (authorization) => {
-    const from = sources();
-    expect(await readViewer({ authorization }, from)).toBe(session);
-    expect(from.verifyToken.mock.calls).toEqual([['abc.def.ghi']]);
+  it.each(['Bearer abc.def.ghi', 'bearer abc.def.ghi', 'BEARER abc.def.ghi', 'Bearer    abc.def.ghi'])(
+    'reads the token from %j',
+    async (authorization) => {
+      const lookups = sources();
+      expect(await resolveViewer({ authorization }, lookups)).toBe(session);
+      expect(lookups.verifyToken.mock.calls).toEqual([['abc.def.ghi']]);
+    },
+  );
+
+  it.each([
+    '',
+    ' ',
+    'Bearer',
+    'Bearer ',
+    'Bearer a b',
+    'Bearer a ',
+    ' Bearer a',
+    'Bearer\ta',
+    'Bearera',
+    'Basic abc',
+    'abc.def.ghi',
+    'Bearer a\nb',
+  ])('rejects the header %j without a lookup and describes the valid form', async (authorization) => {
+    const lookups = sources();
+    const viewer = await resolveViewer({ authorization }, lookups);
+    expect(viewer).toEqual({
+      kind: 'anonymous',
+      reason: 'The header authorization must be "Bearer" and an access token.',
+    });
+    expect(lookups.verifyToken).not.toHaveBeenCalled();
   });
 
-  it.each(['', ' ', 'Bearer', 'Bearer ', 'Bearer a b', 'Bearer a ', ' Bearer a', 'Bearer\ta', 'Bearera', 'Basic abc', 'abc.def.ghi', 'Bearer a\nb'])('asks nobody about %j, and says what the header must be', async (authorization) => {
-    const from = sources();
-    const viewer = await readViewer({ authorization }, from);
-    expect(viewer).toEqual({ kind: 'stranger', reason: 'The header authorization must be "Bearer" and an access token.' });
-    expect(from.verifyToken).not.toHaveBeenCalled();
-  });
-
-  it('hands an API key on as it was sent, an empty one too', async () => {
-    const from = sources();
-    expect(await readViewer({ apiKey: 'auspex_x' }, from)).toBe(key);
-    await readViewer({ apiKey: '' }, from);
-    expect(from.findByApiKey.mock.calls).toEqual([['auspex_x'], ['']]);
-    expect(from.verifyToken).not.toHaveBeenCalled();
+  it('looks up an API key as sent, even an empty one', async () => {
+    const lookups = sources();
+    expect(await resolveViewer({ apiKey: 'auspex_x' }, lookups)).toBe(key);
+    await resolveViewer({ apiKey: '' }, lookups);
+    expect(lookups.findByApiKey.mock.calls).toEqual([['auspex_x'], ['']]);
+    expect(lookups.verifyToken).not.toHaveBeenCalled();
   });
 
   it.each([
     ['Bearer good', 'auspex_good'],
     ['', 'auspex_good'],
     ['Bearer good', ''],
-  ])('takes neither where both are sent: %j and %j', async (authorization, apiKey) => {
-    const from = sources();
-    expect(await readViewer({ authorization, apiKey }, from)).toMatchObject({ kind: 'stranger', reason: expect.stringContaining('not both') });
-    expect(from.verifyToken).not.toHaveBeenCalled();
-    expect(from.findByApiKey).not.toHaveBeenCalled();
+  ])('rejects a token and an API key together: %j and %j', async (authorization, apiKey) => {
+    const lookups = sources();
+    expect(await resolveViewer({ authorization, apiKey }, lookups)).toMatchObject({
+      kind: 'anonymous',
+      reason: expect.stringContaining('not both'),
+    });
+    expect(lookups.verifyToken).not.toHaveBeenCalled();
+    expect(lookups.findByApiKey).not.toHaveBeenCalled();
   });
 
-  it('gives back the stranger that a bad credential makes, with the reason', async () => {
-    const stranger: Viewer = { kind: 'stranger', reason: 'too late' };
-    expect(await readViewer({ authorization: 'Bearer x' }, { ...sources(), verifyToken: () => stranger })).toBe(stranger);
-    expect(await readViewer({ apiKey: 'x' }, { ...sources(), findByApiKey: () => Promise.resolve(stranger) })).toBe(stranger);
+  it('returns the anonymous viewer of an invalid credential with its reason', async () => {
+    const anonymous: Viewer = { kind: 'anonymous', reason: 'expired' };
+    expect(await resolveViewer({ authorization: 'Bearer x' }, { ...sources(), verifyToken: () => anonymous })).toBe(
+      anonymous,
+    );
+    expect(await resolveViewer({ apiKey: 'x' }, { ...sources(), findByApiKey: () => Promise.resolve(anonymous) })).toBe(
+      anonymous,
+    );
   });
 
-  it('lets a fault of the lookup through, so that an outage is not taken for a bad key', async () => {
-    const failing: ViewerSources = { ...sources(), findByApiKey: () => Promise.reject(new Error('the database is away')) };
-    await expect(readViewer({ apiKey: 'x' }, failing)).rejects.toThrow('the database is away');
+  it('propagates a failed lookup, so that an outage does not look like an invalid key', async () => {
+    const failing: ViewerSources = {
+      ...sources(),
+      findByApiKey: () => Promise.reject(new Error('the database is unavailable')),
+    };
+    await expect(resolveViewer({ apiKey: 'x' }, failing)).rejects.toThrow('the database is unavailable');
   });
 });

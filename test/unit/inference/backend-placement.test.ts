@@ -1,6 +1,12 @@
-import { maxChunkRows, maxHoldMs, maxLoadHoldMs, mayRunOnEventLoop, RunCosts } from '../../../src/inference/backend/placement.js';
-import { loopingModel } from '../../kit/looping-model.js';
-import { carPrice, iris } from '../../kit/real-models.js';
+import {
+  maxChunkRows,
+  maxHoldMs,
+  maxLoadHoldMs,
+  mayRunOnEventLoop,
+  RunCosts,
+} from '../../../src/inference/onnx/placement.js';
+import { loopingModel } from '../../support/looping-model.js';
+import { carPrice, iris } from '../../support/real-models.js';
 
 function learned(...runs: [rows: number, ms: number][]): RunCosts {
   const costs = new RunCosts();
@@ -8,36 +14,36 @@ function learned(...runs: [rows: number, ms: number][]): RunCosts {
   return costs;
 }
 
-describe('whether a graph may run on the event loop', () => {
-  it('lets those that load fast', () => {
+describe('running a graph on the event loop', () => {
+  it('is allowed for graphs that load fast', () => {
     expect(mayRunOnEventLoop(carPrice.bytes, maxLoadHoldMs)).toBe(true);
     expect(mayRunOnEventLoop(iris.bytes, maxLoadHoldMs + 1)).toBe(false);
   });
 
-  it('never lets one that may loop for ever', () => {
+  it('is not allowed for graphs with loops', () => {
     expect(mayRunOnEventLoop(loopingModel(), 0)).toBe(false);
   });
 });
 
-describe('how many rows run on the event loop', () => {
-  it('is none before anything was measured, and none where one row takes too long', () => {
+describe('the number of rows run on the event loop', () => {
+  it('is 0 before the first measurement, and if one row takes too long', () => {
     expect(learned().rowsOnEventLoop()).toBe(0);
     expect(learned([1, maxHoldMs * 1.01]).rowsOnEventLoop()).toBe(0);
   });
 
-  it('is as many as keep within the time', () => {
+  it('keeps the run within the time limit', () => {
     expect(learned([1, maxHoldMs]).rowsOnEventLoop()).toBe(1);
     expect(learned([1, maxHoldMs / 16]).rowsOnEventLoop()).toBe(16);
     expect(learned([1, maxHoldMs / 16], [64, maxHoldMs / 4]).rowsOnEventLoop()).toBe(256);
   });
 
-  it('takes a small run to cost no more than a larger one that was measured', () => {
+  it('assumes that a small run costs at most as much as a measured larger one', () => {
     expect(learned([100, maxHoldMs / 2]).rowsOnEventLoop()).toBe(128);
     expect(learned([512, maxHoldMs]).rowsOnEventLoop()).toBe(maxChunkRows);
     expect(learned([512, maxHoldMs * 100]).rowsOnEventLoop()).toBe(0);
   });
 
-  it('follows what runs come to cost, and forgets one that was slow by chance', () => {
+  it('follows the measured cost, and ignores a single slow run', () => {
     const costs = learned([1, 100]);
     expect(costs.rowsOnEventLoop()).toBe(0);
     for (let run = 0; run < 40; run += 1) costs.learn(1, maxHoldMs / 100);
@@ -46,24 +52,24 @@ describe('how many rows run on the event loop', () => {
 });
 
 describe('the runs in worker threads', () => {
-  it('are one where that is enough', () => {
+  it('are one if that suffices', () => {
     expect(learned().chunks(1, 4)).toEqual([1]);
     expect(learned().chunks(maxChunkRows, 4)).toEqual([maxChunkRows]);
   });
 
-  it('are split evenly where the rows are too many for one', () => {
+  it('are split evenly if there are too many rows for one', () => {
     expect(learned().chunks(maxChunkRows + 1, 0)).toEqual([256, 257]);
     expect(learned().chunks(1000, 1)).toEqual([500, 500]);
   });
 
-  it('are one for each idle thread where each then has enough to do', () => {
+  it('are one per idle thread if each gets enough rows', () => {
     expect(learned([512, 512]).chunks(100, 4)).toEqual([25, 25, 25, 25]);
     expect(learned([512, 512]).chunks(3, 4)).toEqual([1, 1, 1]);
     expect(learned([300, 3]).chunks(300, 4)).toEqual([100, 100, 100]);
     expect(learned([100, 1]).chunks(100, 4)).toEqual([100]);
   });
 
-  it.each([1, 2, 511, 512, 513, 1000, 1023, 1024, 1025, 5000])('hold each of %i rows once', (rows) => {
+  it.each([1, 2, 511, 512, 513, 1000, 1023, 1024, 1025, 5000])('contain each of %i rows once', (rows) => {
     const chunks = learned([512, 20]).chunks(rows, 3);
 
     expect(chunks.reduce((sum, chunk) => sum + chunk, 0)).toBe(rows);

@@ -1,10 +1,10 @@
-import type { Backend, GraphAnswer, LoadedGraph } from '../../../src/inference/backend/backend.js';
-import { openOnnxBackend } from '../../../src/inference/backend/onnx-backend.js';
-import { joinRows, sliceRows } from '../../../src/inference/backend/tensor-rows.js';
-import type { Tensors } from '../../../src/inference/tensor.js';
-import { TimedOut } from '../../../src/shared/errors.js';
-import { loopingModel } from '../../kit/looping-model.js';
-import { carPrice, iris, type RealModel } from '../../kit/real-models.js';
+import type { Backend, RunResult, LoadedGraph } from '../../../src/inference/onnx/backend.js';
+import { openOnnxBackend } from '../../../src/inference/onnx/onnx-backend.js';
+import { joinRows, sliceRows } from '../../../src/inference/onnx/tensor-rows.js';
+import type { Tensors } from '../../../src/inference/onnx/tensor.js';
+import { TimedOut } from '../../../src/errors/app-error.js';
+import { loopingModel } from '../../support/looping-model.js';
+import { carPrice, iris, type RealModel } from '../../support/real-models.js';
 
 let backend: Backend;
 
@@ -20,18 +20,18 @@ function load({ bytes }: Pick<RealModel, 'bytes'>): Promise<LoadedGraph> {
   return backend.load({ label: 'model/1', bytes });
 }
 
-function elements(answer: GraphAnswer, output: string): (string | number | bigint)[] {
-  const { data } = answer.outputs[output] ?? { data: [] };
+function elements(response: RunResult, output: string): (string | number | bigint)[] {
+  const { data } = response.outputs[output] ?? { data: [] };
   return Array.from<string | number | bigint>(data);
 }
 
-/** The looping model's feeds: one row, which goes round so often. */
+/** Feeds of the looping model: one row with this number of iterations. */
 function steps(count: bigint): Tensors {
   return { steps: { type: 'int64', dims: [1, 1], data: BigInt64Array.of(count) } };
 }
 
-describe('a graph that is loaded', () => {
-  it('tells its inputs and outputs as plain data', async () => {
+describe('a loaded graph', () => {
+  it('reports its inputs and outputs as plain data', async () => {
     const graph = await load(iris);
 
     expect(graph.inputs.slice(0, 1)).toEqual([{ name: 'sepal_length', type: 'float32', shape: [null, 1] }]);
@@ -42,7 +42,7 @@ describe('a graph that is loaded', () => {
     await graph.close();
   });
 
-  it('gives the same answers in a thread, in several, and on the event loop', async () => {
+  it('returns equal results in one thread, in several, and on the main thread', async () => {
     const graph = await load(carPrice);
     const prices = carPrice.golden.map(({ output }) => output.selling_price as number);
     const count = prices.length;
@@ -53,29 +53,32 @@ describe('a graph that is loaded', () => {
       prices.map((_, row) => graph.run(sliceRows(carPrice.feeds(count), count, row, row + 1), 1)),
     );
 
-    for (const [row, price] of elements(whole, 'selling_price').entries()) expect(Number(price) / (prices[row] ?? 0)).toBeCloseTo(1, 5);
+    for (const [row, price] of elements(whole, 'selling_price').entries())
+      expect(Number(price) / (prices[row] ?? 0)).toBeCloseTo(1, 5);
     expect(count * 12).toBeGreaterThan(1000);
     expect(repeated.outputs.selling_price?.dims).toEqual([count * 12, 1]);
-    expect(elements(repeated, 'selling_price')).toEqual(Array.from({ length: 12 }, () => elements(whole, 'selling_price')).flat());
+    expect(elements(repeated, 'selling_price')).toEqual(
+      Array.from({ length: 12 }, () => elements(whole, 'selling_price')).flat(),
+    );
     expect(singles.flatMap((single) => elements(single, 'selling_price'))).toEqual(elements(whole, 'selling_price'));
     await graph.close();
   });
 
-  it('keeps texts and vectors with their rows over several threads', async () => {
+  it('keeps texts and vectors in row order across threads', async () => {
     const graph = await load(iris);
     const count = iris.golden.length;
     const rows = Math.ceil(1500 / count) * count;
 
-    const answer = await graph.run(iris.feeds(rows), rows);
+    const response = await graph.run(iris.feeds(rows), rows);
 
     const species = iris.golden.map(({ output }) => output.species);
-    expect(elements(answer, 'species')).toEqual(Array.from({ length: rows / count }, () => species).flat());
-    expect(answer.outputs.probabilities?.dims).toEqual([rows, 3]);
-    expect(answer.computeMs).toBeGreaterThan(0);
+    expect(elements(response, 'species')).toEqual(Array.from({ length: rows / count }, () => species).flat());
+    expect(response.outputs.probabilities?.dims).toEqual([rows, 3]);
+    expect(response.computeMs).toBeGreaterThan(0);
     await graph.close();
   });
 
-  it('leaves the tensors whole that it was fed', async () => {
+  it('does not modify its input tensors', async () => {
     const graph = await load(carPrice);
     const feeds = carPrice.feeds(700);
     await graph.run(feeds, 700);
@@ -84,7 +87,7 @@ describe('a graph that is loaded', () => {
     await graph.close();
   });
 
-  it('says what the runtime finds wrong, and runs on', async () => {
+  it('reports errors of the runtime, and keeps running', async () => {
     const graph = await load(iris);
     const missing = iris.feeds(1);
     delete missing.sepal_length;
@@ -93,12 +96,15 @@ describe('a graph that is loaded', () => {
     for (const place of ['in a thread', 'on the event loop']) {
       await expect(graph.run(missing, 1)).rejects.toThrow("input 'sepal_length' is missing");
       await expect(graph.run(mistyped, 1)).rejects.toThrow('Unexpected input data type');
-      expect([place, elements(await graph.run(iris.feeds(1), 1), 'species')]).toEqual([place, [iris.golden[0]?.output.species]]);
+      expect([place, elements(await graph.run(iris.feeds(1), 1), 'species')]).toEqual([
+        place,
+        [iris.golden[0]?.output.species],
+      ]);
     }
     await graph.close();
   });
 
-  it('runs no more once it is closed, and closes again without harm', async () => {
+  it('rejects runs after close, and can be closed twice', async () => {
     const graph = await load(iris);
     const other = await load(iris);
     await graph.close();
@@ -111,14 +117,14 @@ describe('a graph that is loaded', () => {
 });
 
 describe('the ONNX backend', () => {
-  it('refuses bytes that are no model, and goes on', async () => {
+  it('rejects bytes that are not a model, and keeps serving', async () => {
     await expect(load({ bytes: Buffer.from('no model') })).rejects.toThrow('protobuf parsing failed');
     const graph = await load(iris);
     expect(elements(await graph.run(iris.feeds(1), 1), 'species')).toHaveLength(1);
     await graph.close();
   });
 
-  it('lets the event loop turn while a thread runs many rows', async () => {
+  it('does not block the event loop while a thread runs many rows', async () => {
     const graph = await load(carPrice);
     await graph.run(carPrice.feeds(1000), 1000);
     let turns = 0;
@@ -131,12 +137,12 @@ describe('the ONNX backend', () => {
     await Promise.all(Array.from({ length: 4 }, () => graph.run(carPrice.feeds(1000), 1000)));
     isRunning = false;
 
-    // Here, each run would take a turn or two.
+    // On the event loop, each run would take a turn or two.
     expect(turns).toBeGreaterThan(20);
     await graph.close();
   });
 
-  it('runs small batches on the event loop, while threads are busy with what may take for ever', async () => {
+  it('runs small batches on the event loop while threads are busy', async () => {
     const small = await load(iris);
     const looping = await load({ bytes: loopingModel() });
     await small.run(iris.feeds(8), 8);
@@ -152,21 +158,23 @@ describe('the ONNX backend', () => {
     await Promise.all([small.close(), looping.close()]);
   });
 
-  it('gives up a run that hangs in the runtime, and answers others meanwhile', async () => {
+  it('aborts a hanging run, and serves others in the meantime', async () => {
     const impatient = openOnnxBackend({ size: 1, hangMs: 500, graceMs: 60_000 });
     const looping = await impatient.load({ label: 'looping/1', bytes: loopingModel() });
 
     const [hung, next] = await Promise.allSettled([looping.run(steps(5_000_000n), 1), looping.run(steps(1n), 1)]);
 
     expect((hung as PromiseRejectedResult).reason).toBeInstanceOf(TimedOut);
-    expect(elements((next as PromiseFulfilledResult<GraphAnswer>).value, 'done')).toEqual([1n]);
+    expect(elements((next as PromiseFulfilledResult<RunResult>).value, 'done')).toEqual([1n]);
     await impatient.close();
   }, 90_000);
 
-  it('ends what is under way when it closes, and loads nothing more', async () => {
+  it('finishes runs in progress when it closes, and rejects loads afterwards', async () => {
     const closing = openOnnxBackend({ size: 1 });
     const graph = await closing.load({ label: 'car-price/1', bytes: carPrice.bytes });
-    const [underWay, waiting] = [graph.run(carPrice.feeds(300), 300), graph.run(carPrice.feeds(300), 300)].map((run) => Promise.allSettled([run]));
+    const [underWay, waiting] = [graph.run(carPrice.feeds(300), 300), graph.run(carPrice.feeds(300), 300)].map((run) =>
+      Promise.allSettled([run]),
+    );
     await closing.close();
 
     expect(await underWay).toMatchObject([{ status: 'fulfilled' }]);
@@ -175,12 +183,13 @@ describe('the ONNX backend', () => {
   });
 });
 
-describe('answers in parts', () => {
-  it('refuses to join what is not an answer row by row', () => {
+describe('partial results', () => {
+  it('cannot be joined if they are not row by row', () => {
     const part = (dims: number[]): Tensors => ({ price: { type: 'float32', dims, data: new Float32Array(2) } });
 
     expect(joinRows([part([1, 2]), part([1, 2])]).price?.dims).toEqual([2, 2]);
-    for (const other of [[2, 1], [2], []]) expect(() => joinRows([part([1, 2]), part(other)])).toThrow('The output price has another shape');
+    for (const other of [[2, 1], [2], []])
+      expect(() => joinRows([part([1, 2]), part(other)])).toThrow('The output price has another shape');
     expect(() => joinRows([part([]), part([])])).toThrow('The output price has another shape');
   });
 });

@@ -1,20 +1,20 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
-import { Batcher, type BatchItem, type BatchLimits } from '../../../src/inference/batcher.js';
-import { VersionCounters } from '../../../src/inference/statistics.js';
-import { Overloaded, ServiceUnavailable } from '../../../src/shared/errors.js';
+import { Batcher, type BatchItem, type BatchLimits } from '../../../src/inference/serving/batcher.js';
+import { VersionCounters } from '../../../src/inference/serving/version-statistics.js';
+import { Overloaded, ServiceUnavailable } from '../../../src/errors/app-error.js';
 
-/** A row that is a number; its answer is its square. */
+/** A row with a number; its response is the square. */
 class Item implements BatchItem<number> {
   isQueued = false;
-  answer: number | null = null;
+  response: number | null = null;
   error: unknown = null;
   readonly #done = Promise.withResolvers<undefined>();
 
   constructor(readonly row: number) {}
 
-  settle(answer: number): void {
-    this.answer = answer;
+  settle(response: number): void {
+    this.response = response;
     this.#done.resolve(undefined);
   }
 
@@ -32,7 +32,7 @@ const items = (...rows: number[]): Item[] => rows.map((row) => new Item(row));
 
 const doneOf = (list: readonly Item[]) => Promise.all(list.map(({ done }) => done));
 
-/** A batcher whose runs are recorded; a run that holds one of `bad` fails. */
+/** A batcher that records its runs; a run with one of `bad` fails. */
 function squares(limits: Partial<BatchLimits> = {}, bad: ReadonlySet<number> = new Set()) {
   const runs: number[][] = [];
   const state = { room: 0, before: (): Promise<void> | void => undefined };
@@ -45,7 +45,7 @@ function squares(limits: Partial<BatchLimits> = {}, bad: ReadonlySet<number> = n
         runs.push(rows);
         await state.before();
         if (rows.some((row) => bad.has(row))) throw new Error('a bad row');
-        return { answers: rows.map((row) => row * row), computeMs: 2 };
+        return { results: rows.map((row) => row * row), computeMs: 2 };
       },
     },
     counters,
@@ -54,8 +54,8 @@ function squares(limits: Partial<BatchLimits> = {}, bad: ReadonlySet<number> = n
   return { batcher, runs, state, counters };
 }
 
-describe('joining', () => {
-  it('runs at once what comes in one turn of the event loop, whoever asks', async () => {
+describe('batching', () => {
+  it('runs rows of several calls in one turn of the event loop together', async () => {
     const { batcher, runs } = squares();
     const [one, two, three] = [items(1, 2), items(3), items(4, 5)];
     batcher.submit(one);
@@ -65,10 +65,10 @@ describe('joining', () => {
     await doneOf(three);
 
     expect(runs).toEqual([[1, 2, 3, 4, 5]]);
-    expect([...one, ...two, ...three].map(({ answer }) => answer)).toEqual([1, 4, 9, 16, 25]);
+    expect([...one, ...two, ...three].map(({ response }) => response)).toEqual([1, 4, 9, 16, 25]);
   });
 
-  it('waits no longer than the turn where no window is set', async () => {
+  it('waits no longer than one turn without a window', async () => {
     const { batcher, runs } = squares();
     const first = items(1);
     batcher.submit(first);
@@ -79,7 +79,7 @@ describe('joining', () => {
     expect(runs).toEqual([[1], [2]]);
   });
 
-  it('keeps a window open for others, and closes it early when the batch is full', async () => {
+  it('keeps the window open for other calls, and closes it early when the batch is full', async () => {
     const { batcher, runs } = squares({ windowMs: 60_000, maxBatch: 3 });
     const waiting = items(1);
     batcher.submit(waiting);
@@ -91,7 +91,7 @@ describe('joining', () => {
     expect(runs).toEqual([[1, 2, 3]]);
   });
 
-  it('runs what came within the window when it ends', async () => {
+  it('runs the rows of the window when it ends', async () => {
     const { batcher, runs } = squares({ windowMs: 30 });
     const [one, two] = [items(1), items(2)];
     batcher.submit(one);
@@ -101,7 +101,7 @@ describe('joining', () => {
     expect(runs).toEqual([[1, 2]]);
   });
 
-  it('never runs more rows than maxBatch, and keeps calls whole where they fit', async () => {
+  it('never runs more rows than maxBatch, and does not split calls that fit', async () => {
     const { batcher, runs } = squares({ maxBatch: 4 });
     const calls = [items(1, 2, 3), items(4, 5), items(6), items(7, 8, 9, 10, 11, 12)];
     for (const call of calls) batcher.submit(call);
@@ -109,10 +109,10 @@ describe('joining', () => {
 
     expect(runs[0]).toEqual([1, 2, 3, 6]);
     expect(runs.every((run) => run.length <= 4)).toBe(true);
-    expect(calls.flat().map(({ answer, row }) => answer === row * row)).not.toContain(false);
+    expect(calls.flat().map(({ response, row }) => response === row * row)).not.toContain(false);
   });
 
-  it('runs what waits already when its limit is lowered', async () => {
+  it('runs queued rows together although maxBatch is lowered', async () => {
     const { batcher, runs } = squares({ maxBatch: 4 });
     const call = items(1, 2, 3);
     batcher.submit(call);
@@ -121,7 +121,7 @@ describe('joining', () => {
     expect(runs).toEqual([[1, 2, 3]]);
   });
 
-  it('joins what comes while a run is under way into the next', async () => {
+  it('batches rows that arrive during a run into the next one', async () => {
     const { batcher, runs, state } = squares();
     const gate = Promise.withResolvers<undefined>();
     state.before = async () => {
@@ -140,7 +140,7 @@ describe('joining', () => {
     expect(runs).toEqual([[1], [2, 3]]);
   });
 
-  it('lets a small call overtake a large one where all else is busy', async () => {
+  it('runs a small call before a large one if only that fits the free capacity', async () => {
     const { batcher, runs, state } = squares();
     const gate = Promise.withResolvers<undefined>();
     state.before = async () => {
@@ -166,13 +166,13 @@ describe('a failed run', () => {
     const call = items(1, 2, 3, 4, 5);
     batcher.submit(call);
     await doneOf(call);
-    expect(call.map(({ answer }) => answer)).toEqual([1, 4, null, 16, 25]);
+    expect(call.map(({ response }) => response)).toEqual([1, 4, null, 16, 25]);
     expect(call[2]?.error).toEqual(new Error('a bad row'));
   });
 
-  it('fails every row where a runtime is away, without asking it again', async () => {
+  it('fails every row if the runtime is unavailable, without retrying', async () => {
     const { batcher, runs, state } = squares();
-    state.before = () => Promise.reject(new ServiceUnavailable('The runtime is away.'));
+    state.before = () => Promise.reject(new ServiceUnavailable('The runtime is unavailable.'));
     const call = items(1, 2, 3);
     batcher.submit(call);
     await doneOf(call);
@@ -180,21 +180,24 @@ describe('a failed run', () => {
     expect(runs).toHaveLength(1);
   });
 
-  it('fails rows for which too few answers came', async () => {
+  it('fails rows without a result', async () => {
     const batcher = new Batcher<number, Item>(
-      { room: () => 0, run: () => Promise.resolve({ answers: [], computeMs: 1 }) },
+      { room: () => 0, run: () => Promise.resolve({ results: [], computeMs: 1 }) },
       new VersionCounters(),
       { maxBatch: 8, maxQueue: 8, windowMs: 0 },
     );
     const call = items(1, 2);
     batcher.submit(call);
     await doneOf(call);
-    expect(call.map(({ error }) => (error as Error).message)).toEqual(['0 answers came for 1 rows', '0 answers came for 1 rows']);
+    expect(call.map(({ error }) => (error as Error).message)).toEqual([
+      'received 0 results for 1 rows',
+      'received 0 results for 1 rows',
+    ]);
   });
 });
 
 describe('the queue', () => {
-  it('refuses at once what does not fit, whole, and says when to come back', async () => {
+  it('rejects a call that does not fit as a whole, at once', async () => {
     const { batcher, runs, counters } = squares({ maxQueue: 3 });
     const first = items(1, 2);
     batcher.submit(first);
@@ -206,7 +209,7 @@ describe('the queue', () => {
     expect(runs).toEqual([[1, 2, 5]]);
   });
 
-  it('gives the place of a withdrawn row to another, and does not run it', async () => {
+  it('frees the place of a withdrawn row and does not run it', async () => {
     const { batcher, runs, counters } = squares({ maxQueue: 2 });
     const [gone, stays] = items(1, 2) as [Item, Item];
     batcher.submit([gone, stays]);
@@ -221,7 +224,7 @@ describe('the queue', () => {
     expect(batcher.isIdle).toBe(true);
   });
 
-  it('takes new rows for as long as others withdraw, while a run hangs', async () => {
+  it('accepts new rows after others are withdrawn while a run hangs', async () => {
     const { batcher, runs, state } = squares({ maxQueue: 4 });
     const gate = Promise.withResolvers<undefined>();
     state.before = async () => {
@@ -242,7 +245,7 @@ describe('the queue', () => {
     expect(runs).toEqual([[0], [4, 5, 6, 7]]);
   });
 
-  it('does nothing where all have withdrawn', async () => {
+  it('runs nothing if all rows are withdrawn', async () => {
     const { batcher, runs } = squares();
     const call = items(1, 2);
     batcher.submit(call);
@@ -273,45 +276,56 @@ it('counts runs, rows, sizes and times', async () => {
   expect(counters.queueMs).toBeGreaterThan(0);
 });
 
-it('gives each row what it would get alone, however calls, faults and withdrawals fall together', async () => {
+it('returns the same for each row as if it ran alone, for any interleaving of calls, errors and withdrawals', async () => {
   const action = fc.oneof(
-    { weight: 6, arbitrary: fc.record({ kind: fc.constant('ask' as const), rows: fc.array(fc.nat(30), { minLength: 1, maxLength: 9 }) }) },
+    {
+      weight: 6,
+      arbitrary: fc.record({
+        kind: fc.constant('submit' as const),
+        rows: fc.array(fc.nat(30), { minLength: 1, maxLength: 9 }),
+      }),
+    },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant('turn' as const) }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('withdraw' as const), index: fc.nat(50) }) },
   );
   await fc.assert(
-    fc.asyncProperty(fc.array(action, { maxLength: 30 }), fc.uniqueArray(fc.nat(30), { maxLength: 6 }), fc.nat(5), async (actions, badRows, room) => {
-      const bad = new Set(badRows);
-      const { batcher, runs, state, counters } = squares({ maxBatch: 7, maxQueue: 1000 }, bad);
-      state.room = room;
-      state.before = async () => {
-        await nextTurn();
-      };
-      const asked: Item[] = [];
-      const withdrawn = new Set<Item>();
-      for (const step of actions) {
-        if (step.kind === 'turn') await nextTurn();
-        if (step.kind === 'ask') {
-          const call = items(...step.rows);
-          asked.push(...call);
-          batcher.submit(call);
+    fc.asyncProperty(
+      fc.array(action, { maxLength: 30 }),
+      fc.uniqueArray(fc.nat(30), { maxLength: 6 }),
+      fc.nat(5),
+      async (actions, badRows, room) => {
+        const bad = new Set(badRows);
+        const { batcher, runs, state, counters } = squares({ maxBatch: 7, maxQueue: 1000 }, bad);
+        state.room = room;
+        state.before = async () => {
+          await nextTurn();
+        };
+        const requested: Item[] = [];
+        const withdrawn = new Set<Item>();
+        for (const step of actions) {
+          if (step.kind === 'turn') await nextTurn();
+          if (step.kind === 'submit') {
+            const call = items(...step.rows);
+            requested.push(...call);
+            batcher.submit(call);
+          }
+          const item = step.kind === 'withdraw' ? requested[step.index] : undefined;
+          if (item && batcher.withdraw(item)) withdrawn.add(item);
         }
-        const item = step.kind === 'withdraw' ? asked[step.index] : undefined;
-        if (item && batcher.withdraw(item)) withdrawn.add(item);
-      }
-      const staying = asked.filter((item) => !withdrawn.has(item));
-      await doneOf(staying);
-      await nextTurn();
+        const staying = requested.filter((item) => !withdrawn.has(item));
+        await doneOf(staying);
+        await nextTurn();
 
-      for (const { row, answer, error } of staying) {
-        if (bad.has(row)) expect(error).toBeInstanceOf(Error);
-        else expect([answer, error]).toEqual([row * row, null]);
-      }
-      for (const { answer, error } of withdrawn) expect([answer, error]).toEqual([null, null]);
-      expect(runs.every((run) => run.length <= 7)).toBe(true);
-      expect(counters.pending).toBe(0);
-      expect(batcher.isIdle).toBe(true);
-    }),
+        for (const { row, response, error } of staying) {
+          if (bad.has(row)) expect(error).toBeInstanceOf(Error);
+          else expect([response, error]).toEqual([row * row, null]);
+        }
+        for (const { response, error } of withdrawn) expect([response, error]).toEqual([null, null]);
+        expect(runs.every((run) => run.length <= 7)).toBe(true);
+        expect(counters.pending).toBe(0);
+        expect(batcher.isIdle).toBe(true);
+      },
+    ),
     { numRuns: 150 },
   );
 });

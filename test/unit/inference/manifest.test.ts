@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { projectDir } from '../../../src/data-dir.js';
-import { readManifest, readSignatureFile } from '../../../src/inference/manifest.js';
+import { projectDir } from '../../../src/app/data-dir.js';
+import { readManifest, readSignatureFile } from '../../../src/inference/repository/model-manifest.js';
 
 const sound = `title: Test
 inputs:
@@ -23,7 +23,7 @@ function problemsOf(source: string): readonly string[] {
 }
 
 describe('a manifest', () => {
-  it('says what it says, and an input is required unless it says otherwise', () => {
+  it('is parsed, with inputs required by default', () => {
     expect(readManifest('test/model.yaml', sound)).toEqual({
       title: 'Test',
       versions: 'all',
@@ -37,50 +37,74 @@ describe('a manifest', () => {
   });
 
   it('may be JSON', () => {
-    expect(readManifest('test/model.json', '{"title": "Test", "inputs": {"a": {}}, "outputs": {"b": {"labels": ["x", 1]}}}')).toMatchObject(
-      {
-        outputs: { b: { labels: ['x', '1'] } },
-      },
-    );
+    expect(
+      readManifest('test/model.json', '{"title": "Test", "inputs": {"a": {}}, "outputs": {"b": {"labels": ["x", 1]}}}'),
+    ).toMatchObject({
+      outputs: { b: { labels: ['x', '1'] } },
+    });
   });
 
   it.each([
     [
       'an unknown key',
       sound.replace('unit: year', 'units: year'),
-      'test/model.yaml:3: inputs.year.units is not known; known here are description, unit, values, required,',
+      'test/model.yaml:3: inputs.year.units is unknown; known keys are description, unit, values, required,',
     ],
     [
       'an unknown key at the top',
       `${sound}owner: me\n`,
-      'test/model.yaml:9: owner is not known; known here are title, description, versions, current, serving, canary, shadow, inputs, outputs',
+      'test/model.yaml:9: owner is unknown; known keys are title, description, versions, current, serving, canary, shadow, inputs, outputs',
     ],
     ['no title', sound.replace('title: Test\n', ''), 'test/model.yaml: title is missing'],
-    ['a wrong type', sound.replace('required: false', 'required: maybe'), 'test/model.yaml:5: inputs.fuel.required must be true or false'],
-    ['limits the wrong way round', sound.replace('1980', '2040'), 'test/model.yaml:3: inputs.year.minimum must not be above maximum'],
+    [
+      'a wrong type',
+      sound.replace('required: false', 'required: maybe'),
+      'test/model.yaml:5: inputs.fuel.required must be true or false',
+    ],
+    [
+      'limits the wrong way round',
+      sound.replace('1980', '2040'),
+      'test/model.yaml:3: inputs.year.minimum must not be above maximum',
+    ],
     [
       'a closed list without a list',
       sound.replace('values: [Diesel, Petrol]', 'closed: true'),
       'test/model.yaml:6: inputs.fuel.closed needs a list of values to close',
     ],
-    ['a value twice', sound.replace('Petrol', 'Diesel'), 'test/model.yaml:6: inputs.fuel.values must not name one twice'],
+    [
+      'a value twice',
+      sound.replace('Petrol', 'Diesel'),
+      'test/model.yaml:6: inputs.fuel.values must not name one twice',
+    ],
     ['half a version', `${sound}current: 1.5\n`, 'test/model.yaml:9: current must be a whole number'],
     ['version 0', `${sound}current: 0\n`, 'test/model.yaml:9: current must be 1 or more'],
     ['a key twice', `${sound}title: Again\n`, 'test/model.yaml:9: Map keys must be unique'],
-    ['a version past what GraphQL counts', `${sound}current: 2147483648\n`, 'test/model.yaml:9: current must be 2147483647 or less'],
-    ['a list as a value', sound.replace('Petrol', '[Petrol]'), 'test/model.yaml:6: inputs.fuel.values.1 must be text or a number'],
-    ['no list of labels', `${sound.trimEnd().slice(0, -1)}, labels: x }\n`, 'test/model.yaml:8: outputs.price.labels must be a list'],
+    [
+      'a version past what GraphQL counts',
+      `${sound}current: 2147483648\n`,
+      'test/model.yaml:9: current must be 2147483647 or less',
+    ],
+    [
+      'a list as a value',
+      sound.replace('Petrol', '[Petrol]'),
+      'test/model.yaml:6: inputs.fuel.values.1 must be text or a number',
+    ],
+    [
+      'no list of labels',
+      `${sound.trimEnd().slice(0, -1)}, labels: x }\n`,
+      'test/model.yaml:8: outputs.price.labels must be a list',
+    ],
     ['broken YAML', sound.replace('[Diesel, Petrol]', '[Diesel, Petrol'), 'test/model.yaml:'],
     ['nothing', '', 'test/model.yaml: the file must be an object'],
     ['a list', '- a\n', 'test/model.yaml: the file must be an object'],
     ['a number for a title', sound.replace('Test', '2020'), 'test/model.yaml:1: title must be text'],
     ['an alias to nowhere', sound.replace('Test', '*nowhere'), 'test/model.yaml'],
-  ])('with %s is refused, and the line is named', (_, source, problem) => {
+  ])('is rejected with %s, naming the line', (_, source, problem) => {
     expect(problemsOf(source)).toEqual([expect.stringContaining(problem)]);
   });
 
-  it('says how its versions are served, a canary and a shadow', () => {
-    const told = [
+  it('configures served versions, a canary and a shadow', () => {
+    const reported = [
       'versions: [2, 3, 4]',
       'current: 2',
       'serving: { max_batch: 64, window_ms: 2.5, max_queue: 100, deadline_ms: 500, stale_seconds: 60 }',
@@ -88,7 +112,7 @@ describe('a manifest', () => {
       'shadow: { version: 4, percent: 0.5 }',
     ];
 
-    expect(readManifest('test/model.yaml', sound + told.join('\n'))).toMatchObject({
+    expect(readManifest('test/model.yaml', sound + reported.join('\n'))).toMatchObject({
       versions: [2, 3, 4],
       current: 2,
       serving: { maxBatch: 64, windowMs: 2.5, maxQueue: 100, deadlineMs: 500, staleSeconds: 60 },
@@ -97,7 +121,7 @@ describe('a manifest', () => {
     });
   });
 
-  it('fills in what a canary does not say', () => {
+  it('fills in defaults of a canary', () => {
     expect(readManifest('test/model.yaml', `${sound}canary: { version: 2, percent: 5 }`).canary).toEqual({
       version: 2,
       percent: 5,
@@ -111,7 +135,10 @@ describe('a manifest', () => {
     ['versions: newest', 'versions must be all, latest, or a list of up to 100 version numbers'],
     ['versions: []', 'versions must name at least one'],
     ['versions: [0]', 'versions.0 must be 1 or more'],
-    [`versions: [${Array.from({ length: 101 }, (_, index) => index + 1).join(', ')}]`, 'versions must be all, latest, or a list of up to 100 version numbers'],
+    [
+      `versions: [${Array.from({ length: 101 }, (_, index) => index + 1).join(', ')}]`,
+      'versions must be all, latest, or a list of up to 100 version numbers',
+    ],
     ['serving:', 'serving must be an object'],
     ['serving: { max_batch: 0 }', 'serving.max_batch must be 1 or more'],
     ['serving: { max_batch: 65537 }', 'serving.max_batch must be 65536 or less'],
@@ -126,7 +153,7 @@ describe('a manifest', () => {
     ['serving: { deadline_ms: soon }', 'serving.deadline_ms must be a number'],
     ['serving: { stale_seconds: -1 }', 'serving.stale_seconds must be 0 or more'],
     ['serving: { stale_seconds: 31536001 }', 'serving.stale_seconds must be 31536000 or less'],
-    ['serving: { maxBatch: 1 }', 'known here are max_batch, window_ms, max_queue, deadline_ms, stale_seconds'],
+    ['serving: { maxBatch: 1 }', 'known keys are max_batch, window_ms, max_queue, deadline_ms, stale_seconds'],
     ['canary: { percent: 5 }', 'canary.version is missing'],
     ['canary: { version: 2 }', 'canary.percent is missing'],
     ['canary: { version: 0, percent: 5 }', 'canary.version must be 1 or more'],
@@ -138,29 +165,37 @@ describe('a manifest', () => {
     ['canary: { version: 2, percent: 5, max_p95_ms: 600001 }', 'canary.max_p95_ms must be 600000 or less'],
     ['canary: { version: 2, percent: 5, min_calls: 0 }', 'canary.min_calls must be 1 or more'],
     ['canary: { version: 2, percent: 5, min_calls: 101 }', 'canary.min_calls must be 100 or less'],
-    ['canary: { version: 2, percent: 5, share: 1 }', 'known here are version, percent, max_error_rate, max_p95_ms, min_calls'],
+    [
+      'canary: { version: 2, percent: 5, share: 1 }',
+      'known keys are version, percent, max_error_rate, max_p95_ms, min_calls',
+    ],
     ['shadow: { version: 2 }', 'shadow.percent is missing'],
     ['shadow: { version: two, percent: 1 }', 'shadow.version must be a number'],
     ['shadow: { version: 2, percent: 100.5 }', 'shadow.percent must be 100 or less'],
-    ['shadow: { version: 2, percent: 1, min_calls: 1 }', 'shadow.min_calls is not known; known here are version, percent'],
-  ])('with %s is refused', (line, problem) => {
+    [
+      'shadow: { version: 2, percent: 1, min_calls: 1 }',
+      'shadow.min_calls is unknown; known keys are version, percent',
+    ],
+  ])('is rejected with %s', (line, problem) => {
     expect(problemsOf(`${sound}${line}\n`)).toEqual([expect.stringContaining(problem)]);
     expect(problemsOf(`${sound}${line}\n`)[0]).toMatch(/^test\/model.yaml:9: /);
   });
 
-  it('tells all its faults at once', () => {
+  it('reports all errors at once', () => {
     expect(problemsOf('title: ""\ncurrent: x\ninputs: {a: {min: 1}}\n')).toEqual([
       'test/model.yaml:1: title must not be empty',
       'test/model.yaml:2: current must be a number',
-      expect.stringContaining('test/model.yaml:3: inputs.a.min is not known'),
+      expect.stringContaining('test/model.yaml:3: inputs.a.min is unknown'),
       'test/model.yaml: outputs is missing',
     ]);
   });
 
-  it('does not unfold aliases without end', () => {
+  it('rejects excessive alias expansion', () => {
     const bomb = [
       'a: &a [x, x, x, x, x, x, x, x, x, x]',
-      ...[...'bcdefghij'].map((name, index) => `${name}: &${name} [${Array(10).fill(`*${'abcdefghi'[index]}`).join(', ')}]`),
+      ...[...'bcdefghij'].map(
+        (name, index) => `${name}: &${name} [${Array(10).fill(`*${'abcdefghi'[index]}`).join(', ')}]`,
+      ),
     ].join('\n');
 
     expect(problemsOf(bomb)).toEqual([expect.stringContaining('alias')]);
@@ -168,14 +203,14 @@ describe('a manifest', () => {
 });
 
 describe('the signature of one version', () => {
-  it('has inputs and outputs, as a manifest has them', () => {
+  it('has inputs and outputs like a manifest', () => {
     expect(readSignatureFile('test/2/signature.yaml', sound.replace('title: Test\n', ''))).toEqual({
       inputs: readManifest('test/model.yaml', sound).inputs,
       outputs: readManifest('test/model.yaml', sound).outputs,
     });
   });
 
-  it('is refused where it says more, less or something else, and the line is named', () => {
+  it('is rejected with extra, missing or invalid keys, naming the line', () => {
     const problems = (source: string) => {
       try {
         return readSignatureFile('test/2/signature.yaml', source);
@@ -187,10 +222,12 @@ describe('the signature of one version', () => {
     expect(problems('title: x\ninputs: { a: { unit: 5 } }\n')).toEqual([
       'test/2/signature.yaml:2: inputs.a.unit must be text; put it in quotes where YAML takes it for something else',
       'test/2/signature.yaml: outputs is missing',
-      'test/2/signature.yaml:1: title is not known; known here are inputs, outputs',
+      'test/2/signature.yaml:1: title is unknown; known keys are inputs, outputs',
     ]);
     expect(problems('inputs: { a: { limit: 1 } }\noutputs: {}\n')).toEqual([
-      expect.stringContaining('test/2/signature.yaml:1: inputs.a.limit is not known; known here are description, unit, values, required'),
+      expect.stringContaining(
+        'test/2/signature.yaml:1: inputs.a.limit is unknown; known keys are description, unit, values, required',
+      ),
     ]);
     expect(problems('')).toEqual(['test/2/signature.yaml: the file must be an object']);
   });
@@ -198,9 +235,12 @@ describe('the signature of one version', () => {
 
 describe('the guide to adding a model', () => {
   const guide = readFileSync(path.join(projectDir, 'docs', 'adding-a-model.md'), 'utf8');
-  const blocks = [...guide.matchAll(/^```yaml ?(\S*)\n([^]*?)^```$/gm)].map(([, name = '', source = '']) => ({ name, source }));
+  const blocks = [...guide.matchAll(/^```yaml ?(\S*)\n([^]*?)^```$/gm)].map(([, name = '', source = '']) => ({
+    name,
+    source,
+  }));
 
-  it('has manifests and a signature that are read as they stand', () => {
+  it('contains valid manifests and a valid signature', () => {
     expect(blocks.map(({ name }) => name)).toEqual(['models/delivery-minutes/model.yaml', '', 'signature']);
     for (const { name, source } of blocks) {
       const read = name === 'signature' ? readSignatureFile : readManifest;
@@ -209,12 +249,16 @@ describe('the guide to adding a model', () => {
   });
 
   it('names every key of a manifest', () => {
-    const { canary, serving, shadow, ...told } = readManifest('guide', blocks[1]?.source ?? '');
+    const { canary, serving, shadow, ...reported } = readManifest('guide', blocks[1]?.source ?? '');
     const snake = (key: string) => key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
     const keys = [
-      ...Object.keys(told).filter((key) => !['inputs', 'outputs'].includes(key)),
-      ...Object.entries({ canary, serving, shadow }).flatMap(([section, inner]) => Object.keys(inner ?? {}).map((key) => `${section}.${snake(key)}`)),
-      ...['description', 'unit', 'required', 'integer', 'minimum', 'maximum', 'values', 'closed', 'labels'].map((key) => `….${key}`),
+      ...Object.keys(reported).filter((key) => !['inputs', 'outputs'].includes(key)),
+      ...Object.entries({ canary, serving, shadow }).flatMap(([section, inner]) =>
+        Object.keys(inner ?? {}).map((key) => `${section}.${snake(key)}`),
+      ),
+      ...['description', 'unit', 'required', 'integer', 'minimum', 'maximum', 'values', 'closed', 'labels'].map(
+        (key) => `….${key}`,
+      ),
     ];
 
     expect(keys).toHaveLength(24);

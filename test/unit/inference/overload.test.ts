@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
-import type { Predictor } from '../../../src/inference/predictor.js';
-import { openFakePredictor, TestStore, type FakeBackend, type ManifestParts } from '../../kit/models.js';
+import type { Predictor } from '../../../src/inference/serving/predictor.js';
+import { openFakePredictor, TestStore, type FakeBackend, type ManifestParts } from '../../support/models.js';
 
 let store: TestStore;
 let backend: FakeBackend;
@@ -16,7 +16,7 @@ afterEach(async () => {
   await store.close();
 });
 
-/** The model `double` with the manifest's parts given. */
+/** Opens a predictor of the model `double` with these manifest fields. */
 async function open(parts: ManifestParts, cacheTtlSeconds = 3600): Promise<Predictor> {
   await store.manifest('double', parts);
   await store.version('double', 1, { factor: 2 });
@@ -26,7 +26,7 @@ async function open(parts: ManifestParts, cacheTtlSeconds = 3600): Promise<Predi
   return fake.predictor;
 }
 
-const ask = (predictor: Predictor, xs: readonly number[], signal?: AbortSignal) =>
+const execute = (predictor: Predictor, xs: readonly number[], signal?: AbortSignal) =>
   predictor.predict({ model: 'double', rows: xs.map((x) => ({ x })), ...(signal ? { signal } : {}) });
 
 const statistics = (predictor: Predictor) => predictor.model('double')?.current.statistics;
@@ -41,145 +41,160 @@ function hang(): () => void {
 }
 
 describe('a full queue', () => {
-  it('refuses a call at once, says when to come back, and takes the next once there is room', async () => {
+  it('rejects a call at once with Retry-After, and accepts the next one once there is room', async () => {
     const predictor = await open({ serving: { max_queue: 2 } });
-    const goOn = hang();
-    const running = ask(predictor, [1]);
-    await backend.begun(1);
-    const waiting = ask(predictor, [2, 3]);
+    const resume = hang();
+    const running = execute(predictor, [1]);
+    await backend.started(1);
+    const waiting = execute(predictor, [2, 3]);
     while (statistics(predictor)?.pending !== 3) await sleep(1);
 
-    await expect(ask(predictor, [4])).rejects.toMatchObject({ code: 'OVERLOADED', httpStatus: 503, retryAfterSeconds: 1 });
+    await expect(execute(predictor, [4])).rejects.toMatchObject({
+      code: 'OVERLOADED',
+      httpStatus: 503,
+      retryAfterSeconds: 1,
+    });
     expect(statistics(predictor)).toMatchObject({ failures: 1, pending: 3 });
-    goOn();
+    resume();
     await Promise.all([running, waiting]);
-    expect((await ask(predictor, [4])).rows[0]?.output).toEqual({ y: 8 });
+    expect((await execute(predictor, [4])).rows[0]?.output).toEqual({ y: 8 });
     expect(backend.runs).toEqual([[1], [2, 3], [4]]);
   });
 
-  it('still answers what the cache knows', async () => {
+  it('still returns cached results', async () => {
     const predictor = await open({ serving: { max_queue: 1 } });
-    await ask(predictor, [1]);
+    await execute(predictor, [1]);
     await nextTurn();
-    const goOn = hang();
-    const busy = [ask(predictor, [2])];
-    await backend.begun(2);
-    busy.push(ask(predictor, [3]));
+    const resume = hang();
+    const busy = [execute(predictor, [2])];
+    await backend.started(2);
+    busy.push(execute(predictor, [3]));
     while (statistics(predictor)?.pending !== 2) await sleep(1);
-    expect((await ask(predictor, [1])).rows[0]?.source).toBe('CACHE');
-    goOn();
+    expect((await execute(predictor, [1])).rows[0]?.source).toBe('CACHE');
+    resume();
     await Promise.all(busy);
   });
 });
 
 describe('a deadline', () => {
-  it('gives a call up, frees its place, and does not run what has not begun', async () => {
+  it('aborts a call, frees its place, and does not run rows that have not started', async () => {
     const predictor = await open({ serving: { deadline_ms: 200, max_queue: 1 } });
-    const goOn = hang();
-    const running = ask(predictor, [1]).catch((error: unknown) => error);
-    await backend.begun(1);
-    await expect(ask(predictor, [2])).rejects.toMatchObject({ code: 'TIMEOUT', httpStatus: 504, extensions: { afterMs: expect.any(Number) as number } });
+    const resume = hang();
+    const running = execute(predictor, [1]).catch((error: unknown) => error);
+    await backend.started(1);
+    await expect(execute(predictor, [2])).rejects.toMatchObject({
+      code: 'TIMEOUT',
+      httpStatus: 504,
+      extensions: { afterMs: expect.any(Number) as number },
+    });
     expect(await running).toMatchObject({ code: 'TIMEOUT' });
 
     backend.before = () => undefined;
-    goOn();
-    expect((await ask(predictor, [3])).rows[0]?.output).toEqual({ y: 6 });
+    resume();
+    expect((await execute(predictor, [3])).rows[0]?.output).toEqual({ y: 6 });
     expect(backend.runs).toEqual([[1], [3]]);
     expect(statistics(predictor)).toMatchObject({ failures: 2, successes: 1, pending: 0 });
   });
 
-  it('keeps the answer of a run that came late for the next who asks', async () => {
+  it('caches the late result of a run for later calls', async () => {
     const predictor = await open({ serving: { deadline_ms: 200 } });
-    const goOn = hang();
-    await expect(ask(predictor, [1])).rejects.toMatchObject({ code: 'TIMEOUT' });
-    goOn();
+    const resume = hang();
+    await expect(execute(predictor, [1])).rejects.toMatchObject({ code: 'TIMEOUT' });
+    resume();
     while (statistics(predictor)?.pending !== 0) await sleep(1);
-    expect((await ask(predictor, [1])).rows[0]).toMatchObject({ output: { y: 2 }, source: 'CACHE' });
+    expect((await execute(predictor, [1])).rows[0]).toMatchObject({ output: { y: 2 }, source: 'CACHE' });
     expect(backend.runs).toEqual([[1]]);
   });
 });
 
-describe('a caller who has gone', () => {
-  it('costs no run that has not begun', async () => {
+describe('a disconnected caller', () => {
+  it('causes no run that has not started', async () => {
     const predictor = await open({});
-    const goOn = hang();
-    const running = ask(predictor, [1]);
-    await backend.begun(1);
+    const resume = hang();
+    const running = execute(predictor, [1]);
+    await backend.started(1);
     const gone = new AbortController();
-    const waiting = ask(predictor, [2], gone.signal).catch((error: unknown) => error);
+    const waiting = execute(predictor, [2], gone.signal).catch((error: unknown) => error);
     while (statistics(predictor)?.pending !== 2) await sleep(1);
     gone.abort();
     expect(await waiting).toMatchObject({ name: 'AbortError' });
-    goOn();
+    resume();
     await running;
     await sleep(5);
     expect(backend.runs).toEqual([[1]]);
     expect(statistics(predictor)).toMatchObject({ successes: 1, failures: 0, pending: 0 });
   });
 
-  it('is not asked for anything where it had gone before', async () => {
+  it('causes no run if it disconnected before the call', async () => {
     const predictor = await open({});
-    await expect(ask(predictor, [2], AbortSignal.abort())).rejects.toMatchObject({ name: 'AbortError' });
+    await expect(execute(predictor, [2], AbortSignal.abort())).rejects.toMatchObject({ name: 'AbortError' });
     await sleep(5);
     expect(backend.runs).toEqual([]);
   });
 });
 
-describe('an expired answer', () => {
+describe('an expired cached response', () => {
   const withStale = { serving: { stale_seconds: 60, deadline_ms: 200 } };
 
-  /** A predictor whose answer to 1 has expired. */
+  /** A predictor whose cached response for 1 has expired. */
   async function openExpired(parts: ManifestParts): Promise<Predictor> {
     const predictor = await open(parts, 0.03);
-    await ask(predictor, [1]);
+    await execute(predictor, [1]);
     await sleep(50);
-    backend.forgetRuns();
+    backend.clearRuns();
     return predictor;
   }
 
-  it('stands in where the model fails, with its age', async () => {
+  it('is served with its age if the model fails', async () => {
     const predictor = await openExpired(withStale);
     backend.before = () => Promise.reject(new Error('broken'));
-    const { rows } = await ask(predictor, [1]);
+    const { rows } = await execute(predictor, [1]);
     expect(rows[0]).toMatchObject({ output: { y: 2 }, source: 'STALE' });
     expect(rows[0]?.ageSeconds).toBeGreaterThan(0.03);
     expect(rows[0]?.ageSeconds).toBeLessThan(60);
   });
 
-  it('stands in where the model is late', async () => {
+  it('is served if the model misses its deadline', async () => {
     const predictor = await openExpired(withStale);
-    const goOn = hang();
-    expect((await ask(predictor, [1])).rows[0]).toMatchObject({ output: { y: 2 }, source: 'STALE' });
-    goOn();
+    const resume = hang();
+    expect((await execute(predictor, [1])).rows[0]).toMatchObject({ output: { y: 2 }, source: 'STALE' });
+    resume();
   });
 
-  it('does not stand in for a row that was never answered', async () => {
+  it('is not available for a row that was never served', async () => {
     const predictor = await openExpired(withStale);
     backend.before = () => Promise.reject(new Error('broken'));
-    await expect(ask(predictor, [1, 2])).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
+    await expect(execute(predictor, [1, 2])).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
   });
 
-  it('is not given where the model answers, nor where the manifest does not allow it', async () => {
+  it('is not served if the model responds, or if the manifest does not allow it', async () => {
     const predictor = await openExpired(withStale);
-    expect((await ask(predictor, [1])).rows[0]).toMatchObject({ source: 'MODEL', ageSeconds: 0 });
+    expect((await execute(predictor, [1])).rows[0]).toMatchObject({ source: 'MODEL', ageSeconds: 0 });
     const strict = await openExpired({});
     backend.before = () => Promise.reject(new Error('broken'));
-    await expect(ask(strict, [1])).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
+    await expect(execute(strict, [1])).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
   });
 });
 
-it('names the row on which the model failed, and answers its neighbours', async () => {
+it('names the row that failed, and serves concurrent calls', async () => {
   const predictor = await open({});
   backend.before = (xs) => (xs.includes(13) ? Promise.reject(new Error('broken by 13')) : undefined);
-  const [good, bad] = await Promise.allSettled([ask(predictor, [1, 2]), ask(predictor, [3, 13, 4])]);
+  const [good, bad] = await Promise.allSettled([execute(predictor, [1, 2]), execute(predictor, [3, 13, 4])]);
   expect(good).toMatchObject({ status: 'fulfilled' });
-  expect(bad).toMatchObject({ status: 'rejected', reason: { code: 'SERVICE_UNAVAILABLE', message: 'The model double, version 1, failed on row 1; ask again, and tell its owner if it goes on.' } });
+  expect(bad).toMatchObject({
+    status: 'rejected',
+    reason: {
+      code: 'SERVICE_UNAVAILABLE',
+      message:
+        'The model double, version 1, failed on row 1. Try again; if it persists, report it to the owner of the model.',
+    },
+  });
 });
 
-it('closes although a run hangs for which nobody waits any more', async () => {
+it('closes while an abandoned run hangs', async () => {
   const predictor = await open({ serving: { deadline_ms: 20 } });
   hang();
-  await expect(ask(predictor, [1])).rejects.toMatchObject({ code: 'TIMEOUT' });
+  await expect(execute(predictor, [1])).rejects.toMatchObject({ code: 'TIMEOUT' });
   await predictor.close();
   expect(backend.isClosed).toBe(true);
 });

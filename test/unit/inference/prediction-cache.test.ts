@@ -1,8 +1,10 @@
 import fc from 'fast-check';
-import { cacheKey, fingerprintOf, PredictionCache } from '../../../src/inference/prediction-cache.js';
-import { createSignature, encodeRow, validateRows, type Signature } from '../../../src/inference/signature.js';
-import { openCache } from '../../../src/shared/cache.js';
-import { createLogger } from '../../../src/shared/logger.js';
+import { cacheKey, fingerprintOf, PredictionCache } from '../../../src/inference/serving/prediction-cache.js';
+import { createSignature } from '../../../src/inference/signature/create-signature.js';
+import { encodeRow } from '../../../src/inference/signature/encode.js';
+import type { Signature } from '../../../src/inference/signature/types.js';
+import { validateRows } from '../../../src/inference/signature/validation.js';
+import { openCache } from '../../../src/cache/cache.js';
 
 const input = { required: false, integer: false, closed: false };
 const column = (name: string, type: 'float32' | 'string') => ({ name, type, shape: [null, 1] });
@@ -31,7 +33,7 @@ const rows = fc.record(
   { requiredKeys: [], noNullPrototype: true },
 );
 
-/** What the model is told, written down another way. */
+/** The encoded row in another notation. */
 const meaning = (row: Record<string, unknown>) =>
   ['a', 'b', 'x', 'constructor'].map((name) =>
     Object.hasOwn(row, name) && row[name] !== null ? `${typeof row[name]} ${JSON.stringify(row[name])}` : 'missing',
@@ -46,7 +48,7 @@ describe('the key of a prediction', () => {
     );
   });
 
-  it('takes an absent field, a null and an undefined for the same', () => {
+  it('treats an absent field, null and undefined alike', () => {
     fc.assert(
       fc.property(rows, (row) => {
         const missing = Object.fromEntries(['a', 'b', 'x', 'constructor'].map((name) => [name, null]));
@@ -56,7 +58,7 @@ describe('the key of a prediction', () => {
     );
   });
 
-  it('differs wherever the model is told something else', () => {
+  it('differs whenever the encoded row differs', () => {
     fc.assert(
       fc.property(rows, rows, (one, other) => {
         expect(keyOf(one) === keyOf(other)).toBe(JSON.stringify(meaning(one)) === JSON.stringify(meaning(other)));
@@ -73,23 +75,23 @@ describe('the key of a prediction', () => {
     [{ a: '1' }, { x: 1 }],
     [{ x: 1 }, { x: 1.0000000001 }],
     [{ x: 1 }, { constructor: 1 }],
-  ])('tells %j from %j', (one, other) => {
+  ])('differs between %j and %j', (one, other) => {
     expect(keyOf(one)).not.toBe(keyOf(other));
   });
 
-  it('takes 0 and -0 for the same, and feeds the model the same', () => {
+  it('treats 0 and -0 alike, and feeds the model 0', () => {
     expect(keyOf({ x: -0 })).toBe(keyOf({ x: 0 }));
     expect(Object.is(encodeRow(signature, { x: -0 })[2], 0)).toBe(true);
   });
 
-  it('depends on the model, on its bytes, and on the names of what it answers', () => {
+  it('depends on the model, its bytes and its output labels', () => {
     const relabelled: Signature = {
       ...signature,
-      outputs: signature.outputs.map((output) => ({ ...output, labels: ['cheap', 'dear'] })),
+      outputs: signature.outputs.map((output) => ({ ...output, labels: ['cheap', 'expensive'] })),
     };
     const swapped: Signature = {
       ...signature,
-      outputs: signature.outputs.map((output) => ({ ...output, labels: ['dear', 'cheap'] })),
+      outputs: signature.outputs.map((output) => ({ ...output, labels: ['expensive', 'cheap'] })),
     };
     const fingerprints = [
       fingerprint,
@@ -100,13 +102,15 @@ describe('the key of a prediction', () => {
       fingerprintOf('test', 'digest', swapped),
     ];
 
-    expect(new Set(fingerprints.map((version) => cacheKey(version, ['x', null, 1, null]))).size).toBe(fingerprints.length);
+    expect(new Set(fingerprints.map((version) => cacheKey(version, ['x', null, 1, null]))).size).toBe(
+      fingerprints.length,
+    );
   });
 });
 
-describe('the cache of predictions', () => {
-  it('takes what is no answer of this version for a miss', async () => {
-    const cache = openCache({ namespace: 'test', maxEntries: 100, maxBytes: 100_000, logger: createLogger('silent') });
+describe('the prediction cache', () => {
+  it('treats an invalid entry of this version as a miss', async () => {
+    const cache = openCache({ namespace: 'test', maxEntries: 100, maxBytes: 100_000 });
     const at = Date.now() - 1000;
     const outputs = [{ price: '1.5' }, { price: null }, { cost: 1.5 }, { price: 1, more: 1 }, [], 'text', 7, null, {}];
     const entries = [
@@ -127,14 +131,23 @@ describe('the cache of predictions', () => {
 
     const found = await new PredictionCache(cache, 60).getMany({ fingerprint, signature }, keys);
 
-    expect(found).toEqual([{ output: { price: 1.5 }, computedAt: at }, ...Array<undefined>(entries.length - 1).fill(undefined)]);
+    expect(found).toEqual([
+      { output: { price: 1.5 }, computedAt: at },
+      ...Array<undefined>(entries.length - 1).fill(undefined),
+    ]);
   });
 
-  it('knows which answers have expired, and takes none from the future', async () => {
-    const cache = openCache({ namespace: 'test', maxEntries: 100, maxBytes: 100_000, logger: createLogger('silent') });
+  it('detects expired results, and limits timestamps in the future to now', async () => {
+    const cache = openCache({ namespace: 'test', maxEntries: 100, maxBytes: 100_000 });
     const predictions = new PredictionCache(cache, 60);
     const value = (at: number) => ({ output: { price: 1 }, at });
-    await cache.setMany([{ key: 'old', value: value(Date.now() - 61_000) }, { key: 'tomorrow', value: value(Date.now() + 86_400_000) }], 60_000);
+    await cache.setMany(
+      [
+        { key: 'old', value: value(Date.now() - 61_000) },
+        { key: 'tomorrow', value: value(Date.now() + 86_400_000) },
+      ],
+      60_000,
+    );
     const [old, tomorrow] = await predictions.getMany({ fingerprint, signature }, ['old', 'tomorrow']);
 
     expect(old && predictions.isFresh(old)).toBe(false);
@@ -142,12 +155,12 @@ describe('the cache of predictions', () => {
     expect(tomorrow?.computedAt).toBeLessThanOrEqual(Date.now());
   });
 
-  it('has written everything once it is closed', async () => {
-    const cache = openCache({ namespace: 'test', maxEntries: 100, maxBytes: 100_000, logger: createLogger('silent') });
+  it('has written everything after close', async () => {
+    const cache = openCache({ namespace: 'test', maxEntries: 100, maxBytes: 100_000 });
     const predictions = new PredictionCache(cache, 60);
-    const answer = (price: number) => ({ output: { price }, computedAt: 1000 });
-    predictions.writeBehind([{ key: 'a', answer: answer(1) }], 0);
-    predictions.writeBehind([{ key: 'b', answer: answer(2) }], 0);
+    const response = (price: number) => ({ output: { price }, computedAt: 1000 });
+    predictions.writeBehind([{ key: 'a', result: response(1) }], 0);
+    predictions.writeBehind([{ key: 'b', result: response(2) }], 0);
     await predictions.close();
 
     expect(await cache.getMany(['a', 'b'])).toEqual([

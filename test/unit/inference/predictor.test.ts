@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { openPredictor, type PredictedRow, type Predictor } from '../../../src/inference/predictor.js';
-import { openCache, type Cache } from '../../../src/shared/cache.js';
-import { BadUserInput, type AppError } from '../../../src/shared/errors.js';
-import { createLogger } from '../../../src/shared/logger.js';
+import { openPredictor, type PredictedRow, type Predictor } from '../../../src/inference/serving/predictor.js';
+import { openCache, type Cache } from '../../../src/cache/cache.js';
+import { BadUserInput, type AppError } from '../../../src/errors/app-error.js';
+import { createLogger } from '../../../src/telemetry/logger.js';
 
 const storeDir = path.resolve('model-store');
 const logger = createLogger('silent');
 
-const openMemory = () => openCache({ namespace: 'test', maxEntries: 10_000, maxBytes: 16 * 1024 * 1024, logger });
+const openMemory = () => openCache({ namespace: 'test', maxEntries: 10_000, maxBytes: 16 * 1024 * 1024 });
 
 let cache: Cache;
 let predictor: Predictor;
@@ -25,54 +25,58 @@ afterEach(async () => {
 
 const car = (km_driven: number) => ({ company: 'Maruti', year: 2015, km_driven });
 
-/** What the current version of the cars' model did since the start. */
+/** Statistics of the current version of car-price. */
 const statistics = (of = predictor) => of.model('car-price')?.current.statistics;
 
 const prices = (rows: readonly PredictedRow[]) => rows.map(({ output }) => output.selling_price);
 
-async function refusal(call: Parameters<Predictor['predict']>[0]): Promise<AppError> {
+async function rejection(call: Parameters<Predictor['predict']>[0]): Promise<AppError> {
   return predictor.predict(call).then(
     () => {
-      throw new Error('it was not refused');
+      throw new Error('the call was not rejected');
     },
     (error: unknown) => error as AppError,
   );
 }
 
-/** Numbers within a relative error of 1e-4, all else equal. */
-function expectClose(answer: unknown, expected: unknown): void {
+/** Expects numbers within a relative error of 1e-4, and everything else to be equal. */
+function expectClose(response: unknown, expected: unknown): void {
   if (typeof expected === 'number') {
-    expect(Math.abs(Number(answer) - expected)).toBeLessThanOrEqual(1e-4 * Math.max(Math.abs(expected), 1e-2));
+    expect(Math.abs(Number(response) - expected)).toBeLessThanOrEqual(1e-4 * Math.max(Math.abs(expected), 1e-2));
   } else if (typeof expected === 'object' && expected !== null) {
-    expect(Object.keys(answer as object).sort()).toEqual(Object.keys(expected).sort());
-    for (const [name, value] of Object.entries(expected)) expectClose((answer as Record<string, unknown>)[name], value);
+    expect(Object.keys(response as object).sort()).toEqual(Object.keys(expected).sort());
+    for (const [name, value] of Object.entries(expected))
+      expectClose((response as Record<string, unknown>)[name], value);
   } else {
-    expect(answer).toBe(expected);
+    expect(response).toBe(expected);
   }
 }
 
 describe('the models of the store', () => {
-  it.each(['car-price', 'digits', 'iris'])('%s answers its golden rows as it did in training, one by one and all at once', async (model) => {
-    const golden = readFileSync(path.join(storeDir, model, '1', 'golden.jsonl'), 'utf8')
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line) as { input: Record<string, unknown>; output: Record<string, unknown> });
-    expect(golden.length).toBeGreaterThan(50);
+  it.each(['car-price', 'digits', 'iris'])(
+    '%s reproduces its golden rows, individually and in one call',
+    async (model) => {
+      const golden = readFileSync(path.join(storeDir, model, '1', 'golden.jsonl'), 'utf8')
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as { input: Record<string, unknown>; output: Record<string, unknown> });
+      expect(golden.length).toBeGreaterThan(50);
 
-    const { rows } = await predictor.predict({ model, rows: golden.map(({ input }) => input) });
-    for (const [index, row] of golden.entries()) expectClose(rows[index]?.output, row.output);
+      const { rows } = await predictor.predict({ model, rows: golden.map(({ input }) => input) });
+      for (const [index, row] of golden.entries()) expectClose(rows[index]?.output, row.output);
 
-    const emptyCache = openMemory();
-    const fresh = await openPredictor({ storeDir, cache: emptyCache, logger });
-    for (const row of golden) {
-      const single = await fresh.predict({ model, rows: [row.input] });
-      expectClose(single.rows[0]?.output, row.output);
-    }
-    await fresh.close();
-    await emptyCache.close();
-  });
+      const emptyCache = openMemory();
+      const fresh = await openPredictor({ storeDir, cache: emptyCache, logger });
+      for (const row of golden) {
+        const single = await fresh.predict({ model, rows: [row.input] });
+        expectClose(single.rows[0]?.output, row.output);
+      }
+      await fresh.close();
+      await emptyCache.close();
+    },
+  );
 
-  it('says of itself what the manifest and the graph say', () => {
+  it('describes a model from its manifest and graph', () => {
     expect(predictor.models().map(({ name }) => name)).toEqual(['car-price', 'digits', 'iris']);
     expect(predictor.model('iris')).toMatchObject({
       name: 'iris',
@@ -104,7 +108,7 @@ describe('the models of the store', () => {
 });
 
 describe('predict', () => {
-  it('answers in the order of the rows and repeats each row as it was written', async () => {
+  it('returns results in row order, each with its input unchanged', async () => {
     const rows = [car(90_000), { ...car(10_000), fuel: null }, car(50_000)];
     const together = await predictor.predict({ model: 'car-price', rows });
 
@@ -117,21 +121,30 @@ describe('predict', () => {
     }
   });
 
-  it('answers a 1000-row call in one run, and only what the cache does not know', async () => {
+  it('computes a 1000-row call in one run, without cached rows', async () => {
     const first = Array.from({ length: 400 }, (_, index) => car(index * 10));
     await predictor.predict({ model: 'car-price', rows: first });
     expect(statistics()).toMatchObject({ runs: 1, rows: 400, cacheHits: 0, cacheMisses: 400 });
 
-    const { rows } = await predictor.predict({ model: 'car-price', rows: Array.from({ length: 1000 }, (_, index) => car(index * 10)) });
+    const { rows } = await predictor.predict({
+      model: 'car-price',
+      rows: Array.from({ length: 1000 }, (_, index) => car(index * 10)),
+    });
 
     expect(statistics()).toMatchObject({ runs: 2, rows: 1000, cacheHits: 400, cacheMisses: 1000 });
-    expect(rows.map(({ source }) => source)).toEqual([...Array<string>(400).fill('CACHE'), ...Array<string>(600).fill('MODEL')]);
+    expect(rows.map(({ source }) => source)).toEqual([
+      ...Array<string>(400).fill('CACHE'),
+      ...Array<string>(600).fill('MODEL'),
+    ]);
     expect(rows.every(({ durationMs }) => durationMs > 0)).toBe(true);
   });
 
-  it('computes rows that are the same to the model once', async () => {
+  it('computes equal rows once', async () => {
     const reordered = { km_driven: 50_000, fuel: null, year: 2015, company: 'Maruti' };
-    const { rows } = await predictor.predict({ model: 'car-price', rows: [car(50_000), car(60_000), reordered, car(50_000)] });
+    const { rows } = await predictor.predict({
+      model: 'car-price',
+      rows: [car(50_000), car(60_000), reordered, car(50_000)],
+    });
 
     expect(statistics()).toMatchObject({ runs: 1, rows: 2, cacheHits: 0, cacheMisses: 2 });
     expect(prices(rows)).toEqual([0, 1, 0, 0].map((row) => prices(rows)[row]));
@@ -139,7 +152,7 @@ describe('predict', () => {
     expect(rows[2]?.input).toEqual(reordered);
   });
 
-  it('never gives a caller the answers of another, however many ask at once', async () => {
+  it('never returns the result of another caller under concurrency', async () => {
     const expected = new Map<number, unknown>();
     for (let km = 0; km < 200; km += 1) {
       const { rows } = await predictor.predict({ model: 'car-price', rows: [car(km * 1000)] });
@@ -152,20 +165,23 @@ describe('predict', () => {
     const calls = Array.from({ length: 50 }, (_, call) =>
       Array.from({ length: 1 + (call % 7) }, (__, row) => (call * 37 + row * 11) % 200),
     );
-    const answers = await Promise.all([
+    const responses = await Promise.all([
       ...calls.map((kms) => fresh.predict({ model: 'car-price', rows: kms.map((km) => car(km * 1000)) })),
       fresh.predict({ model: 'iris', rows: [{ petal_length: 1.4, petal_width: 0.2 }] }),
     ]);
 
-    for (const [call, kms] of calls.entries()) expect(prices(answers[call]?.rows ?? [])).toEqual(kms.map((km) => expected.get(km)));
-    expect(answers.at(-1)?.rows[0]?.output.species).toBe('setosa');
-    // One for the cars, one for the flower: all came in the same moment.
-    expect(fresh.models().map(({ current }) => current.statistics.runs)).toEqual(fresh.models().map(({ name }) => (name === 'digits' ? 0 : 1)));
+    for (const [call, kms] of calls.entries())
+      expect(prices(responses[call]?.rows ?? [])).toEqual(kms.map((km) => expected.get(km)));
+    expect(responses.at(-1)?.rows[0]?.output.species).toBe('setosa');
+    // Concurrent calls share one run per model.
+    expect(fresh.models().map(({ current }) => current.statistics.runs)).toEqual(
+      fresh.models().map(({ name }) => (name === 'digits' ? 0 : 1)),
+    );
     await fresh.close();
     await emptyCache.close();
   });
 
-  it('remembers an answer and gives the same again', async () => {
+  it('returns a cached result again', async () => {
     const rows = [car(70_000)];
     const first = await predictor.predict({ model: 'car-price', rows });
     const second = await predictor.predict({ model: 'car-price', rows });
@@ -174,10 +190,10 @@ describe('predict', () => {
     expect(second.rows[0]?.output).toEqual(first.rows[0]?.output);
   });
 
-  it('does not wait for its answers to be written', async () => {
+  it('does not wait for cache writes', async () => {
     const slow = openMemory();
     let hasWritten = false;
-    const patient = await openPredictor({
+    const slowPredictor = await openPredictor({
       storeDir,
       logger,
       cache: {
@@ -194,17 +210,17 @@ describe('predict', () => {
         },
       },
     });
-    await patient.predict({ model: 'car-price', rows: [car(1)] });
+    await slowPredictor.predict({ model: 'car-price', rows: [car(1)] });
 
     expect(hasWritten).toBe(false);
-    await patient.close();
+    await slowPredictor.close();
     expect(hasWritten).toBe(true);
     await slow.close();
   });
 
-  it('names the models or versions there are when another is asked for', async () => {
-    const unknownModel = await refusal({ model: 'bike-price', rows: [car(1)] });
-    const unknownVersion = await refusal({ model: 'iris', version: 7, rows: [{ petal_length: 1, petal_width: 1 }] });
+  it('names the served models or versions if an unknown one is requested', async () => {
+    const unknownModel = await rejection({ model: 'bike-price', rows: [car(1)] });
+    const unknownVersion = await rejection({ model: 'iris', version: 7, rows: [{ petal_length: 1, petal_width: 1 }] });
 
     expect(unknownModel).toBeInstanceOf(BadUserInput);
     expect(unknownModel.extensions).toMatchObject({
@@ -212,20 +228,26 @@ describe('predict', () => {
       fields: [{ field: 'model', message: expect.stringContaining('car-price, digits, iris') as string }],
     });
     expect(unknownVersion.extensions).toMatchObject({
-      fields: [{ field: 'version', message: expect.stringMatching(/7 of iris.*served are 1/) as string }],
+      fields: [{ field: 'version', message: expect.stringMatching(/7 of iris.*served versions: 1/) as string }],
     });
-    for (const version of [0, -1, 1.5, NaN]) expect(await refusal({ model: 'iris', version, rows: [{}] })).toBeInstanceOf(BadUserInput);
+    for (const version of [0, -1, 1.5, NaN])
+      expect(await rejection({ model: 'iris', version, rows: [{}] })).toBeInstanceOf(BadUserInput);
   });
 
-  it.each([0, 1001])('refuses a call of %i rows', async (count) => {
-    const error = await refusal({ model: 'car-price', rows: Array.from({ length: count }, () => car(1)) });
+  it.each([0, 1001])('rejects a call of %i rows', async (count) => {
+    const error = await rejection({ model: 'car-price', rows: Array.from({ length: count }, () => car(1)) });
 
-    expect(error.extensions).toMatchObject({ fields: [{ field: 'inputs', message: `must have 1 to 1000 rows; it has ${count}` }] });
+    expect(error.extensions).toMatchObject({
+      fields: [{ field: 'inputs', message: `must have 1 to 1000 rows; it has ${count}` }],
+    });
     expect(statistics()).toMatchObject({ runs: 0, rows: 0, cacheHits: 0, cacheMisses: 0 });
   });
 
-  it('names every faulty field of every row and runs nothing', async () => {
-    const error = await refusal({ model: 'car-price', rows: [car(1), { company: 'Maruti', year: '2015', km: 5 }, car(-1)] });
+  it('names every invalid field of every row and runs nothing', async () => {
+    const error = await rejection({
+      model: 'car-price',
+      rows: [car(1), { company: 'Maruti', year: '2015', km: 5 }, car(-1)],
+    });
 
     expect(error).toBeInstanceOf(BadUserInput);
     expect((error as BadUserInput).fields.map(({ row, field }) => [row, field])).toEqual([

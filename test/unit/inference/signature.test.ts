@@ -1,5 +1,8 @@
 import { runInNewContext } from 'node:vm';
-import { createSignature, encodeRow, fromTensors, isOutput, maxProblems, toTensors, validateRows } from '../../../src/inference/signature.js';
+import { createSignature, withActualOutputs } from '../../../src/inference/signature/create-signature.js';
+import { fromTensors, isOutput } from '../../../src/inference/signature/decode.js';
+import { encodeRow, toTensors } from '../../../src/inference/signature/encode.js';
+import { maxProblems, validateRows } from '../../../src/inference/signature/validation.js';
 
 const plain = { required: false, integer: false, closed: false };
 
@@ -34,7 +37,7 @@ const sound = { year: 2015, weight: 1.5, fuel: 'Hydrogen', gearbox: 'Manual', is
 const problemsOf = (row: unknown) => validateRows(signature, [row]).map(({ field, message }) => `${field} ${message}`);
 
 describe('a row', () => {
-  it('is taken as it should be, with or without what is optional', () => {
+  it('is accepted with or without optional fields', () => {
     expect(problemsOf(sound)).toEqual([]);
     expect(problemsOf({ year: 1980, is_new: true, count: -1 })).toEqual([]);
     expect(problemsOf({ ...sound, weight: null, fuel: undefined, gearbox: null })).toEqual([]);
@@ -51,8 +54,8 @@ describe('a row', () => {
     ['an object for a number', { year: {} }, 'year must be a number, not an object'],
     ['a bigint for a number', { year: 2015n }, 'year must be a number, not a bigint'],
     ['half a year', { year: 2015.5 }, 'year must be a whole number, not 2015.5'],
-    ['a year too early', { year: 1979 }, 'year must be from 1980 to 2030 year, not 1979'],
-    ['a year too late', { year: 2031 }, 'year must be from 1980 to 2030 year, not 2031'],
+    ['a year too early', { year: 1979 }, 'year must be from 1980 to 2030 (unit: year), not 1979'],
+    ['a year too late', { year: 2031 }, 'year must be from 1980 to 2030 (unit: year), not 2031'],
     ['NaN', { weight: NaN }, 'weight must be a finite number'],
     ['Infinity', { weight: Infinity }, 'weight must be a finite number'],
     ['a number below an open range', { weight: -0.1 }, 'weight must be 0 or more, not -0.1'],
@@ -68,28 +71,31 @@ describe('a row', () => {
     ],
     ['a fraction for an int64', { count: 1.5 }, 'count must be a whole number, not 1.5'],
     ['a number for a string', { fuel: 5 }, 'fuel must be a string, not a number'],
-    ['an empty string', { fuel: '' }, 'fuel must not be empty; leave it out where it is not known'],
+    ['an empty string', { fuel: '' }, 'fuel must not be empty; omit it if it is unknown'],
     ['a long string', { fuel: 'x'.repeat(1001) }, 'fuel must have 1000 characters or fewer; it has 1001'],
     ['a NUL', { fuel: 'a\0b' }, 'fuel must be well-formed text without NUL characters'],
     ['half a surrogate pair', { fuel: 'a\ud800' }, 'fuel must be well-formed text without NUL characters'],
-    ['a value that a closed list lacks', { gearbox: 'manual' }, 'gearbox must be one of "Manual", "Automatic", not "manual"'],
+    ['a value that a closed list lacks', { gearbox: 'manual' }, 'gearbox must be one of "Manual", "Automatic"'],
     ['a number for a boolean', { is_new: 1 }, 'is_new must be true or false, not a number'],
     ['a string for a boolean', { is_new: 'true' }, 'is_new must be true or false, not a string'],
     ['an unknown field', { colour: 'red' }, 'colour is not an input of this model'],
-    ['a field spelt otherwise', { isNew: true }, 'isNew is not an input of this model; did you mean is_new?'],
+    ['an input in both spellings', { isNew: true }, 'isNew is the same input as is_new; send one of them'],
     ['a field with a slip', { wieght: 1 }, 'wieght is not an input of this model; did you mean weight?'],
     ['a name of the prototype', { constructor: 1 }, 'constructor is not an input of this model'],
-  ])('is refused with %s', (_, change, problem) => {
+  ])('is rejected with %s', (_, change, problem) => {
     expect(problemsOf({ ...sound, ...change })).toEqual([problem]);
   });
 
-  it.each([null, undefined, 5, 'text', true, [], [sound], new Date(), new Map()])('is refused when it is %p', (row) => {
-    expect(validateRows(signature, [sound, row])).toEqual([
-      { row: 1, field: 'inputs', message: expect.stringContaining('must be an object') as string },
-    ]);
-  });
+  it.each([null, undefined, 5, 'text', true, [], [sound], new Date(), new Map()])(
+    'is rejected when it is %p',
+    (row) => {
+      expect(validateRows(signature, [sound, row])).toEqual([
+        { row: 1, field: 'inputs', message: expect.stringContaining('must be an object') as string },
+      ]);
+    },
+  );
 
-  it('has only what is its own, whatever its prototype says', () => {
+  it('has only own fields, not those of its prototype', () => {
     expect(problemsOf(JSON.parse('{"__proto__": {"year": 2015, "is_new": true, "count": 1}}'))).toEqual([
       'year is required',
       'is_new is required',
@@ -99,8 +105,10 @@ describe('a row', () => {
     expect(validateRows(signature, [Object.create(sound)])).toHaveLength(1);
   });
 
-  it('is told every problem it has, with its place in the list', () => {
-    expect(validateRows(signature, [sound, { year: 1, gearbox: 'none', extra: 1 }]).map(({ row, field }) => [row, field])).toEqual([
+  it('reports every problem with its row', () => {
+    expect(
+      validateRows(signature, [sound, { year: 1, gearbox: 'none', extra: 1 }]).map(({ row, field }) => [row, field]),
+    ).toEqual([
       [1, 'year'],
       [1, 'gearbox'],
       [1, 'is_new'],
@@ -109,7 +117,7 @@ describe('a row', () => {
     ]);
   });
 
-  it('is told no more than the first hundred problems, each of bounded length', () => {
+  it('reports at most 100 problems, each of bounded length', () => {
     const rows = [
       Object.fromEntries(Array.from({ length: 5000 }, (_, index) => [`${'x'.repeat(500)}${index}`, 1])),
       ...Array<object>(500).fill({}),
@@ -120,8 +128,15 @@ describe('a row', () => {
     expect(Math.max(...problems.map(({ field, message }) => field.length + message.length))).toBeLessThan(500);
   });
 
-  it('becomes a list in the order of the graph, null where something is missing', () => {
-    expect(encodeRow(signature, { is_new: true, count: 1, year: 2015, fuel: null })).toEqual([2015, null, null, null, true, 1]);
+  it('becomes a list in graph order, with null for missing values', () => {
+    expect(encodeRow(signature, { is_new: true, count: 1, year: 2015, fuel: null })).toEqual([
+      2015,
+      null,
+      null,
+      null,
+      true,
+      1,
+    ]);
   });
 });
 
@@ -131,7 +146,11 @@ describe('a signature', () => {
       createSignature(
         'test/1',
         { ...graph, ...change.graph },
-        { ...manifest, inputs: { ...manifest.inputs, ...change.inputs }, outputs: { ...manifest.outputs, ...change.outputs } },
+        {
+          ...manifest,
+          inputs: { ...manifest.inputs, ...change.inputs },
+          outputs: { ...manifest.outputs, ...change.outputs },
+        },
       );
       return [];
     } catch (error) {
@@ -149,33 +168,81 @@ describe('a signature', () => {
     ]);
   });
 
-  it('refuses limits on what is no number', () => {
+  it('rejects limits on a type that is not a number', () => {
     expect(problemsWith({ inputs: { fuel: { ...plain, minimum: 1 } } })).toEqual([
       'test/1: input fuel is string; integer, minimum and maximum are for numbers',
     ]);
   });
 
-  it('refuses an optional input that the graph has no sign for', () => {
+  it('rejects an optional input of a type without a missing value', () => {
     expect(problemsWith({ inputs: { count: plain } })).toEqual([
       'test/1: input count is int64, which has no sign for a missing value; set required: true',
     ]);
   });
 
   it.each([
-    ['a fixed number of rows', { name: 'price', type: 'float32' as const, shape: [1, 1] }, 'the first dimension must be free'],
-    ['a map instead of a tensor', { name: 'price', type: null, shape: [] }, 'export the model without ZipMap'],
-    ['half precision', { name: 'price', type: 'float16' as const, shape: [null, 1] }, 'has the type float16; served are'],
-  ])('refuses an output with %s', (_, output, problem) => {
-    expect(problemsWith({ graph: { outputs: [output as (typeof graph.outputs)[number]] } })).toEqual([expect.stringContaining(problem)]);
+    ['a map', { name: 'price', type: null, shape: [], operator: 'ZipMap' }, 'export the model without ZipMap'],
+    [
+      'a sequence',
+      { name: 'price', type: null, shape: [], operator: 'SplitToSequence' },
+      'price is no tensor but comes from SplitToSequence; export the model with tensors only',
+    ],
+    ['something else', { name: 'price', type: null, shape: [] }, 'is no tensor; export the model with tensors only'],
+    [
+      'half precision',
+      { name: 'price', type: 'float16' as const, shape: [null, 1] },
+      'has the type float16; served are',
+    ],
+  ])('rejects an output with %s', (_, output, problem) => {
+    expect(problemsWith({ graph: { outputs: [output as unknown as (typeof graph.outputs)[number]] } })).toEqual([
+      expect.stringContaining(problem),
+    ]);
   });
 
-  it('refuses labels that do not fit the vector', () => {
-    const outputs = [{ name: 'price', type: 'float32' as const, shape: [null, 3] }] as unknown as typeof graph.outputs;
+  it('rejects an input with a fixed number of rows, unless runs have that number', () => {
+    const inputs = graph.inputs.map((input) => ({ ...input, shape: [1, 1] }));
 
-    expect(problemsWith({ graph: { outputs }, outputs: { price: { labels: ['a', 'b'] } } })).toEqual([
-      'test/1: output price has 2 labels for 3 elements',
+    expect(problemsWith({ graph: { inputs } })[0]).toContain('a graph for one row needs serving.max_batch: 1');
+    expect(() => createSignature('test/1', { ...graph, inputs }, manifest, 1)).not.toThrow();
+  });
+
+  it('rejects labels that do not match the vector', () => {
+    const problemsOf = (labels: string[], dims: number[]) => {
+      const labelled = createSignature('test/1', graph, { ...manifest, outputs: { price: { labels } } });
+      const price = {
+        type: 'float32' as const,
+        dims,
+        data: new Float32Array(dims.reduce((size, dim) => size * dim, 1)),
+      };
+      try {
+        return withActualOutputs('test/1', labelled, [{ rows: 2, outputs: { price } }]).outputs[0];
+      } catch (error) {
+        return (error as { problems: string[] }).problems;
+      }
+    };
+
+    expect(problemsOf(['a', 'b'], [2, 3])).toEqual(['test/1: output price has 2 labels for 3 elements']);
+    expect(problemsOf(['a', 'b'], [2])).toEqual([
+      'test/1: output price has labels, but is no vector: its shape is [N]',
     ]);
-    expect(problemsWith({ graph: { outputs }, outputs: { price: { labels: ['a', 'b', 'c'] } } })).toEqual([]);
+    expect(problemsOf(['a', 'b', 'c'], [2, 3])).toMatchObject({ rowShape: [3] });
+  });
+
+  it('has the shapes of outputs that the graph returns, whatever it declares', () => {
+    const actual = (...shapes: number[][]) =>
+      withActualOutputs(
+        'test/1',
+        createSignature('test/1', { ...graph, outputs: [{ name: 'price', type: 'float32', shape: [1, 5] }] }, manifest),
+        shapes.map((dims) => ({
+          rows: dims[0] ?? 0,
+          outputs: { price: { type: 'float32', dims, data: new Float32Array() } },
+        })),
+      ).outputs[0]?.rowShape;
+
+    expect(actual([1, 1], [2, 1])).toEqual([]);
+    expect(actual([1], [2])).toEqual([]);
+    expect(actual([1, 3], [2, 3])).toEqual([3]);
+    expect(actual([1, 3], [2, 4])).toEqual([null]);
   });
 });
 
@@ -203,14 +270,22 @@ describe('a row with lists', () => {
     },
     outputs: { digit: {}, shares: { labels: ['no', 'yes'] }, boxes: {} },
   });
-  const row = { pixels: [[0, 1, 2], [3, 4, 16]], counts: [1, 2], words: ['a', 'b'], flags: [[true]] };
+  const row = {
+    pixels: [
+      [0, 1, 2],
+      [3, 4, 16],
+    ],
+    counts: [1, 2],
+    words: ['a', 'b'],
+    flags: [[true]],
+  };
 
-  it('knows the shape of each value', () => {
+  it('has the shape of each value', () => {
     expect(lists.inputs.map(({ rowShape }) => rowShape)).toEqual([[2, 3], [2], [2], [1, 1]]);
     expect(lists.outputs.map(({ rowShape }) => rowShape)).toEqual([[], [2], [null, 2]]);
   });
 
-  it('is taken as it should be', () => {
+  it('is accepted if it is valid', () => {
     expect(validateRows(lists, [row])).toEqual([]);
   });
 
@@ -220,35 +295,114 @@ describe('a row with lists', () => {
     ['a single number', { pixels: 5 }, 'pixels must be 2 lists of 3 numbers; pixels is a number'],
     ['a flat list', { pixels: [1, 2, 3, 4, 5, 6] }, 'pixels must be 2 lists of 3 numbers; pixels has 6'],
     ['a list of numbers for lists', { pixels: [1, 2] }, 'pixels must be 2 lists of 3 numbers; pixels[0] is a number'],
-    ['a list that is too short', { pixels: [[0, 1, 2], [3, 4]] }, 'pixels must be 2 lists of 3 numbers; pixels[1] has 2'],
-    ['a list that is too deep', { pixels: [[0, 1, 2], [3, 4, [5]]] }, 'pixels[1][2] must be a number, not a list'],
-    ['a hole', { pixels: [[0, 1, 2], [3, null, 5]] }, 'pixels[1][1] must be a number, not null'],
-    ['a number past its limit', { pixels: [[0, 17, 2], [3, 4, 5]] }, 'pixels[0][1] must be from 0 to 16, not 17'],
-    ['NaN', { pixels: [[0, 1, 2], [3, 4, NaN]] }, 'pixels[1][2] must be a finite number'],
+    [
+      'a list that is too short',
+      {
+        pixels: [
+          [0, 1, 2],
+          [3, 4],
+        ],
+      },
+      'pixels must be 2 lists of 3 numbers; pixels[1] has 2',
+    ],
+    [
+      'a list that is too deep',
+      {
+        pixels: [
+          [0, 1, 2],
+          [3, 4, [5]],
+        ],
+      },
+      'pixels[1][2] must be a number, not a list',
+    ],
+    [
+      'a hole',
+      {
+        pixels: [
+          [0, 1, 2],
+          [3, null, 5],
+        ],
+      },
+      'pixels[1][1] must be a number, not null',
+    ],
+    [
+      'a number past its limit',
+      {
+        pixels: [
+          [0, 17, 2],
+          [3, 4, 5],
+        ],
+      },
+      'pixels[0][1] must be from 0 to 16, not 17',
+    ],
+    [
+      'NaN',
+      {
+        pixels: [
+          [0, 1, 2],
+          [3, 4, NaN],
+        ],
+      },
+      'pixels[1][2] must be a finite number',
+    ],
     ['half a count', { counts: [1, 2.5] }, 'counts[1] must be a whole number, not 2.5'],
     ['a word too many', { words: ['a', 'b', 'a'] }, 'words must be 2 strings; words has 3'],
-    ['a word that is not known', { words: ['a', 'c'] }, 'words[1] must be one of "a", "b", not "c"'],
+    ['a word that is not known', { words: ['a', 'c'] }, 'words[1] must be one of "a", "b"'],
     ['an empty word', { words: ['', 'b'] }, 'words[0] must not be empty'],
     ['a number for a boolean', { flags: [[1]] }, 'flags[0][0] must be true or false, not a number'],
-  ])('is refused with %s, by its place', (_, change, problem) => {
-    expect(validateRows(lists, [{ ...row, ...change }]).map(({ field, message }) => `${field} ${message}`)).toEqual([problem]);
+  ])('is rejected with %s, naming the position', (_, change, problem) => {
+    expect(validateRows(lists, [{ ...row, ...change }]).map(({ field, message }) => `${field} ${message}`)).toEqual([
+      problem,
+    ]);
   });
 
-  it('is told no more than five problems of one field', () => {
-    const problems = validateRows(lists, [{ ...row, pixels: [[99, 99, 99], [99, 99, 99]], counts: [0.5, 1] }]);
+  it('reports at most five problems per field', () => {
+    const problems = validateRows(lists, [
+      {
+        ...row,
+        pixels: [
+          [99, 99, 99],
+          [99, 99, 99],
+        ],
+        counts: [0.5, 1],
+      },
+    ]);
 
-    expect(problems.map(({ field }) => field)).toEqual(['pixels[0][0]', 'pixels[0][1]', 'pixels[0][2]', 'pixels[1][0]', 'pixels[1][1]', 'counts[0]']);
+    expect(problems.map(({ field }) => field)).toEqual([
+      'pixels[0][0]',
+      'pixels[0][1]',
+      'pixels[0][2]',
+      'pixels[1][0]',
+      'pixels[1][1]',
+      'counts[0]',
+    ]);
   });
 
   it('is fed as flat lists, without -0', () => {
-    const encoded = encodeRow(lists, { ...row, pixels: [[-0, 1, 2], [3, 4, 16]] });
+    const encoded = encodeRow(lists, {
+      ...row,
+      pixels: [
+        [-0, 1, 2],
+        [3, 4, 16],
+      ],
+    });
 
     expect(encoded).toEqual([[0, 1, 2, 3, 4, 16], [1, 2], ['a', 'b'], [true]]);
     expect(Object.is((encoded[0] as number[])[0], 0)).toBe(true);
   });
 
-  it('becomes tensors of the graph\'s shape, row after row', () => {
-    const encoded = [row, { ...row, pixels: [[9, 9, 9], [9, 9, 9]], counts: [3, 4] }].map((each) => encodeRow(lists, each));
+  it("becomes tensors of the graph's shape, row after row", () => {
+    const encoded = [
+      row,
+      {
+        ...row,
+        pixels: [
+          [9, 9, 9],
+          [9, 9, 9],
+        ],
+        counts: [3, 4],
+      },
+    ].map((each) => encodeRow(lists, each));
 
     expect(toTensors(lists, encoded)).toEqual({
       pixels: { type: 'float32', dims: [2, 2, 3], data: Float32Array.of(0, 1, 2, 3, 4, 16, 9, 9, 9, 9, 9, 9) },
@@ -258,58 +412,110 @@ describe('a row with lists', () => {
     });
   });
 
-  const answered = {
+  const returned = {
     digit: { type: 'int64' as const, dims: [2, 1], data: BigInt64Array.of(7n, 8n) },
     shares: { type: 'float32' as const, dims: [2, 2], data: Float32Array.of(0.25, 0.75, 0.5, 0.5) },
     boxes: { type: 'float32' as const, dims: [2, 3, 2], data: Float32Array.from({ length: 12 }, (_, index) => index) },
   };
 
-  it('is answered with nested lists, where a free dimension has what the graph gave', () => {
-    expect(fromTensors(lists, answered, 2)).toEqual([
-      { kind: 'answered', output: { digit: 7, shares: { no: 0.25, yes: 0.75 }, boxes: [[0, 1], [2, 3], [4, 5]] } },
-      { kind: 'answered', output: { digit: 8, shares: { no: 0.5, yes: 0.5 }, boxes: [[6, 7], [8, 9], [10, 11]] } },
+  it('is returned as nested lists, with dynamic dimensions as in the output', () => {
+    expect(fromTensors(lists, returned, 2)).toEqual([
+      {
+        kind: 'ok',
+        output: {
+          digit: 7,
+          shares: { no: 0.25, yes: 0.75 },
+          boxes: [
+            [0, 1],
+            [2, 3],
+            [4, 5],
+          ],
+        },
+      },
+      {
+        kind: 'ok',
+        output: {
+          digit: 8,
+          shares: { no: 0.5, yes: 0.5 },
+          boxes: [
+            [6, 7],
+            [8, 9],
+            [10, 11],
+          ],
+        },
+      },
     ]);
   });
 
-  it('has no answer where one element is no number', () => {
-    const boxes = { ...answered.boxes, data: answered.boxes.data.with(11, NaN) };
+  it('has no response if one element is not a number', () => {
+    const boxes = { ...returned.boxes, data: returned.boxes.data.with(11, NaN) };
 
-    expect(fromTensors(lists, { ...answered, boxes }, 2).map(({ kind }) => kind)).toEqual(['answered', 'unanswerable']);
+    expect(fromTensors(lists, { ...returned, boxes }, 2).map(({ kind }) => kind)).toEqual(['ok', 'not-finite']);
   });
 
   it.each([
-    ['of another rank', { ...answered.boxes, dims: [2, 6] }],
-    ['of another size', { ...answered.boxes, dims: [2, 2, 3] }],
-    ['for another number of rows', { ...answered.boxes, dims: [3, 2, 2] }],
+    ['of another rank', { ...returned.boxes, dims: [2, 6] }],
+    ['of another size', { ...returned.boxes, dims: [2, 2, 3] }],
+    ['for another number of rows', { ...returned.boxes, dims: [3, 2, 2] }],
     ['that is not there', undefined],
   ])('fails on an output %s', (_, boxes) => {
-    expect(() => fromTensors(lists, { ...answered, boxes } as typeof answered, 2)).toThrow('The output boxes has the shape');
+    expect(() => fromTensors(lists, { ...returned, boxes } as typeof returned, 2)).toThrow(
+      'The output boxes has the shape',
+    );
   });
 
-  it('fails on more elements than a row may have', () => {
+  it('fails if a row has too many elements', () => {
     const boxes = { type: 'float32' as const, dims: [1, 50_001, 2], data: new Float32Array(100_002) };
-    const one = { digit: { ...answered.digit, dims: [1, 1], data: BigInt64Array.of(1n) }, shares: { ...answered.shares, dims: [1, 2], data: Float32Array.of(0, 1) } };
+    const one = {
+      digit: { ...returned.digit, dims: [1, 1], data: BigInt64Array.of(1n) },
+      shares: { ...returned.shares, dims: [1, 2], data: Float32Array.of(0, 1) },
+    };
 
     expect(() => fromTensors(lists, { ...one, boxes }, 1)).toThrow('The output boxes has the shape [1, 50001, 2]');
   });
 
-  it('tells its own answers from those of another shape', () => {
-    const output = { digit: 7, shares: { no: 0.25, yes: 0.75 }, boxes: [[0, 1], [2, 3]] };
+  it('accepts results of its shape and rejects those of another', () => {
+    const output = {
+      digit: 7,
+      shares: { no: 0.25, yes: 0.75 },
+      boxes: [
+        [0, 1],
+        [2, 3],
+      ],
+    };
 
     expect(isOutput(lists, output)).toBe(true);
     expect(isOutput(lists, { ...output, boxes: [] })).toBe(true);
-    for (const boxes of [[0, 1], [[0, 1, 2]], [[0, '1']], [[[0], [1]]], {}, null]) expect(isOutput(lists, { ...output, boxes })).toBe(false);
+    for (const boxes of [[0, 1], [[0, 1, 2]], [[0, '1']], [[[0], [1]]], {}, null])
+      expect(isOutput(lists, { ...output, boxes })).toBe(false);
     expect(isOutput(lists, { ...output, shares: [0.25, 0.75] })).toBe(false);
     expect(isOutput(lists, { ...output, digit: [7] })).toBe(false);
   });
 
   it.each([
-    ['a free dimension', [null, 2, null], required, 'has the shape [N, 2, ?]; only the first dimension of an input may be free'],
-    ['more elements than a row may have', [null, 1000, 101], required, 'has 101000 elements for each row; it may have 100000'],
-    ['nothing where it is left out', [null, 2, 2], { ...required, required: false }, 'takes lists, which have no sign for a missing value; set required: true'],
-  ])('is refused by the signature with %s', (_, shape, told, problem) => {
+    [
+      'a free dimension',
+      [null, 2, null],
+      required,
+      'has the shape [N, 2, ?]; only the first dimension of an input may be free',
+    ],
+    [
+      'more elements than a row may have',
+      [null, 1000, 101],
+      required,
+      'has 101000 elements for each row; it may have 100000',
+    ],
+    [
+      'nothing where it is left out',
+      [null, 2, 2],
+      { ...required, required: false },
+      'takes lists, which have no sign for a missing value; set required: true',
+    ],
+  ])('is rejected by the signature with %s', (_, shape, reported, problem) => {
     const inputs = [{ name: 'pixels', type: 'float32', shape }];
 
-    expect(() => createSignature('lists/1', { inputs, outputs: [] }, { inputs: { pixels: told }, outputs: {} })).toThrow(`lists/1: input pixels ${problem}`);
+    expect(() =>
+      createSignature('lists/1', { inputs, outputs: [] }, { inputs: { pixels: reported }, outputs: {} }),
+    ).toThrow(`lists/1: input pixels ${problem}`);
   });
 });

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Deployment, Predictor } from '../../../src/inference/predictor.js';
-import { openFakePredictor, TestStore, type FakeBackend, type ManifestParts } from '../../kit/models.js';
+import type { Deployment, Predictor } from '../../../src/inference/serving/predictor.js';
+import { openFakePredictor, TestStore, type FakeBackend, type ManifestParts } from '../../support/models.js';
 
 let store: TestStore;
 let backend: FakeBackend;
@@ -32,8 +32,8 @@ async function openStore(): Promise<Predictor> {
 
 let lastRow = 0;
 
-/** The versions that answer each of so many callers, asked one after the other for rows that nobody asked for before. */
-async function answeringVersions(predictor: Predictor, callers: readonly string[]): Promise<number[]> {
+/** The versions that serve these callers, called one after the other with rows that are not cached. */
+async function servingVersions(predictor: Predictor, callers: readonly string[]): Promise<number[]> {
   const versions: number[] = [];
   for (const caller of callers) {
     const x = (lastRow += 1);
@@ -44,9 +44,11 @@ async function answeringVersions(predictor: Predictor, callers: readonly string[
   return versions;
 }
 
-const people = Array.from({ length: 200 }, (_, index) => `user-${index}`);
+const callers = Array.from({ length: 200 }, (_, index) => `user-${index}`);
 
-const promoted = (version: number | null, stoppedCanary: Deployment['stoppedCanary'] = null): Deployment[] => [{ model: 'times', version, stoppedCanary }];
+const promoted = (version: number | null, stoppedCanary: Deployment['stoppedCanary'] = null): Deployment[] => [
+  { model: 'times', version, stoppedCanary },
+];
 
 const served = (predictor: Predictor) => predictor.model('times')?.versions.map(({ version }) => version);
 const current = (predictor: Predictor) => predictor.model('times')?.current.version;
@@ -55,7 +57,7 @@ describe('the policy', () => {
   it('serves all versions, the highest as current', async () => {
     const predictor = await open({});
     expect([served(predictor), current(predictor)]).toEqual([[1, 2, 3], 3]);
-    expect(await answeringVersions(predictor, ['a'])).toEqual([3]);
+    expect(await servingVersions(predictor, ['a'])).toEqual([3]);
     const { rows } = await predictor.predict({ model: 'times', version: 2, rows: [{ x: 10 }] });
     expect(rows[0]?.output).toEqual({ y: 20 });
   });
@@ -63,20 +65,28 @@ describe('the policy', () => {
   it('serves only the latest, and loads no other', async () => {
     const predictor = await open({ versions: 'latest' });
     expect([served(predictor), current(predictor), backend.loaded]).toEqual([[3], 3, 1]);
-    await expect(predictor.predict({ model: 'times', version: 1, rows: [{ x: 1 }] })).rejects.toThrow('version 1 of times is not served; served are 3');
+    await expect(predictor.predict({ model: 'times', version: 1, rows: [{ x: 1 }] })).rejects.toThrow(
+      'version 1 of times is not served; served versions: 3',
+    );
   });
 
-  it('serves those that are named, and the pinned one as current', async () => {
+  it('serves the listed versions, and the pinned one as current', async () => {
     const predictor = await open({ versions: [1, 2], current: 1 });
     expect([served(predictor), current(predictor)]).toEqual([[1, 2], 1]);
   });
 
   it.each([
-    [{ versions: [1, 7] }, 'times/model.json:1: versions is 7, which is not there; there is 1, 2, 3'],
-    [{ versions: [1, 2], current: 3 }, 'times/model.json:1: current is 3, which is not among the versions that are served: 1, 2'],
-    [{ versions: 'latest', canary: { version: 1, percent: 5 } }, 'times/model.json:1: canary is 1, which is not among the versions that are served: 3'],
-    [{ shadow: { version: 9, percent: 5 } }, 'times/model.json:1: shadow is 9, which is not there; there is 1, 2, 3'],
-  ])('refuses %j', async (parts, message) => {
+    [{ versions: [1, 7] }, 'times/model.json:1: versions is 7, which does not exist; versions: 1, 2, 3'],
+    [{ versions: [1, 2], current: 3 }, 'times/model.json:1: current is 3, which is not a served version: 1, 2'],
+    [
+      { versions: 'latest', canary: { version: 1, percent: 5 } },
+      'times/model.json:1: canary is 1, which is not a served version: 3',
+    ],
+    [
+      { shadow: { version: 9, percent: 5 } },
+      'times/model.json:1: shadow is 9, which does not exist; versions: 1, 2, 3',
+    ],
+  ])('rejects %j', async (parts, message) => {
     await expect(open(parts)).rejects.toThrow(message);
   });
 });
@@ -87,20 +97,23 @@ describe('a promotion', () => {
     const changes: (number | undefined)[] = [];
     predictor.onChange(() => changes.push(current(predictor)));
     predictor.apply(promoted(2));
-    expect(await answeringVersions(predictor, ['a'])).toEqual([2]);
+    expect(await servingVersions(predictor, ['a'])).toEqual([2]);
     predictor.apply(promoted(null));
-    expect(await answeringVersions(predictor, ['a'])).toEqual([1]);
+    expect(await servingVersions(predictor, ['a'])).toEqual([1]);
     expect(changes).toEqual([2, 1]);
   });
 
-  it('is not answered from the cache of the version before', async () => {
+  it('is not served from the cache of the previous version', async () => {
     const predictor = await open({ current: 1 });
     await predictor.predict({ model: 'times', rows: [{ x: 5 }] });
     predictor.apply(promoted(3));
-    expect((await predictor.predict({ model: 'times', rows: [{ x: 5 }] })).rows[0]).toMatchObject({ output: { y: 15 }, source: 'MODEL' });
+    expect((await predictor.predict({ model: 'times', rows: [{ x: 5 }] })).rows[0]).toMatchObject({
+      output: { y: 15 },
+      source: 'MODEL',
+    });
   });
 
-  it('lets a call that is under way end with the version that it began with', async () => {
+  it('finishes a pending call with the version it started with', async () => {
     const predictor = await open({ current: 1 });
     backend.before = () => sleep(20);
     const calling = predictor.predict({ model: 'times', rows: [{ x: 5 }] });
@@ -108,14 +121,16 @@ describe('a promotion', () => {
     expect(await calling).toMatchObject({ version: { version: 1 }, rows: [{ output: { y: 5 } }] });
   });
 
-  it('of a version that is not served leaves the manifest its say, and tells', async () => {
+  it('falls back to the manifest if the promoted version is not served, and reports a problem', async () => {
     const predictor = await open({ current: 1 });
     predictor.apply(promoted(9));
     expect(current(predictor)).toBe(1);
-    expect(predictor.model('times')?.problems).toEqual(['times: version 9 was promoted and is no longer served; 1 answers']);
+    expect(predictor.model('times')?.problems).toEqual([
+      'times: version 9 was promoted and is no longer served; 1 serves',
+    ]);
   });
 
-  it('of a model that is not there yet does nothing', async () => {
+  it('is ignored for an unknown model', async () => {
     const predictor = await open({ current: 1 });
     predictor.apply([{ model: 'unknown', version: 1, stoppedCanary: null }]);
     expect(current(predictor)).toBe(1);
@@ -125,89 +140,94 @@ describe('a promotion', () => {
 describe('a canary', () => {
   const canary = { version: 2, percent: 30, max_error_rate: 0.2, min_calls: 10 };
 
-  it('gets its share of the callers, always the same', async () => {
+  it('serves its share of the callers, always the same ones', async () => {
     const predictor = await open({ current: 1, canary });
-    const first = await answeringVersions(predictor, people);
-    const share = first.filter((version) => version === 2).length / people.length;
+    const first = await servingVersions(predictor, callers);
+    const share = first.filter((version) => version === 2).length / callers.length;
     expect(share).toBeGreaterThan(0.2);
     expect(share).toBeLessThan(0.4);
-    expect(await answeringVersions(predictor, people)).toEqual(first);
+    expect(await servingVersions(predictor, callers)).toEqual(first);
   });
 
   it.each([
     [0, [1]],
     [100, [2]],
-  ])('with %d percent gets that', async (percent, versions) => {
+  ])('serves %d percent of the callers', async (percent, versions) => {
     const predictor = await open({ current: 1, canary: { ...canary, percent } });
-    expect([...new Set(await answeringVersions(predictor, people.slice(0, 50)))]).toEqual(versions);
+    expect([...new Set(await servingVersions(predictor, callers.slice(0, 50)))]).toEqual(versions);
   });
 
-  it('does not get who asks for a version, nor who has no name', async () => {
+  it('does not serve callers that request a version, or calls without a caller', async () => {
     const predictor = await open({ current: 1, canary: { ...canary, percent: 100 } });
-    expect((await predictor.predict({ model: 'times', version: 1, rows: [{ x: 1 }], caller: 'a' })).version.version).toBe(1);
+    expect(
+      (await predictor.predict({ model: 'times', version: 1, rows: [{ x: 1 }], caller: 'a' })).version.version,
+    ).toBe(1);
     expect((await predictor.predict({ model: 'times', rows: [{ x: 1 }] })).version.version).toBe(1);
   });
 
-  it('that fails costs nobody an answer, and is stopped past its limit', async () => {
+  it('fails no call if it fails, and is stopped past its limit', async () => {
     const predictor = await open({ current: 1, canary: { ...canary, percent: 100 } });
     const stops: unknown[] = [];
     predictor.onCanaryStopped((stop) => stops.push(stop));
     backend.before = (_xs, { factor }) => (factor === 2 ? Promise.reject(new Error('broken')) : undefined);
-    expect(await answeringVersions(predictor, people.slice(0, 9))).toEqual(Array(9).fill(1));
+    expect(await servingVersions(predictor, callers.slice(0, 9))).toEqual(Array(9).fill(1));
     expect(stops).toEqual([]);
-    await answeringVersions(predictor, ['a']);
+    await servingVersions(predictor, ['a']);
     const digest = predictor.model('times')?.versions[1]?.digest;
     const reason = '10 of the last 10 calls failed; max_error_rate is 0.2';
     expect(stops).toEqual([{ model: 'times', version: 2, digest, reason }]);
     expect(predictor.model('times')?.canary).toMatchObject({ version: 2, percent: 100, stopped: reason });
 
     backend.before = () => undefined;
-    expect(await answeringVersions(predictor, people.slice(0, 5))).toEqual(Array(5).fill(1));
+    expect(await servingVersions(predictor, callers.slice(0, 5))).toEqual(Array(5).fill(1));
   });
 
-  it('that is too slow is stopped', async () => {
+  it('is stopped if it is too slow', async () => {
     const predictor = await open({ current: 1, canary: { ...canary, percent: 100, max_p95_ms: 20 } });
     backend.before = (_xs, { factor }) => (factor === 2 ? sleep(30) : undefined);
-    await answeringVersions(predictor, people.slice(0, 11));
-    expect(predictor.model('times')?.canary?.stopped).toMatch(/^one call in twenty took \d+\.\d ms or more; max_p95_ms is 20$/);
+    await servingVersions(predictor, callers.slice(0, 11));
+    expect(predictor.model('times')?.canary?.stopped).toMatch(
+      /^one call in twenty took \d+\.\d ms or more; max_p95_ms is 20$/,
+    );
   });
 
   it('may fail within its limit', async () => {
     const predictor = await open({ current: 1, canary: { ...canary, percent: 100, max_error_rate: 0.5 } });
     let runs = 0;
-    backend.before = (_xs, { factor }) => (factor === 2 && (runs += 1) % 3 === 0 ? Promise.reject(new Error('broken')) : undefined);
-    await answeringVersions(predictor, people.slice(0, 60));
+    backend.before = (_xs, { factor }) =>
+      factor === 2 && (runs += 1) % 3 === 0 ? Promise.reject(new Error('broken')) : undefined;
+    await servingVersions(predictor, callers.slice(0, 60));
     expect(predictor.model('times')?.canary?.stopped).toBeNull();
   });
 
-  it('that was stopped elsewhere stays stopped, until another version stands in its folder', async () => {
+  it('stays stopped if it was stopped by another replica, until its folder changes', async () => {
     const predictor = await open({ current: 1, canary: { ...canary, percent: 100 } });
     const digest = predictor.model('times')?.versions[1]?.digest ?? '';
     const stopped = { digest, reason: 'too many failures' };
     predictor.apply(promoted(null, stopped));
-    expect(await answeringVersions(predictor, ['a', 'b'])).toEqual([1, 1]);
+    expect(await servingVersions(predictor, ['a', 'b'])).toEqual([1, 1]);
     expect(predictor.model('times')?.canary?.stopped).toBe('too many failures');
 
     await store.version('times', 2, { factor: 2, note: 'better' });
     const restarted = await openStore();
     restarted.apply(promoted(null, stopped));
-    expect(await answeringVersions(restarted, ['a', 'b'])).toEqual([2, 2]);
+    expect(await servingVersions(restarted, ['a', 'b'])).toEqual([2, 2]);
   });
 
-  it('that is promoted is the current version and no canary any more', async () => {
+  it('is the current version and no longer a canary after its promotion', async () => {
     const predictor = await open({ current: 1, canary });
     predictor.apply(promoted(2));
     expect(predictor.model('times')).toMatchObject({ current: { version: 2 }, canary: null, problems: [] });
   });
 
-  it('with other columns is not used, and its folder says so', async () => {
+  it('is not used with other columns, and reports a problem', async () => {
     await store.version('times', 2, { factor: 2 });
     await writeSignature(2, { inputs: { x: { integer: true }, z: { required: false } }, outputs: { y: {} } });
     const predictor = await open({ current: 1, canary: { ...canary, percent: 100 } });
-    expect(await answeringVersions(predictor, ['a'])).toEqual([1]);
+    expect(await servingVersions(predictor, ['a'])).toEqual([1]);
     expect(predictor.model('times')).toMatchObject({
       canary: null,
-      problems: ['times: canary 2 has other inputs or outputs than 1, which answers; it is not used'],
+      problems: ['times: canary 2 has other inputs or outputs than 1, which serves; it is not used'],
     });
   });
 });
@@ -219,15 +239,22 @@ async function writeSignature(version: number, fields: unknown): Promise<void> {
 describe('a shadow', () => {
   const shadow = { version: 2, percent: 100 };
 
-  it('answers a sample off the response path, and its differences are recorded', async () => {
+  it('runs a sample off the response path and records its differences', async () => {
     const predictor = await open({ current: 1, shadow });
     await predictor.predict({ model: 'times', rows: [{ x: 0 }, { x: 10 }] });
     while (predictor.model('times')?.shadow?.rows !== 2) await sleep(1);
-    expect(predictor.model('times')?.shadow).toEqual({ version: 2, percent: 100, rows: 2, differences: 1, largestDifference: 0.5, failures: 0 });
+    expect(predictor.model('times')?.shadow).toEqual({
+      version: 2,
+      percent: 100,
+      rows: 2,
+      differences: 1,
+      largestDifference: 0.5,
+      failures: 0,
+    });
     expect(predictor.model('times')?.versions[1]?.statistics).toMatchObject({ successes: 1, rows: 2 });
   });
 
-  it('delays and fails nobody', async () => {
+  it('delays and fails no call', async () => {
     const predictor = await open({ current: 1, shadow });
     const gate = Promise.withResolvers<undefined>();
     backend.before = async (_xs, { factor }) => {
@@ -235,7 +262,8 @@ describe('a shadow', () => {
       await gate.promise;
       throw new Error('broken');
     };
-    for (let x = 1; x <= 20; x++) expect((await predictor.predict({ model: 'times', rows: [{ x }] })).rows[0]?.output).toEqual({ y: x });
+    for (let x = 1; x <= 20; x++)
+      expect((await predictor.predict({ model: 'times', rows: [{ x }] })).rows[0]?.output).toEqual({ y: x });
     gate.resolve(undefined);
     while ((predictor.model('times')?.shadow?.failures ?? 0) < 4) await sleep(1);
     const { failures, rows } = predictor.model('times')?.shadow ?? {};
@@ -243,7 +271,7 @@ describe('a shadow', () => {
     expect([failures, rows]).toEqual([4, 0]);
   });
 
-  it('is left alone with zero percent', async () => {
+  it('does not run with zero percent', async () => {
     const predictor = await open({ current: 1, shadow: { ...shadow, percent: 0 } });
     await predictor.predict({ model: 'times', rows: [{ x: 1 }] });
     await sleep(10);

@@ -1,0 +1,136 @@
+/* Keyset pagination against offset, and search with and without its index, on a large table. */
+import 'reflect-metadata';
+import pg from 'pg';
+import { migrate } from '../../dist/database/migrate/migrate.js';
+import { databaseOf, openOrm } from '../../dist/database/orm.js';
+import { seedEmployees } from '../../packages/demo-data/src/index.ts';
+import { countEmployees, employeeOrder, employeePage } from '../../dist/domains/employee/employee.queries.js';
+import { domains } from '../../dist/domains/index.js';
+import { median, startPostgres, temporaryFolder } from '../support/setup.mjs';
+
+const employeeCount = Number(process.env.EMPLOYEES ?? 200_000);
+const limit = 20;
+const deepOffset = 3_000 * limit;
+const rounds = 25;
+const warmUpRounds = 2;
+const noRelations = { department: false, manager: false, managersDepartment: false };
+const firstPage = (order) => ({ order, limit, isBackward: false, after: null, before: null });
+
+await using resources = new AsyncDisposableStack();
+const dir = await temporaryFolder(resources);
+const url = await startPostgres(resources, dir);
+const orm = openOrm({ url, entities: domains.flatMap((domain) => domain.entities), poolSize: 2 });
+resources.defer(() => orm.close());
+await migrate(orm, url);
+const db = databaseOf(orm);
+const client = new pg.Client({ connectionString: url });
+await client.connect();
+resources.defer(() => client.end());
+await seedEmployees(db, employeeCount);
+await client.query('vacuum (analyze) employee');
+
+await comparePagination();
+await compareSearch();
+
+async function comparePagination() {
+  const rows = [];
+  for (const [name, field] of Object.entries({ name: 'NAME', 'hired on': 'HIRED_ON', salary: 'SALARY' })) {
+    const order = employeeOrder({ field, direction: 'ASC' });
+    const first = await measure(() => employeePage(db, {}, firstPage(order), noRelations));
+    const deepPage = { ...firstPage(order), after: await cursorAt(order, deepOffset) };
+    const byCursor = await measure(() => employeePage(db, {}, deepPage, noRelations));
+    const byOffset = await measure(() =>
+      client.query(`select * from employee order by ${order.column}, id limit ${limit} offset ${deepOffset}`),
+    );
+    rows.push({
+      'page 3,000 by': name,
+      'page 1, buffers': first.buffers,
+      'keyset, buffers': byCursor.buffers,
+      'keyset, time / page 1': ratio(byCursor, first),
+      'offset, buffers': byOffset.buffers,
+      'offset, time / page 1': ratio(byOffset, first),
+    });
+  }
+  console.table(rows);
+}
+
+async function compareSearch() {
+  const searches = {
+    'rare name': 'Yuki Wood',
+    'part of an email address': '.19999',
+    'common job title': 'team lead',
+    'match in every row': 'example.com',
+    'no match': 'nobody is called this',
+    'two letters without a match': 'qx',
+  };
+  const page = firstPage(employeeOrder(null));
+  const measureSearch = async (search) => ({
+    page: await measure(() => employeePage(db, { search }, page, noRelations)),
+    count: await measure(() => countEmployees(db, { search })),
+  });
+  const indexed = {};
+  for (const search of Object.values(searches)) indexed[search] = await measureSearch(search);
+  await client.query('drop index employee_search_index');
+  const rows = [];
+  for (const [name, search] of Object.entries(searches)) {
+    const { page: indexedPage, count: indexedCount } = indexed[search];
+    const unindexed = await measureSearch(search);
+    rows.push({
+      search: name,
+      'page, buffers': indexedPage.buffers,
+      'page without index, buffers': unindexed.page.buffers,
+      'page, time without / with index': ratio(unindexed.page, indexedPage),
+      'count, buffers': indexedCount.buffers,
+      'count without index, buffers': unindexed.count.buffers,
+      'count, time without / with index': ratio(unindexed.count, indexedCount),
+    });
+  }
+  console.table(rows);
+}
+
+/** Measures a read. @returns 8 kB buffers its statements touch, and the median time in ms */
+async function measure(read) {
+  const times = [];
+  for (let round = -warmUpRounds; round < rounds; round++) {
+    const startMs = performance.now();
+    await read();
+    if (round >= 0) times.push(performance.now() - startMs);
+  }
+  let buffers = 0;
+  for (const { text, values } of await statementsOf(read)) {
+    const { rows } = await client.query(`explain (analyze, buffers, format json) ${text}`, values);
+    const { Plan: plan } = rows[0]['QUERY PLAN'][0];
+    buffers += plan['Shared Hit Blocks'] + plan['Shared Read Blocks'];
+  }
+  return { buffers, ms: median(times) };
+}
+
+/** Captures the SQL statements of a read. */
+async function statementsOf(read) {
+  const { query } = pg.Client.prototype;
+  const statements = [];
+  pg.Client.prototype.query = function (...args) {
+    const [first, values] = args;
+    statements.push(
+      typeof first === 'string' ? { text: first, values } : { text: first.text, values: first.values ?? values },
+    );
+    return query.apply(this, args);
+  };
+  try {
+    await read();
+  } finally {
+    pg.Client.prototype.query = query;
+  }
+  return statements;
+}
+
+async function cursorAt({ column }, offset) {
+  const { rows } = await client.query(
+    `select ${column}::text as value, id from employee order by ${column}, id offset ${offset} limit 1`,
+  );
+  return rows[0];
+}
+
+function ratio(one, other) {
+  return (one.ms / other.ms).toFixed(2);
+}

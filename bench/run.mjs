@@ -1,0 +1,56 @@
+/* `npm run bench`: runs all benchmarks, or the named ones, each as a child process. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import { failUsage, parseCli } from '../src/scripts/lib/cli.ts';
+
+const benchmarks = {
+  operations: 'requests per second by operation; gain of the prediction and response caches; cost of metrics',
+  inference: 'prediction path without HTTP: batching, overhead over ONNX Runtime, cached rows',
+  serving: 'predictions over HTTP: batching, and the effect of large requests and hot reloads on small requests',
+  database: 'keyset pagination and search with 200,000 employees (EMPLOYEES=<n> for another number)',
+  telemetry: 'cost of tracing every request',
+};
+
+const usage = `Usage: npm run bench -- [benchmark ...]
+
+Runs the named benchmarks, by default all:
+
+${Object.entries(benchmarks)
+  .map(([name, description]) => `  ${name.padEnd(12)}${description}`)
+  .join('\n')}
+`;
+
+process.exitCode = await main();
+
+async function main() {
+  const { positionals } = parseCli(usage, { options: {}, maxPositionals: Infinity });
+  const unknown = positionals.filter((name) => !Object.hasOwn(benchmarks, name));
+  if (unknown.length > 0) failUsage(usage, `Unknown benchmark: ${unknown.join(', ')}.`);
+  const failed = [];
+  for (const name of positionals.length > 0 ? positionals : Object.keys(benchmarks)) {
+    process.stdout.write(`\n# ${name}: ${benchmarks[name]}\n`);
+    const startedAt = performance.now();
+    const exitCode = await run(name);
+    if (exitCode !== 0) failed.push(name);
+    const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+    process.stdout.write(`${name}: ${exitCode === 0 ? 'done' : `failed (${exitCode})`} in ${seconds} s\n`);
+  }
+  if (failed.length > 0) process.stderr.write(`\nFailed: ${failed.join(', ')}\n`);
+  return failed.length > 0 ? 1 : 0;
+}
+
+/** @returns the exit code, or the signal that ended the benchmark */
+async function run(name) {
+  const child = spawn(
+    process.execPath,
+    ['--max-semi-space-size=64', path.join(import.meta.dirname, 'benchmarks', `${name}.mjs`)],
+    {
+      cwd: path.join(import.meta.dirname, '..'),
+      env: { ...process.env, NODE_ENV: 'production' },
+      stdio: 'inherit',
+    },
+  );
+  const [exitCode, signal] = await once(child, 'exit');
+  return exitCode ?? signal;
+}

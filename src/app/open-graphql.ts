@@ -1,0 +1,172 @@
+import type { ApolloServer, ApolloServerPlugin } from '@apollo/server';
+import { CredentialWatcher } from '../auth/credential-watcher.js';
+import { openCache } from '../cache/cache.js';
+import { VersionedCache } from '../cache/versioned-cache.js';
+import type { Config } from '../config/config.js';
+import { withDatabaseTimeout } from '../database/table-follower.js';
+import { domains } from '../domains/index.js';
+import { activeRoleOf, credentialEndReasons, findViewerByApiKey } from '../domains/user/user.queries.js';
+import { QueryCache } from '../graphql/caching/query-cache.js';
+import { ResponseCache } from '../graphql/caching/response-cache.js';
+import { ContextFactory, type Context } from '../graphql/context/context.js';
+import { loadModules } from '../graphql/load-modules.js';
+import type { LocalEntity, WriteQueue } from '../graphql/module.js';
+import { LiveSchema } from '../graphql/schema/build-schema.js';
+import { createApollo } from '../graphql/server/apollo-server.js';
+import { OperationServer } from '../graphql/server/operation-server.js';
+import { OperationStatistics } from '../graphql/server/plugins/operation-statistics.js';
+import { SubscriptionServer } from '../graphql/subscriptions/subscription-server.js';
+import type { RedisConnection } from '../redis/connection.js';
+import type { RejectionCounts } from '../telemetry/rejection-counts.js';
+import { maxCacheBytes } from './open-inference.js';
+import type { OpenServices } from './services.js';
+
+/** Executes operations, whatever their transport. */
+export interface Graphql {
+  apollo: ApolloServer<Context>;
+  contexts: ContextFactory;
+  responses: ResponseCache;
+  /** Null if the query result cache is off. */
+  queries: QueryCache | null;
+  operations: OperationStatistics;
+  operationServer: OperationServer;
+  queues: readonly WriteQueue[];
+  credentialWatcher: CredentialWatcher;
+  subscriptions: SubscriptionServer;
+}
+
+type GraphqlConfig = Pick<
+  Config,
+  'documents' | 'graphql' | 'queryCache' | 'queryLimits' | 'responseCache' | 'subscriptions'
+>;
+
+/** Loads the domains, builds the schema and starts Apollo Server. @param drain stops the HTTP server before Apollo Server */
+export async function openGraphql(
+  config: GraphqlConfig,
+  services: OpenServices,
+  { rejections, drain }: { rejections: RejectionCounts; drain: ApolloServerPlugin },
+  opened: AsyncDisposableStack,
+): Promise<Graphql> {
+  const { db, reads, readYourWrites, documents, credentialChanges, settleMs, log } = services;
+  const { resolvers, extensions, localEntities, queues } = await loadModules(domains, services, opened);
+  const schema = new LiveSchema(domains, resolvers, extensions, log);
+  opened.defer(() => schema.close());
+  const cache = openVersionedCache(config, services.redis, opened);
+  const responses = openResponseCache(config, { cache, localEntities, settleMs }, opened);
+  const { isEnabled, ttlSeconds } = config.queryCache;
+  const queries = cache && isEnabled ? new QueryCache({ cache, ttlSeconds }) : null;
+  const operations = new OperationStatistics({
+    isTrusted: (hash) => documents.trusted.byHash(hash) !== null,
+    rejections,
+  });
+  const { isIntrospectionOpen } = config.graphql;
+  const limits = config.queryLimits;
+  const apollo = createApollo({
+    schema,
+    limits,
+    isIntrospectionOpen,
+    responses,
+    operations,
+    readYourWrites: reads.hasReplicas ? readYourWrites : null,
+    log,
+    drain,
+  });
+  await apollo.start();
+
+  const credentialWatcher = new CredentialWatcher({
+    endReasons: (viewers) => credentialEndReasons(db, viewers),
+    changes: credentialChanges,
+    log,
+  });
+  opened.defer(() => credentialWatcher.close());
+  const contexts = createContextFactory(services, queries, credentialWatcher);
+  const subscriptions = new SubscriptionServer({
+    schema,
+    contexts,
+    limits,
+    streams: config.subscriptions,
+    isIntrospectionOpen,
+    rejections,
+    log,
+  });
+  const operationServer = new OperationServer({ apollo, documents: documents.resolver, operations, limits });
+  return {
+    apollo,
+    contexts,
+    responses,
+    queries,
+    operations,
+    operationServer,
+    queues,
+    credentialWatcher,
+    subscriptions,
+  };
+}
+
+/** Longest wait for the database to check a session. */
+const sessionCheckMs = 1_000;
+
+const createContextFactory = (
+  { db, orm, reads, readYourWrites, tokens, credentialChanges, log }: OpenServices,
+  queries: QueryCache | null,
+  credentialWatcher: CredentialWatcher,
+): ContextFactory =>
+  new ContextFactory({
+    orm,
+    reads,
+    queries,
+    readYourWrites,
+    log,
+    credentials: {
+      verifyToken: (token) => tokens.verify(token),
+      findByApiKey: (secret) => findViewerByApiKey(db, log, secret),
+    },
+    sessionEndReason: (viewer) => {
+      const known = credentialChanges.endReason(viewer);
+      if (known !== null || credentialChanges.isComplete) return known;
+      // Without the database nothing can be revoked, and only cached responses and predictions are served.
+      return withDatabaseTimeout(credentialWatcher.endReason(viewer), sessionCheckMs).catch(() => null);
+    },
+    roleOf: (userId) => activeRoleOf(db, userId),
+  });
+
+/** The cache that responses and query results share, with versions by entity; null if both are off. */
+function openVersionedCache(
+  { responseCache, queryCache }: Pick<Config, 'responseCache' | 'queryCache'>,
+  redis: RedisConnection | null,
+  opened: AsyncDisposableStack,
+): VersionedCache | null {
+  const enabled = [responseCache, queryCache].filter(({ isEnabled }) => isEnabled);
+  if (enabled.length === 0) return null;
+  const maxEntries = enabled.reduce((sum, settings) => sum + settings.maxEntries, 0);
+  const cache = openCache({ redis, namespace: 'auspex:response', maxEntries, maxBytes: maxCacheBytes });
+  opened.defer(() => cache.close());
+  const versioned = new VersionedCache(cache);
+  opened.defer(() => versioned.close());
+  return versioned;
+}
+
+interface ResponseCacheParts {
+  cache: VersionedCache | null;
+  localEntities: readonly LocalEntity[];
+  settleMs: number;
+}
+
+/** Opens the response cache; a change of an entity that each process holds for itself invalidates its responses. */
+function openResponseCache(
+  { responseCache, documents, graphql }: Pick<Config, 'responseCache' | 'documents' | 'graphql'>,
+  { cache, localEntities, settleMs }: ResponseCacheParts,
+  opened: AsyncDisposableStack,
+): ResponseCache {
+  // Otherwise only an ADMIN may introspect: such a response must not be shared.
+  const isPublic = graphql.isIntrospectionOpen && documents.trusted !== 'enforce';
+  const responses = new ResponseCache({
+    cache,
+    isEnabled: responseCache.isEnabled,
+    introspection: { maxAge: 60, scope: isPublic ? 'PUBLIC' : 'PRIVATE' },
+    localEntities: localEntities.map(({ type }) => type),
+    settleMs,
+  });
+  for (const entity of localEntities) opened.defer(entity.onChange(() => void responses.invalidate([entity.type])));
+  return responses;
+}

@@ -1,0 +1,139 @@
+import path from 'node:path';
+import { CredentialChanges } from '../auth/credential-changes.js';
+import { LoginThrottle } from '../auth/login-throttle.js';
+import { TokenSigner } from '../auth/token.js';
+import { openCache } from '../cache/cache.js';
+import type { Config } from '../config/config.js';
+import { domains } from '../domains/index.js';
+import { openPubSub } from '../events/pub-sub.js';
+import type { ReadYourWrites } from '../graphql/context/read-your-writes.js';
+import type { Services } from '../graphql/module.js';
+import { domainSchema } from '../graphql/schema/build-schema.js';
+import { ExchangeRates } from '../integrations/exchange-rates/exchange-rates.js';
+import { openDocuments, type Documents } from '../persisted-documents/persisted-documents.js';
+import { RedisConnection } from '../redis/connection.js';
+import { warnOfEviction } from '../redis/eviction-check.js';
+import { openRateCounters, type RateCounters } from '../redis/rate-counters.js';
+import type { Logger } from '../telemetry/logger.js';
+import { loadOrCreateSecret, projectDir } from './data-dir.js';
+import { dataDirOf } from './development-packages.js';
+import { openData, openReadYourWrites, type Data, type ProgressListener } from './open-data.js';
+import { openInference, type Inference } from './open-inference.js';
+
+/** Everything below GraphQL and HTTP: the services of the domains, and those that only the gateway uses. */
+export interface OpenServices extends Services, Data, Inference {
+  dataDir: string;
+  /** Null if Redis is not configured. */
+  redis: RedisConnection | null;
+  readYourWrites: ReadYourWrites;
+  documents: Documents;
+}
+
+export interface StartOptions {
+  /** Aborts the start, which then rejects with the signal's reason. */
+  signal?: AbortSignal;
+  onProgress?: ProgressListener;
+}
+
+/**
+ * Opens the database, the models, the documents and the connections to other services; `opened` closes them in reverse.
+ * @throws OperatorError if a service cannot be opened
+ */
+export async function openServices(
+  config: Config,
+  log: Logger,
+  opened: AsyncDisposableStack,
+  { signal, onProgress = () => undefined }: StartOptions = {},
+): Promise<OpenServices> {
+  const dataDir = await dataDirOf({ dataDir: config.runtime.dataDir, databaseUrl: config.database.url });
+  const baseSchema = domainSchema(domains);
+  const redis = openRedis(config.redis.url, config.redis, log, opened);
+  const [data, inference] = await settleBoth(
+    openData(config, { dataDir, log, signal, onProgress }, opened),
+    openInference(config, { baseSchema, redis, log }, opened),
+  );
+  const counters = openCounters(config.redis, { redis, log }, opened);
+  const documents = await openDocuments({
+    settings: config.documents,
+    dir: path.resolve(projectDir, config.documents.dir),
+    redis,
+    counters,
+    log,
+  });
+  opened.defer(() => documents.close());
+  const exchangeRates = openExchangeRates(config.exchangeRates, { redis, log }, opened);
+  const pubSub = openPubSub({ redis, logger: log });
+  opened.defer(() => pubSub.close());
+  const { auth } = config;
+  return {
+    ...data,
+    ...inference,
+    redis,
+    readYourWrites: openReadYourWrites(config.database, redis, opened),
+    dataDir,
+    baseSchema,
+    exchangeRates,
+    documents,
+    pubSub,
+    tokens: new TokenSigner(auth.jwtSecret ?? loadOrCreateSecret(dataDir), auth.accessTokenTtlSeconds),
+    credentialChanges: new CredentialChanges(auth.accessTokenTtlSeconds * 1000),
+    throttle: new LoginThrottle(config.loginThrottle, counters),
+    counters,
+    log,
+    settings: {
+      refreshTokenTtlDays: auth.refreshTokenTtlDays,
+      sessionLifetimeDays: auth.sessionLifetimeDays,
+      apiKeyMaxDays: auth.apiKeyMaxDays,
+      isRegistrationOpen: auth.registration === 'open',
+      historyRetentionDays: config.inference.historyDays,
+      streams: { bufferedEvents: config.subscriptions.bufferedEvents },
+      predictions: config.rateLimits,
+    },
+  };
+}
+
+/** The connections that caches, counters and pub/sub share; null if Redis is not configured. */
+function openRedis(
+  url: string | undefined,
+  { timeoutMs }: Config['redis'],
+  log: Logger,
+  opened: AsyncDisposableStack,
+): RedisConnection | null {
+  if (url === undefined) return null;
+  const redis = new RedisConnection({ url, deadlineMs: timeoutMs, logger: log });
+  opened.defer(() => redis.close());
+  return redis;
+}
+
+/** Counters in their own Redis if one is configured: caches are evicted, and an evicted counter would restart a limit. */
+function openCounters(
+  settings: Config['redis'],
+  { redis: shared, log }: { redis: RedisConnection | null; log: Logger },
+  opened: AsyncDisposableStack,
+): RateCounters {
+  const redis = openRedis(settings.countersUrl, settings, log, opened) ?? shared;
+  if (redis) warnOfEviction(redis, log);
+  const counters = openRateCounters(redis);
+  opened.defer(() => counters.close());
+  return counters;
+}
+
+/** Like `Promise.all`, but waits for both even if one fails, so that `opened` closes whatever the other opened. */
+async function settleBoth<One, Other>(one: Promise<One>, other: Promise<Other>): Promise<[One, Other]> {
+  await Promise.allSettled([one, other]);
+  return Promise.all([one, other]);
+}
+
+/** Exchange rates and the cache in which replicas share them; null if no source is configured. */
+function openExchangeRates(
+  { url, timeoutMs, ttlSeconds, maxStaleSeconds }: Config['exchangeRates'],
+  { redis, log }: { redis: RedisConnection | null; log: Logger },
+  opened: AsyncDisposableStack,
+): ExchangeRates | null {
+  if (url === undefined) return null;
+  const cache = openCache({ redis, namespace: 'auspex:rates', maxEntries: 10, maxBytes: 1024 * 1024 });
+  opened.defer(() => cache.close());
+  const rates = new ExchangeRates({ url, timeoutMs, ttlSeconds, maxStaleSeconds, cache, log });
+  opened.defer(() => rates.close());
+  return rates;
+}

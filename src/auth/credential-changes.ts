@@ -1,0 +1,100 @@
+import { isDeepStrictEqual } from 'node:util';
+import { LRUCache } from 'lru-cache';
+import type { AuthenticatedViewer, Role } from './viewer.js';
+
+/** A recent change of what a credential stands for. */
+export type CredentialChange =
+  | { kind: 'session' | 'apiKey'; id: string; changedAt: Date }
+  /** The user as it is now; null if the account was deleted. */
+  | { kind: 'user'; id: string; changedAt: Date; user: CurrentUser | null };
+
+/** What an access token claims about its user. */
+interface CurrentUser {
+  isActive: boolean;
+  role: Role;
+  employeeId: string | null;
+}
+
+type UserState = Pick<Extract<CredentialChange, { kind: 'user' }>, 'user' | 'changedAt'>;
+
+/** Far more changes than happen within the lifetime of an access token. */
+const maxChanges = 100_000;
+
+/**
+ * The changes of credentials within the lifetime of an access token: ended sessions and changed users. A token that contradicts
+ * them is rejected, although its signature is valid. Kept in memory, so that a check costs no statement.
+ */
+export class CredentialChanges {
+  readonly #endedSessions: LRUCache<string, Date>;
+  readonly #users: LRUCache<string, UserState>;
+  readonly #ttlMs: number;
+  readonly #listeners = new Set<(change: CredentialChange) => void>();
+  #isFollowing = false;
+  #evictedUntilMs = 0;
+
+  /** @param ttlMs the lifetime of an access token: later, no token can contradict the change */
+  constructor(ttlMs: number, max = maxChanges) {
+    this.#ttlMs = ttlMs;
+    const dispose = (_value: unknown, _key: string, reason: string): void => {
+      if (reason === 'evict') this.#evictedUntilMs = Date.now() + ttlMs;
+    };
+    const options = { max, ttl: ttlMs, dispose };
+    this.#endedSessions = new LRUCache<string, Date>(options);
+    this.#users = new LRUCache<string, UserState>(options);
+  }
+
+  /** The lifetime of an access token in milliseconds. */
+  get ttlMs(): number {
+    return this.#ttlMs;
+  }
+
+  /** Whether every change within the lifetime of a token is known. Otherwise read the database. */
+  get isComplete(): boolean {
+    return this.#isFollowing && Date.now() >= this.#evictedUntilMs;
+  }
+
+  /** Sets whether changes arrive. Until then a change may have been missed. */
+  setFollowing(isFollowing: boolean): void {
+    this.#isFollowing = isFollowing;
+  }
+
+  /** Adds changes; one that was added before has no effect. */
+  add(changes: readonly CredentialChange[]): void {
+    for (const change of changes) {
+      if (this.#isKnown(change)) continue;
+      if (change.kind === 'user') this.#users.set(change.id, change);
+      else this.#endedSessions.set(change.id, change.changedAt);
+      for (const listener of this.#listeners) listener(change);
+    }
+  }
+
+  #isKnown(change: CredentialChange): boolean {
+    if (change.kind !== 'user') return this.#endedSessions.peek(change.id) !== undefined;
+    const known = this.#users.peek(change.id);
+    return known?.changedAt.getTime() === change.changedAt.getTime() && isDeepStrictEqual(known.user, change.user);
+  }
+
+  /** @returns why the credential of a viewer has ended, or null if no known change contradicts it */
+  endReason({ kind, credentialId, userId, role, employeeId }: AuthenticatedViewer): string | null {
+    if (this.#endedSessions.has(credentialId)) return endReasons[kind];
+    const changed = this.#users.get(userId);
+    if (!changed) return null;
+    const { user } = changed;
+    if (!user?.isActive) return endReasons.user;
+    return user.role === role && user.employeeId === employeeId ? null : endReasons.claims;
+  }
+
+  /** Calls the listener for each new change. @returns a function that unsubscribes */
+  subscribe(listener: (change: CredentialChange) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+}
+
+/** Why a credential has ended, for its owner. */
+export const endReasons = {
+  session: 'The session has ended; sign in again.',
+  apiKey: 'The API key has expired or was revoked.',
+  user: 'The account is switched off.',
+  claims: 'Your role or employee has changed; refresh the session.',
+} as const;

@@ -1,0 +1,52 @@
+import { LRUCache } from 'lru-cache';
+import type { Cache, CacheEntry, CacheHealth } from './cache.js';
+import { maxEntriesPerWrite } from './redis-cache.js';
+
+/** Stores values as JSON text: their size is known, and callers cannot change each other's copies. */
+export class MemoryCache implements Cache {
+  readonly isShared = false;
+  readonly #texts: LRUCache<string, string>;
+
+  constructor(maxEntries: number, maxBytes: number) {
+    this.#texts = new LRUCache({
+      max: maxEntries,
+      maxSize: maxBytes,
+      // One entry must not evict all others.
+      maxEntrySize: Math.max(1, Math.floor(maxBytes / 8)),
+      // V8 stores a character in one byte or two.
+      sizeCalculation: (text, key) => 2 * (key.length + text.length) + 1,
+    });
+  }
+
+  getMany(keys: readonly string[]): Promise<unknown[]> {
+    return Promise.resolve(
+      keys.map((key) => {
+        const text = this.#texts.get(key);
+        return text === undefined ? undefined : (JSON.parse(text) as unknown);
+      }),
+    );
+  }
+
+  setMany(entries: readonly CacheEntry[], ttlMs: number): Promise<boolean> {
+    for (const { key, value } of entries.slice(0, maxEntriesPerWrite))
+      this.#texts.set(key, JSON.stringify(value), { ttl: ttlMs });
+    return Promise.resolve(true);
+  }
+
+  claimMany(keys: readonly string[]): Promise<boolean[]> {
+    return Promise.resolve(keys.map(() => true));
+  }
+
+  releaseMany(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  health(): CacheHealth {
+    return { kind: 'memory' };
+  }
+
+  close(): Promise<void> {
+    this.#texts.clear();
+    return Promise.resolve();
+  }
+}

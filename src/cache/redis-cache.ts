@@ -1,0 +1,158 @@
+import { randomUUID } from 'node:crypto';
+import KeyvRedis from '@keyv/redis';
+import Keyv from 'keyv';
+import type { RedisClient } from '../redis/client.js';
+import { RedisCommandLimit } from '../redis/command-limit.js';
+import type { RedisConnection } from '../redis/connection.js';
+import { recordCost } from '../telemetry/operation-cost.js';
+import type { Attributes } from '../telemetry/tracing.js';
+import type { Cache, CacheEntry, CacheHealth } from './cache.js';
+
+/** Entries that one call may write; bounds the size of a transaction. */
+export const maxEntriesPerWrite = 2_000;
+
+/** Past this bound reads are misses and writes are dropped. */
+const maxCommandsInFlight = 50_000;
+
+/** Bounds what a span records of the keys. */
+const maxTracedKeys = 5;
+const maxTracedKeyLength = 200;
+
+/** Claims each key that is free or already held by the owner, in one command. */
+const claimScript = `
+local claimed = {}
+for index, key in ipairs(KEYS) do
+  claimed[index] = (redis.call('SET', key, ARGV[1], 'NX', 'PX', ARGV[2]) or redis.call('GET', key) == ARGV[1]) and 1 or 0
+end
+return claimed`;
+
+/** Deletes each claim that the owner still holds. */
+const releaseScript = `
+for _, key in ipairs(KEYS) do
+  if redis.call('GET', key) == ARGV[1] then redis.call('DEL', key) end
+end`;
+
+/** Stores an entry as `{"value": ...}` under `<namespace>:<key>`, and a claim under `<namespace>:claim:<key>`. */
+export class RedisCache implements Cache {
+  readonly isShared = true;
+  /** Identifies the claims of this process. */
+  readonly #owner = randomUUID();
+  readonly #redis: RedisConnection;
+  readonly #commands: RedisCommandLimit;
+  readonly #namespace: string;
+  #keyv: Keyv | undefined;
+
+  constructor(redis: RedisConnection, namespace: string) {
+    this.#redis = redis;
+    this.#commands = new RedisCommandLimit(redis, maxCommandsInFlight);
+    this.#namespace = namespace;
+  }
+
+  async getMany(keys: readonly string[]): Promise<unknown[]> {
+    if (keys.length === 0) return [];
+    const values = await this.#execute('MGET', keys, (client) => this.#keyvOf(client).getMany<unknown>([...keys]));
+    return values ?? keys.map(() => undefined);
+  }
+
+  async setMany(entries: readonly CacheEntry[], ttlMs: number): Promise<boolean> {
+    const written = entries.slice(0, maxEntriesPerWrite).map(({ key, value }) => ({ key, value, ttl: ttlMs }));
+    if (written.length === 0) return true;
+    const isStored = await this.#execute(
+      'MULTI SET',
+      written.map(({ key }) => key),
+      async (client) => {
+        await this.#keyvOf(client).setMany(written);
+        return true;
+      },
+      written.length + 2,
+    );
+    return isStored === true;
+  }
+
+  async claimMany(keys: readonly string[], ttlMs: number): Promise<boolean[]> {
+    const options = { keys: this.#claimKeys(keys), arguments: [this.#owner, String(ttlMs)] };
+    const claimed = await this.#execute('EVAL claim', keys, (client) => client.eval(claimScript, options));
+    return keys.map((_, index) => !Array.isArray(claimed) || claimed[index] !== 0);
+  }
+
+  async releaseMany(keys: readonly string[]): Promise<void> {
+    const options = { keys: this.#claimKeys(keys), arguments: [this.#owner] };
+    await this.#execute('EVAL release', keys, (client) => client.eval(releaseScript, options));
+  }
+
+  health(): CacheHealth {
+    return { kind: 'redis', isUp: this.#redis.isHealthy };
+  }
+
+  /** Leaves the shared connection open. */
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  #keyvOf(client: RedisClient): Keyv {
+    return (this.#keyv ??= createKeyv(client, this.#namespace));
+  }
+
+  #entryKey(key: string): string {
+    return `${this.#namespace}:${key}`;
+  }
+
+  #claimKeys(keys: readonly string[]): string[] {
+    return keys.map((key) => this.#entryKey(`claim:${key}`));
+  }
+
+  #execute<Result>(
+    name: string,
+    keys: readonly string[],
+    run: (client: RedisClient) => Promise<Result>,
+    size = 1,
+  ): Promise<Result | undefined> {
+    return this.#commands.execute({
+      name,
+      size,
+      attributes: () => this.#attributes(keys),
+      run: async (client) => {
+        const startMs = performance.now();
+        try {
+          return await run(client);
+        } finally {
+          recordCost('cache', startMs);
+        }
+      },
+    });
+  }
+
+  /** Keys are hashes and names; values are never traced. */
+  #attributes(keys: readonly string[]): Attributes {
+    return {
+      'db.operation.batch.size': keys.length,
+      'auspex.redis.keys': keys.slice(0, maxTracedKeys).map((key) => this.#entryKey(key).slice(0, maxTracedKeyLength)),
+    };
+  }
+}
+
+/**
+ * Keyv with its defaults corrected. Only the store prefixes keys, since Keyv 5 and its Redis store would both do it. Errors
+ * are thrown, since a failed `set` would otherwise return true. A damaged entry is a miss, since Keyv's own parser would
+ * fail the whole `getMany`.
+ */
+function createKeyv(client: RedisClient, namespace: string): Keyv {
+  return new Keyv({
+    store: new KeyvRedis(client, { throwOnErrors: true, keyPrefixSeparator: ':' }),
+    namespace,
+    useKeyPrefix: false,
+    throwOnErrors: true,
+    serialize: JSON.stringify,
+    deserialize: parseEntry,
+  });
+}
+
+/** @returns undefined for a damaged or foreign entry */
+function parseEntry(text: string): object | undefined {
+  try {
+    const entry: unknown = JSON.parse(text);
+    return typeof entry === 'object' && entry !== null ? entry : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,96 @@
+import type { z } from 'zod';
+import { ConfigError } from '../errors/operator-error.js';
+import { configSchema, variables } from './schema.js';
+import { withSecretFiles } from './secret-files.js';
+import { unknownVariables } from './unknown-variables.js';
+import { boolean } from './variable.js';
+
+type Values = z.infer<ReturnType<typeof configSchema>>;
+
+/** The configuration by subsystem. Only `main.ts` and scripts read it from the environment. */
+export interface Config extends Values {
+  isProduction: boolean;
+  /** Lowest level of log lines about changes of models: a developer who adds a model must see that it is served. */
+  modelLogLevel: string;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Reads the configuration from environment variables and secret files. An empty variable counts as absent.
+ * @throws ConfigError that lists every invalid variable
+ */
+export function readConfig(env: Environment): Config {
+  const secrets = withSecretFiles(env);
+  const present = Object.fromEntries(
+    Object.entries(secrets.env).filter(([, value]) => value !== undefined && value.trim() !== ''),
+  );
+  const isProduction = present.NODE_ENV === 'production';
+  const parsed = configSchema({
+    isProduction,
+    hasDatabaseUrl: present.DATABASE_URL !== undefined,
+    shutdownSeconds: Number(present.SHUTDOWN_SECONDS ?? defaultShutdownSeconds),
+  }).safeParse(grouped(present));
+  const problems = parsed.success ? [] : parsed.error.issues.map((issue) => `${nameAt(issue.path)} ${issue.message}`);
+  problems.push(...secrets.problems);
+  if (present.JWT_SECRET) problems.push(...secretProblems(present.JWT_SECRET));
+  if (parsed.success) problems.push(...combinationProblems(parsed.data));
+  if (isProduction) problems.push(...productionProblems(present));
+  // A misspelled name may be why a variable is missing.
+  if (!parsed.success || problems.length > 0) throw new ConfigError([...problems, ...unknownVariables(env)]);
+  const modelLogLevel = present.LOG_LEVEL === undefined ? 'info' : parsed.data.runtime.logLevel;
+  return { ...parsed.data, isProduction, modelLogLevel };
+}
+
+const defaultShutdownSeconds = 20;
+
+/** The present variables as the schema nests them. */
+function grouped(present: Environment): Record<string, Record<string, string>> {
+  const input: Record<string, Record<string, string>> = {};
+  for (const { group, key, name } of variables) {
+    const values = (input[group] ??= {});
+    const value = present[name];
+    if (value !== undefined) values[key] = value;
+  }
+  return input;
+}
+
+function nameAt([group, key]: readonly PropertyKey[]): string {
+  return variables.find((variable) => variable.group === group && variable.key === key)?.name ?? String(key);
+}
+
+/** Values that are valid alone but not together. */
+function combinationProblems({ http, runtime }: Values): string[] {
+  const problems: string[] = [];
+  // Two servers on port 0 get different free ports.
+  if (http.metricsPort === http.port && http.port !== 0)
+    problems.push(`METRICS_PORT must differ from PORT, ${http.port}; remove it, or set another port`);
+  if (http.redirectsToHttps && http.trustedProxies === 0)
+    problems.push(
+      'HTTPS_REDIRECT needs a trusted proxy that reports the protocol; set TRUST_PROXY to the number of proxies',
+    );
+  if (runtime.shutdownDelaySeconds >= runtime.shutdownSeconds)
+    problems.push(
+      `SHUTDOWN_DELAY_SECONDS must be less than SHUTDOWN_SECONDS, ${runtime.shutdownSeconds}, which includes it`,
+    );
+  return problems;
+}
+
+/** Settings that production requires or must allow explicitly. */
+function productionProblems(env: Environment): string[] {
+  const isEmbeddedAllowed = boolean.schema.safeParse(env.ALLOW_EMBEDDED_DATABASE).data === true;
+  return [
+    ...(env.JWT_SECRET || env.JWT_SECRET_FILE
+      ? []
+      : ['JWT_SECRET must be set in production; create one with: openssl rand -base64 48']),
+    ...(env.DATABASE_URL || env.DATABASE_URL_FILE || isEmbeddedAllowed
+      ? []
+      : ['DATABASE_URL must be set in production; to use the embedded database, set ALLOW_EMBEDDED_DATABASE=true']),
+  ];
+}
+
+function secretProblems(secret: string): string[] {
+  const isWeak =
+    secret.length < 32 || new Set(secret).size < 10 || /secret|password|changeme|change-me|example/i.test(secret);
+  return isWeak ? ['JWT_SECRET is weak; use at least 32 random characters: openssl rand -base64 48'] : [];
+}

@@ -1,0 +1,169 @@
+import { z } from 'zod';
+import { boolean, choice, integer, text, variable, type DefaultsContext } from '../variable.js';
+
+export const auth = ({ isProduction }: DefaultsContext) =>
+  z
+    .object({
+      jwtSecret: variable('JWT_SECRET', text('at least 32 random characters'), {
+        isSecret: true,
+        description:
+          'Key that signs access tokens; create one with `openssl rand -base64 48`. Required in production; otherwise generated once in `DATA_DIR`.',
+      }),
+      accessTokenTtlSeconds: variable('ACCESS_TOKEN_TTL_SECONDS', integer(10, 86_400), {
+        default: 900,
+        unit: 'seconds',
+        description: 'Lifetime of an access token. Revoked ones are rejected earlier.',
+      }),
+      refreshTokenTtlDays: variable('REFRESH_TOKEN_TTL_DAYS', integer(1, 365), {
+        default: 14,
+        unit: 'days',
+        description: 'Lifetime of a refresh token, and so of an unused session.',
+      }),
+      sessionLifetimeDays: variable('SESSION_LIFETIME_DAYS', integer(1, 3_650), {
+        default: 30,
+        unit: 'days',
+        description: 'Time after which a session ends although it is used: its user signs in again.',
+      }),
+      apiKeyMaxDays: variable('API_KEY_MAX_DAYS', integer(1, 3_650), {
+        default: 365,
+        unit: 'days',
+        description: 'Longest lifetime of a new API key.',
+      }),
+      registration: variable('REGISTRATION', choice('open', 'closed'), {
+        default: isProduction ? 'closed' : 'open',
+        description: 'Whether anonymous callers may register an account.',
+      }),
+    })
+    .describe('Authentication');
+
+export const loginThrottle = () =>
+  z
+    .object({
+      windowSeconds: variable('THROTTLE_WINDOW_SECONDS', integer(1, 86_400), {
+        default: 900,
+        unit: 'seconds',
+        description: 'Length of the window in which attempts are counted.',
+      }),
+      loginsPerAccount: variable('MAX_LOGINS_PER_ACCOUNT', integer(1, 1_000_000), {
+        default: 10,
+        description: 'Logins per window of an account from one network; also checks of the current password per session.',
+      }),
+      loginsPerAccountTotal: variable('MAX_LOGINS_PER_ACCOUNT_TOTAL', integer(1, 1_000_000), {
+        default: 100,
+        description:
+          'Logins per window of an account from all networks. Networks where the account has signed in before stay open.',
+      }),
+      loginsPerAddress: variable('MAX_LOGINS_PER_ADDRESS', integer(1, 1_000_000), {
+        default: 100,
+        description: 'Logins per window and address. Accounts that have signed in there before keep their own limit.',
+      }),
+      refreshesPerAccount: variable('MAX_REFRESHES_PER_ACCOUNT', integer(1, 1_000_000), {
+        default: 60,
+        description: 'Session refreshes per window and account.',
+      }),
+      refreshesPerAddress: variable('MAX_REFRESHES_PER_ADDRESS', integer(1, 1_000_000), {
+        default: 600,
+        description: 'Session refreshes per window and address.',
+      }),
+      registrationsPerAddress: variable('MAX_REGISTRATIONS_PER_ADDRESS', integer(1, 1_000_000), {
+        default: 20,
+        description: 'Registrations per window and address.',
+      }),
+    })
+    .describe('Login throttle');
+
+export const queryLimits = () =>
+  z
+    .object({
+      depth: variable('MAX_QUERY_DEPTH', integer(1, 1000), {
+        default: 12,
+        description: 'Maximum nesting of fields.',
+      }),
+      aliases: variable('MAX_QUERY_ALIASES', integer(0, 10_000), {
+        default: 20,
+        description: 'Maximum number of aliases.',
+      }),
+      tokens: variable('MAX_QUERY_TOKENS', integer(10, 1_000_000), {
+        default: 2000,
+        description: 'Maximum number of lexical tokens of a document.',
+      }),
+      rootFields: variable('MAX_ROOT_FIELDS', integer(1, 1000), {
+        default: 20,
+        description: 'Maximum number of root fields.',
+      }),
+      fields: variable('MAX_QUERY_FIELDS', integer(1, 100_000), {
+        default: 500,
+        description: 'Maximum number of fields and fragments of a document, with fragments counted at each spread.',
+      }),
+      directives: variable('MAX_QUERY_DIRECTIVES', integer(0, 10_000), {
+        default: 50,
+        description: 'Maximum number of directives of a document, with fragments counted at each spread.',
+      }),
+      cost: variable('MAX_QUERY_COST', integer(1, 100_000_000), {
+        default: 5000,
+        description: 'Maximum number of objects in a response, by page sizes and prediction rows.',
+      }),
+    })
+    .describe('Query limits');
+
+export const graphql = ({ isProduction }: DefaultsContext) =>
+  z
+    .object({
+      maxBatchedOperations: variable('MAX_BATCHED_OPERATIONS', integer(0, 100), {
+        default: 0,
+        description: 'Maximum number of operations in one HTTP request. 0 disables operation batching.',
+      }),
+      isIntrospectionOpen: variable('INTROSPECTION', boolean, {
+        default: !isProduction,
+        description: 'Allow introspection of the schema.',
+      }),
+      hasLandingPage: variable('LANDING_PAGE', boolean, {
+        default: !isProduction,
+        description: 'Serve browsers a landing page at `/` and `/graphql`.',
+      }),
+      hasGraphiql: variable('GRAPHIQL', boolean, {
+        default: !isProduction,
+        description: 'Serve GraphiQL at `/graphiql`.',
+      }),
+    })
+    .describe('GraphQL');
+
+export const documents = () =>
+  z
+    .object({
+      trusted: variable('TRUSTED_DOCUMENTS', choice('off', 'report', 'enforce'), {
+        default: 'off',
+        description: 'Untrusted documents: `off` executes them, `report` executes and counts them, `enforce` rejects them.',
+      }),
+      isAdminExempt: variable('TRUSTED_DOCUMENTS_EXEMPT_ADMIN', boolean, {
+        default: true,
+        description: 'Let an ADMIN execute any document in `enforce`, as GraphiQL does.',
+      }),
+      dir: variable('TRUSTED_DOCUMENTS_DIR', text('directory'), {
+        default: 'schema/documents',
+        description: 'Directory of trusted documents, by client and version.',
+      }),
+      hasAutomatic: variable('AUTOMATIC_PERSISTED_QUERIES', boolean, {
+        default: true,
+        description: 'Let clients register documents under their hash.',
+      }),
+    })
+    .describe('Persisted documents');
+
+export const subscriptions = () =>
+  z
+    .object({
+      total: variable('MAX_STREAMS', integer(0, 1_000_000), {
+        default: 10_000,
+        description: 'Maximum number of open subscriptions of this process.',
+      }),
+      perViewer: variable('MAX_STREAMS_PER_VIEWER', integer(0, 1_000_000), {
+        default: 100,
+        description: 'Maximum number of open subscriptions of one user in this process.',
+      }),
+      bufferedEvents: variable('MAX_STREAM_BUFFER', integer(1, 1_000_000), {
+        default: 2000,
+        description: 'Maximum number of unread events of a subscription; one more ends it with `SLOW_CONSUMER`.',
+      }),
+    })
+    .describe('Subscriptions');

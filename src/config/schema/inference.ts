@@ -1,0 +1,35 @@
+import { z } from 'zod';
+import { integer, text, variable } from '../variable.js';
+
+export const inference = () =>
+  z
+    .object({
+      repositoryDir: variable('MODEL_STORE', text('directory'), {
+        default: 'model-store',
+        description: 'Directory of the models.',
+      }),
+      pollMs: variable('MODEL_STORE_POLL_MS', integer(0, 3_600_000), {
+        default: 1000,
+        unit: 'milliseconds',
+        description: 'Interval of checks for changed models. 0 disables reloading.',
+      }),
+      threads: variable('INFERENCE_THREADS', integer(1, 64), {
+        description:
+          'Worker threads for large batches; each holds every model in memory. If absent: one fewer than the cores, from 2 to 4.',
+      }),
+      cacheTtlSeconds: variable('PREDICTION_CACHE_TTL_SECONDS', integer(1, 31_536_000), {
+        default: 3600,
+        unit: 'seconds',
+        description: 'Lifetime of a cached prediction.',
+      }),
+      cacheMaxEntries: variable('PREDICTION_CACHE_MAX_ENTRIES', integer(1, 10_000_000), {
+        default: 50_000,
+        description: 'Maximum number of cached predictions in memory, without Redis.',
+      }),
+      historyDays: variable('PREDICTION_HISTORY_DAYS', integer(1, 36_500), {
+        default: 90,
+        unit: 'days',
+        description: 'Retention of recorded predictions.',
+      }),
+    })
+    .describe('Inference');

@@ -1,0 +1,173 @@
+import { z } from 'zod';
+import { parseDatabaseUrl, type ParsedUrl } from './connection-url.js';
+import { parseRedisUrl, RedisUrlError } from '../redis/url.js';
+
+/** What the documentation says about a variable. */
+export interface VariableInfo {
+  name: string;
+  description: string;
+  /** Allowed values, such as `integer from 0 to 65535`. */
+  values: string;
+  unit?: string | undefined;
+  /** Whether `<name>_FILE` may name a file that holds the value, as Docker and Kubernetes provide secrets. */
+  isSecret: boolean;
+}
+
+/** Properties of the environment on which defaults depend. */
+export interface DefaultsContext {
+  isProduction: boolean;
+  hasDatabaseUrl: boolean;
+  shutdownSeconds: number;
+}
+
+/** How the text of a variable is parsed, and the allowed values in words. */
+interface VariableType<Value> {
+  schema: z.ZodType<Value, string>;
+  values: string;
+}
+
+interface VariableOptions {
+  description: string;
+  unit?: 'milliseconds' | 'seconds' | 'days' | 'bytes';
+  isSecret?: boolean;
+}
+
+const infos = z.registry<VariableInfo>();
+
+/** Declares an environment variable. Without a default it may be absent, and its value is then undefined. */
+export function variable<Value>(
+  name: string,
+  type: VariableType<Value>,
+  options: VariableOptions & { default: NoInfer<Value> },
+): z.ZodType<Value>;
+export function variable<Value>(
+  name: string,
+  type: VariableType<Value>,
+  options: VariableOptions,
+): z.ZodType<Value | undefined>;
+export function variable<Value>(
+  name: string,
+  { schema, values }: VariableType<Value>,
+  { description, unit, isSecret = false, ...rest }: VariableOptions & { default?: Value },
+): z.ZodType<Value | undefined> {
+  // A transform, because the types of zod's `default` do not accept a generic value.
+  const value = rest.default;
+  const declared: z.ZodType<Value | undefined> =
+    value === undefined ? schema.optional() : schema.optional().transform((parsed) => parsed ?? value);
+  infos.add(declared, { name, description, values, unit, isSecret });
+  return declared;
+}
+
+/** @throws Error if the schema was not declared by `variable` */
+export function variableInfo(schema: z.core.$ZodType): VariableInfo {
+  const info = infos.get(schema);
+  if (!info) throw new Error('Declare each variable of the configuration by `variable`.');
+  return info;
+}
+
+const list = z.string().transform((value) =>
+  value
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== ''),
+);
+
+export const text = (values = 'text'): VariableType<string> => ({ schema: z.string(), values });
+
+export const boolean: VariableType<boolean> = {
+  schema: z
+    .enum(['true', 'false', '1', '0', 'yes', 'no'], 'must be true or false')
+    .transform((value) => value === 'true' || value === '1' || value === 'yes'),
+  values: 'true or false',
+};
+
+export function integer(minimum: number, maximum: number): VariableType<number> {
+  const problem = `must be a whole number from ${minimum} to ${maximum}`;
+  return {
+    schema: z
+      .string()
+      .regex(/^\d{1,12}$/, problem)
+      .transform(Number)
+      .refine((value) => value >= minimum && value <= maximum, problem),
+    values: `integer from ${minimum} to ${maximum}`,
+  };
+}
+
+export function choice<const Name extends string>(...names: [Name, ...Name[]]): VariableType<Name> {
+  const listed = new Intl.ListFormat('en', { type: 'disjunction' }).format(names).replace(/, or /, ' or ');
+  return { schema: z.enum(names, `must be ${listed}`), values: `one of ${names.join(', ')}` };
+}
+
+/** Booleans count as 0 and 1. */
+export function count(maximum: number, problem: string): VariableType<number> {
+  return {
+    schema: z.union([boolean.schema.pipe(z.transform(Number)), integer(0, maximum).schema], problem),
+    values: `true, false, or integer from 0 to ${maximum}`,
+  };
+}
+
+export const url = (...protocols: string[]): VariableType<string> => ({
+  schema: z
+    .string()
+    .refine((value) => isUrl(value, protocols), `must be a URL that starts with ${prefixes(protocols)}`),
+  values: `URL that starts with ${prefixes(protocols)}`,
+});
+
+export const redisUrl: VariableType<string> = {
+  schema: z.string().superRefine((value, context) => {
+    try {
+      parseRedisUrl(value);
+    } catch (error) {
+      if (!(error instanceof RedisUrlError)) throw error;
+      context.addIssue({ code: 'custom', message: error.message });
+    }
+  }),
+  values: 'URL that starts with redis://, rediss://, unix: or redis+unix:',
+};
+
+const databasePrefixes = prefixes(['postgres:', 'postgresql:']);
+
+export const databaseUrl: VariableType<string> = {
+  schema: parsedBy(parseDatabaseUrl),
+  values: `URL that starts with ${databasePrefixes}`,
+};
+
+export const databaseUrls = (maximum: number): VariableType<string[]> => ({
+  schema: list
+    .refine((values) => values.length <= maximum, `must be at most ${maximum} URLs, separated by commas`)
+    .pipe(z.array(parsedBy(parseDatabaseUrl))),
+  values: `up to ${maximum} URLs, separated by commas, that start with ${databasePrefixes}`,
+});
+
+function parsedBy(parse: (text: string) => ParsedUrl): z.ZodType<string, string> {
+  return z.string().transform((value, context) => {
+    const parsed = parse(value);
+    if ('url' in parsed) return parsed.url;
+    context.addIssue({ code: 'custom', message: parsed.problem });
+    return z.NEVER;
+  });
+}
+
+export const origins: VariableType<string[]> = {
+  schema: list.refine(
+    (values) => values.every((value) => isOrigin(value)),
+    'must be origins such as https://app.example.com, separated by commas, without a path; http://localhost:* is any port',
+  ),
+  values: 'origins, separated by commas; `:*` is any port',
+};
+
+function prefixes(protocols: readonly string[]): string {
+  return protocols.map((protocol) => `${protocol}//`).join(' or ');
+}
+
+const isUrl = (value: string, protocols: readonly string[]): boolean => {
+  const parsed = URL.parse(value);
+  return parsed !== null && protocols.includes(parsed.protocol) && parsed.hostname !== '';
+};
+
+/** As browsers send it: scheme and host, with the port unless it is the scheme's default; `*` is any port. */
+function isOrigin(value: string): boolean {
+  const base = value.endsWith(':*') ? value.slice(0, -2) : value;
+  const origin = /:\d{1,10}$/.test(base) ? value : base;
+  return /^https?:[^*]+$/.test(origin) && URL.parse(origin)?.origin === origin;
+}

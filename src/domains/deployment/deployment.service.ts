@@ -1,0 +1,143 @@
+import { OptimisticLockError, UniqueConstraintViolationException } from '@mikro-orm/core';
+import type { SqlEntityManager } from '@mikro-orm/postgresql';
+import { sql } from 'kysely';
+import type { Database } from '../../database/tables.js';
+import type { CanaryStop, Model } from '../../inference/serving/predictor.js';
+import { BadUserInput, Conflict } from '../../errors/app-error.js';
+import { ModelDeployment } from './deployment.entity.js';
+
+/** NOTIFY channel of deployment changes; messages have no payload. */
+export const deploymentChannel = 'auspex_model_deployment';
+
+const maxEarlierVersions = 20;
+
+/**
+ * Makes a version current on every replica. Promoting the current promotion again changes nothing.
+ * @param userId the administrator
+ * @throws BadUserInput if the version is not served
+ * @throws Conflict if a concurrent change was committed first
+ */
+export function promote(em: SqlEntityManager, model: Model, version: number, userId: string): Promise<void> {
+  if (!isServed(model, version)) {
+    throw BadUserInput.ofFields([
+      { field: 'version', message: `is not served; ${model.name} serves ${servedVersions(model)}` },
+    ]);
+  }
+  return change(em, model.name, (deployment) => {
+    if (deployment.version === version) return;
+    const current = currentVersion(model, deployment);
+    if (current !== version)
+      deployment.earlierVersions = [current, ...deployment.earlierVersions].slice(0, maxEarlierVersions);
+    deployment.version = version;
+    deployment.changedAt = new Date();
+    deployment.changedBy = userId;
+  });
+}
+
+/** The target of a rollback; null if there is none. Versions that are no longer served are skipped. */
+export function rollbackTarget(
+  model: Model,
+  deployment: Pick<ModelDeployment, 'version' | 'earlierVersions'>,
+): number | null {
+  const current = currentVersion(model, deployment);
+  return deployment.earlierVersions.find((version) => version !== current && isServed(model, version)) ?? null;
+}
+
+/**
+ * Undoes the last promotion that is not undone yet.
+ * @param expected the target that the caller has checked, from `rollbackTarget`
+ * @param userId the administrator
+ * @throws Conflict if there is no earlier version, or a concurrent change was committed first
+ */
+export function rollback(em: SqlEntityManager, model: Model, expected: number | null, userId: string): Promise<void> {
+  return change(em, model.name, (deployment) => {
+    const version = rollbackTarget(model, deployment);
+    if (version === null) {
+      throw new Conflict(
+        `${model.name} has no earlier version to roll back to; it serves ${servedVersions(model)}, and ${currentVersion(model, deployment)} is current. Promote a version instead.`,
+      );
+    }
+    if (version !== expected) throw concurrentUpdate(model.name);
+    const at = deployment.earlierVersions.indexOf(version);
+    deployment.version = version;
+    deployment.earlierVersions = deployment.earlierVersions.slice(at + 1);
+    deployment.changedAt = new Date();
+    deployment.changedBy = userId;
+  });
+}
+
+/** A promotion that was cleared. */
+export interface ClearedPromotion {
+  /** The promoted version; null if there was none, and nothing changed. */
+  version: number | null;
+  earlierVersions: readonly number[];
+}
+
+/**
+ * Removes the promotion and the versions before it, so that the manifest selects the version again. A canary that stopped
+ * remains stopped. Without a promotion nothing changes.
+ * @param userId the administrator
+ * @throws Conflict if a concurrent change was committed first
+ */
+export async function clearPromotion(em: SqlEntityManager, model: Model, userId: string): Promise<ClearedPromotion> {
+  let cleared: ClearedPromotion = { version: null, earlierVersions: [] };
+  await change(em, model.name, (deployment) => {
+    if (deployment.version === null) return;
+    cleared = { version: deployment.version, earlierVersions: deployment.earlierVersions };
+    deployment.version = null;
+    deployment.earlierVersions = [];
+    deployment.changedAt = new Date();
+    deployment.changedBy = userId;
+  });
+  return cleared;
+}
+
+/** Records that a canary stopped, for all replicas and later starts. Idempotent. */
+export async function recordCanaryStop(db: Database, { model, digest, reason }: CanaryStop): Promise<void> {
+  await sql`
+    with stopped as (
+      insert into model_deployment (model, stopped_canary_digest, stopped_canary_reason)
+      values (${model}, ${digest}, ${reason.slice(0, 1000)})
+      on conflict (model) do update
+        set stopped_canary_digest = excluded.stopped_canary_digest, stopped_canary_reason = excluded.stopped_canary_reason
+        where model_deployment.stopped_canary_digest is distinct from excluded.stopped_canary_digest
+      returning 1
+    )
+    select pg_notify(${deploymentChannel}, '') from stopped`.execute(db);
+}
+
+const isServed = (model: Model, version: number): boolean =>
+  model.versions.some((served) => served.version === version);
+
+const servedVersions = (model: Model): string => model.versions.map(({ version }) => version).join(', ');
+
+/** A promoted version that is no longer in the repository is ignored: the manifest then selects the version. */
+const currentVersion = (model: Model, { version }: Pick<ModelDeployment, 'version'>): number =>
+  version !== null && isServed(model, version) ? version : model.current.version;
+
+/** Changes a deployment and notifies every replica in one transaction. */
+async function change(
+  em: SqlEntityManager,
+  model: string,
+  decide: (deployment: ModelDeployment) => void,
+): Promise<void> {
+  try {
+    await em.transactional(async (transaction) => {
+      const deployment =
+        (await transaction.findOne(ModelDeployment, { model })) ?? Object.assign(new ModelDeployment(), { model });
+      decide(deployment);
+      // No row means that nothing is promoted.
+      if (deployment.version !== null) transaction.persist(deployment);
+      await transaction.flush();
+      await transaction.execute('select pg_notify(?, ?)', [deploymentChannel, '']);
+    });
+  } catch (error) {
+    if (error instanceof OptimisticLockError || error instanceof UniqueConstraintViolationException) {
+      throw concurrentUpdate(model);
+    }
+    throw error;
+  }
+}
+
+const concurrentUpdate = (model: string): Conflict =>
+  new Conflict(`Concurrent update of ${model} detected; read its current version and retry.`);

@@ -1,0 +1,83 @@
+import { withDatabaseTimeout, TableFollower } from '../../database/table-follower.js';
+import type { Database } from '../../database/tables.js';
+import type { CanaryStop, Predictor } from '../../inference/serving/predictor.js';
+import type { Logger } from '../../telemetry/logger.js';
+import { allDeployments } from './deployment.queries.js';
+import { deploymentChannel, recordCanaryStop } from './deployment.service.js';
+
+export interface DeploymentWatcherOptions {
+  db: Database;
+  /** For a dedicated connection that listens for changes of other replicas. */
+  databaseUrl: string;
+  predictor: Pick<Predictor, 'apply' | 'onCanaryStopped'>;
+  log: Logger;
+  /** Polling interval in case a notification is lost. */
+  pollMs?: number;
+}
+
+/**
+ * Applies deployments from the database to the predictor: promoted versions and stopped canaries. While the database is
+ * unavailable, models serve unchanged; a canary that stops meanwhile is recorded once the database is back.
+ */
+export class DeploymentWatcher {
+  readonly #options: DeploymentWatcherOptions;
+  readonly #follower: TableFollower;
+  readonly #unsubscribe: () => void;
+  /** Canary stops not yet written to the database, by model. */
+  readonly #unrecorded = new Map<string, CanaryStop>();
+  #applied = '';
+
+  constructor(options: DeploymentWatcherOptions) {
+    const { databaseUrl, predictor, log, pollMs } = options;
+    this.#options = options;
+    this.#follower = new TableFollower({
+      databaseUrl,
+      channel: deploymentChannel,
+      follow: () => this.#follow(),
+      messages: {
+        unavailable: 'deployments unavailable; models keep serving unchanged',
+        recovered: 'deployments available again',
+      },
+      log,
+      pollMs,
+    });
+    this.#unsubscribe = predictor.onCanaryStopped((stop) => {
+      this.#unrecorded.set(stop.model, stop);
+      void this.refresh();
+    });
+  }
+
+  /**
+   * Applies the deployments and follows changes.
+   * @throws if the database cannot be read: the gateway must not start with the wrong version
+   */
+  ready(): Promise<void> {
+    return this.#follower.ready();
+  }
+
+  /** Resolves once all changes committed before the call are applied, or the database is known to be unavailable. */
+  refresh(): Promise<void> {
+    return this.#follower.refresh();
+  }
+
+  /** Stops after the read in progress. */
+  async close(): Promise<void> {
+    this.#unsubscribe();
+    await this.#follower.close();
+  }
+
+  async #follow(): Promise<void> {
+    const { db, predictor } = this.#options;
+    const startMs = performance.now();
+    for (const [model, stop] of this.#unrecorded) {
+      await withDatabaseTimeout(recordCanaryStop(db, stop));
+      if (this.#unrecorded.get(model) === stop) this.#unrecorded.delete(model);
+    }
+    const deployments = await withDatabaseTimeout(allDeployments(db));
+    const state = JSON.stringify(deployments);
+    // A canary that stopped during this read would start again; another read is already scheduled.
+    if (state === this.#applied || this.#unrecorded.size > 0) return;
+    predictor.apply(deployments, startMs);
+    this.#applied = state;
+  }
+}

@@ -1,0 +1,111 @@
+import type { EntityClass } from '@mikro-orm/postgresql';
+import type { GraphQLFieldConfigMap, GraphQLSchema } from 'graphql';
+import type { ClassType } from 'type-graphql';
+import type { CredentialChanges } from '../auth/credential-changes.js';
+import type { LoginThrottle } from '../auth/login-throttle.js';
+import type { TokenSigner } from '../auth/token.js';
+import type { Database } from '../database/tables.js';
+import type { PubSub } from '../events/pub-sub.js';
+import type { Predictor } from '../inference/serving/predictor.js';
+import type { ExchangeRates } from '../integrations/exchange-rates/exchange-rates.js';
+import type { Documents } from '../persisted-documents/persisted-documents.js';
+import type { Logger } from '../telemetry/logger.js';
+import type { Context } from './context/context.js';
+import type { ReadYourWrites } from './context/read-your-writes.js';
+import type { RateCounters } from '../redis/rate-counters.js';
+import type { Permissions } from './permissions/rules.js';
+import type { Visibility } from './permissions/visibility.js';
+import type { NodeSources } from './relay/node.js';
+
+/** A domain as the gateway sees it: its tables, its part of the schema, and its authorization rules. */
+export interface DomainModule {
+  name: string;
+  entities: EntityClass<unknown>[];
+  resolvers: ClassType[];
+  permissions: Permissions;
+  /** Which objects of a type a viewer may see, by type. Fields that refer to one of the others are null. */
+  visibility?: Visibility;
+  /** Creates the resolvers with the services that they use. */
+  load(services: Services): LoadedModule;
+}
+
+/** The services that the gateway opens before it loads the domains. */
+export interface Services {
+  /** The primary. */
+  db: Database;
+  /** Pins users to the primary after a change. */
+  readYourWrites: Pick<ReadYourWrites, 'pin'>;
+  /** For a dedicated connection, such as one that listens for notifications. */
+  databaseUrl: string;
+  predictor: Predictor;
+  /** Null if no source is configured. */
+  exchangeRates: ExchangeRates | null;
+  documents: Pick<Documents, 'trusted' | 'usage'>;
+  tokens: TokenSigner;
+  throttle: LoginThrottle;
+  /** Ended sessions and changed users, which contradict access tokens. */
+  credentialChanges: CredentialChanges;
+  pubSub: PubSub;
+  /** Counts of requests and attempts by caller. */
+  counters: RateCounters;
+  /** The schema of all domains without rules, resolver instances and extensions, for their names. */
+  baseSchema: GraphQLSchema;
+  log: Logger;
+  settings: {
+    refreshTokenTtlDays: number;
+    sessionLifetimeDays: number;
+    apiKeyMaxDays: number;
+    isRegistrationOpen: boolean;
+    historyRetentionDays: number;
+    streams: { bufferedEvents: number };
+    predictions: { windowSeconds: number; rowsPerViewer: number };
+  };
+}
+
+/** A loaded domain. */
+interface LoadedModule {
+  /** One instance of each resolver class. */
+  resolvers: object[];
+  /** An entity whose state each process holds for itself. */
+  localEntity?: LocalEntity;
+  /** What the domain writes after the response. */
+  queue?: WriteQueue;
+  /** Fetches objects by ID: one source for each type that implements `Node`, by the prefix of its IDs. */
+  nodes?: NodeSources;
+  /** The part of the schema that changes while the gateway serves. */
+  extension?: SchemaExtension;
+  /** Prepares the domain for the first request; a failure stops the start. */
+  ready?(): Promise<void>;
+  /** Finishes work that continues after responses. */
+  close?(): Promise<void>;
+}
+
+/** A queue of rows that are written after the response. */
+export interface WriteQueue {
+  name: string;
+  /** Rows that wait to be written. */
+  readonly length: number;
+  /** Rows dropped since the start. */
+  readonly lost: number;
+}
+
+/** An entity whose state each process holds for itself. Responses that contain it are cached per process, until it changes. */
+export interface LocalEntity {
+  /** The name of its type. */
+  type: string;
+  /** Calls the listener after each change. @returns a function that unsubscribes */
+  onChange(listener: () => void): () => void;
+}
+
+/** Root fields that are added, removed and changed while the gateway serves. */
+export interface SchemaExtension {
+  /**
+   * Builds the current fields of Query, with their types.
+   * @param base the schema of the domains' resolvers, whose types the fields may use
+   */
+  queries(base: GraphQLSchema): GraphQLFieldConfigMap<unknown, Context>;
+  /** The authorization rule of these fields. */
+  rule: Permissions[string][string];
+  /** Calls the listener when `queries` would return other fields. @returns a function that unsubscribes */
+  onChange(listener: () => void): () => void;
+}

@@ -1,0 +1,149 @@
+import {
+  GraphQLBoolean,
+  GraphQLObjectType,
+  GraphQLSchema,
+  isObjectType,
+  type GraphQLFieldConfigMap,
+  type GraphQLFieldResolver,
+} from 'graphql';
+import type { IMiddlewareTypeMap } from 'graphql-middleware';
+import { Forbidden } from '../../errors/app-error.js';
+import type { Context } from '../context/context.js';
+import type { CacheExtensions } from '../schema/cache-control.js';
+import type { Permissions, Rule } from './rules.js';
+import { allow, applyMiddleware, shield } from './shield.js';
+
+type RulesByField = Record<string, Record<string, Rule>>;
+
+/**
+ * Adds the rules to their fields. Wraps only fields with a rule: graphql-shield alone wraps every field, which costs as much as
+ * the whole execution.
+ * @throws Error that names each root field without a rule, and each rule without a field
+ */
+export function guardSchema(schema: GraphQLSchema, permissions: readonly Permissions[]): GraphQLSchema {
+  const rules = mergePermissions(permissions);
+  assertComplete(schema, rules);
+  // graphql-shield generates middleware for every field of a type with rules, typed as unknown.
+  const generated = shield(rules, { allowExternalErrors: true, fallbackError: new Forbidden() }).generate(
+    schema,
+  ) as Record<string, Record<string, unknown>>;
+  const ruled = Object.entries(rules).map(([type, fields]) => [
+    type,
+    Object.fromEntries(Object.keys(fields).map((field) => [field, generated[type]?.[field] ?? unguarded(type, field)])),
+  ]);
+  const guarded = applyMiddleware(schema, Object.fromEntries(ruled) as IMiddlewareTypeMap);
+  guardSources(guarded, rules, generated);
+  return markGuarded(guarded, rules);
+}
+
+/** Marks each guarded field in its extensions, so that readers of the schema need not know the rules. */
+function markGuarded(schema: GraphQLSchema, rules: RulesByField): GraphQLSchema {
+  for (const [typeName, fields] of Object.entries(rules)) {
+    const type = schema.getType(typeName);
+    if (!isObjectType(type)) continue;
+    for (const [name, fieldRule] of Object.entries(fields)) {
+      const field = type.getFields()[name];
+      if (field && (fieldRule as unknown) !== allow)
+        field.extensions = { ...field.extensions, isGuarded: true } satisfies CacheExtensions;
+    }
+  }
+  return schema;
+}
+
+/** Adds the rules of subscriptions to `subscribe` too: the middleware wraps the resolution of events, not the opening. */
+function guardSources(
+  schema: GraphQLSchema,
+  rules: RulesByField,
+  generated: Record<string, Record<string, unknown>>,
+): void {
+  const root = schema.getSubscriptionType();
+  for (const [name, field] of Object.entries(root?.getFields() ?? {})) {
+    const { subscribe } = field;
+    const type = root?.name ?? '';
+    if (!subscribe || !rules[type]?.[name]) continue;
+    const guard = middlewareOf(generated[type]?.[name] ?? unguarded(type, name));
+    field.subscribe = (...call: Parameters<GraphQLFieldResolver<unknown, Context>>) =>
+      guard(() => subscribe(...call), ...call);
+  }
+}
+
+/** The middleware of a combined rule is in `resolve`, beside the fragments that it needs of its parent; root types have none. */
+const middlewareOf = (generated: object): Middleware =>
+  ('resolve' in generated ? generated.resolve : generated) as Middleware;
+
+type Middleware = (
+  next: GraphQLFieldResolver<unknown, Context>,
+  ...call: Parameters<GraphQLFieldResolver<unknown, Context>>
+) => unknown;
+
+/** Adds one rule to root fields that are not in a schema yet, for extensions of a guarded schema. */
+export function guardFields(
+  fields: GraphQLFieldConfigMap<unknown, Context>,
+  guard: Permissions[string][string],
+): GraphQLFieldConfigMap<unknown, Context> {
+  const entries = Object.entries(fields);
+  if (entries.length === 0) return fields;
+  // The guard needs only the resolvers; a schema of nothing else is quick to build.
+  const bare = entries.map(([name, { resolve }]) => [name, { type: GraphQLBoolean, resolve }]);
+  const query = new GraphQLObjectType({
+    name: 'Query',
+    fields: Object.fromEntries(bare) as GraphQLFieldConfigMap<unknown, Context>,
+  });
+  const rules = { Query: Object.fromEntries(entries.map(([name]) => [name, guard])) };
+  const guarded = guardSchema(new GraphQLSchema({ query }), [rules]).getQueryType()?.getFields() ?? {};
+  return Object.fromEntries(
+    entries.map(([name, field]) => [
+      name,
+      {
+        ...field,
+        resolve: guarded[name]?.resolve ?? unguarded('Query', name),
+        extensions: { ...field.extensions, ...guarded[name]?.extensions },
+      },
+    ]),
+  );
+}
+
+function unguarded(type: string, field: string): never {
+  throw new Error(`graphql-shield generated no middleware for ${type}.${field}.`);
+}
+
+/** An object without a prototype: a field named `constructor` must not find an inherited value as its rule. */
+const emptyRecord = <Value>(): Record<string, Value> => Object.create(null) as Record<string, Value>;
+
+function mergePermissions(permissions: readonly Permissions[]): RulesByField {
+  const merged = emptyRecord<Record<string, Rule>>();
+  for (const [type, fields] of permissions.flatMap((one) => Object.entries(one))) {
+    const known = (merged[type] ??= emptyRecord<Rule>());
+    for (const [field, fieldRule] of Object.entries(fields)) {
+      if (known[field]) throw new Error(`${type}.${field} has two rules; keep one.`);
+      known[field] = fieldRule as Rule;
+    }
+  }
+  return merged;
+}
+
+function assertComplete(schema: GraphQLSchema, rules: RulesByField): void {
+  const roots = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()];
+  const unruled = roots.flatMap((root) =>
+    root
+      ? Object.keys(root.getFields())
+          .filter((field) => !rules[root.name]?.[field])
+          .map((field) => `${root.name}.${field}`)
+      : [],
+  );
+  const unknown = Object.entries(rules).flatMap(([typeName, fields]) => {
+    const type = schema.getType(typeName);
+    const known = isObjectType(type) ? type.getFields() : emptyRecord();
+    return Object.keys(fields)
+      .filter((field) => !(field in known))
+      .map((field) => `${typeName}.${field}`);
+  });
+  const problems = [
+    ...(unruled.length > 0 ? [`without a rule: ${unruled.join(', ')}`] : []),
+    ...(unknown.length > 0 ? [`with a rule but not in the schema: ${unknown.join(', ')}`] : []),
+  ];
+  if (problems.length > 0)
+    throw new Error(
+      `Permissions do not match the schema. Fields ${problems.join('; fields ')}. Edit the *.permissions.ts of the domain.`,
+    );
+}

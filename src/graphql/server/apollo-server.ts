@@ -1,0 +1,118 @@
+import { ApolloServer, type ApolloServerPlugin } from '@apollo/server';
+import {
+  ApolloServerPluginCacheControlDisabled,
+  ApolloServerPluginLandingPageDisabled,
+} from '@apollo/server/plugin/disabled';
+import type { GatewayExecutor, GatewayInterface } from '@apollo/server-gateway-interface';
+import { execute, type GraphQLSchema } from 'graphql';
+import type { Logger } from '../../telemetry/logger.js';
+import { isTracing } from '../../telemetry/tracing.js';
+import type { Context } from '../context/context.js';
+import type { ReadYourWrites } from '../context/read-your-writes.js';
+import { createErrorFormatter } from '../errors/format-error.js';
+import { httpStatus } from '../errors/http-status.js';
+import { withLimitedErrors } from '../errors/limit-errors.js';
+import { executionOptions, variableError } from '../errors/variable-errors.js';
+import { afterResponse } from './plugins/after-response.js';
+import { operationLog } from './plugins/operation-log.js';
+import type { OperationStatistics } from './plugins/operation-statistics.js';
+import { operationTrace } from './plugins/operation-trace.js';
+import { readYourWritesPlugin } from './plugins/read-your-writes.js';
+import { queryLimits, type QueryLimits } from './query-limits.js';
+import { validationOptions, validationRule } from './validation.js';
+import type { ResponseCache } from '../caching/response-cache.js';
+import type { SchemaSource } from '../schema/build-schema.js';
+
+export interface ApolloOptions {
+  schema: SchemaSource;
+  limits: QueryLimits;
+  isIntrospectionOpen: boolean;
+  responses: ResponseCache;
+  operations: OperationStatistics;
+  /** Null without replicas. */
+  readYourWrites: ReadYourWrites | null;
+  log: Logger;
+  /** Drains the HTTP server before Apollo stops. */
+  drain: ApolloServerPlugin;
+}
+
+/**
+ * Headers that a page of another site cannot send without a preflight, so that a request with one of them is no cross-site request
+ * forgery. `accept` is not one of them: pages may set it.
+ */
+export const preflightHeaders = [
+  'authorization',
+  'x-api-key',
+  'apollo-require-preflight',
+  'x-apollo-operation-name',
+] as const;
+
+/** Creates Apollo Server with the gateway's limits and plugins. Few plugins: each hook costs time in every request. */
+export function createApollo({
+  schema,
+  limits,
+  isIntrospectionOpen,
+  responses,
+  operations,
+  readYourWrites,
+  log,
+  drain,
+}: ApolloOptions): ApolloServer<Context> {
+  const hidesSuggestions = !isIntrospectionOpen;
+  return new ApolloServer<Context>({
+    gateway: schemaGateway(schema, executorOf(hidesSuggestions)),
+    parseOptions: { maxLexicalTokens: limits.tokens },
+    csrfPrevention: { requestHeaders: [...preflightHeaders] },
+    // `queryLimits` decides about introspection, by viewer: Apollo Server's rule is part of the validation, which is cached.
+    introspection: true,
+    validationRules: [validationRule({ limits, hidesSuggestions })],
+    validationOptions: validationOptions(hidesSuggestions),
+    includeStacktraceInErrorResponses: false,
+    persistedQueries: false,
+    stopOnTerminationSignals: false,
+    formatError: createErrorFormatter(log),
+    logger: log,
+    stringifyResult: responses.stringify,
+    plugins: [
+      drain,
+      queryLimits(limits, isIntrospectionOpen),
+      operationLog,
+      operations.plugin(),
+      ...(isTracing() ? [operationTrace] : []),
+      httpStatus,
+      responses.plugin(),
+      afterResponse([responses]),
+      ...(readYourWrites ? [readYourWritesPlugin(readYourWrites)] : []),
+      // It visits every field of each response, which triples the time of a page; cache policies are computed per document instead.
+      ApolloServerPluginCacheControlDisabled(),
+      ApolloServerPluginLandingPageDisabled(),
+    ],
+  });
+}
+
+/**
+ * Serves a schema that may change while the gateway runs. Apollo's `gateway` option is its interface for that: each operation
+ * is executed on the schema that it was validated with.
+ */
+function schemaGateway(source: SchemaSource, executor: GatewayExecutor): GatewayInterface {
+  return {
+    onSchemaLoadOrUpdate(callback) {
+      const update = (schema: GraphQLSchema): void => callback({ apiSchema: schema, coreSupergraphSdl: '' });
+      update(source.current);
+      return source.onChange(update);
+    },
+    load: () => Promise.resolve({ executor }),
+    stop: () => Promise.resolve(),
+  };
+}
+
+/** Executes with graphql-js. */
+function executorOf(hidesSuggestions: boolean): GatewayExecutor {
+  return async ({ schema, document, operation, context, request: { operationName, variables } }) => {
+    // The requested name: Apollo Server's own `operationName` is null if the document has no operation of that name.
+    const args = { schema, document, operationName, contextValue: context, variableValues: variables };
+    const invalid = variableError(schema, operation, variables ?? {}, { hidesSuggestions });
+    if (invalid) return { errors: [invalid] };
+    return withLimitedErrors(await execute({ ...args, ...executionOptions(hidesSuggestions) }));
+  };
+}

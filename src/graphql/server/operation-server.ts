@@ -1,0 +1,120 @@
+import type { ApolloServer, GraphQLRequest, HTTPGraphQLRequest, HTTPGraphQLResponse } from '@apollo/server';
+import { getOperationAST, OperationTypeNode, parse, type DocumentNode, type FormattedExecutionResult } from 'graphql';
+import { AppError } from '../../errors/app-error.js';
+import type { DocumentResolver, SentOperation } from '../../persisted-documents/sent-operation.js';
+import { trackCost } from '../../telemetry/operation-cost.js';
+import type { Context } from '../context/context.js';
+import { toAppError } from '../errors/to-app-error.js';
+import { logOperation } from './plugins/operation-log.js';
+import type { OperationStatistics } from './plugins/operation-statistics.js';
+import type { QueryLimits } from './query-limits.js';
+
+export interface OperationServerOptions {
+  apollo: ApolloServer<Context>;
+  documents: DocumentResolver;
+  operations: OperationStatistics;
+  limits: Pick<QueryLimits, 'tokens'>;
+}
+
+/** A subscription came from a client that accepts no stream. */
+class StreamRequired extends AppError {
+  constructor() {
+    super(
+      'NOT_ACCEPTABLE',
+      'A subscription is streamed: send the header "accept: text/event-stream", or send it over a WebSocket with the protocol graphql-transport-ws.',
+    );
+  }
+}
+
+/** An operation with its text, ready to be executed. */
+export interface ResolvedOperation {
+  operation: SentOperation;
+  /** Whether it is streamed; false also for a document with errors, which are reported when it is executed. */
+  isSubscription: boolean;
+}
+
+/**
+ * Executes queries and mutations of every transport, with the same documents, validation, limits, rules, cache, log and metrics.
+ * `SubscriptionServer` executes subscriptions.
+ */
+export class OperationServer {
+  constructor(private readonly options: OperationServerOptions) {}
+
+  /**
+   * Replaces the ID of a document with its text. Logs and counts a rejection as an operation.
+   * @throws AppError if the document is unknown or may not be executed, or is a subscription that the client cannot receive
+   */
+  async resolve(
+    sent: SentOperation,
+    context: Context,
+    { canStream }: { canStream: boolean },
+  ): Promise<ResolvedOperation> {
+    const { documents, operations, limits } = this.options;
+    const startMs = performance.now();
+    try {
+      const { viewer, client, address, log } = context;
+      const onExecuted = (task: () => void): void =>
+        context.onResponse(({ isExecuted }) => {
+          if (isExecuted) task();
+        });
+      const operation = await documents.resolve(sent, { viewer, client, address, log, onExecuted });
+      const isStreamed = isSubscription(operation, limits.tokens);
+      if (isStreamed && !canStream) throw new StreamRequired();
+      return { operation, isSubscription: isStreamed };
+    } catch (error) {
+      const code = toAppError(error)?.code ?? 'INTERNAL_SERVER_ERROR';
+      operations.countRejected(code, startMs, context.cost);
+      logOperation(context, { operation: null, codes: [code], startMs });
+      throw error;
+    }
+  }
+
+  /** Executes a request of HTTP, whose document was resolved before. */
+  async executeHttp(request: HTTPGraphQLRequest, context: Context): Promise<HTTPGraphQLResponse> {
+    return trackCost(context.cost, () =>
+      this.options.apollo.executeHTTPGraphQLRequest({
+        httpGraphQLRequest: request,
+        context: () => Promise.resolve(context),
+      }),
+    );
+  }
+
+  /** Executes an operation of a WebSocket, whose protocol has checked the types of its fields. @returns the result, with formatted errors */
+  async execute(operation: SentOperation, context: Context): Promise<FormattedExecutionResult> {
+    const { body } = await trackCost(context.cost, () =>
+      this.options.apollo.executeOperation(requestOf(operation), { contextValue: context }),
+    );
+    if (body.kind === 'single') return body.singleResult;
+    throw new Error('An incremental result needs a transport that supports it.');
+  }
+}
+
+/** The request for Apollo Server, without any other field of the caller, such as `http`. */
+function requestOf({ query, operationName, variables, extensions }: SentOperation): GraphQLRequest {
+  return {
+    query: typeof query === 'string' ? query : '',
+    ...(typeof operationName === 'string' ? { operationName } : {}),
+    ...(isRecord(variables) ? { variables } : {}),
+    ...(isRecord(extensions) ? { extensions } : {}),
+  };
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Whether the operation to be executed is a subscription. Documents without the keyword are not parsed. */
+function isSubscription({ query, operationName }: SentOperation, maxTokens: number): boolean {
+  if (typeof query !== 'string' || !query.includes(OperationTypeNode.SUBSCRIPTION)) return false;
+  const document = parsed(query, maxTokens);
+  if (!document) return false;
+  const name = typeof operationName === 'string' ? operationName : null;
+  return getOperationAST(document, name)?.operation === OperationTypeNode.SUBSCRIPTION;
+}
+
+function parsed(query: string, maxTokens: number): DocumentNode | null {
+  try {
+    return parse(query, { maxTokens, noLocation: true });
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,67 @@
+import type { ApolloServerPlugin } from '@apollo/server';
+import type { Context } from '../../context/context.js';
+import { viewerId } from '../../relay/global-id.js';
+
+/** The fields that log lines of operations and streams have in common: who calls, with which program, from where, and how. */
+export const callerFields = ({ viewer, client, address, transport }: Caller) => ({
+  viewer: viewerId(viewer),
+  client: client.name,
+  clientVersion: client.version,
+  address,
+  transport,
+});
+
+type Caller = Pick<Context, 'viewer' | 'client' | 'address' | 'transport'>;
+
+const maxLoggedErrors = 10;
+
+/** Logs one line per operation: name, caller, duration, whether the response was cached, and error codes; never the variables. */
+export const operationLog: ApolloServerPlugin<Context> = {
+  requestDidStart: ({ contextValue }) => {
+    if (!contextValue.log.isLevelEnabled('info')) return Promise.resolve();
+    const startMs = performance.now();
+    return Promise.resolve({
+      willSendResponse: ({ operation, operationName, response }) => {
+        // The formatted errors: what was thrown may be a database error, without the code that the client receives.
+        const errors = response.body.kind === 'single' ? (response.body.singleResult.errors ?? []) : [];
+        logOperation(contextValue, {
+          operation: operationName ?? null,
+          type: operation?.operation,
+          codes: errors.map(({ extensions }) => extensions?.code),
+          startMs,
+          isCached: response.http.headers.has('age'),
+        });
+        return Promise.resolve();
+      },
+    });
+  },
+};
+
+/** An operation whose response is about to be sent. */
+interface LoggedOperation {
+  /** The name; null if it has none or is unknown. */
+  operation: string | null;
+  type?: string | undefined;
+  /** The codes that the client receives. */
+  codes: readonly unknown[];
+  startMs: number;
+  isCached?: boolean;
+}
+
+/** Logs an operation, also one that was rejected before it was executed. */
+export function logOperation(
+  context: Caller & Pick<Context, 'log'>,
+  { operation, type, codes, startMs, isCached = false }: LoggedOperation,
+): void {
+  context.log.info(
+    {
+      operation,
+      type,
+      ...callerFields(context),
+      durationMs: Math.round((performance.now() - startMs) * 100) / 100,
+      ...(isCached ? { isCached } : {}),
+      ...(codes.length > 0 ? { errors: codes.slice(0, maxLoggedErrors) } : {}),
+    },
+    'operation',
+  );
+}

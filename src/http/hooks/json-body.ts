@@ -1,0 +1,87 @@
+import type { FastifyInstance } from 'fastify';
+import { BadRequest } from '../../errors/app-error.js';
+import { UnsupportedMediaType } from '../http-errors.js';
+
+/** Maximum nesting depth. Code that walks a value, here and in libraries, recurses. */
+const maxJsonDepth = 100;
+
+/** Parses bodies as JSON in UTF-8, without a content coding, and rejects everything else. */
+export function addJsonBody(server: FastifyInstance): void {
+  const parseSafely = server.getDefaultJsonParser('error', 'error');
+  server.addHook('preParsing', (request, reply, _payload, done) => {
+    const coding = request.headers['content-encoding']?.trim().toLowerCase() ?? '';
+    const isEncoded = request.method === 'POST' && coding !== '' && coding !== 'identity';
+    // RFC 9110, 15.5.16: Accept-Encoding distinguishes a content coding from a media type.
+    if (isEncoded) void reply.header('accept-encoding', 'identity');
+    done(isEncoded ? new UnsupportedMediaType(encodedMessage(coding)) : null);
+  });
+  server.removeAllContentTypeParsers();
+  server.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, bytes, done) => {
+    try {
+      assertCharset(request.headers['content-type'] ?? '');
+      const text = decoded(bytes);
+      assertShallow(text, 'The request body');
+      // It calls `done`, and rejects keys that would reach a prototype.
+      void parseSafely(request, text, (error, body) =>
+        done(error && hasNonFinite(text) ? nonFiniteNumber() : error, body),
+      );
+    } catch (error) {
+      done(error instanceof Error ? error : new Error(String(error)));
+    }
+  });
+}
+
+const encodedMessage = (coding: string): string =>
+  `The content encoding ${coding.slice(0, 40)} is not supported; send the body without Content-Encoding.`;
+
+/** @throws BadRequest if lists and objects nest too deep */
+export function assertShallow(json: string, what: string): void {
+  let depth = 0;
+  someOutsideStrings(json, (at) => {
+    const character = json[at];
+    if (character === '[' || character === '{') depth += 1;
+    else if (character === ']' || character === '}') depth -= 1;
+    if (depth > maxJsonDepth)
+      throw new BadRequest(`${what} nests lists and objects deeper than ${maxJsonDepth}; send flatter JSON.`);
+    return false;
+  });
+}
+
+/** Whether the text has NaN or Infinity outside strings, as Python and pandas write them. */
+const hasNonFinite = (json: string): boolean =>
+  someOutsideStrings(json, (at) => json.startsWith('NaN', at) || json.startsWith('Infinity', at));
+
+/** Whether the predicate holds at an index outside strings. Works on text that is no valid JSON, too, in linear time. */
+function someOutsideStrings(json: string, predicate: (at: number) => boolean): boolean {
+  let isInString = false;
+  for (let at = 0; at < json.length; at += 1) {
+    const character = json[at];
+    if (isInString) {
+      if (character === '\\') at += 1;
+      else if (character === '"') isInString = false;
+    } else if (character === '"') isInString = true;
+    else if (predicate(at)) return true;
+  }
+  return false;
+}
+
+const nonFiniteNumber = (): BadRequest =>
+  new BadRequest('The request body is not valid JSON: JSON has no NaN or Infinity. Send null for a missing number.');
+
+function assertCharset(contentType: string): void {
+  const charset = /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(contentType)?.[1];
+  if (charset === undefined || /^utf-?8$/i.test(charset)) return;
+  throw new UnsupportedMediaType(
+    `The charset ${charset.slice(0, 40)} is not supported; send the operation as application/json in UTF-8.`,
+  );
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+function decoded(bytes: Buffer): string {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    throw new BadRequest('The request body is not UTF-8.');
+  }
+}

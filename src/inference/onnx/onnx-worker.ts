@@ -1,0 +1,81 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import type { Tensors } from './tensor.js';
+import type { RunResult, GraphValue } from './backend.js';
+// Tests run this file directly: Node strips the types and needs the exact file name.
+import { NativeGate } from './native-gate.ts';
+import { openOnnxSession, type OnnxSession } from './onnx-session.ts';
+
+/** A request to a thread; `graph` is the number that the pool assigned. */
+export type ThreadRequest =
+  | { kind: 'start' }
+  | { kind: 'load'; graph: number; bytes: Uint8Array }
+  | { kind: 'run'; graph: number; feeds: Tensors }
+  | { kind: 'release'; graph: number }
+  /** Frees everything and ends the thread; has no reply. */
+  | { kind: 'close' };
+
+/** The reply to a request: a value or an error message. */
+export type ThreadReply = { kind: 'done'; value: ThreadValue } | { kind: 'failed'; message: string };
+
+export type ThreadValue = LoadResponse | RunResult | null;
+
+export interface LoadResponse {
+  inputs: GraphValue[];
+  outputs: GraphValue[];
+  /** Milliseconds of CPU time of the thread. */
+  loadMs: number;
+}
+
+const gate = new NativeGate(workerData as Int32Array);
+const sessions = new Map<number, OnnxSession>();
+
+async function response(request: ThreadRequest): Promise<ThreadValue> {
+  switch (request.kind) {
+    case 'start':
+      return null;
+    case 'load': {
+      const before = process.threadCpuUsage();
+      const session = await openOnnxSession(request.bytes);
+      const { user, system } = process.threadCpuUsage(before);
+      // The runtime has its own copy; this one would stay until a late garbage collection.
+      (request.bytes.buffer as ArrayBuffer).transfer(0);
+      // A replacement thread may receive a request twice.
+      await sessions.get(request.graph)?.close();
+      sessions.set(request.graph, session);
+      return { inputs: session.inputs, outputs: session.outputs, loadMs: (user + system) / 1000 };
+    }
+    case 'run': {
+      const session = sessions.get(request.graph);
+      if (!session) throw new Error(`graph ${request.graph} is not loaded on this thread`);
+      return session.run(request.feeds);
+    }
+    case 'release': {
+      const session = sessions.get(request.graph);
+      sessions.delete(request.graph);
+      await session?.close();
+      return null;
+    }
+    case 'close':
+      await Promise.all(Array.from(sessions.values(), (session) => session.close()));
+      parentPort?.close();
+      return null;
+  }
+}
+
+// Requests are serialized: a close waits for the run before it.
+let last: Promise<void> = Promise.resolve();
+
+parentPort?.on('message', (request: ThreadRequest) => {
+  last = last.then(() =>
+    gate
+      .pass(() => response(request))
+      .then(
+        (value) => reply({ kind: 'done', value }),
+        (error: unknown) => reply({ kind: 'failed', message: error instanceof Error ? error.message : String(error) }),
+      ),
+  );
+});
+
+function reply(message: ThreadReply): void {
+  parentPort?.postMessage(message);
+}

@@ -1,0 +1,225 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileSize, filesBelow, visibleFolders } from './files.js';
+import { maxManifestBytes, ModelRepositoryError, placeIn, readManifest, type Manifest } from './model-manifest.js';
+import { isPermissionError, problemsOf, unreadable, UnreadableFolder } from './problems.js';
+import { readText } from './text-files.js';
+import { assertInside, readVersion, type StoredVersion } from './version-folder.js';
+
+export { ModelRepositoryError };
+
+/** A model on disk: a folder with a manifest and at least one version. */
+export interface StoredModel {
+  /** The folder's name. */
+  name: string;
+  manifest: Manifest;
+  /** The versions to serve, in ascending order. */
+  versions: StoredVersion[];
+  /** The version used when a call requests none. */
+  current: number;
+}
+
+const maxModels = 100;
+const maxVersions = 100;
+
+/** GraphQL's Int ends here. */
+const maxVersionNumber = 2 ** 31 - 1;
+
+/** Folders that file systems put into the root of a volume. */
+const foldersOfSystems = new Set(['lost+found', 'System Volume Information', '$RECYCLE.BIN', '@eaDir']);
+
+/** Files of a version folder whose changes are detected. */
+const maxFilesSeen = 1100;
+
+const manifestNames = ['model.yaml', 'model.json'] as const;
+/**
+ * Reads every model folder of a store. Files, hidden folders, and folders with neither a manifest nor a model in them
+ * (such as a shared `training/`) are passed over, and so are folders that cannot be read.
+ * @param onUnreadable called for each folder that cannot be read
+ * @throws ModelRepositoryError with the problems of all models
+ */
+export async function readModelRepository(
+  storeDir: string,
+  onUnreadable: (problems: readonly string[]) => void = () => undefined,
+): Promise<StoredModel[]> {
+  const folders = await modelFolders(storeDir);
+  const models: StoredModel[] = [];
+  const problems: string[] = [];
+  for (const name of folders) {
+    try {
+      const model = await readModel(storeDir, name);
+      if (model) models.push(model);
+    } catch (error) {
+      if (error instanceof UnreadableFolder) onUnreadable(error.problems);
+      else problems.push(...problemsOf(error, storeDir));
+    }
+  }
+  if (models.length > maxModels) problems.push(`the store holds ${models.length} models; it may hold ${maxModels}`);
+  if (problems.length > 0) throw new ModelRepositoryError(problems);
+  return models;
+}
+
+/**
+ * What each model folder of a store looks like from outside: names, sizes and times of the files that matter, as a text that
+ * changes when any of them does.
+ * @throws ModelRepositoryError if the repository cannot be read
+ */
+export async function scanModelRepository(storeDir: string): Promise<Map<string, string>> {
+  const folders = (await modelFolders(storeDir)).slice(0, maxModels);
+  return new Map(await Promise.all(folders.map(async (name) => [name, await glanceAt(join(storeDir, name))] as const)));
+}
+
+async function glanceAt(folder: string): Promise<string> {
+  const inside = (await visibleFolders(folder).catch(() => [])).slice(0, 2 * maxVersions);
+  const ofVersions = await Promise.all(
+    inside.map(async (name) =>
+      isVersionName(name)
+        ? (await filesBelow(join(folder, name), maxFilesSeen)).map((file) => join(name, file))
+        : [join(name, 'model.onnx')],
+    ),
+  );
+  const seen = await Promise.all([...manifestNames, ...ofVersions.flat()].map((file) => stateOf(folder, file)));
+  return [...inside, ...seen.filter((state) => state !== null)].join('\n');
+}
+
+/** Changes when a file is replaced, even by one of the same size and time: only the system sets the time of a change. */
+async function stateOf(folder: string, file: string): Promise<string | null> {
+  const found = await stat(join(folder, file)).catch(() => null);
+  return found && `${file} ${found.ino} ${found.size} ${found.mtimeMs} ${found.ctimeMs}`;
+}
+
+async function modelFolders(storeDir: string): Promise<string[]> {
+  const names = await visibleFolders(storeDir).catch(() => {
+    throw new ModelRepositoryError([`${storeDir} cannot be read as a folder; name the folder that holds the models`]);
+  });
+  return names.filter((name) => !foldersOfSystems.has(name));
+}
+
+/**
+ * Reads one model folder. Null where the folder is gone or plainly not a model.
+ * @throws UnreadableFolder if the folder itself cannot be read
+ * @throws ModelRepositoryError with its problems
+ */
+export async function readModel(storeDir: string, name: string): Promise<StoredModel | null> {
+  const folder = join(storeDir, name);
+  if ((await stat(folder).catch(() => null)) === null) return null;
+  const { found, versionFolders } = await contentsOf(folder, name);
+  if (!found) {
+    if (versionFolders.length === 0) return null;
+    throw new ModelRepositoryError([`${name} has a version ${versionFolders.join(', ')} but no model.yaml; add one`]);
+  }
+  assertModelName(name);
+  if (versionFolders.length === 0)
+    throw new ModelRepositoryError([`${name} has no version; put the model at ${name}/1/model.onnx`]);
+  if (versionFolders.length > maxVersions) {
+    throw new ModelRepositoryError([
+      `${name} has ${versionFolders.length} versions; the maximum is ${maxVersions}; remove old ones`,
+    ]);
+  }
+  return assembled(name, folder, found, versionFolders);
+}
+
+/** @throws ModelRepositoryError if no model can have this name */
+export function assertModelName(name: string): void {
+  if (/^[A-Za-z0-9][\w.-]{0,99}$/.test(name)) return;
+  throw new ModelRepositoryError([
+    `${name} cannot be the name of a model; use up to 100 letters, digits, "-", "_" and "."`,
+  ]);
+}
+
+/** The names of the manifest and of the version folders. */
+async function contentsOf(folder: string, name: string) {
+  try {
+    return { found: await manifestIn(folder, name), versionFolders: await versionFoldersIn(folder, name) };
+  } catch (error) {
+    throw isPermissionError(error) ? new UnreadableFolder([unreadable(name, error)]) : error;
+  }
+}
+
+async function assembled(
+  name: string,
+  folder: string,
+  manifestName: string,
+  versionNumbers: number[],
+): Promise<StoredModel> {
+  const problems: string[] = [];
+  const collect = (error: unknown) => {
+    problems.push(...problemsOf(error, join(folder, '..')));
+    return null;
+  };
+  await assertInside([`${name}/${manifestName}`], join(folder, '..'), [folder]);
+  const source = await readManifestFile(folder, name, manifestName);
+  const manifest = readManifest(`${name}/${manifestName}`, source);
+  const chosen = servedVersions(manifest, versionNumbers);
+  const versions: StoredVersion[] = [];
+  for (const version of chosen.filter((number) => versionNumbers.includes(number))) {
+    const stored = await readVersion(folder, name, version, manifest).catch(collect);
+    if (stored) versions.push(stored);
+  }
+  const current = manifest.current ?? Math.max(...chosen);
+  for (const { version, saidBy } of versionsNamed(manifest, chosen, current)) {
+    const place = placeIn(`${name}/${manifestName}`, source, [saidBy]);
+    if (!versionNumbers.includes(version)) {
+      problems.push(`${place}: ${saidBy} is ${version}, which does not exist; versions: ${versionNumbers.join(', ')}`);
+    } else if (!chosen.includes(version)) {
+      problems.push(`${place}: ${saidBy} is ${version}, which is not a served version: ${chosen.join(', ')}`);
+    }
+  }
+  if (problems.length > 0) throw new ModelRepositoryError(problems);
+  return { name, manifest, versions, current };
+}
+
+/** Every version that the manifest names, with its key. */
+function versionsNamed(
+  { canary, shadow }: Manifest,
+  chosen: readonly number[],
+  current: number,
+): { version: number; saidBy: string }[] {
+  return [
+    ...chosen.map((version) => ({ version, saidBy: 'versions' })),
+    { version: current, saidBy: 'current' },
+    ...(canary ? [{ version: canary.version, saidBy: 'canary' }] : []),
+    ...(shadow ? [{ version: shadow.version, saidBy: 'shadow' }] : []),
+  ];
+}
+
+/** The versions that the manifest requests, ascending; they may be absent. */
+function servedVersions({ versions }: Manifest, versionNumbers: readonly number[]): number[] {
+  if (versions === 'all') return [...versionNumbers];
+  if (versions === 'latest') return [Math.max(...versionNumbers)];
+  return [...new Set(versions)].sort((a, b) => a - b);
+}
+
+async function manifestIn(folder: string, name: string): Promise<string | null> {
+  const sizes = await Promise.all(manifestNames.map((file) => fileSize(join(folder, file))));
+  const present = manifestNames.filter((_, index) => sizes[index] !== null);
+  if (present.length > 1) throw new ModelRepositoryError([`${name} has both ${present.join(' and ')}; keep one`]);
+  return present[0] ?? null;
+}
+
+async function readManifestFile(folder: string, name: string, manifestName: string): Promise<string> {
+  const file = join(folder, manifestName);
+  const size = await fileSize(file);
+  if (size === null || size > maxManifestBytes) {
+    throw new ModelRepositoryError([
+      `${name}/${manifestName} must be a file of at most ${maxManifestBytes / 1024} KiB`,
+    ]);
+  }
+  return readText(file, `${name}/${manifestName}`);
+}
+
+const isVersionName = (name: string): boolean => /^[1-9]\d{0,9}$/.test(name) && Number(name) <= maxVersionNumber;
+
+/** Version numbers, ascending. A folder with a model under another name is reported as a mistake. */
+async function versionFoldersIn(folder: string, name: string): Promise<number[]> {
+  const versions: number[] = [];
+  for (const entry of await visibleFolders(folder)) {
+    if (isVersionName(entry)) versions.push(Number(entry));
+    else if ((await fileSize(join(folder, entry, 'model.onnx')).catch(() => null)) !== null) {
+      throw new ModelRepositoryError([
+        `${name}/${entry} contains a model.onnx but is not a version; name the folder 1, 2, 3, ...`,
+      ]);
+    }
+  }
+  return versions.sort((a, b) => a - b);
+}

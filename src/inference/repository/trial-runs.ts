@@ -1,0 +1,70 @@
+import type { LoadedGraph } from '../onnx/backend.js';
+import { createSignature, withActualOutputs } from '../signature/create-signature.js';
+import { encodeRow, toTensors } from '../signature/encode.js';
+import type { InputField, Signature } from '../signature/types.js';
+import { validateRows } from '../signature/validation.js';
+import { ModelRepositoryError } from './model-manifest.js';
+import { problemsOf } from './problems.js';
+import type { GoldenRow, StoredVersion } from './version-folder.js';
+
+/** Numbers of rows that a graph is tried with: one, the least that differs from one, and one that no shape contains by chance. */
+const trialSizes = [1, 2, 7];
+
+/** What is needed to try a version. */
+export interface Trial {
+  stored: Pick<StoredVersion, 'label' | 'fields'>;
+  /** The first valid one is run; a synthetic row if there is none. */
+  rows: readonly GoldenRow[];
+  /** Maximum rows of one run. */
+  maxBatch: number;
+}
+
+/**
+ * The signature of a graph, with the shapes of outputs as it returns them for 1, 2 and 7 rows.
+ * @throws ModelRepositoryError if graph and manifest disagree, or the graph cannot run these numbers of rows
+ */
+export async function signatureByTrial(
+  { stored: { label, fields }, rows, maxBatch }: Trial,
+  graph: Pick<LoadedGraph, 'inputs' | 'outputs' | 'run'>,
+): Promise<Signature> {
+  const signature = createSignature(label, graph, fields, maxBatch);
+  const golden = rows.find(({ input }) => validateRows(signature, [input]).length === 0);
+  const row = encodeRow(signature, golden?.input ?? syntheticRow(signature));
+  let actual = signature;
+  const runs: Parameters<typeof withActualOutputs>[2][number][] = [];
+  for (const size of trialSizes.filter((size) => size <= maxBatch)) {
+    const feeds = toTensors(
+      signature,
+      Array.from({ length: size }, () => row),
+    );
+    try {
+      runs.push({ rows: size, outputs: (await graph.run(feeds, size)).outputs });
+    } catch (error) {
+      const kind = golden ? `the row of golden.jsonl:${golden.line}` : 'a synthetic row';
+      const many = size === 1 ? kind : `${kind}, repeated to ${size} rows,`;
+      throw new ModelRepositoryError([`${label}: ${many} cannot run: ${problemsOf(error).join(' ')}`]);
+    }
+    actual = withActualOutputs(label, signature, runs);
+  }
+  return actual;
+}
+
+/** A row with values that the manifest allows. */
+function syntheticRow({ inputs }: Signature): GoldenRow['input'] {
+  return Object.fromEntries(
+    inputs.filter(({ required }) => required).map((input) => [input.name, syntheticValue(input, input.rowShape)]),
+  );
+}
+
+function syntheticValue(input: InputField, [length, ...inner]: readonly number[]): unknown {
+  return length === undefined ? syntheticScalar(input) : Array.from({ length }, () => syntheticValue(input, inner));
+}
+
+function syntheticScalar({ type, minimum, maximum, values, isClosed }: InputField): unknown {
+  const known = values?.[0];
+  if (type === 'boolean') return false;
+  if (type === 'string') return known ?? 'a';
+  if (isClosed && known !== undefined) return Number(known);
+  const nearestToOne = Math.min(Math.max(1, minimum ?? 1), maximum ?? Infinity);
+  return type === 'integer' ? Math.round(nearestToOne) : nearestToOne;
+}

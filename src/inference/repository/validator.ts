@@ -1,0 +1,185 @@
+import { join } from 'node:path';
+import { openOnnxSession } from '../onnx/onnx-session.js';
+import { checkCard } from './card.js';
+import { problemsOfGoldenRows } from './golden-samples.js';
+import type { Model, ModelProblems, ModelVersion } from '../serving/model.js';
+import { isInside, sha256OfFile } from './files.js';
+import { scanModelRepository, readModel } from './model-repository.js';
+import { problemsOf, UnreadableFolder } from './problems.js';
+import { readTextIfAny } from './text-files.js';
+import { readModelBytes } from './model-files.js';
+import { readGoldenRows, type GoldenRow, type StoredVersion } from './version-folder.js';
+import { signatureByTrial } from './trial-runs.js';
+import type { Signature } from '../signature/types.js';
+import { VersionCounters } from '../serving/version-statistics.js';
+
+/** The result of validating a repository. Each text names its file, and the line if there is one. */
+export interface StoreReport {
+  models: number;
+  versions: number;
+  goldenRows: number;
+  /** Problems that prevent serving. */
+  problems: string[];
+  /** Problems that do not prevent serving. */
+  warnings: string[];
+}
+
+/** Relative tolerance of golden rows; for numbers below it, relative to the tolerance itself. */
+const tolerance = 1e-4;
+
+/** Larger files bloat the git history. */
+const maxBytesInGit = 5_000_000;
+
+/**
+ * Validates every model like the gateway does, and also all golden rows, cards, checksums and metrics. Needs no server.
+ * @param clashesOf finds problems of serving models together, such as colliding names
+ * @param typingProblems finds names that allow no typed field, which are warnings
+ * @throws ModelRepositoryError if the repository cannot be read
+ */
+export async function checkModelStore(
+  storeDir: string,
+  clashesOf: (models: readonly Model[]) => ModelProblems[] = () => [],
+  typingProblems: (model: Model) => readonly string[] = () => [],
+): Promise<StoreReport> {
+  const report: StoreReport = { models: 0, versions: 0, goldenRows: 0, problems: [], warnings: [] };
+  const servable: Model[] = [];
+  for (const name of (await scanModelRepository(storeDir)).keys()) {
+    const model = await checkModel(report, storeDir, name);
+    if (model) servable.push(model);
+  }
+  report.warnings.push(...servable.flatMap(typingProblems));
+  report.problems.push(...clashesOf(servable).flatMap(({ problems }) => problems));
+  if (report.models === 0 && report.problems.length === 0)
+    report.problems.push(`${storeDir} holds no model; put one at <name>/model.yaml`);
+  return report;
+}
+
+/** The model as it would be served; null if it cannot be. */
+async function checkModel(report: StoreReport, storeDir: string, name: string): Promise<Model | null> {
+  const model = await readModel(storeDir, name).catch((error: unknown) => {
+    if (error instanceof UnreadableFolder) {
+      report.warnings.push(...error.problems);
+      return null;
+    }
+    report.problems.push(...problemsOf(error, storeDir));
+    return undefined;
+  });
+  // A folder without a model, such as shared training code, needs no card.
+  if (model === null) return null;
+  report.models += 1;
+  const card = await checkCard(storeDir, name).catch((error: unknown) => ({
+    problems: problemsOf(error),
+    warnings: [],
+  }));
+  report.problems.push(...card.problems);
+  report.warnings.push(...card.warnings);
+  const versions: ModelVersion[] = [];
+  for (const version of model?.versions ?? []) {
+    report.versions += 1;
+    const folder = join(storeDir, name, String(version.version));
+    const signature = await checkVersion(report, folder, version, model?.manifest.serving.maxBatch ?? 1);
+    const { digest, metrics } = version;
+    if (signature)
+      versions.push({
+        ...{ version: version.version, digest, metrics, exampleInput: null },
+        ...signature,
+        statistics: new VersionCounters(),
+      });
+  }
+  const current = versions.find(({ version }) => version === model?.current);
+  return model && current
+    ? {
+        ...{ name, title: model.manifest.title, versions, current, manifestVersion: model.current },
+        ...{ canary: null, shadow: null, isTyped: true, problems: [], overrides: [] },
+      }
+    : null;
+}
+
+/** The signature of the version; null if it cannot be served. */
+async function checkVersion(
+  report: StoreReport,
+  folder: string,
+  version: StoredVersion,
+  maxBatch: number,
+): Promise<Signature | null> {
+  const { label } = version;
+  report.problems.push(...problemsOfMetrics(version));
+  if (version.metrics === null)
+    report.warnings.push(`${label}/metrics.json is missing; write down how good the model is`);
+  try {
+    await checkChecksums(report, folder, version);
+    const bytes = await readModelBytes(version);
+    if (bytes.length > maxBytesInGit) {
+      report.warnings.push(
+        `${label}/model.onnx has ${(bytes.length / 1e6).toFixed(1)} MB; above ${maxBytesInGit / 1e6} MB, keep it out of git`,
+      );
+    }
+    const session = await openOnnxSession(bytes).catch((error: unknown) => {
+      report.problems.push(`${label}/model.onnx cannot be loaded: ${problemsOf(error).join(' ')}`);
+    });
+    if (!session) return null;
+    try {
+      const rows = await readGoldenRows(version);
+      const signature = await signatureByTrial({ stored: version, rows, maxBatch }, session);
+      if (rows.length === 0)
+        report.warnings.push(`${label}/golden.jsonl has no row; write some, so that a changed model is noticed`);
+      report.warnings.push(...warningsOfGenerated(label, rows));
+      report.goldenRows += rows.length;
+      report.problems.push(...(await problemsOfGoldenRows({ label, rows, signature, tolerance, maxBatch }, session)));
+      return signature;
+    } finally {
+      await session.close();
+    }
+  } catch (error) {
+    report.problems.push(...problemsOf(error));
+    return null;
+  }
+}
+
+function warningsOfGenerated(label: string, rows: readonly GoldenRow[]): string[] {
+  const count = rows.filter(({ generated }) => generated === true).length;
+  const which = count === 1 ? '1 generated row' : `${count} generated rows`;
+  return count === 0
+    ? []
+    : [`${label}/golden.jsonl has ${which}; replace them with rows whose outputs come from the training framework`];
+}
+
+function problemsOfMetrics({ label, metrics }: StoredVersion): string[] {
+  return Object.entries(metrics ?? {}).flatMap(([name, value]) =>
+    typeof value === 'number'
+      ? []
+      : [`${label}/metrics.json: ${name} must be a number; the file is one flat object of numbers`],
+  );
+}
+
+/** `SHA256SUMS` as written by `sha256sum`; detects a model that was replaced without its training outputs. */
+async function checkChecksums(report: StoreReport, folder: string, { label, dataFiles }: StoredVersion): Promise<void> {
+  const source = await readTextIfAny(join(folder, 'SHA256SUMS'), `${label}/SHA256SUMS`);
+  if (source === null) {
+    report.warnings.push(
+      `${label}/SHA256SUMS is missing; write it beside the model: sha256sum model.onnx golden.jsonl > SHA256SUMS`,
+    );
+    return;
+  }
+  const listed: string[] = [];
+  for (const [index, line] of source.split('\n').entries()) {
+    if (line.trim() === '') continue;
+    const [, digest, file] =
+      /^([0-9a-f]{64}) [ *](?:\.\/)?((?!\.\.?\/)[\w.-]+(?:\/[\w.-]+)?)$/i.exec(line.trimEnd()) ?? [];
+    const place = `${label}/SHA256SUMS:${index + 1}`;
+    if (digest === undefined || file === undefined) {
+      report.problems.push(`${place}: must be a SHA-256 in hexadecimal, two spaces and the name of a file beside it`);
+      continue;
+    }
+    listed.push(file);
+    const path = join(folder, file);
+    const actual = (await isInside(path, [folder])) ? await sha256OfFile(path).catch(() => null) : null;
+    if (actual === null) report.problems.push(`${place}: ${file} is not there`);
+    else if (actual !== digest.toLowerCase())
+      report.problems.push(
+        `${place}: ${file} is not the file that the training wrote; train again, or regenerate the checksums`,
+      );
+  }
+  for (const file of ['model.onnx', ...dataFiles])
+    if (!listed.includes(file)) report.problems.push(`${label}/SHA256SUMS: does not list ${file}`);
+}

@@ -1,0 +1,147 @@
+import { join } from 'node:path';
+import { z } from 'zod';
+import { fileSize, isInside, megabytes, sha256OfFile } from './files.js';
+import { findModelFiles, type ModelFiles } from './model-files.js';
+import { maxManifestBytes, ModelRepositoryError, readSignatureFile, type Manifest } from './model-manifest.js';
+import { parseJson, readText } from './text-files.js';
+
+/** One version of a model: the folder `<model>/<version>`. */
+export interface StoredVersion extends ModelFiles {
+  version: number;
+  goldenFile: string;
+  /** SHA-256 of `golden.jsonl`, hexadecimal; null where there is none. */
+  goldenDigest: string | null;
+  /** What the training measured, from `metrics.json`; null where there is none. */
+  metrics: Record<string, unknown> | null;
+  /** What is said of its inputs and outputs: in its own `signature.yaml`, or in the manifest. */
+  fields: Pick<Manifest, 'inputs' | 'outputs'>;
+}
+
+/** An input row with the output of the trainer. */
+export interface GoldenRow {
+  /** Its line in `golden.jsonl`, counted from 1. */
+  line: number;
+  input: Record<string, unknown>;
+  output: Record<string, unknown>;
+  /** Whether its output comes from the graph itself, so that it proves only that the graph is unchanged. */
+  generated?: boolean | undefined;
+}
+
+const maxGoldenBytes = 16 * 1024 * 1024;
+const maxMetricsBytes = 1024 * 1024;
+
+const signatureName = 'signature.yaml';
+
+/** The files of a version that affect serving, besides external data. */
+const versionFiles = ['model.onnx', 'golden.jsonl', 'metrics.json', signatureName] as const;
+
+const jsonObject = z.record(z.string(), z.unknown());
+
+const goldenRow = z.strictObject({ input: jsonObject, output: jsonObject, generated: z.boolean().optional() });
+
+/** Reads the folder of a version. @throws ModelRepositoryError with its problem */
+export async function readVersion(
+  folder: string,
+  name: string,
+  version: number,
+  manifest: Manifest,
+): Promise<StoredVersion> {
+  const label = `${name}/${version}`;
+  const versionDir = join(folder, String(version));
+  await assertInside(
+    versionFiles.map((file) => `${label}/${file}`),
+    join(folder, '..'),
+    [folder, versionDir],
+  );
+  const files = await findModelFiles(versionDir, label);
+  const metrics = await readMetrics(join(versionDir, 'metrics.json'), label);
+  const fields = (await readOwnFields(join(versionDir, signatureName), label)) ?? {
+    inputs: manifest.inputs,
+    outputs: manifest.outputs,
+  };
+  const goldenFile = join(versionDir, 'golden.jsonl');
+  const goldenDigest = (await fileSize(goldenFile)) === null ? null : await sha256OfFile(goldenFile);
+  return { ...files, version, goldenFile, goldenDigest, metrics, fields };
+}
+
+/**
+ * Rejects links that lead out of the repository, so that a copied model folder cannot publish other files.
+ * @param files existing or not, relative to the repository
+ * @param folders folders of the model, which may themselves be links
+ * @throws ModelRepositoryError that names the links
+ */
+export async function assertInside(
+  files: readonly string[],
+  storeDir: string,
+  folders: readonly string[],
+): Promise<void> {
+  const problems: string[] = [];
+  for (const file of files) {
+    const exists = (await fileSize(join(storeDir, file))) !== null;
+    if (exists && !(await isInside(join(storeDir, file), [storeDir, ...folders])))
+      problems.push(`${file} is a link to a file outside of the model repository; copy the file instead`);
+  }
+  if (problems.length > 0) throw new ModelRepositoryError(problems);
+}
+
+/** The inputs and outputs of the version; null if it uses those of the manifest. */
+async function readOwnFields(file: string, label: string): Promise<StoredVersion['fields'] | null> {
+  const size = await fileSize(file);
+  if (size === null) return null;
+  if (size > maxManifestBytes)
+    throw new ModelRepositoryError([
+      `${label}/${signatureName} must be a file of at most ${maxManifestBytes / 1024} KiB`,
+    ]);
+  return readSignatureFile(`${label}/${signatureName}`, await readText(file, `${label}/${signatureName}`));
+}
+
+async function readMetrics(file: string, label: string): Promise<Record<string, unknown> | null> {
+  const size = await fileSize(file);
+  if (size === null) return null;
+  const problem = `${label}/metrics.json must be one JSON object of at most ${megabytes(maxMetricsBytes)}`;
+  if (size > maxMetricsBytes) throw new ModelRepositoryError([problem]);
+  const metrics = parsed(jsonObject, await readText(file, `${label}/metrics.json`));
+  if (!metrics.success) throw new ModelRepositoryError([`${problem}${metrics.reason}`]);
+  return metrics.data;
+}
+
+/** Parses JSON of a schema. The reason is the place of a syntax error, or empty. */
+function parsed<Value>(
+  schema: z.ZodType<Value>,
+  source: string,
+): { success: true; data: Value } | { success: false; reason: string } {
+  try {
+    const { success, data } = schema.safeParse(parseJson(source));
+    return success ? { success, data } : { success, reason: '' };
+  } catch (error) {
+    return { success: false, reason: `: ${(error as Error).message}` };
+  }
+}
+
+/**
+ * The golden rows of a version, at most `first` of them; none where it has no `golden.jsonl`.
+ * @throws ModelRepositoryError with the invalid lines
+ */
+export async function readGoldenRows({ label, goldenFile }: StoredVersion, first = Infinity): Promise<GoldenRow[]> {
+  const size = await fileSize(goldenFile);
+  if (size === null) return [];
+  if (size > maxGoldenBytes) {
+    throw new ModelRepositoryError([
+      `${label}/golden.jsonl is larger than ${megabytes(maxGoldenBytes)}; keep the most significant rows`,
+    ]);
+  }
+  const rows: GoldenRow[] = [];
+  const problems: string[] = [];
+  for (const [index, line] of (await readText(goldenFile, `${label}/golden.jsonl`)).split('\n').entries()) {
+    if (rows.length >= first) break;
+    if (line.trim() === '') continue;
+    const row = parsed(goldenRow, line);
+    if (row.success) rows.push({ line: index + 1, ...row.data });
+    else {
+      const place = `${label}/golden.jsonl:${index + 1}`;
+      problems.push(`${place}: must be one line of JSON: {"input": {...}, "output": {...}}${row.reason}`);
+    }
+  }
+  if (problems.length > 0) throw new ModelRepositoryError(problems.slice(0, 10));
+  return rows;
+}

@@ -1,0 +1,127 @@
+import { Canary } from '../rollout/canary.js';
+import { Shadow } from '../rollout/shadow.js';
+import { ModelRepositoryError, type StoredModel } from '../repository/model-repository.js';
+import type { Signature } from '../signature/types.js';
+import type { Deployment, Model } from './model.js';
+import type { VersionRuntime } from './version-runtime.js';
+
+/** A served model. Immutable: it is replaced as a whole, so pending calls finish with the old one. */
+export interface ServedModel {
+  stored: StoredModel;
+  versions: ReadonlyMap<number, VersionRuntime>;
+  current: VersionRuntime;
+  canary: Canary | null;
+  shadow: Shadow | null;
+  view: Model;
+}
+
+/** What the roles of the versions of a model depend on. */
+export interface RoleInputs {
+  stored: StoredModel;
+  versions: ReadonlyMap<number, VersionRuntime>;
+  /** Canaries and shadows keep their record across reloads. */
+  before: ServedModel | undefined;
+  deployment: Deployment | undefined;
+  problemsOfFolder: readonly string[];
+  /** Finds names of a model that allow no typed field. */
+  typingProblems: (model: Model) => readonly string[];
+}
+
+/**
+ * Assigns the roles of a model from its manifest and deployment.
+ * @throws ModelRepositoryError if the version of the manifest is not among the versions
+ */
+export function assignRoles(inputs: RoleInputs): ServedModel {
+  const { stored, versions, before, deployment, typingProblems } = inputs;
+  const { name, manifest } = stored;
+  const problems = [...inputs.problemsOfFolder];
+  const promoted = deployment?.version ?? null;
+  if (promoted !== null && !versions.has(promoted)) {
+    problems.push(`${name}: version ${promoted} was promoted and is no longer served; ${stored.current} serves`);
+  }
+  const current = versions.get(promoted ?? stored.current) ?? versions.get(stored.current);
+  if (!current) throw new ModelRepositoryError([`${name} has no version ${stored.current}`]);
+
+  const candidate = (role: 'canary' | 'shadow'): VersionRuntime | null => {
+    const version = versions.get(manifest[role]?.version ?? 0);
+    if (!version || version === current) return null;
+    if (isSame(shapeOf(version.signature), shapeOf(current.signature))) return version;
+    problems.push(
+      `${name}: ${role} ${version.version.version} has other inputs or outputs than ${current.version.version}, which serves; it is not used`,
+    );
+    return null;
+  };
+  const canary = canaryOf(candidate('canary'), manifest.canary, deployment, before?.canary ?? null);
+  const shadow = shadowOf(candidate('shadow'), manifest.shadow, before?.shadow ?? null);
+  const { title, description } = manifest;
+  const view: Model = {
+    name,
+    title,
+    ...(description === undefined ? {} : { description }),
+    versions: [...versions.values()].map(({ version }) => version),
+    current: current.version,
+    manifestVersion: stored.current,
+    canary: canary && { ...canary.rule, stopped: canary.stopped },
+    get shadow() {
+      return shadow?.view ?? null;
+    },
+    isTyped: true,
+    problems,
+    overrides: overridesOf(stored, current.version.version),
+  };
+  const untypable = typingProblems(view);
+  view.isTyped = untypable.length === 0;
+  problems.push(...untypable.map((problem) => `${problem}; until then only predict serves this model`));
+  return { stored, versions, current, canary, shadow, view };
+}
+
+/** What a promotion overrides in the manifest. */
+function overridesOf({ name, manifest, current }: StoredModel, serving: number): string[] {
+  if (serving === current) return [];
+  const unused = (['canary', 'shadow'] as const).filter((role) => manifest[role]?.version === serving);
+  return [
+    `${name}: version ${serving} is promoted and overrides the manifest, which selects version ${current}; clearDeployment returns the choice to the manifest`,
+    ...unused.map(
+      (role) => `${name}: ${role} ${serving} of the manifest has no effect, because it is the current version`,
+    ),
+  ];
+}
+
+/** A canary keeps its record while its version and rule are unchanged. */
+function canaryOf(
+  version: VersionRuntime | null,
+  rule: Canary['rule'] | undefined,
+  deployment: Deployment | undefined,
+  before: Canary | null,
+): Canary | null {
+  if (!version || !rule) return null;
+  const decided = deployment?.stoppedCanary;
+  const stopped = decided?.digest === version.version.digest ? decided.reason : null;
+  if (before?.version !== version || !isSame(before.rule, rule)) return new Canary(version, rule, stopped);
+  before.stopped = stopped ?? before.stopped;
+  return before;
+}
+
+function shadowOf(
+  version: VersionRuntime | null,
+  rule: Shadow['rule'] | undefined,
+  before: Shadow | null,
+): Shadow | null {
+  if (!version || !rule) return null;
+  if (before?.version !== version) return new Shadow(version, rule);
+  before.rule = rule;
+  return before;
+}
+
+/** The public part of a signature: names, types and shapes. */
+function shapeOf({ inputs, outputs }: Signature): unknown {
+  const shape = ({ name, type, rowShape }: Signature['inputs'][number] | Signature['outputs'][number]) => [
+    name,
+    type,
+    rowShape,
+  ];
+  return [inputs.map(shape), outputs.map((output) => [shape(output), output.labels])];
+}
+
+/** Whether two values are equal as JSON. */
+export const isSame = (one: unknown, other: unknown): boolean => JSON.stringify(one) === JSON.stringify(other);

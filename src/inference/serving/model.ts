@@ -1,0 +1,95 @@
+import type { CanaryRule, ShadowRule } from '../repository/rollout-rules.js';
+import type { InputField, OutputField } from '../signature/types.js';
+
+/** A served model. */
+export interface Model {
+  name: string;
+  title: string;
+  description?: string;
+  /** Served versions, in ascending order. */
+  versions: ModelVersion[];
+  /** The version used when a call requests none. */
+  current: ModelVersion;
+  canary: Canary | null;
+  shadow: Shadow | null;
+  /** Whether its names allow a typed field; otherwise `predict` alone serves it. */
+  isTyped: boolean;
+  /** Problems of the folder on disk, for which the versions loaded before keep serving, and names that allow no typed field. */
+  problems: readonly string[];
+  /** The version that the manifest selects. */
+  manifestVersion: number;
+  /** What a promotion overrides in the manifest. Not an error: the model serves as the promotion says. */
+  overrides: readonly string[];
+}
+
+export interface ModelVersion {
+  version: number;
+  inputs: InputField[];
+  outputs: OutputField[];
+  /** SHA-256 of the graph and its external data, hexadecimal. */
+  digest: string;
+  /** Quality metrics from training; null if absent. */
+  metrics: Record<string, unknown> | null;
+  /** A row of the golden rows, without missing values; null if there is none. */
+  exampleInput: Record<string, unknown> | null;
+  /** Counted since the version was loaded. */
+  readonly statistics: VersionStatistics;
+}
+
+/** Counted since a version was loaded; the names are those of Triton Inference Server's statistics. */
+export interface VersionStatistics {
+  /** Successful calls. */
+  successes: number;
+  /** Failed calls: the model failed, timed out or was overloaded. Invalid input is not counted. */
+  failures: number;
+  /** Rows that were run (Triton: inference_count). */
+  rows: number;
+  /** Runs of the graph (Triton: execution_count). */
+  runs: number;
+  /** Milliseconds that rows waited for their run, summed over rows. */
+  queueMs: number;
+  /** Milliseconds that runs took, summed over runs. */
+  computeMs: number;
+  /** Rows that were looked up in the cache and found. */
+  cacheHits: number;
+  /** Rows not found or expired. Coalesced rows are looked up once. */
+  cacheMisses: number;
+  /** Rows queued or running. */
+  pending: number;
+  /** Runs by their number of rows, in powers of two: the number of runs had up to `rows` rows and more than the size before. */
+  batchSizes: { rows: number; runs: number }[];
+}
+
+/** The state of a canary. */
+interface Canary extends CanaryRule {
+  /** Why it stopped; null while it runs. */
+  stopped: string | null;
+}
+
+/** A shadow and its comparison with the current version. */
+export interface Shadow extends ShadowRule {
+  /** Compared rows. */
+  rows: number;
+  /** Rows that differ: in a string or integer, or in a float by more than a thousandth. */
+  differences: number;
+  /** The largest relative difference of a number, 0 to 1. */
+  largestDifference: number;
+  /** Calls on which the shadow failed. */
+  failures: number;
+}
+
+/** Deployment state that outlives the process, passed in by `Predictor.apply`. */
+export interface Deployment {
+  model: string;
+  /** The promoted version; null if the manifest selects it. */
+  version: number | null;
+  /** The stopped canary and the reason; null if there is none. */
+  stoppedCanary: { digest: string; reason: string } | null;
+}
+
+/** Problems of a model folder on disk. */
+export interface ModelProblems {
+  /** The folder's name. */
+  model: string;
+  problems: readonly string[];
+}

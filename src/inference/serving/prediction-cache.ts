@@ -1,0 +1,132 @@
+import { hash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Cache } from '../../cache/cache.js';
+import { isOutput } from '../signature/decode.js';
+import type { EncodedRow, Signature } from '../signature/types.js';
+
+/** The part of a version that keys and results depend on. */
+export interface CachedVersion {
+  /** See `fingerprintOf`. */
+  fingerprint: string;
+  signature: Signature;
+}
+
+/** Identifies a version in the cache: SHA-256 over the model, the digest of its file, and the names of inputs and outputs. */
+export function fingerprintOf(model: string, digest: string, { inputs, outputs }: Signature): string {
+  const named = [
+    model,
+    digest,
+    inputs.map(({ name }) => name),
+    outputs.map(({ name, rowShape, labels }) => [name, rowShape, labels]),
+  ];
+  return hash('sha256', JSON.stringify(named), 'hex');
+}
+
+/**
+ * The key of a result: SHA-256 of all that it depends on. The row is encoded in the order of the signature, so that rows that
+ * differ only in the order of fields, or in absent versus null, share a key. JSON after a prefix of fixed length keeps keys of
+ * different rows distinct.
+ */
+export function cacheKey(fingerprint: string, row: EncodedRow): string {
+  return hash('sha256', fingerprint + JSON.stringify(row), 'hex');
+}
+
+/** A cached result. */
+export interface CachedResult {
+  output: Record<string, unknown>;
+  /** Milliseconds since 1970. */
+  computedAt: number;
+}
+
+/** Lifetime of a claim: if the claiming process has died, another computes the row after this time. */
+const claimMs = 1000;
+
+/** Cached results, possibly shared with other processes. */
+export class PredictionCache {
+  readonly #writes = new Set<Promise<unknown>>();
+
+  constructor(
+    private readonly cache: Cache,
+    private readonly ttlSeconds: number,
+  ) {}
+
+  /** Whether a result has not expired. */
+  isFresh({ computedAt }: CachedResult): boolean {
+    return Date.now() - computedAt <= this.ttlSeconds * 1000;
+  }
+
+  /**
+   * Reads results in one round trip, including expired ones. @returns undefined for a miss and for entries that do not match
+   * the signature
+   */
+  async getMany({ signature }: CachedVersion, keys: readonly string[]): Promise<(CachedResult | undefined)[]> {
+    const found = await this.cache.getMany(keys);
+    return keys.map((_, index) => parseEntry(signature, found[index]));
+  }
+
+  /** Writes results in the background, in one round trip. They expire after the TTL plus `staleSeconds`. */
+  writeBehind(results: readonly { key: string; result: CachedResult }[], staleSeconds: number): void {
+    if (results.length === 0) return;
+    const entries = results.map(({ key, result }) => ({
+      key,
+      value: { output: result.output, at: result.computedAt },
+    }));
+    const write = this.cache
+      .setMany(entries, (this.ttlSeconds + staleSeconds) * 1000)
+      .finally(() => this.#writes.delete(write));
+    this.#writes.add(write);
+  }
+
+  /**
+   * Claims rows among the processes that share the cache. @returns the keys that this process has to compute; all of them if
+   * the cache is not shared
+   */
+  async claim(keys: readonly string[]): Promise<ReadonlySet<string>> {
+    if (!this.cache.isShared) return new Set(keys);
+    const isOurs = await this.cache.claimMany(keys, claimMs);
+    return new Set(keys.filter((_, index) => isOurs[index]));
+  }
+
+  /** Releases claims, so that other processes can compute the rows. */
+  release(keys: readonly string[]): void {
+    if (this.cache.isShared && keys.length > 0) void this.cache.releaseMany(keys);
+  }
+
+  /**
+   * Waits for results of another process, at most for the lifetime of a claim.
+   * @param found called with each result
+   * @returns the keys without a result
+   */
+  async awaitRemote(
+    version: CachedVersion,
+    keys: readonly string[],
+    found: (key: string, result: CachedResult) => void,
+  ): Promise<string[]> {
+    let missing = [...keys];
+    const until = performance.now() + claimMs;
+    for (let pauseMs = 4; missing.length > 0 && performance.now() < until; pauseMs = Math.min(pauseMs * 2, 64)) {
+      await sleep(pauseMs);
+      const results = await this.getMany(version, missing);
+      missing = missing.filter((key, index) => {
+        const result = results[index];
+        if (!result || !this.isFresh(result)) return true;
+        found(key, result);
+        return false;
+      });
+    }
+    return missing;
+  }
+
+  /** Waits for pending writes. Does not close the cache. */
+  async close(): Promise<void> {
+    await Promise.all(this.#writes);
+  }
+}
+
+function parseEntry(signature: Signature, entry: unknown): CachedResult | undefined {
+  if (typeof entry !== 'object' || entry === null || !('output' in entry) || !('at' in entry)) return undefined;
+  const { output, at } = entry;
+  if (!Number.isFinite(at) || !isOutput(signature, output)) return undefined;
+  // Clocks differ between machines; a result cannot be from the future.
+  return { output, computedAt: Math.min(Number(at), Date.now()) };
+}

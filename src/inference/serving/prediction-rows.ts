@@ -1,0 +1,110 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { BadUserInput, type FieldProblem } from '../../errors/app-error.js';
+import { encodeRow } from '../signature/encode.js';
+import type { EncodedRow } from '../signature/types.js';
+import { withManifestNames } from '../signature/spellings.js';
+import { maxProblems, validateRow } from '../signature/validation.js';
+import type { Outcome } from './request-coalescing.js';
+import type { VersionRuntime } from './version-runtime.js';
+
+/** Rows processed per event loop turn. */
+const rowsPerTurn = 100;
+
+/** The prediction of a row. */
+export interface PredictedRow {
+  /** The row as sent by the caller, with the names in the manifest. */
+  input: Record<string, unknown>;
+  /** One entry per output of the model. */
+  output: Record<string, unknown>;
+  /** STALE: an expired cached result, because the model failed or timed out. */
+  source: 'MODEL' | 'CACHE' | 'STALE';
+  /** Seconds since the model computed the result. */
+  ageSeconds: number;
+  /** Milliseconds from the start of the call to the result of this row. */
+  durationMs: number;
+}
+
+/** A valid row with the names in the manifest and as encoded for the model, with its cache key. */
+export interface PreparedRow {
+  /** Its position in the call. */
+  index: number;
+  input: Record<string, unknown>;
+  row: EncodedRow;
+  key: string;
+}
+
+/** What an invalid row does: `FAIL` rejects the call, `NULL` only the row. */
+export type OnInvalid = 'FAIL' | 'NULL';
+
+/** Why rows have no prediction, by their position in the call. */
+export type InvalidRows = Map<number, BadUserInput>;
+
+/** Maximum problems that are listed for a row that is rejected alone. */
+const maxRowProblems = 10;
+
+/**
+ * Validates and encodes rows.
+ * @throws BadUserInput naming up to 100 invalid fields, unless `onInvalid` is NULL
+ */
+export async function prepareRows(
+  version: VersionRuntime,
+  rows: readonly unknown[],
+  onInvalid: OnInvalid,
+): Promise<{ prepared: PreparedRow[]; invalid: InvalidRows }> {
+  const { signature } = version;
+  const prepared: PreparedRow[] = [];
+  const invalid: InvalidRows = new Map();
+  const problems: FieldProblem[] = [];
+  for (const [index, input] of rows.entries()) {
+    if (index % rowsPerTurn === 0 && index > 0) await nextTurn();
+    const max = onInvalid === 'NULL' ? maxRowProblems : maxProblems - problems.length;
+    const found = validateRow(signature, input, max).map((problem) => ({ row: index, ...problem }));
+    if (found.length > 0 && onInvalid === 'NULL') invalid.set(index, BadUserInput.ofFields(found));
+    problems.push(...found);
+    if (onInvalid === 'FAIL' && problems.length >= maxProblems) break;
+    if (found.length > 0 || (onInvalid === 'FAIL' && problems.length > 0)) continue;
+    const named = withManifestNames(signature, input as Record<string, unknown>);
+    const row = encodeRow(signature, named);
+    prepared.push({ index, input: named, row, key: version.keyOf(row) });
+  }
+  if (onInvalid === 'FAIL' && problems.length > 0) throw BadUserInput.ofFields(problems);
+  return { prepared, invalid };
+}
+
+/**
+ * The predictions of prepared rows, in order. Rows for which the model returned no finite value are invalid.
+ * @throws BadUserInput naming up to 100 of them, unless `onInvalid` is NULL
+ */
+export async function toPredictedRows(
+  prepared: readonly PreparedRow[],
+  outcomes: ReadonlyMap<string, Outcome>,
+  { startedAt, onInvalid }: { startedAt: number; onInvalid: OnInvalid },
+): Promise<{ rows: PredictedRow[]; invalid: InvalidRows }> {
+  const predicted: PredictedRow[] = [];
+  const invalid: InvalidRows = new Map();
+  const now = Date.now();
+  for (const [position, { index, input, key }] of prepared.entries()) {
+    if (position % rowsPerTurn === 0 && position > 0) await nextTurn();
+    const outcome = outcomes.get(key);
+    if (!outcome) throw new Error(`row ${index} has no outcome`);
+    const { result, source, computedAt, knownAt } = outcome;
+    if (result.kind === 'not-finite') {
+      invalid.set(index, BadUserInput.ofFields([{ row: index, field: result.field, message: notFinite }]));
+      continue;
+    }
+    predicted.push({
+      input,
+      output: result.output,
+      source,
+      ageSeconds: source === 'MODEL' ? 0 : Math.max(0, now - computedAt) / 1000,
+      durationMs: Math.max(0, knownAt - startedAt),
+    });
+  }
+  if (onInvalid === 'FAIL' && invalid.size > 0) {
+    const fields = [...invalid.values()].flatMap((error) => error.fields);
+    throw BadUserInput.ofFields(fields.slice(0, maxProblems));
+  }
+  return { rows: predicted, invalid };
+}
+
+const notFinite = 'has no finite value for this row; the model cannot predict these inputs';

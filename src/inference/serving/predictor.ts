@@ -1,0 +1,313 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Cache } from '../../cache/cache.js';
+import { AppError, BadUserInput, ServiceUnavailable } from '../../errors/app-error.js';
+import type { Logger } from '../../telemetry/logger.js';
+import { recordCost } from '../../telemetry/operation-cost.js';
+import type { Backend } from '../onnx/backend.js';
+import { openOnnxBackend } from '../onnx/onnx-backend.js';
+import type { Canary } from '../rollout/canary.js';
+import type { Deployment, Model, ModelProblems, ModelVersion } from './model.js';
+import { scanModelRepository } from '../repository/model-repository.js';
+import { PredictionCache } from './prediction-cache.js';
+import { ModelRegistry } from './model-registry.js';
+import type { ServedModel } from './model-roles.js';
+import {
+  prepareRows,
+  toPredictedRows,
+  type InvalidRows,
+  type OnInvalid,
+  type PredictedRow,
+  type PreparedRow,
+} from './prediction-rows.js';
+import { applyChange, loadAll } from './registry-loader.js';
+import { PendingPredictionFailed, type Outcome } from './request-coalescing.js';
+import type { CallOptions, VersionRuntime } from './version-runtime.js';
+import type { EncodedRow } from '../signature/types.js';
+import { shortened } from '../../errors/input-validation.js';
+import { RepositoryWatcher } from '../repository/watcher.js';
+
+export { ModelRepositoryError } from '../repository/model-repository.js';
+export type { Deployment, Model, ModelProblems, ModelVersion, VersionStatistics } from './model.js';
+export type { InvalidRows, OnInvalid, PredictedRow } from './prediction-rows.js';
+export type { InputField, OutputField } from '../signature/types.js';
+
+export interface PredictCall {
+  model: string;
+  /** Absent or null: the current version, or the canary for callers in its share. */
+  version?: number | null;
+  /** 1 to 1000 rows with the inputs of the model. */
+  rows: readonly unknown[];
+  /** What an invalid row does; FAIL by default. */
+  onInvalid?: OnInvalid;
+  /** Identifies the caller, so that a caller keeps its version while a canary runs. */
+  caller?: string | undefined;
+  /** Cancels the call; rows that have not started do not run. */
+  signal?: AbortSignal | undefined;
+}
+
+/** The predictions of a call. */
+export interface PredictionSet extends Predicted {
+  model: Model;
+  version: ModelVersion;
+}
+
+interface Predicted {
+  /** The predictions of the valid rows, in their order. */
+  rows: PredictedRow[];
+  /** The other rows; empty unless the call has `onInvalid: NULL`. */
+  invalid: InvalidRows;
+}
+
+/** A canary that exceeded its limits and stopped. The listener must store it and distribute it to all replicas. */
+export interface CanaryStop {
+  model: string;
+  version: number;
+  digest: string;
+  reason: string;
+}
+
+export interface PredictorOptions {
+  storeDir: string;
+  /** Not closed by the predictor. */
+  cache: Cache;
+  cacheTtlSeconds?: number;
+  logger: Logger;
+  /** Runs the models; ONNX Runtime by default. Closed by the predictor. */
+  backend?: Backend;
+  /** Worker threads of ONNX Runtime, each with every model loaded; by default the number of cores minus one, from 2 to 4. */
+  threads?: number | undefined;
+  /** Polling interval for changed folders in milliseconds; 0 disables hot reload. */
+  pollMs?: number;
+  /** Finds problems of serving these models together, such as colliding names. */
+  check?: (models: readonly Model[]) => ModelProblems[];
+  /** Finds names of a model that allow no typed field; `predict` alone serves it then. */
+  typingProblems?: (model: Model) => readonly string[];
+}
+
+/** How long a shutdown waits for runs without waiting callers. */
+const graceMs = 5_000;
+
+/** Maximum rows per call. */
+const maxRows = 1000;
+
+/**
+ * Loads all models of the repository and follows its changes.
+ * @throws ModelRepositoryError with every problem of every model
+ */
+export async function openPredictor(options: PredictorOptions): Promise<Predictor> {
+  const { storeDir, logger, cache, cacheTtlSeconds = 3600, pollMs = 0, threads } = options;
+  const { check = () => [], typingProblems = () => [] } = options;
+  const backend = options.backend ?? openOnnxBackend(threads === undefined ? {} : { size: threads });
+  const results = new PredictionCache(cache, cacheTtlSeconds);
+  const registry = new ModelRegistry({ backend, cache: results, logger, check, typingProblems });
+  try {
+    const glance = await scanModelRepository(storeDir);
+    await loadAll(registry, storeDir, logger);
+    const isServing = (): boolean => registry.models().length > 0;
+    if (!isServing()) logger.warn({ storeDir }, 'model repository is empty');
+    const changed = (name: string): Promise<boolean> => applyChange(registry, storeDir, name, logger);
+    return new Predictor({
+      registry,
+      cache: results,
+      backend,
+      logger,
+      watcher: new RepositoryWatcher({ storeDir, pollMs, logger, isServing, changed }, glance),
+    });
+  } catch (error) {
+    await registry.close();
+    await backend.close();
+    throw error;
+  }
+}
+
+interface PredictorParts {
+  registry: ModelRegistry;
+  cache: PredictionCache;
+  backend: Backend;
+  logger: Logger;
+  watcher: RepositoryWatcher;
+}
+
+/** The path from rows to predictions: select a version, validate, compute keys, run. */
+export class Predictor {
+  readonly #parts: PredictorParts;
+  readonly #calls = new Set<Promise<unknown>>();
+  readonly #canaryListeners = new Set<(stop: CanaryStop) => void>();
+
+  constructor(parts: PredictorParts) {
+    this.#parts = parts;
+  }
+
+  /** Lists the served models by name. */
+  models(): Model[] {
+    return this.#parts.registry.models();
+  }
+
+  /** A served model; null if unknown. */
+  model(name: string): Model | null {
+    return this.#parts.registry.get(name)?.view ?? null;
+  }
+
+  /** Problems of folders that cannot be served as they are on disk, also of models that are not served at all. */
+  problems(): ModelProblems[] {
+    return this.#parts.registry.problems();
+  }
+
+  /**
+   * Applies promoted versions and stopped canaries to all models at once.
+   * @param startMs when their reading began, by `performance.now()`, for the log
+   */
+  apply(deployments: readonly Deployment[], startMs?: number): void {
+    this.#parts.registry.apply(deployments, startMs);
+  }
+
+  /** Calls the listener after each change of the models. @returns a function that unsubscribes */
+  onChange(listener: () => void): () => void {
+    return this.#parts.registry.onChange(listener);
+  }
+
+  /** Calls the listener when a canary exceeds its limits and stops. @returns a function that unsubscribes */
+  onCanaryStopped(listener: (stop: CanaryStop) => void): () => void {
+    this.#canaryListeners.add(listener);
+    return () => this.#canaryListeners.delete(listener);
+  }
+
+  /**
+   * Predicts rows, in order, in either spelling of their inputs. Cached rows are not run; others run in batches with those of other calls, each distinct row once.
+   * @throws BadUserInput naming `model`, `version`, `inputs`, or each invalid field of each row
+   * @throws Overloaded if the queue of the version is full, TimedOut past the deadline of the model
+   * @throws ServiceUnavailable if the model failed; the signal's reason if the call was cancelled
+   */
+  async predict(call: PredictCall): Promise<PredictionSet> {
+    const startMs = performance.now();
+    const prediction = this.#predict(call);
+    this.#calls.add(prediction);
+    try {
+      return await prediction;
+    } finally {
+      this.#calls.delete(prediction);
+      recordCost('model', startMs);
+    }
+  }
+
+  /** Waits for pending calls, then releases the models. */
+  async close(): Promise<void> {
+    const { watcher, cache, registry, backend } = this.#parts;
+    this.#canaryListeners.clear();
+    await watcher.close();
+    await Promise.allSettled(this.#calls);
+    // A hanging run must not keep the process alive: closing the backend ends it.
+    await Promise.race([registry.close(), sleep(graceMs, undefined, { ref: false })]);
+    await cache.close();
+    await backend.close();
+  }
+
+  async #predict(call: PredictCall): Promise<PredictionSet> {
+    const startedAt = performance.now();
+    call.signal?.throwIfAborted();
+    const model = this.#modelNamed(call.model);
+    if (call.rows.length < 1 || call.rows.length > maxRows) {
+      throw BadUserInput.ofFields([
+        { field: 'inputs', message: `must have 1 to ${maxRows} rows; it has ${call.rows.length}` },
+      ]);
+    }
+    const version = versionOf(model, call.version ?? null);
+    const { canary } = model;
+    if (canary && call.version == null && canary.takes(call.caller)) {
+      const predicted = await this.#runCanary(canary, call, startedAt);
+      if (predicted) return { model: model.view, version: canary.version.version, ...predicted };
+    }
+    const elapsedMs = performance.now() - startedAt;
+    const predicted = await this.#run(version, call, { startedAt, deadlineMs: version.serving.deadlineMs - elapsedMs });
+    if (version === model.current) model.shadow?.compare(predicted.rows);
+    return { model: model.view, version: version.version, ...predicted };
+  }
+
+  /** Runs the canary with half of the deadline. @returns null if it failed and the current version must run */
+  async #runCanary(canary: Canary, call: PredictCall, startedAt: number): Promise<Predicted | null> {
+    const { version } = canary;
+    try {
+      // FAIL: a row that is invalid for the canary may be valid for the current version.
+      const strict: PredictCall = { ...call, onInvalid: 'FAIL' };
+      const predicted = await this.#run(version, strict, { startedAt, deadlineMs: version.serving.deadlineMs / 2 });
+      this.#judge(canary, true, performance.now() - startedAt);
+      return predicted;
+    } catch (error) {
+      call.signal?.throwIfAborted();
+      // Rows that its limits reject, or that it is too busy for, may work with the current version.
+      if (!(error instanceof BadUserInput)) this.#judge(canary, false, performance.now() - startedAt);
+      return null;
+    }
+  }
+
+  #judge(canary: Canary, isSuccess: boolean, durationMs: number): void {
+    const reason = canary.judge({ isSuccess, durationMs });
+    if (reason === null) return;
+    const { model, version } = canary.version;
+    this.#parts.logger.error({ model, modelVersion: version.version, reason }, 'canary stopped');
+    this.#parts.registry.updateCanary(model);
+    for (const listener of this.#canaryListeners)
+      listener({ model, version: version.version, digest: version.digest, reason });
+  }
+
+  /** Runs a call on a version. */
+  #run(
+    version: VersionRuntime,
+    { rows: sent, signal, onInvalid = 'FAIL' }: PredictCall,
+    { startedAt, deadlineMs }: { startedAt: number; deadlineMs: number },
+  ): Promise<Predicted> {
+    return version.using(async () => {
+      const { prepared, invalid } = await prepareRows(version, sent, onInvalid);
+      const distinct = new Map(prepared.map(({ key, row }) => [key, row]));
+      const outcomes = await this.#outcomes(version, distinct, prepared, { deadlineMs, signal });
+      const predicted = await toPredictedRows(prepared, outcomes, { startedAt, onInvalid });
+      return { rows: predicted.rows, invalid: new Map([...invalid, ...predicted.invalid]) };
+    });
+  }
+
+  async #outcomes(
+    version: VersionRuntime,
+    distinct: ReadonlyMap<string, EncodedRow>,
+    prepared: readonly PreparedRow[],
+    options: CallOptions,
+  ): Promise<Map<string, Outcome>> {
+    try {
+      const outcomes = await version.predict(distinct, options);
+      version.counters.successes += 1;
+      return outcomes;
+    } catch (error) {
+      if (!options.signal?.aborted) version.counters.failures += 1;
+      if (!(error instanceof PendingPredictionFailed)) throw error;
+      if (error.cause instanceof AppError) throw error.cause;
+      const {
+        model,
+        version: { version: number },
+      } = version;
+      const row = prepared.find(({ key }) => key === error.pending.key)?.index;
+      this.#parts.logger.warn({ err: error.cause, model, modelVersion: number, row }, 'model run failed');
+      throw new ServiceUnavailable(
+        `The model ${model}, version ${number}, failed on row ${row}. Try again; if it persists, report it to the owner of the model.`,
+      );
+    }
+  }
+
+  #modelNamed(name: string): ServedModel {
+    const model = this.#parts.registry.get(name);
+    if (model) return model;
+    const names = this.models().map((known) => known.name);
+    throw BadUserInput.ofFields([
+      { field: 'model', message: `${shortened(name)} is not served; served models: ${names.join(', ') || 'none'}` },
+    ]);
+  }
+}
+
+function versionOf({ view, versions, current }: ServedModel, requested: number | null): VersionRuntime {
+  const version = requested === null ? current : versions.get(requested);
+  if (version) return version;
+  throw BadUserInput.ofFields([
+    {
+      field: 'version',
+      message: `${requested} of ${view.name} is not served; served versions: ${[...versions.keys()].join(', ')}`,
+    },
+  ]);
+}

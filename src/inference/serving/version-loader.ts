@@ -1,0 +1,60 @@
+import type { Backend, LoadedGraph } from '../onnx/backend.js';
+import { problemsOfGoldenRows } from '../repository/golden-samples.js';
+import { ModelRepositoryError, type StoredModel } from '../repository/model-repository.js';
+import { problemsOf } from '../repository/problems.js';
+import { readModelBytes } from '../repository/model-files.js';
+import { signatureByTrial } from '../repository/trial-runs.js';
+import { typicalRow } from '../repository/typical-row.js';
+import { readGoldenRows, type StoredVersion } from '../repository/version-folder.js';
+import type { PredictionCache } from './prediction-cache.js';
+import { VersionRuntime } from './version-runtime.js';
+
+/** Relative tolerance of golden rows; processors round differently. */
+const goldenTolerance = 1e-3;
+
+/** Golden rows checked before a version serves; `npm run models:check` checks all. */
+const maxGoldenRows = 1000;
+
+/**
+ * Loads a version and checks its golden rows.
+ * @throws ModelRepositoryError with the problems; nothing remains loaded then
+ */
+export async function loadVersion(
+  model: StoredModel,
+  stored: StoredVersion,
+  backend: Backend,
+  cache: PredictionCache,
+): Promise<VersionRuntime> {
+  const graph = await loadGraph(stored, backend);
+  try {
+    const { maxBatch } = model.manifest.serving;
+    const rows = await readGoldenRows(stored, maxGoldenRows);
+    const signature = await signatureByTrial({ stored, rows, maxBatch }, graph);
+    // They also warm the graph up: the first runs are the slowest.
+    const golden = { label: stored.label, rows, signature, tolerance: goldenTolerance, maxBatch };
+    const problems = await problemsOfGoldenRows(golden, graph);
+    if (problems.length > 0) throw new ModelRepositoryError(problems);
+    const exampleInput = typicalRow(rows, signature);
+    const { version, digest, metrics } = stored;
+    return new VersionRuntime({
+      model: model.name,
+      version: { version, digest, metrics, inputs: signature.inputs, outputs: signature.outputs, exampleInput },
+      signature,
+      graph,
+      serving: model.manifest.serving,
+      cache,
+    });
+  } catch (error) {
+    await graph.close();
+    throw error;
+  }
+}
+
+async function loadGraph(stored: StoredVersion, backend: Backend): Promise<LoadedGraph> {
+  const bytes = await readModelBytes(stored);
+  try {
+    return await backend.load({ label: stored.label, bytes });
+  } catch (error) {
+    throw new ModelRepositoryError([`${stored.label}/model.onnx cannot be loaded: ${problemsOf(error).join(' ')}`]);
+  }
+}

@@ -1,0 +1,222 @@
+import type { GraphValue } from '../onnx/backend.js';
+import {
+  ModelRepositoryError,
+  type Manifest,
+  type ManifestField,
+  type ManifestInput,
+  type ManifestOutput,
+} from '../repository/model-manifest.js';
+import { tensorTypes, type Tensors, type TensorType } from '../onnx/tensor.js';
+import { ownValue } from '../../errors/own-value.js';
+import {
+  maxElements,
+  sizeOf,
+  type FieldType,
+  type InputField,
+  type ModelField,
+  type OutputField,
+  type Signature,
+} from './types.js';
+
+/**
+ * Combines the graph and the manifest. The shapes of outputs are as the graph declares them; see `withActualOutputs`.
+ * @param label the version in messages: `iris/1`
+ * @param maxBatch rows of one run; a graph for one row needs 1
+ * @throws ModelRepositoryError with every field on which the two disagree
+ */
+export function createSignature(
+  label: string,
+  graph: { inputs: GraphValue[]; outputs: GraphValue[] },
+  manifest: Pick<Manifest, 'inputs' | 'outputs'>,
+  maxBatch = Infinity,
+): Signature {
+  const problems = [
+    ...unmatched(`${label}: input`, graph.inputs, manifest.inputs),
+    ...unmatched(`${label}: output`, graph.outputs, manifest.outputs),
+  ];
+  const inputs = graph.inputs.flatMap((value) => {
+    const reported = ownValue(manifest.inputs, value.name);
+    return reported
+      ? inputField(value, reported, maxBatch, (problem) => problems.push(`${label}: input ${value.name} ${problem}`))
+      : [];
+  });
+  const outputs = graph.outputs.flatMap((value) => {
+    const reported = ownValue(manifest.outputs, value.name);
+    return reported
+      ? outputField(value, reported, (problem) => problems.push(`${label}: output ${value.name} ${problem}`))
+      : [];
+  });
+  if (problems.length > 0) throw new ModelRepositoryError(problems);
+  return { inputs, outputs };
+}
+
+const fieldTypes: Record<TensorType, FieldType> = {
+  float32: 'float',
+  float64: 'float',
+  int64: 'integer',
+  int32: 'integer',
+  bool: 'boolean',
+  string: 'string',
+};
+
+/** A missing value is NaN in float tensors and empty in string tensors; other types cannot represent it. */
+const canBeMissing: Record<TensorType, boolean> = {
+  float32: true,
+  float64: true,
+  string: true,
+  int64: false,
+  int32: false,
+  bool: false,
+};
+
+function unmatched(what: string, graph: readonly GraphValue[], manifest: Record<string, unknown>): string[] {
+  const inGraph = graph.map(({ name }) => name);
+  return [
+    ...inGraph
+      .filter((name) => !Object.hasOwn(manifest, name))
+      .map((name) => `${what} ${name} of the graph is not in the manifest; describe it there`),
+    ...Object.keys(manifest)
+      .filter((name) => !inGraph.includes(name))
+      .map((name) => `${what} ${name} of the manifest is not in the graph, which has ${inGraph.join(', ')}`),
+  ];
+}
+
+type Report = (problem: string) => void;
+
+function inputField(value: GraphValue, reported: ManifestInput, maxBatch: number, report: Report): InputField[] {
+  const tensorType = servedType(value, report);
+  if (!tensorType) return [];
+  const [rows] = value.shape;
+  if (rows !== null && !(rows === 1 && maxBatch === 1)) {
+    const advice = rows === 1 ? '; a graph for one row needs serving.max_batch: 1' : '';
+    report(
+      `has the shape ${shapeText(value.shape)}; the first dimension must be free, since it is the number of rows${advice}`,
+    );
+  }
+  const isNumber = tensorType !== 'string' && tensorType !== 'bool';
+  const rowShape = rowShapeOf(value).map((size) => size ?? 0);
+  if (rowShape.includes(0))
+    report(
+      `has the shape ${shapeText(value.shape)}; only the first dimension of an input may be free: export it with the others fixed`,
+    );
+  if (sizeOf(rowShape) > maxElements)
+    report(`has ${sizeOf(rowShape)} elements for each row; it may have ${maxElements}`);
+  if (rowShape.length > 0 && !reported.required)
+    report('takes lists, which have no sign for a missing value; set required: true');
+  if (reported.nullable_elements === true && (rowShape.length === 0 || fieldTypes[tensorType] !== 'float'))
+    report('is no list of floats; nullable_elements is for those');
+  if (reported.max_length !== undefined && tensorType !== 'string')
+    report(`is ${fieldTypes[tensorType]}; max_length is for strings`);
+  if (!isNumber && (reported.integer || reported.minimum !== undefined || reported.maximum !== undefined)) {
+    report(`is ${fieldTypes[tensorType]}; integer, minimum and maximum are for numbers`);
+  }
+  if (!isNumber && tensorType === 'bool' && reported.values) report('is boolean; it needs no list of values');
+  else if (!reported.required && !canBeMissing[tensorType])
+    report(`is ${tensorType}, which has no sign for a missing value; set required: true`);
+  const type = isNumber && reported.integer ? 'integer' : fieldTypes[tensorType];
+  return [
+    {
+      ...describedField(value, reported, type),
+      required: reported.required,
+      tensorType,
+      rowShape,
+      isClosed: reported.closed,
+      ...(reported.nullable_elements === true ? { hasNullableElements: true } : {}),
+      ...(reported.max_length === undefined ? {} : { maxLength: reported.max_length }),
+      ...(reported.minimum === undefined ? {} : { minimum: reported.minimum }),
+      ...(reported.maximum === undefined ? {} : { maximum: reported.maximum }),
+    },
+  ];
+}
+
+function outputField(value: GraphValue, reported: ManifestOutput, report: Report): OutputField[] {
+  const tensorType = servedType(value, report);
+  if (!tensorType) return [];
+  const { labels } = reported;
+  if (labels && reported.values) report('has both values and labels; a vector has labels, a single value has values');
+  return [
+    {
+      ...describedField(value, { ...reported, values: labels ?? reported.values }, fieldTypes[tensorType]),
+      required: true,
+      tensorType,
+      rowShape: labels ? [labels.length] : rowShapeOf(value),
+      labels: labels ?? null,
+    },
+  ];
+}
+
+/**
+ * The signature with the shapes that the graph returns: those that it declares are hints, and exporters get them wrong.
+ * @param runs outputs of the graph for several numbers of rows
+ * @throws ModelRepositoryError for outputs that are not one value per row
+ */
+export function withActualOutputs(
+  label: string,
+  signature: Signature,
+  runs: readonly { rows: number; outputs: Tensors }[],
+): Signature {
+  const problems: string[] = [];
+  const outputs = signature.outputs.map((output) => {
+    const report: Report = (problem) => problems.push(`${label}: output ${output.name} ${problem}`);
+    const shapes = runs.map(({ outputs }) => ownValue(outputs, output.name)?.dims ?? []);
+    for (const [index, { rows }] of runs.entries()) {
+      const shape = shapes[index] ?? [];
+      if (shape[0] === rows) continue;
+      const many = `${rows} ${rows === 1 ? 'row' : 'rows'}`;
+      report(`has the shape [${shape.join(', ')}] for ${many}; the first dimension must be the number of rows`);
+      return output;
+    }
+    const [first = []] = shapes;
+    const shape = first.map((size, axis) => {
+      const isFixed = axis > 0 && shapes.every((other) => other[axis] === size) && output.shape[axis] !== null;
+      return isFixed ? size : null;
+    });
+    if (output.labels) {
+      if (shape.length !== 2) report(`has labels, but is no vector: its shape is ${shapeText(shape)}`);
+      else if (first[1] !== output.labels.length)
+        report(`has ${output.labels.length} labels for ${first[1] ?? 0} elements`);
+      return { ...output, shape };
+    }
+    return { ...output, shape, rowShape: rowShapeOf({ shape }) };
+  });
+  if (problems.length > 0) throw new ModelRepositoryError(problems);
+  return { ...signature, outputs };
+}
+
+/** [N] and [N, 1] are scalars. */
+function rowShapeOf({ shape }: Pick<GraphValue, 'shape'>): (number | null)[] {
+  const rowShape = shape.slice(1);
+  return rowShape.length === 1 && rowShape[0] === 1 ? [] : rowShape;
+}
+
+function describedField(
+  { name, shape }: GraphValue,
+  { description, unit, values }: ManifestField,
+  type: FieldType,
+): ModelField {
+  return {
+    name,
+    type,
+    shape,
+    required: true,
+    ...(description === undefined ? {} : { description }),
+    ...(unit === undefined ? {} : { unit }),
+    ...(values === undefined ? {} : { values }),
+  };
+}
+
+function servedType({ type, operator }: GraphValue, report: Report): TensorType | undefined {
+  const served = tensorTypes.find((known) => known === type);
+  if (type === null) report(`is no tensor${nonTensorAdvice(operator)}`);
+  else if (!served) report(`has the type ${type}; served are ${tensorTypes.join(', ')}`);
+  return served;
+}
+
+function nonTensorAdvice(operator: string | undefined): string {
+  if (operator === 'ZipMap') return '; export the model without ZipMap: options={"zipmap": False}';
+  return `${operator === undefined ? '' : ` but comes from ${operator}`}; export the model with tensors only`;
+}
+
+function shapeText(shape: readonly (number | null)[]): string {
+  return `[${shape.map((size, index) => size ?? (index === 0 ? 'N' : '?')).join(', ')}]`;
+}

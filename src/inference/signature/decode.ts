@@ -1,0 +1,112 @@
+import type { Tensor, TensorData, Tensors, TensorType } from '../onnx/tensor.js';
+import { ownValue } from '../../errors/own-value.js';
+import { isPlainObject } from './json.js';
+import { maxElements, sizeOf, type FieldType, type OutputField, type RowResult, type Signature } from './types.js';
+
+/**
+ * Decodes the outputs of a run. @returns one result per row
+ * @throws Error if a tensor does not match the signature
+ */
+export function fromTensors({ outputs }: Signature, tensors: Tensors, rowCount: number): RowResult[] {
+  const columns = outputs.map((output) => ({
+    output,
+    ...valuesPerRow(output, ownValue(tensors, output.name), rowCount),
+  }));
+  return Array.from({ length: rowCount }, (_, row): RowResult => {
+    const response: [string, unknown][] = [];
+    for (const { output, data, rowShape } of columns) {
+      const value = rowValue(output, data, row, rowShape);
+      if (value === undefined) return { kind: 'not-finite', field: output.name };
+      response.push([output.name, value]);
+    }
+    return { kind: 'ok', output: Object.fromEntries(response) };
+  });
+}
+
+/** Whether a value is an output of this version; an entry of a shared cache may not be. */
+export function isOutput({ outputs }: Signature, value: unknown): value is Record<string, unknown> {
+  return (
+    isPlainObject(value) &&
+    Object.keys(value).length === outputs.length &&
+    outputs.every((output) => hasOutputShape(output, ownValue(value, output.name)))
+  );
+}
+
+function valuesPerRow(
+  output: OutputField,
+  tensor: Tensor | undefined,
+  rowCount: number,
+): { data: TensorData; rowShape: number[] } {
+  const expected = output.rowShape;
+  const [rows, ...inner] = tensor?.dims ?? [];
+  const rowShape = expected.length === 0 ? [] : inner;
+  const matchesSignature =
+    rowShape.length === expected.length && expected.every((size, index) => size === null || size === rowShape[index]);
+  const size = sizeOf(rowShape);
+  if (
+    !tensor ||
+    rows !== rowCount ||
+    !matchesSignature ||
+    size > maxElements ||
+    tensor.data.length !== rowCount * size
+  ) {
+    throw new Error(
+      `The output ${output.name} has the shape [${tensor?.dims.join(', ') ?? 'nothing'}] for ${rowCount} rows.`,
+    );
+  }
+  return { data: tensor.data, rowShape };
+}
+
+/** Undefined if the value is not JSON, such as NaN. */
+function rowValue(
+  { labels, tensorType }: OutputField,
+  data: TensorData,
+  row: number,
+  rowShape: readonly number[],
+): unknown {
+  if (rowShape.length === 0) return jsonScalar(tensorType, data[row]);
+  const size = sizeOf(rowShape);
+  const elements = Array.from({ length: size }, (_, index) => jsonScalar(tensorType, data[row * size + index]));
+  if (elements.includes(undefined)) return undefined;
+  return labels
+    ? Object.fromEntries(labels.map((label, index) => [label, elements[index]]))
+    : nested(elements, rowShape);
+}
+
+function nested(elements: unknown[], [length = 0, ...inner]: readonly number[]): unknown[] {
+  if (inner.length === 0) return elements;
+  const size = sizeOf(inner);
+  return Array.from({ length }, (_, index) => nested(elements.slice(index * size, (index + 1) * size), inner));
+}
+
+function jsonScalar(tensorType: TensorType, value: unknown): number | string | boolean | undefined {
+  if (tensorType === 'bool') return Boolean(value);
+  if (typeof value === 'string') return value;
+  // Beyond 2^53 a JSON number is inexact.
+  if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
+  return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+}
+
+function hasOutputShape({ rowShape, labels, type }: OutputField, value: unknown): boolean {
+  if (!labels) return hasShape(type, rowShape, value);
+  return (
+    isPlainObject(value) &&
+    Object.keys(value).length === labels.length &&
+    labels.every((label) => isScalarOf(type, ownValue(value, label)))
+  );
+}
+
+function hasShape(type: FieldType, [size, ...inner]: readonly (number | null)[], value: unknown): boolean {
+  if (size === undefined) return isScalarOf(type, value);
+  return (
+    Array.isArray(value) &&
+    (size === null || value.length === size) &&
+    value.every((element) => hasShape(type, inner, element))
+  );
+}
+
+function isScalarOf(type: FieldType, value: unknown): boolean {
+  if (type === 'integer') return Number.isSafeInteger(value) || (typeof value === 'string' && /^-?\d+$/.test(value));
+  if (type === 'float') return typeof value === 'number' && Number.isFinite(value);
+  return typeof value === type;
+}

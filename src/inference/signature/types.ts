@@ -1,0 +1,66 @@
+import type { TensorType } from '../onnx/tensor.js';
+
+/** An input or output of a model, as described to callers. */
+export interface ModelField {
+  /** The name in a row. */
+  name: string;
+  type: FieldType;
+  /** The dimensions; null for a dynamic one. The first is the number of rows. */
+  shape: (number | null)[];
+  /** Whether a row must have it; always true for outputs. */
+  required: boolean;
+  description?: string;
+  unit?: string;
+  /** Inclusive limits of a number. */
+  minimum?: number;
+  maximum?: number;
+  /** Known values; for a labelled vector, its labels. */
+  values?: string[];
+}
+
+/** `float` is any finite number. */
+export type FieldType = 'float' | 'integer' | 'string' | 'boolean';
+
+export interface InputField extends ModelField {
+  tensorType: TensorType;
+  /** The dimensions of the value in one row: [] for a scalar, [4] for a list of 4, [8, 8] for 8 lists of 8. */
+  rowShape: number[];
+  /** Whether values outside `values` are rejected. */
+  isClosed: boolean;
+  /** Whether the elements of a list may be null, which the graph gets as NaN. */
+  hasNullableElements?: boolean;
+  /** Maximum characters of a string; by default `defaultMaxLength`. */
+  maxLength?: number;
+}
+
+export interface OutputField extends ModelField {
+  tensorType: TensorType;
+  /** The dimensions of the value in one row: [] for a scalar, [4] for a list of 4; null for a dynamic one. */
+  rowShape: (number | null)[];
+  /** Keys of the object that represents the vector; null for a plain list. */
+  labels: string[] | null;
+}
+
+/** Inputs and outputs of a version, from its graph and manifest, in the order of the graph. */
+export interface Signature {
+  inputs: InputField[];
+  outputs: OutputField[];
+}
+
+/** An encoded row with one entry per input: a scalar, the flattened elements of nested lists, or null if missing. */
+export type EncodedRow = (Scalar | (Scalar | null)[] | null)[];
+
+export type Scalar = number | string | boolean;
+
+/** The result of a row, or the output whose value JSON cannot represent. */
+export type RowResult = { kind: 'ok'; output: Record<string, unknown> } | { kind: 'not-finite'; field: string };
+
+/** Maximum characters of a string, unless the manifest sets another. */
+export const defaultMaxLength = 1000;
+
+/** Maximum elements of a value. */
+export const maxElements = 100_000;
+
+export function sizeOf(rowShape: readonly number[]): number {
+  return rowShape.reduce((product, size) => product * size, 1);
+}

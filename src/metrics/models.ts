@@ -1,0 +1,181 @@
+import { Registry } from 'prom-client';
+import type { HistogramCounts } from '../telemetry/histogram.js';
+import type { Model, ModelProblems, ModelVersion, VersionStatistics } from '../inference/serving/predictor.js';
+import { metricsOf, type Sample } from './registry.js';
+
+export interface ModelsSource {
+  models(): readonly MeasuredModel[];
+  /** Problems in the model repository, including models that are not loaded. */
+  problems(): readonly ModelProblems[];
+}
+
+/** What the metrics read of a model. */
+export interface MeasuredModel extends Pick<Model, 'name' | 'shadow' | 'problems'> {
+  versions: readonly Pick<ModelVersion, 'version' | 'statistics'>[];
+  current: Pick<ModelVersion, 'version'>;
+  canary: Pick<NonNullable<Model['canary']>, 'version' | 'percent' | 'stopped'> | null;
+}
+
+/** Metrics of models. Names follow Triton Inference Server, with Prometheus units. */
+export function modelMetrics(source: ModelsSource): Registry {
+  const registry = new Registry();
+  const { counter, gauge, histogram } = metricsOf(registry);
+  const perVersion = ['model', 'version'] as const;
+  const ofVersions = (valueOf: (measured: VersionStatistics) => number) => (): Sample<'model' | 'version'>[] =>
+    source
+      .models()
+      .flatMap(({ name, versions }) =>
+        versions.map(({ version, statistics }) => ({ labels: { model: name, version }, value: valueOf(statistics) })),
+      );
+  const ofCanaries =
+    (valueOf: (canary: NonNullable<MeasuredModel['canary']>) => number) => (): Sample<'model' | 'version'>[] =>
+      source
+        .models()
+        .flatMap(({ name, canary }) =>
+          canary ? [{ labels: { model: name, version: canary.version }, value: valueOf(canary) }] : [],
+        );
+  const ofShadows =
+    (valueOf: (shadow: NonNullable<MeasuredModel['shadow']>) => number) => (): Sample<'model' | 'version'>[] =>
+      source
+        .models()
+        .flatMap(({ name, shadow }) =>
+          shadow ? [{ labels: { model: name, version: shadow.version }, value: valueOf(shadow) }] : [],
+        );
+
+  counter(
+    'auspex_inference_request_success_total',
+    'Successful inference requests.',
+    perVersion,
+    ofVersions((of) => of.successes),
+  );
+  counter(
+    'auspex_inference_request_failure_total',
+    'Failed inference requests: model error, timeout or full queue.',
+    perVersion,
+    ofVersions((of) => of.failures),
+  );
+  counter(
+    'auspex_inference_rows_total',
+    'Rows the model ran on.',
+    perVersion,
+    ofVersions((of) => of.rows),
+  );
+  counter(
+    'auspex_inference_exec_total',
+    'Model runs (batches).',
+    perVersion,
+    ofVersions((of) => of.runs),
+  );
+  counter(
+    'auspex_inference_queue_duration_seconds_total',
+    'Queue time summed over rows.',
+    perVersion,
+    ofVersions((of) => of.queueMs / 1000),
+  );
+  counter(
+    'auspex_inference_compute_duration_seconds_total',
+    'Duration of model runs.',
+    perVersion,
+    ofVersions((of) => of.computeMs / 1000),
+  );
+  counter(
+    'auspex_inference_cache_hits_total',
+    'Rows served from the prediction cache.',
+    perVersion,
+    ofVersions((of) => of.cacheHits),
+  );
+  counter(
+    'auspex_inference_cache_misses_total',
+    'Rows missing in the prediction cache.',
+    perVersion,
+    ofVersions((of) => of.cacheMisses),
+  );
+  gauge(
+    'auspex_inference_pending_rows',
+    'Rows queued or running.',
+    perVersion,
+    ofVersions((of) => of.pending),
+  );
+  histogram('auspex_inference_batch_size_rows', 'Model runs by number of rows.', perVersion, () =>
+    source.models().flatMap(({ name, versions }) =>
+      versions.map(({ version, statistics }) => ({
+        labels: { model: name, version },
+        counts: batchSizesOf(statistics),
+      })),
+    ),
+  );
+
+  gauge(
+    'auspex_model_version_role',
+    '1 for the role of a version: current, canary or shadow.',
+    [...perVersion, 'role'],
+    () => source.models().flatMap(rolesOf),
+  );
+  gauge(
+    'auspex_model_canary_percent',
+    'Percentage of callers routed to the canary while it runs.',
+    perVersion,
+    ofCanaries((of) => of.percent),
+  );
+  gauge(
+    'auspex_model_canary_stopped',
+    '1 if the canary exceeded a limit and was stopped.',
+    perVersion,
+    ofCanaries((of) => (of.stopped === null ? 0 : 1)),
+  );
+  gauge(
+    'auspex_model_shadow_percent',
+    'Percentage of requests also run on the shadow.',
+    perVersion,
+    ofShadows((of) => of.percent),
+  );
+  counter(
+    'auspex_model_shadow_rows_total',
+    'Rows compared between shadow and current version.',
+    perVersion,
+    ofShadows((of) => of.rows),
+  );
+  counter(
+    'auspex_model_shadow_differences_total',
+    'Rows on which shadow and current version differ.',
+    perVersion,
+    ofShadows((of) => of.differences),
+  );
+  counter(
+    'auspex_model_shadow_failures_total',
+    'Failed shadow requests.',
+    perVersion,
+    ofShadows((of) => of.failures),
+  );
+  gauge(
+    'auspex_model_shadow_largest_difference_ratio',
+    'Largest relative difference of a number, 0 to 1.',
+    perVersion,
+    ofShadows((of) => of.largestDifference),
+  );
+  gauge('auspex_model_problems', 'Number of problems of the model in the repository.', ['model'], () => {
+    const served = source.models().map(({ name, problems: known }) => ({ model: name, problems: known }));
+    const all = new Map([...source.problems(), ...served].map((one) => [one.model, one.problems.length]));
+    return [...all].map(([model, value]) => ({ labels: { model }, value }));
+  });
+  return registry;
+}
+
+function rolesOf({ name, current, canary, shadow }: MeasuredModel): Sample<'model' | 'version' | 'role'>[] {
+  const roles = { current, canary, shadow };
+  return Object.entries(roles).flatMap(([role, of]) =>
+    of ? [{ labels: { model: name, version: of.version, role }, value: 1 }] : [],
+  );
+}
+
+/** Bucket bounds of batch sizes: powers of two up to 1024. */
+const bounds = Array.from({ length: 11 }, (_, power) => 2 ** power);
+
+const batchSizesOf = ({ rows, batchSizes }: VersionStatistics): HistogramCounts => ({
+  bounds,
+  counts: [...bounds, Infinity].map((bound, index) => {
+    const lower = bounds[index - 1] ?? 0;
+    return batchSizes.reduce((sum, size) => (size.rows > lower && size.rows <= bound ? sum + size.runs : sum), 0);
+  }),
+  sum: rows,
+});

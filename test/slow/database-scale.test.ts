@@ -1,0 +1,392 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { KeysetPage, Position } from '../../src/database/keyset.js';
+import { encodeId } from '../../src/graphql/relay/global-id.js';
+import {
+  allDepartments,
+  countEmployees,
+  countEmployeesByOwner,
+  departmentsById,
+  employeeOrder,
+  employeePage,
+  employeePagesByOwner,
+  employeesById,
+  reportsAmong,
+} from '../../src/domains/employee/employee.queries.js';
+import { EmployeeOrderField, OrderDirection, type EmployeeFilter } from '../../src/domains/employee/employee.types.js';
+import { PredictionSource } from '../../src/domains/prediction/prediction.entity.js';
+import {
+  countPredictionsByUser,
+  predictionOrder,
+  predictionPage,
+  predictionPagesByUser,
+  type PredictionScope,
+} from '../../src/domains/prediction/prediction.queries.js';
+import { userOrder, userPage } from '../../src/domains/user/user.queries.js';
+import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { openExplainer, type Explained, type Explainer } from '../support/explain.js';
+import { largeId, loadLargeCompany, size } from '../support/large-company.js';
+
+/** Upper bounds of the rows and buffers that a page of any filter may read. */
+const bound = { rows: 4_000, buffers: 4_000 };
+/** For two conditions that are both broad: an index serves only one of them. */
+const boundOfTwoConditions = { rows: 15_000, buffers: 15_000 };
+
+const limit = 20;
+const page3000 = 3_000 * limit;
+const joins = { department: true, manager: true, managersDepartment: true };
+
+let database: TestDatabase;
+let explainer: Explainer;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  await loadLargeCompany(database.url);
+  explainer = openExplainer(database.url);
+}, 120_000);
+afterAll(async () => {
+  await explainer.close();
+  await database.drop();
+});
+
+const explain: Explainer['explain'] = (read) => explainer.explain(read);
+
+/** Explains a read of one statement. */
+async function explainOne(read: Parameters<Explainer['explain']>[0]): Promise<Explained> {
+  const [explained, ...more] = await explain(read);
+  expect(more).toEqual([]);
+  if (!explained) throw new Error('It sent no statement.');
+  return explained;
+}
+
+/** Asserts the bounds; a failure includes the plan. */
+function expectBounded(
+  what: string,
+  { sequentialScans, rows, buffers, plan }: Explained,
+  table = 'employee',
+  most = bound,
+): void {
+  const errors = [
+    ...(sequentialScans.includes(table) ? [`reads all of ${table}`] : []),
+    ...(rows > most.rows ? [`looks at ${rows} rows`] : []),
+    ...(buffers > most.buffers ? [`touches ${buffers} pages`] : []),
+  ];
+  if (errors.length > 0) throw new Error(`${what} ${errors.join(', ')}:\n${plan}`);
+}
+
+const orders = Object.values(EmployeeOrderField).flatMap((field) =>
+  Object.values(OrderDirection).map((direction) => ({ field, direction })),
+);
+type Order = (typeof orders)[number];
+
+const columnOf: Record<EmployeeOrderField, string> = {
+  NAME: 'name',
+  AGE: 'age',
+  HIRED_ON: 'hired_on::text',
+  SALARY: 'salary',
+  CREATED_AT: `to_char(created_at, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`,
+};
+
+/** The cursor after a number of rows in this order. */
+async function positionAt(order: Order, offset: number, condition = 'true'): Promise<Position> {
+  const column = employeeOrder(order).column;
+  const [row] = await explainer.query<{ value: string | number; id: string }>(
+    `select ${columnOf[order.field]} as value, id from employee where ${condition} order by ${column} ${order.direction}, id ${order.direction} offset $1 limit 1`,
+    [offset],
+  );
+  if (!row) throw new Error('The list ends before.');
+  return row;
+}
+
+const pageIn = (order: Order, more: Partial<KeysetPage> = {}): KeysetPage => ({
+  order: employeeOrder(order),
+  limit,
+  isBackward: false,
+  after: null,
+  before: null,
+  ...more,
+});
+
+const department = (n: number): string => encodeId('department', largeId('department', n));
+const manager = (n: number): string => encodeId('employee', largeId('employee', n));
+const day = (text: string): Date => new Date(`${text}T00:00:00Z`);
+
+const filters: Record<string, EmployeeFilter> = {
+  everyone: {},
+  'the largest department': { departmentId: department(1) },
+  'a small department': { departmentId: department(size.departments) },
+  'the reports of a manager': { managerId: manager(7) },
+  'nobody’s reports': { managerId: manager(size.employees) },
+  'a wide range of ages': { minAge: 30, maxAge: 60 },
+  'one age': { minAge: 44, maxAge: 44 },
+  'an age that nobody has': { minAge: 200 },
+  'a wide range of days': { hiredAfter: day('2005-01-01'), hiredBefore: day('2020-01-01') },
+  'one day': { hiredAfter: day('2012-03-04'), hiredBefore: day('2012-03-04') },
+  'a day that has not come': { hiredAfter: day('2030-01-01') },
+  'ages and days': { minAge: 30, maxAge: 35, hiredAfter: day('2010-01-01'), hiredBefore: day('2011-01-01') },
+  'ages in a department': { departmentId: department(1), minAge: 30, maxAge: 31 },
+  'days in a small department': { departmentId: department(30), hiredAfter: day('2015-01-01') },
+  'the reports of a manager in a department, of some age': {
+    managerId: manager(7),
+    departmentId: department(1),
+    minAge: 20,
+    maxAge: 90,
+  },
+  'a text that all hold': { search: 'example.com' },
+  'a text that many hold': { search: 'team lead' },
+  'a text that some hold': { search: 'p1234' },
+  'a text that one holds': { search: 'p123456@example' },
+  'a text that nobody holds': { search: 'nobody is called this' },
+  'a text of three letters': { search: 'abe' },
+  'a text in other case': { search: 'TEAM LEAD' },
+  'a letter that many hold': { search: 'a' },
+  'two letters that many hold': { search: 'Le' },
+  'a text in a department': { search: 'abc', departmentId: department(1) },
+  'a text that many hold in a small department': { search: 'analyst', departmentId: department(size.departments) },
+  'a text, ages and days': { search: 'engineer', minAge: 40, maxAge: 50, hiredAfter: day('2010-01-01') },
+};
+
+const isBroadTwice = ({ minAge, hiredAfter, search, departmentId }: EmployeeFilter): boolean =>
+  (minAge != null && hiredAfter != null) || (search != null && departmentId != null);
+
+describe('a page of 200,000 employees', () => {
+  it.each(Object.entries(filters))(
+    'of %s reads few rows in every order and direction with all joins',
+    async (name, filter) => {
+      for (const order of orders) {
+        for (const isBackward of [false, true]) {
+          const explained = await explainOne((db) => employeePage(db, filter, pageIn(order, { isBackward }), joins));
+          expectBounded(
+            `${name} by ${order.field} ${order.direction}${isBackward ? ' from the end' : ''}`,
+            explained,
+            'employee',
+            isBroadTwice(filter) ? boundOfTwoConditions : bound,
+          );
+        }
+      }
+    },
+  );
+
+  it.each(orders)('reads as much at page 3,000 as at page 1, by $field $direction', async (order) => {
+    const after = await positionAt(order, page3000);
+    const first = await explainOne((db) => employeePage(db, {}, pageIn(order), joins));
+    const deep = await explainOne((db) => employeePage(db, {}, pageIn(order, { after }), joins));
+    const back = await explainOne((db) =>
+      employeePage(db, {}, pageIn(order, { before: after, isBackward: true }), joins),
+    );
+    for (const explained of [first, deep, back]) {
+      expect(explained.sequentialScans).not.toContain('employee');
+      expect(explained.buffers).toBeLessThan(300);
+      // Only the rows of the page and the managers: none are skipped.
+      expect(explained.rows).toBeLessThan(6 * (limit + 1));
+    }
+    expect(deep.buffers).toBeLessThan(first.buffers * 2);
+    expect(back.buffers).toBeLessThan(first.buffers * 2);
+  });
+
+  it.each(orders)('of one department reads as much at any depth, by $field $direction', async (order) => {
+    const departmentId = largeId('department', 1);
+    const after = await positionAt(order, 30_000, `department_id = '${departmentId}'`);
+    const filter = { departmentId: encodeId('department', departmentId) };
+    for (const page of [pageIn(order), pageIn(order, { after }), pageIn(order, { before: after, isBackward: true })]) {
+      const { rows, buffers, sequentialScans } = await explainOne((db) =>
+        employeePage(db, filter, page, { department: false, manager: false, managersDepartment: false }),
+      );
+      expect(sequentialScans).toEqual([]);
+      expect(rows).toBeLessThanOrEqual(limit + 1);
+      expect(buffers).toBeLessThan(60);
+    }
+  });
+
+  it('returns each employee once with cursors', async () => {
+    const order = { field: EmployeeOrderField.AGE, direction: OrderDirection.DESC };
+    const [{ ids }] = (await explainer.query<{ ids: string[] }>(
+      'select array_agg(id order by age desc, id desc) as ids from (select id, age from employee order by age desc, id desc offset 1000 limit 400) as part',
+    )) as [{ ids: string[] }];
+    const walked: string[] = [];
+    let after = await positionAt(order, 999);
+    await explain(async (db) => {
+      while (walked.length < 400) {
+        const rows = (
+          await employeePage(
+            db,
+            {},
+            { ...pageIn(order, { after }), limit: 100 },
+            { department: false, manager: false, managersDepartment: false },
+          )
+        ).slice(0, 100);
+        walked.push(...rows.map(({ id }) => id));
+        const last = rows.at(-1);
+        if (!last) break;
+        after = { value: last.age, id: last.id };
+      }
+    });
+    expect(walked).toEqual(ids);
+  });
+});
+
+describe('a search of 200,000 employees', () => {
+  it('uses the trigram index for rare texts and the index of the order for frequent ones', async () => {
+    const by = async (search: string): Promise<string[]> =>
+      (
+        await explainOne((db) =>
+          employeePage(db, { search }, pageIn({ field: EmployeeOrderField.NAME, direction: OrderDirection.ASC }), {
+            department: false,
+            manager: false,
+            managersDepartment: false,
+          }),
+        )
+      ).indexes;
+    expect(await by('p1234')).toEqual(['employee_search_index']);
+    expect(await by('example.com')).toEqual(['employee_name_id_index']);
+  });
+
+  it('is counted with the same index', async () => {
+    expectBounded('the count', await explainOne((db) => countEmployees(db, { search: 'p1234' })));
+  });
+
+  it('matches text within one field, not across two', async () => {
+    const [{ name }] = (await explainer.query<{ name: string }>('select name from employee where id = $1', [
+      largeId('employee', 1234),
+    ])) as [{ name: string }];
+    const found = async (search: string): Promise<number> => {
+      let count = 0;
+      await explain(async (db) => void (count = await countEmployees(db, { search })));
+      return count;
+    };
+    expect(await found(name)).toBe(1);
+    expect(await found('p1234@example.com')).toBe(1);
+    expect(await found(`${name}\np1234@`)).toBe(0);
+    expect(await found(`${name}p1234@`)).toBe(0);
+  });
+
+  it('reads the table at most once for one or two rare letters, which the trigram index does not cover', async () => {
+    const explained = await explainOne((db) =>
+      employeePage(db, { search: '%_' }, pageIn({ field: EmployeeOrderField.NAME, direction: OrderDirection.ASC }), {
+        department: false,
+        manager: false,
+        managersDepartment: false,
+      }),
+    );
+    const [{ pages }] = (await explainer.query<{ pages: number }>(
+      `select (pg_relation_size('employee') / 8192)::integer as pages from pg_class limit 1`,
+    )) as [{ pages: number }];
+    expect(explained.buffers).toBeLessThan(pages * 1.2);
+  });
+});
+
+describe('a batch load', () => {
+  const departmentIds = Array.from({ length: size.departments }, (_, index) => largeId('department', index + 1));
+  const managerIds = Array.from({ length: 50 }, (_, index) => largeId('employee', index + 1));
+  const byName = pageIn({ field: EmployeeOrderField.NAME, direction: OrderDirection.ASC });
+
+  it('of departments, their employees and reports uses indexes', async () => {
+    expectBounded('all departments', await explainOne((db) => allDepartments(db)));
+    expectBounded('departments by id', await explainOne((db) => departmentsById(db, departmentIds)));
+    expectBounded('employees by id', await explainOne((db) => employeesById(db, managerIds)));
+    expectBounded(
+      'pages of employees',
+      await explainOne((db) => employeePagesByOwner(db, 'department_id', departmentIds, byName)),
+    );
+    expectBounded(
+      'pages of reports',
+      await explainOne((db) => employeePagesByOwner(db, 'manager_id', managerIds, byName)),
+    );
+    expectBounded('counts of reports', await explainOne((db) => countEmployeesByOwner(db, 'manager_id', managerIds)));
+    expectBounded('reporting lines', await explainOne((db) => reportsAmong(db, largeId('employee', 1), managerIds)));
+  });
+
+  it('of headcounts uses only a small index', async () => {
+    const { sequentialScans, indexes, buffers } = await explainOne((db) =>
+      countEmployeesByOwner(db, 'department_id', departmentIds),
+    );
+    expect({ sequentialScans, indexes: [...new Set(indexes)] }).toEqual({
+      sequentialScans: [],
+      indexes: ['employee_department_id_index'],
+    });
+    expect(buffers).toBeLessThan(400);
+  });
+});
+
+describe('a page of 200,000 predictions', () => {
+  const page: KeysetPage = { order: predictionOrder, limit, isBackward: false, after: null, before: null };
+  const time = (text: string): Date => new Date(text);
+  const userId = largeId('user', 5);
+  const scopes: Record<string, PredictionScope> = {
+    everyone: { userId: null },
+    'a user': { userId },
+    'a user without predictions': { userId: largeId('user', 40_000) },
+    'a model': { userId: null, model: 'iris' },
+    'a retired model with many predictions': { userId: null, model: 'retired' },
+    'an unknown model': { userId: null, model: 'unknown' },
+    'an old version': { userId: null, model: 'car-price', version: 1 },
+    'an unknown version': { userId: null, model: 'car-price', version: 9 },
+    'the cache': { userId: null, source: PredictionSource.CACHE },
+    'stale predictions, which are few and old': { userId: null, source: PredictionSource.STALE },
+    'the last days': { userId: null, createdAfter: time('2026-07-15T00:00:00Z') },
+    'long ago': { userId: null, createdBefore: time('2026-01-02T00:00:00Z') },
+    'an hour long ago': {
+      userId: null,
+      createdAfter: time('2026-03-01T00:00:00Z'),
+      createdBefore: time('2026-03-01T01:00:00Z'),
+    },
+    'a user, long ago': { userId, createdBefore: time('2026-01-10T00:00:00Z') },
+    'a model, long ago': { userId: null, model: 'digits', createdBefore: time('2026-01-10T00:00:00Z') },
+    'a time before the first': { userId: null, createdBefore: time('1969-01-01T00:00:00Z') },
+    'a user and a model': { userId, model: 'digits' },
+    'a user, a model, a version and a source': { userId, model: 'digits', version: 2, source: PredictionSource.MODEL },
+  };
+
+  it.each(Object.entries(scopes))('of %s reads few rows', async (name, scope) => {
+    const explained = await explainOne((db) => predictionPage(db, scope, page));
+    expectBounded(name, explained, 'prediction');
+  });
+
+  it('finds exactly the predictions of a time range by their ids', async () => {
+    const [from, to] = [time('2026-03-01T00:00:00Z'), time('2026-03-01T01:00:00Z')];
+    const expected = await explainer.query<{ id: string }>(
+      'select id from prediction where created_at between $1 and $2 order by id desc',
+      [from, to],
+    );
+    expect(expected.length).toBeGreaterThan(30);
+    let found: string[] = [];
+    await explain(
+      async (db) =>
+        void (found = (
+          await predictionPage(db, { userId: null, createdAfter: from, createdBefore: to }, { ...page, limit: 1000 })
+        ).map(({ id }) => id)),
+    );
+    expect(found).toEqual(expected.map(({ id }) => id));
+  });
+
+  it('reads as little at page 3,000', async () => {
+    const [at] = await explainer.query<{ id: string }>('select id from prediction order by id desc offset $1 limit 1', [
+      page3000,
+    ]);
+    const after = { value: at?.id ?? '', id: at?.id ?? '' };
+    for (const scope of [{ userId: null }, { userId: null, model: 'iris' }]) {
+      const first = await explainOne((db) => predictionPage(db, scope, page));
+      const deep = await explainOne((db) => predictionPage(db, scope, { ...page, after }));
+      expect(first.rows).toBeLessThanOrEqual(limit + 1);
+      expect(deep.rows).toBeLessThanOrEqual(limit + 1);
+      expect(deep.buffers).toBeLessThanOrEqual(first.buffers * 2);
+    }
+  });
+
+  it('uses indexes for many users, also for counts', async () => {
+    const userIds = Array.from({ length: 20 }, (_, index) => largeId('user', index + 1));
+    expectBounded('pages of users', await explainOne((db) => predictionPagesByUser(db, userIds, page)), 'prediction');
+    const counted = await explainOne((db) => countPredictionsByUser(db, userIds.slice(0, 2)));
+    expect(counted.sequentialScans).toEqual([]);
+  });
+});
+
+describe('a page of 50,000 users', () => {
+  it('reads as little at any depth', async () => {
+    const page: KeysetPage = { order: userOrder, limit, isBackward: false, after: null, before: null };
+    const after = { value: '2024-01-01T00:00:00.000Z', id: largeId('user', 1) };
+    for (const requested of [page, { ...page, after }, { ...page, before: after, isBackward: true }]) {
+      const { rows, sequentialScans } = await explainOne((db) => userPage(db, requested));
+      expect(sequentialScans).toEqual([]);
+      expect(rows).toBeLessThanOrEqual(limit + 1);
+    }
+  });
+});

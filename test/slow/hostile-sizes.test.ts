@@ -1,0 +1,117 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { startGateway as startProcess, type GatewayProcess } from '../../bench/load/gateway.ts';
+import { hostileRequests, secret } from '../../bench/load/hostile-requests.ts';
+import { startGateway, type AnyData, type TestGateway } from '../support/gateway.js';
+
+const size = 1_000_000;
+const factor = 4;
+const maxResponseBytes = 64 * 1024;
+
+/** Quadratic work takes 16 times as long for four times the size. The rest is noise of a busy machine. */
+const maxRatio = 10;
+
+/** Shorter times are mostly those of the connection. */
+const shortestMs = 8;
+
+let open: TestGateway;
+let closed: TestGateway;
+beforeAll(async () => {
+  [open, closed] = await Promise.all([startGateway(), startGateway({ INTROSPECTION: 'false', TRUST_PROXY: '1' })]);
+});
+afterAll(() => Promise.all([open.close(), closed.close()]));
+
+async function send(gateway: TestGateway, body: string): Promise<{ text: string; ms: number }> {
+  const started = performance.now();
+  const response = await fetch(gateway.url, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+  const text = await response.text();
+  return { text, ms: performance.now() - started };
+}
+
+/** The shortest of several times. */
+async function timeOf(gateway: TestGateway, body: string): Promise<number> {
+  let shortest = Infinity;
+  for (let attempt = 0; attempt < 4; attempt += 1) shortest = Math.min(shortest, (await send(gateway, body)).ms);
+  return shortest;
+}
+
+describe.each([
+  ['open', () => open],
+  ['closed', () => closed],
+])('with %s introspection', (_state, gateway) => {
+  const smaller = hostileRequests(size / factor);
+  it.each(hostileRequests(size).map(({ name, body }, index) => [name, body, smaller[index]?.body ?? '']))(
+    '%s: takes linear time, and the response is small',
+    async (_name, body, quarter) => {
+      const { text } = await send(gateway(), body);
+      expect(Buffer.byteLength(text)).toBeLessThan(maxResponseBytes);
+      expect(text).not.toContain(secret);
+      const { errors = [] } = JSON.parse(text) as { errors?: AnyData[] };
+      expect(errors.length).toBeLessThanOrEqual(10);
+      for (const { message, extensions, locations = [] } of errors) {
+        expect(message.length).toBeLessThanOrEqual(300);
+        expect(extensions.code).not.toBe('INTERNAL_SERVER_ERROR');
+        expect(locations.length).toBeLessThanOrEqual(10);
+      }
+      const whole = await timeOf(gateway(), body);
+      expect(whole / Math.max(shortestMs, await timeOf(gateway(), quarter))).toBeLessThan(maxRatio);
+    },
+    120_000,
+  );
+});
+
+it.each([
+  'accept',
+  'authorization',
+  'content-type',
+  'if-none-match',
+  'forwarded',
+  'x-forwarded-for',
+  'x-request-id',
+  'accept-encoding',
+])(
+  'reads the header %s in linear time',
+  async (name) => {
+    const query = '?query=%7B__typename%7D';
+    for (const part of [' ', ',', ';', '"', '\\\\"', 'a;q=', ',for="', '; charset=']) {
+      const timeWith = async (length: number): Promise<number> => {
+        const value = `x${part.repeat(length / part.length)}x`;
+        let shortest = Infinity;
+        for (let attempt = 0; attempt < 4; attempt += 1) {
+          const started = performance.now();
+          const sent = { 'apollo-require-preflight': 'true', [name]: value };
+          const response = await fetch(`${closed.url}${query}`, { headers: sent });
+          expect(response.status).toBeLessThan(500);
+          await response.text();
+          shortest = Math.min(shortest, performance.now() - started);
+        }
+        return shortest;
+      };
+      expect((await timeWith(12_000)) / Math.max(shortestMs, await timeWith(3_000))).toBeLessThan(maxRatio);
+    }
+  },
+  60_000,
+);
+
+it('keeps resident memory below its limit while 40 connections do not read', async () => {
+  const gateway: GatewayProcess = await startProcess();
+  try {
+    const bodies = hostileRequests(size)
+      .slice(0, 4)
+      .map(({ body }) => body);
+    for (const body of bodies) await fetch(gateway.url, { method: 'POST', headers, body });
+    const before = await gateway.inspect({ kind: 'memory' });
+    // Their bodies are never read.
+    const responses = await Promise.all(
+      Array.from({ length: 40 }, (_none, index) =>
+        fetch(gateway.url, { method: 'POST', headers, body: bodies[index % bodies.length] ?? '' }),
+      ),
+    );
+    const after = await gateway.inspect({ kind: 'memory' });
+    for (const { body } of responses) await body?.cancel();
+    expect((after.rss - before.rss) / 2 ** 20).toBeLessThan(100);
+  } finally {
+    await gateway.stop();
+  }
+}, 120_000);
+
+const headers = { 'content-type': 'application/json' };
