@@ -122,10 +122,13 @@ const createContextFactory = (
       findByApiKey: (secret) => findViewerByApiKey(db, log, secret),
     },
     sessionEndReason: (viewer) => {
-      const known = credentialChanges.endReason(viewer);
-      if (known !== null || credentialChanges.isComplete) return known;
-      // Without the database nothing can be revoked, and only cached responses and predictions are served.
-      return withDatabaseTimeout(credentialWatcher.endReason(viewer), sessionCheckMs).catch(() => null);
+      const known = credentialChanges.contradictionOf(viewer);
+      if (known ? known.isFinal : credentialChanges.isComplete) return known?.reason ?? null;
+      // A token that another replica has just issued may be newer than what is known here. Without the database nothing can be
+      // revoked, and only cached responses and predictions are served.
+      return withDatabaseTimeout(credentialWatcher.endReason(viewer), sessionCheckMs).catch(
+        () => known?.reason ?? null,
+      );
     },
     roleOf: (userId) => activeRoleOf(db, userId),
   });

@@ -15,6 +15,14 @@ interface CurrentUser {
   employeeId: string | null;
 }
 
+/** Why a credential has ended, by the changes that are known here. */
+export interface Contradiction {
+  /** For the owner of the credential. */
+  reason: string;
+  /** Whether no later change can make the credential valid: sessions and deleted users do not come back, a role may. */
+  isFinal: boolean;
+}
+
 type UserState = Pick<Extract<CredentialChange, { kind: 'user' }>, 'user' | 'changedAt'>;
 
 /** Far more changes than happen within the lifetime of an access token. */
@@ -74,14 +82,15 @@ export class CredentialChanges {
     return known?.changedAt.getTime() === change.changedAt.getTime() && isDeepStrictEqual(known.user, change.user);
   }
 
-  /** @returns why the credential of a viewer has ended, or null if no known change contradicts it */
-  endReason({ kind, credentialId, userId, role, employeeId }: AuthenticatedViewer): string | null {
-    if (this.#endedSessions.has(credentialId)) return endReasons[kind];
+  /** @returns the known change that contradicts the credential of a viewer, or null if there is none */
+  contradictionOf({ kind, credentialId, userId, role, employeeId }: AuthenticatedViewer): Contradiction | null {
+    if (this.#endedSessions.has(credentialId)) return { reason: endReasons[kind], isFinal: true };
     const changed = this.#users.get(userId);
     if (!changed) return null;
     const { user } = changed;
-    if (!user?.isActive) return endReasons.user;
-    return user.role === role && user.employeeId === employeeId ? null : endReasons.claims;
+    if (!user?.isActive) return { reason: endReasons.user, isFinal: user === null };
+    const isSame = user.role === role && user.employeeId === employeeId;
+    return isSame ? null : { reason: endReasons.claims, isFinal: false };
   }
 
   /** Calls the listener for each new change. @returns a function that unsubscribes */

@@ -6,14 +6,14 @@ export interface SingleResultOptions {
   execute: () => Promise<FormattedExecutionResult>;
   /** Aborted with `RequestCancelled` if the client cancels the operation or disconnects. */
   abort: AbortController;
-  /** Called once, after the execution or if it is cancelled before. */
+  /** Called once: when the client has taken the result, or if there is none. */
   onEnd: () => void;
 }
 
 /** The result of a query or mutation as a stream of one, so that graphql-ws sends, completes and cancels it like a subscription. */
 export class SingleResult implements AsyncGenerator<FormattedExecutionResult, undefined, undefined> {
   readonly #options: SingleResultOptions;
-  #phase: 'waiting' | 'executing' | 'ended' = 'waiting';
+  #phase: 'waiting' | 'executing' | 'executed' | 'ended' = 'waiting';
 
   constructor(options: SingleResultOptions) {
     this.#options = options;
@@ -21,28 +21,33 @@ export class SingleResult implements AsyncGenerator<FormattedExecutionResult, un
 
   /** @throws StreamError for a request error: an operation that was not executed has no data */
   async next(): Promise<IteratorResult<FormattedExecutionResult, undefined>> {
+    // graphql-ws requests the next result once it has sent this one.
+    if (this.#phase === 'executed') this.#end();
     if (this.#phase !== 'waiting') return { done: true, value: undefined };
     this.#phase = 'executing';
-    const { execute, abort, onEnd } = this.#options;
+    const { execute, abort } = this.#options;
     try {
       const result = await execute();
       if (abort.signal.aborted) return { done: true, value: undefined };
       if (result.data === undefined) throw new StreamError(result.errors ?? [], 200);
+      this.#phase = 'executed';
       return { done: false, value: result };
     } finally {
-      this.#phase = 'ended';
-      onEnd();
+      if (this.#phase === 'executing') this.#end();
     }
   }
 
   return(): Promise<IteratorResult<FormattedExecutionResult, undefined>> {
-    const { abort, onEnd } = this.#options;
-    if (this.#phase !== 'ended') abort.abort(new RequestCancelled());
-    if (this.#phase === 'waiting') {
-      this.#phase = 'ended';
-      onEnd();
-    }
+    if (this.#phase === 'waiting' || this.#phase === 'executing') this.#options.abort.abort(new RequestCancelled());
+    // An execution that is cancelled ends by itself.
+    if (this.#phase !== 'executing') this.#end();
     return Promise.resolve({ done: true, value: undefined });
+  }
+
+  #end(): void {
+    if (this.#phase === 'ended') return;
+    this.#phase = 'ended';
+    this.#options.onEnd();
   }
 
   throw(): Promise<IteratorResult<FormattedExecutionResult, undefined>> {

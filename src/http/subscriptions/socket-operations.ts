@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { FormattedExecutionResult } from 'graphql';
 import { ServiceUnavailable, TooManyAttempts, type AppError } from '../../errors/app-error.js';
 import type { Context, ContextFactory } from '../../graphql/context/context.js';
@@ -23,17 +23,14 @@ const maxInFlight = 100;
 /** How long the end of a socket waits for queries and mutations in flight, which a client repeats after it reconnects. */
 const drainMs = 5_000;
 
-/** How often `drain` looks whether the results were sent. */
-const resultPollMs = 5;
-
 /** Runs the operations of one socket, in the trace of its upgrade request. */
 export class SocketOperations {
   readonly #options: SocketOperationsOptions;
   readonly #headers: IncomingHttpHeaders;
-  /** Queries and mutations in execution. */
-  readonly #executing = new Set<Promise<unknown>>();
-  /** The number of queries and mutations from their message to their result. */
+  /** The number of queries and mutations from their message to the end of their result. */
   #inFlight = 0;
+  /** Called once none is in flight. */
+  readonly #onIdle = new Set<() => void>();
   /** Why further operations are rejected; null if they are not. */
   #rejection: AppError | null = null;
 
@@ -51,7 +48,7 @@ export class SocketOperations {
     if (this.#inFlight >= maxInFlight)
       throw new TooManyAttempts(`${maxInFlight} operations of this socket are in flight; wait for a result.`, 1);
     this.#inFlight += 1;
-    const release = (): void => void (this.#inFlight -= 1);
+    const release = (): void => this.#release();
     let result: SingleResult | null = null;
     try {
       const opened = await withRemoteContext(this.#headers, () => this.#open(sent, caller, release));
@@ -68,15 +65,24 @@ export class SocketOperations {
     return this.#inFlight > 0;
   }
 
-  /** Rejects further operations, and waits for the results of queries and mutations in execution, at most `drainMs`. */
+  /** Rejects further operations, and waits until the results of those in flight were sent, at most `drainMs`. */
   async drain(
     rejection: AppError = new ServiceUnavailable('This replica is shutting down; reconnect.'),
   ): Promise<void> {
     this.#rejection = rejection;
-    if (this.#executing.size === 0) return;
-    const deadline = performance.now() + drainMs;
-    await Promise.race([Promise.allSettled(this.#executing), sleep(drainMs, undefined, { ref: false })]);
-    while (this.isBusy && performance.now() < deadline) await sleep(resultPollMs, undefined, { ref: false });
+    if (!this.isBusy) return;
+    const { promise: idle, resolve } = Promise.withResolvers<undefined>();
+    const onIdle = (): void => resolve(undefined);
+    this.#onIdle.add(onIdle);
+    await Promise.race([idle, sleep(drainMs, undefined, { ref: false })]);
+    this.#onIdle.delete(onIdle);
+    // The completion of the last result is sent in this turn of the event loop.
+    await nextTurn();
+  }
+
+  #release(): void {
+    this.#inFlight -= 1;
+    if (!this.isBusy) for (const onIdle of this.#onIdle) onIdle();
   }
 
   async #open(sent: SentOperation, caller: StreamCaller, release: () => void): Promise<Stream | SingleResult> {
@@ -92,15 +98,9 @@ export class SocketOperations {
     return new SingleResult({ execute: () => this.#execute(operation, context), abort, onEnd: release });
   }
 
-  async #execute(operation: SentOperation, context: Context): Promise<FormattedExecutionResult> {
-    const executing = withRemoteContext(this.#headers, () =>
+  #execute(operation: SentOperation, context: Context): Promise<FormattedExecutionResult> {
+    return withRemoteContext(this.#headers, () =>
       tracedOperation(() => this.#options.operations.execute(operation, context)),
     );
-    this.#executing.add(executing);
-    try {
-      return await executing;
-    } finally {
-      this.#executing.delete(executing);
-    }
   }
 }
