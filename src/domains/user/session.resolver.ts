@@ -55,12 +55,18 @@ export class SessionResolver {
     nullable: true,
     description: 'Exchanges a refresh token for new tokens. A refresh token is valid for one use.',
   })
-  refreshSession(
+  async refreshSession(
     @Arg('refreshToken', { description: 'The current refresh token of the session.' })
     refreshToken: string,
     @Ctx() context: Context,
   ): Promise<Session> {
-    return this.sessions.refresh(context.em, refreshToken, context);
+    try {
+      return await this.sessions.refresh(context.em, refreshToken, context);
+    } catch (error) {
+      // A reused token has ended its session.
+      if (error instanceof Unauthenticated) await this.changes.refresh();
+      throw error;
+    }
   }
 
   @Invalidates()
