@@ -126,8 +126,10 @@ function useOpen(): (example: Example) => void {
     if (hasText) actions.addTab();
     variableEditor?.setValue(variables);
     queryEditor?.setValue(query);
-    // GraphiQL parses the text after a delay; until then it would run the previous operation.
-    actions.setOperationFacts(factsOf(query));
+    // GraphiQL reads the editors after a delay; until then it would run the previous operation, and leave this one out of the history.
+    const facts = factsOf(query);
+    actions.setOperationFacts(facts);
+    actions.updateActiveTabValues({ query, variables, operationName: facts.operationName ?? null });
     queryEditor?.focus();
   };
 }

@@ -146,8 +146,12 @@ describeInBrowser('GraphiQL', (open: OpenPage) => {
 
   it('keeps the history and the session when the page is reloaded', async () => {
     await signIn(page, 'user@example.com');
-    await pickExample(page, 'Species of an iris');
-    await run(page);
+    await page.getByRole('button', { name: 'Examples' }).click();
+    // At once, before GraphiQL has read the text of the example.
+    await page.getByRole('menuitem', { name: 'Species of an iris' }).evaluate((item: HTMLElement) => {
+      item.click();
+      document.querySelector<HTMLElement>('.graphiql-execute-button')?.click();
+    });
     await waitForText(page, 'species');
     await page.reload();
     await page.getByRole('button', { name: 'Signed in as user@example.com, USER' }).waitFor();
