@@ -363,3 +363,12 @@ function underLoad(gateway: TestGateway, id: string) {
     },
   };
 }
+
+describe('a start on a standby', () => {
+  it('fails in one line that names DATABASE_REPLICA_URLS', async () => {
+    const [standby] = cluster.replicas;
+    await expect(startGateway({ DATABASE_URL: standby?.url ?? '' })).rejects.toThrow(
+      /^The database \w+ at 127\.0\.0\.1:\d+ is a standby, which accepts no changes; name the primary in DATABASE_URL, and standbys in DATABASE_REPLICA_URLS\.$/,
+    );
+  });
+});
