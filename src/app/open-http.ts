@@ -10,6 +10,7 @@ import { listen } from '../http/listen.js';
 import { addGraphiqlRoutes, readIdeFiles } from '../http/routes/graphiql.js';
 import { addGraphqlRoute } from '../http/routes/graphql.js';
 import { addLandingRoutes, readDocs } from '../http/routes/landing.js';
+import { addKeySetRoute } from '../http/routes/key-set.js';
 import type { DemoSignIn } from '../http/routes/landing-page.js';
 import { createHttpServer } from '../http/server.js';
 import { createStreamHandler } from '../http/subscriptions/stream-response.js';
@@ -84,7 +85,7 @@ export async function addGraphqlRoutes(
     subscriptions: limits,
     isProduction,
   }: Pick<Config, 'http' | 'graphql' | 'rateLimits' | 'subscriptions' | 'isProduction'>,
-  { counters, log }: OpenServices,
+  { counters, signingKeys, log }: OpenServices,
   { contexts, operationServer, credentialWatcher, subscriptions }: Graphql,
   { rejections }: HttpCounts,
   demo: () => Promise<DemoSignIn | null>,
@@ -105,6 +106,7 @@ export async function addGraphqlRoutes(
     rejections,
     log,
   });
+  addKeySetRoute(server, signingKeys.publicKeys);
   const { hasGraphiql, hasLandingPage } = settings;
   const hasMetrics = http.metricsPort === undefined && !isProduction;
   addGraphqlRoute(server, {

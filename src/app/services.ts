@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { CredentialChanges } from '../auth/credential-changes.js';
 import { LoginThrottle } from '../auth/login-throttle.js';
+import { SigningKeys } from '../auth/signing-keys.js';
 import { TokenSigner } from '../auth/token.js';
 import { openCache } from '../cache/cache.js';
 import type { Config } from '../config/config.js';
@@ -27,6 +28,7 @@ export interface OpenServices extends Services, Data, Inference {
   redis: RedisConnection | null;
   readYourWrites: ReadYourWrites;
   documents: Documents;
+  signingKeys: SigningKeys;
 }
 
 export interface StartOptions {
@@ -65,6 +67,7 @@ export async function openServices(
   const pubSub = openPubSub({ redis, logger: log });
   opened.defer(() => pubSub.close());
   const { auth } = config;
+  const signingKeys = openSigningKeys(auth, dataDir);
   return {
     ...data,
     ...inference,
@@ -75,7 +78,8 @@ export async function openServices(
     exchangeRates,
     documents,
     pubSub,
-    tokens: new TokenSigner(auth.jwtSecret ?? loadOrCreateSecret(dataDir), auth.accessTokenTtlSeconds),
+    signingKeys,
+    tokens: new TokenSigner(signingKeys, auth.accessTokenTtlSeconds),
     credentialChanges: new CredentialChanges(auth.accessTokenTtlSeconds * 1000),
     throttle: new LoginThrottle(config.loginThrottle, counters),
     counters,
@@ -90,6 +94,13 @@ export async function openServices(
       predictions: config.rateLimits,
     },
   };
+}
+
+/** The configured keys; without any, a secret that is generated once. */
+function openSigningKeys({ jwtSecret, jwtPreviousSecret, jwtKeyPairs }: Config['auth'], dataDir: string): SigningKeys {
+  const secret = jwtSecret ?? (jwtKeyPairs ? undefined : loadOrCreateSecret(dataDir));
+  const secrets = [secret, jwtPreviousSecret].filter((one) => one !== undefined);
+  return new SigningKeys({ secrets, pairs: jwtKeyPairs ?? [] });
 }
 
 /** The connections that caches, counters and pub/sub share; null if Redis is not configured. */

@@ -1,12 +1,9 @@
-import { createHash, createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
-import jwt from 'jsonwebtoken';
+import { createHash, randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
+import { InvalidToken, SigningKeys, type TokenKind } from './signing-keys.js';
 import { Role, SCOPES, type AuthenticatedViewer, type AnonymousViewer } from './viewer.js';
 
-const algorithm = 'HS256';
-const issuer = 'auspex';
-const audience = 'auspex:graphql';
 const type = 'access';
 
 /** Verified tokens are cached until they expire, so that a client's token is verified once. */
@@ -29,31 +26,28 @@ export interface TokenOwner {
   sessionId: string;
 }
 
-/** Signs and verifies access tokens: short-lived JWTs (RFC 7519) with one pinned algorithm, issuer, audience and type. */
+/** Signs and verifies access tokens: short-lived JWTs (RFC 7519, RFC 9068). */
 export class TokenSigner {
-  readonly #key: KeyObject;
+  readonly #keys: SigningKeys;
+  readonly #kind: TokenKind;
   readonly #verified = new LRUCache<string, { viewer: AuthenticatedViewer; expiresAtMs: number }>({
     max: maxCachedTokens,
   });
 
+  /** @param keys a text is a secret of HS256 */
   constructor(
-    secret: string,
+    keys: SigningKeys | string,
     readonly ttlSeconds: number,
   ) {
-    // A key object: for a string jsonwebtoken first tries createPublicKey, which throws, on every call.
-    this.#key = createSecretKey(Buffer.from(secret));
+    this.#keys = typeof keys === 'string' ? new SigningKeys({ secrets: [keys] }) : keys;
+    // Changes of credentials are known for this long: a token that lives longer could not be revoked.
+    this.#kind = { type: 'at+jwt', audience: 'auspex:graphql', maxLifetimeSeconds: ttlSeconds };
   }
 
   sign({ userId, role, employeeId, sessionId }: TokenOwner): { token: string; expiresAt: Date } {
     const issuedAt = Math.floor(Date.now() / 1000);
-    const claims = { typ: type, role, sid: sessionId, emp: employeeId, iat: issuedAt };
-    const token = jwt.sign(claims, this.#key, {
-      algorithm,
-      issuer,
-      audience,
-      subject: userId,
-      expiresIn: this.ttlSeconds,
-    });
+    const claims = { typ: type, role, sid: sessionId, emp: employeeId, sub: userId };
+    const token = this.#keys.sign(claims, this.#kind, issuedAt, this.ttlSeconds);
     return { token, expiresAt: new Date((issuedAt + this.ttlSeconds) * 1000) };
   }
 
@@ -63,7 +57,7 @@ export class TokenSigner {
     const cached = this.#verified.get(digest);
     if (cached && cached.expiresAtMs > Date.now()) return cached.viewer;
     try {
-      const claims = claimsSchema.parse(jwt.verify(token, this.#key, { algorithms: [algorithm], issuer, audience }));
+      const claims = claimsSchema.parse(this.#keys.verify(token, this.#kind));
       const { sub: userId, role, sid: credentialId, emp: employeeId } = claims;
       const viewer: AuthenticatedViewer = {
         kind: 'session',
@@ -77,7 +71,7 @@ export class TokenSigner {
       this.#verified.set(digest, { viewer, expiresAtMs: claims.exp * 1000 });
       return viewer;
     } catch (error) {
-      const isExpired = error instanceof jwt.TokenExpiredError;
+      const isExpired = error instanceof InvalidToken && error.isExpired;
       return {
         kind: 'anonymous',
         reason: isExpired

@@ -33,7 +33,8 @@ export function readConfig(env: Environment): Config {
   }).safeParse(grouped(present));
   const problems = parsed.success ? [] : parsed.error.issues.map((issue) => `${nameAt(issue.path)} ${issue.message}`);
   problems.push(...secrets.problems);
-  if (present.JWT_SECRET) problems.push(...secretProblems(present.JWT_SECRET));
+  for (const name of ['JWT_SECRET', 'JWT_PREVIOUS_SECRET'])
+    if (present[name] !== undefined) problems.push(...secretProblems(name, present[name]));
   if (parsed.success) problems.push(...combinationProblems(parsed.data));
   if (isProduction) problems.push(...productionProblems(present));
   // A misspelled name may be why a variable is missing.
@@ -79,18 +80,18 @@ function combinationProblems({ http, runtime }: Values): string[] {
 /** Settings that production requires or must allow explicitly. */
 function productionProblems(env: Environment): string[] {
   const isEmbeddedAllowed = boolean.schema.safeParse(env.ALLOW_EMBEDDED_DATABASE).data === true;
+  const keyNames = ['JWT_SECRET', 'JWT_SECRET_FILE', 'JWT_PRIVATE_KEYS', 'JWT_PRIVATE_KEYS_FILE'];
+  const hasKey = keyNames.some((name) => env[name] !== undefined);
   return [
-    ...(env.JWT_SECRET || env.JWT_SECRET_FILE
-      ? []
-      : ['JWT_SECRET must be set in production; create one with: openssl rand -base64 48']),
+    ...(hasKey ? [] : ['JWT_SECRET must be set in production; create one with: openssl rand -base64 48']),
     ...(env.DATABASE_URL || env.DATABASE_URL_FILE || isEmbeddedAllowed
       ? []
       : ['DATABASE_URL must be set in production; to use the embedded database, set ALLOW_EMBEDDED_DATABASE=true']),
   ];
 }
 
-function secretProblems(secret: string): string[] {
+function secretProblems(name: string, secret: string): string[] {
   const isWeak =
     secret.length < 32 || new Set(secret).size < 10 || /secret|password|changeme|change-me|example/i.test(secret);
-  return isWeak ? ['JWT_SECRET is weak; use at least 32 random characters: openssl rand -base64 48'] : [];
+  return isWeak ? [`${name} is weak; use at least 32 random characters: openssl rand -base64 48`] : [];
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseDatabaseUrl, type ParsedUrl } from './connection-url.js';
+import { KeyTextError, parseKeyPairs, type AsymmetricKey } from '../auth/signing-keys.js';
 import { parseRedisUrl, RedisUrlError } from '../redis/url.js';
 
 /** What the documentation says about a variable. */
@@ -123,6 +124,19 @@ export const redisUrl: VariableType<string> = {
     }
   }),
   values: 'URL that starts with redis://, rediss://, unix: or redis+unix:',
+};
+
+export const keyPairs: VariableType<AsymmetricKey[]> = {
+  schema: z.string().transform((value, context) => {
+    try {
+      return parseKeyPairs(value);
+    } catch (error) {
+      if (!(error instanceof KeyTextError)) throw error;
+      context.addIssue({ code: 'custom', message: error.message });
+      return z.NEVER;
+    }
+  }),
+  values: 'private keys in PEM form, RSA or Ed25519; keys after the first may be public',
 };
 
 const databasePrefixes = prefixes(['postgres:', 'postgresql:']);

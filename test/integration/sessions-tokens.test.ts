@@ -49,7 +49,7 @@ function forge(
   const signed = `${base64url(header)}.${base64url(payload)}`;
   return `${signed}.${createHmac(hash, key).update(signed).digest('base64url')}`;
 }
-const hs256 = { alg: 'HS256', typ: 'JWT' };
+const hs256 = { alg: 'HS256', typ: 'at+jwt' };
 
 const queryAs = (authorization: string) =>
   gateway.execute<AnyData>(null, '{ users(first: 1) { nodes { email } } }', {}, { authorization });
@@ -73,20 +73,27 @@ describe('an access token', () => {
   it.each([
     ['another secret', () => forge(hs256, claims(), 'another secret of a fair length')],
     ['an empty secret', () => forge(hs256, claims(), '')],
-    ['the algorithm none', () => `${base64url({ alg: 'none', typ: 'JWT' })}.${base64url(claims())}.`],
-    ['the algorithm nOnE and a signature', () => forge({ alg: 'nOnE', typ: 'JWT' }, claims())],
-    ['HS512 with the right secret', () => forge({ alg: 'HS512', typ: 'JWT' }, claims(), secret, 'sha512')],
-    ['HS384 with the right secret', () => forge({ alg: 'HS384', typ: 'JWT' }, claims(), secret, 'sha384')],
-    ['the header RS256 over an HMAC', () => forge({ alg: 'RS256', typ: 'JWT' }, claims())],
+    ['the algorithm none', () => `${base64url({ alg: 'none', typ: 'at+jwt' })}.${base64url(claims())}.`],
+    ['the algorithm nOnE and a signature', () => forge({ alg: 'nOnE', typ: 'at+jwt' }, claims())],
+    ['HS512 with the right secret', () => forge({ alg: 'HS512', typ: 'at+jwt' }, claims(), secret, 'sha512')],
+    ['HS384 with the right secret', () => forge({ alg: 'HS384', typ: 'at+jwt' }, claims(), secret, 'sha384')],
+    ['the header RS256 over an HMAC', () => forge({ alg: 'RS256', typ: 'at+jwt' }, claims())],
     [
       'a real RS256 signature',
-      () => jwt.sign(claims(), generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey, { algorithm: 'RS256' }),
+      () =>
+        jwt.sign(claims(), generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey, {
+          algorithm: 'RS256',
+          header: { alg: 'RS256', typ: 'at+jwt' },
+        }),
     ],
     [
       'a key in the header',
       () => forge({ ...hs256, jwk: { kty: 'oct', k: 'YQ' }, kid: '../../dev/null' }, claims(), 'a'),
     ],
     ['no signature', () => `${forge(hs256, claims()).split('.').slice(0, 2).join('.')}.`],
+    ['the type of another token', () => forge({ alg: 'HS256', typ: 'JWT' }, claims())],
+    ['a critical extension', () => forge({ ...hs256, crit: ['exp'] }, claims())],
+    ['a lifetime longer than configured', () => forge(hs256, claims({ exp: Math.floor(Date.now() / 1000) + 86_400 }))],
     ['two parts', () => forge(hs256, claims()).split('.').slice(0, 2).join('.')],
     ['another issuer', () => forge(hs256, claims({ iss: 'elsewhere' }))],
     ['no issuer', () => forge(hs256, claims({ iss: undefined }))],

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { boolean, choice, integer, text, variable, type DefaultsContext } from '../variable.js';
+import { boolean, choice, integer, keyPairs, text, variable, type DefaultsContext } from '../variable.js';
 
 export const auth = ({ isProduction }: DefaultsContext) =>
   z
@@ -7,7 +7,17 @@ export const auth = ({ isProduction }: DefaultsContext) =>
       jwtSecret: variable('JWT_SECRET', text('at least 32 random characters'), {
         isSecret: true,
         description:
-          'Key that signs access tokens; create one with `openssl rand -base64 48`. Required in production; otherwise generated once in `DATA_DIR`.',
+          'Key that signs access tokens; create one with `openssl rand -base64 48`. Required in production without `JWT_PRIVATE_KEYS`; otherwise generated once in `DATA_DIR`.',
+      }),
+      jwtPreviousSecret: variable('JWT_PREVIOUS_SECRET', text('at least 32 random characters'), {
+        isSecret: true,
+        description:
+          'The `JWT_SECRET` before its replacement: tokens that it signed stay valid until they expire.',
+      }),
+      jwtKeyPairs: variable('JWT_PRIVATE_KEYS', keyPairs, {
+        isSecret: true,
+        description:
+          'Keys that sign access tokens with RS256 or EdDSA instead of `JWT_SECRET`; create one with `openssl genpkey -algorithm ed25519`. The first one signs, all verify, and `/.well-known/jwks.json` publishes their public keys.',
       }),
       accessTokenTtlSeconds: variable('ACCESS_TOKEN_TTL_SECONDS', integer(10, 86_400), {
         default: 900,
