@@ -2,6 +2,7 @@ import path from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
 import type { Config } from '../config/config.js';
+import { allowedHosts, type AllowedHosts } from '../http/allowed-hosts.js';
 import { RateLimiter } from '../http/rate-limiter.js';
 import { ConnectionGate, openFilesLimit, withDescriptorReserve } from '../http/connection-limits.js';
 import { RequestStatistics } from '../http/hooks/request-statistics.js';
@@ -43,27 +44,30 @@ const ideDir = path.join(projectDir, 'dist', 'ide');
 const docsDir = path.join(projectDir, 'docs');
 const sandboxOrigin = 'https://studio.apollographql.com';
 
-/** The server of the gateway, and the bounds of its connections. */
+/** The server of the gateway, and what its transports check. */
 export interface GatewayServer {
   server: FastifyInstance;
+  hosts: AllowedHosts | null;
   gate: ConnectionGate;
 }
 
 /** Creates the server of the gateway, without routes. */
 export async function createGatewayServer(
-  { http, graphql, runtime }: Pick<Config, 'http' | 'graphql' | 'runtime'>,
+  { http, graphql, runtime, isProduction }: Pick<Config, 'http' | 'graphql' | 'runtime' | 'isProduction'>,
   counts: HttpCounts,
   log: Logger,
 ): Promise<GatewayServer> {
   const { maxConnections: total, maxConnectionsPerAddress: perAddress, trustedProxies } = http;
   const limits = withDescriptorReserve({ total, perAddress }, openFilesLimit(), log);
   const gate = new ConnectionGate(limits, { trustedProxies, log });
+  const hosts = allowedHosts(http.allowedHosts, isProduction);
   const server = await createHttpServer({
     maxBodyBytes: http.maxBodyBytes,
     trustedProxies,
     connections: { limits, gate },
     corsOrigins: http.corsOrigins,
     isCompressing: http.isCompressing,
+    hosts,
     redirectsToHttps: http.redirectsToHttps,
     hasGraphiql: graphql.hasGraphiql,
     lingerSeconds: Math.min(runtime.shutdownDelaySeconds, maxLingerSeconds),
@@ -72,12 +76,12 @@ export async function createGatewayServer(
     rejections: counts.rejections,
     log,
   });
-  return { server, gate };
+  return { server, hosts, gate };
 }
 
 /** Adds GraphQL over HTTP, WebSocket and server-sent events, GraphiQL and the landing page. */
 export async function addGraphqlRoutes(
-  { server, gate }: GatewayServer,
+  { server, hosts, gate }: GatewayServer,
   {
     http,
     graphql: settings,
@@ -100,6 +104,7 @@ export async function addGraphqlRoutes(
     limiter,
     trustedProxies,
     redirectsToHttps,
+    hosts,
     corsOrigins,
     limits: { ...limits, pending: http.maxPendingSockets },
     gate,
@@ -142,6 +147,7 @@ export async function openMetricsServer(
     trustedProxies: 0,
     corsOrigins: [],
     isCompressing: true,
+    hosts: null,
     redirectsToHttps: false,
     hasGraphiql: false,
     connections: null,

@@ -170,6 +170,25 @@ export const origins: VariableType<string[]> = {
   values: 'origins, separated by commas; `:*` is any port',
 };
 
+/** A name or an IPv6 address in brackets, without scheme and port; `*.` stands for subdomains, `*` for every host. */
+const hostPattern = /^(?:\*|(?:\*\.)?[a-z\d_-]+(?:\.[a-z\d_-]+)*|\[[\da-f:.]+\])$/;
+
+export const hosts: VariableType<string[]> = {
+  schema: list
+    .transform((values) => values.map((value) => value.toLowerCase()))
+    .refine(
+      (values) => values.every((value) => hostPattern.test(value) && isCanonicalHost(value)),
+      'must be host names such as api.example.com, separated by commas, without scheme and port; *.example.com is any subdomain, * any host',
+    ),
+  values: 'host names, separated by commas; `*.` is any subdomain, `*` any host',
+};
+
+/** A host in another form, such as 127.1, would match no request. */
+function isCanonicalHost(value: string): boolean {
+  const name = value.startsWith('*.') ? value.slice(2) : value;
+  return name === '*' || URL.parse(`http://${name}`)?.host === name;
+}
+
 function prefixes(protocols: readonly string[]): string {
   return protocols.map((protocol) => `${protocol}//`).join(' or ');
 }

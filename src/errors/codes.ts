@@ -117,6 +117,13 @@ export const errorCodes = {
       'The caller disconnected, or cancelled the operation, before the response. Appears in the log and in metrics only.',
     action: 'None.',
   },
+  HOST_NOT_ALLOWED: {
+    httpStatus: 421,
+    cause: 'caller',
+    rejection: 'bad_request',
+    meaning: 'The request names a host under which the gateway is not served.',
+    action: 'Use a host that is served; the operator adds others to `ALLOWED_HOSTS`.',
+  },
   METHOD_NOT_ALLOWED: {
     httpStatus: 405,
     cause: 'caller',

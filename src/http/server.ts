@@ -17,6 +17,7 @@ import type { ErrorCode } from '../errors/codes.js';
 import { maxMessageLength, shortened } from '../errors/input-validation.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { ConnectionGate, ConnectionLimits } from './connection-limits.js';
+import { hostDenial, type AllowedHosts } from './allowed-hosts.js';
 import { clientConnection, hasValidHost, type ClientConnection } from './forwarded.js';
 import { addCompression } from './hooks/compression.js';
 import { addLingering } from './hooks/drain-connections.js';
@@ -36,6 +37,8 @@ export interface HttpOptions {
   trustedProxies: number;
   corsOrigins: string[];
   isCompressing: boolean;
+  /** Null if requests may name any host. */
+  hosts: AllowedHosts | null;
   /** Whether plain HTTP is redirected to HTTPS. */
   redirectsToHttps: boolean;
   /** Whether the 404 message mentions GraphiQL. */
@@ -85,6 +88,7 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
     trustedProxies,
     corsOrigins,
     isCompressing,
+    hosts,
     redirectsToHttps,
     hasGraphiql,
     connections,
@@ -157,9 +161,10 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
     if (request.url.length > maxUrlLength) done(new UriTooLong(maxUrlLength));
     else if ((request.headers['content-type'] ?? '').length > maxContentTypeLength)
       done(new UnsupportedMediaType('The Content-Type is too long; send application/json.'));
-    else done(hasValidHost(request.raw) ? undefined : new BadRequest('Send one valid Host header.'));
+    else if (!hasValidHost(request.raw)) done(new BadRequest('Send one valid Host header.'));
+    else done(hostDenial(request.raw, request.client, hosts) ?? undefined);
   });
-  if (redirectsToHttps) addHttpsOnly(server);
+  if (redirectsToHttps) addHttpsOnly(server, hosts);
   addLingering(server, lingerSeconds);
   if (corsOrigins.length > 0) {
     void server.register(cors, {

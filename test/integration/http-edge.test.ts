@@ -169,7 +169,12 @@ describe('security headers', () => {
 describe('HTTPS', () => {
   let gateway: TestGateway;
   beforeAll(async () => {
-    gateway = await startGateway({ TRUST_PROXY: '1', HTTPS_REDIRECT: 'true', CORS_ORIGINS: 'https://app.example.com' });
+    gateway = await startGateway({
+      TRUST_PROXY: '1',
+      HTTPS_REDIRECT: 'true',
+      CORS_ORIGINS: 'https://app.example.com',
+      ALLOWED_HOSTS: '*',
+    });
   });
   afterAll(() => gateway.close());
 
@@ -215,27 +220,39 @@ describe('HTTPS', () => {
       expect((await raw(new URL(path, gateway.url).href)).status).toBe(200);
   });
 
-  it.each(['api.example.com/evil', 'a b', 'user@evil.example', ''])(
-    'never redirects to the host "%s"',
+  it.each(['evil.example', 'api.example.com/evil', 'a b', 'user@evil.example', ''])(
+    'never redirects to the forwarded host "%s" unless hosts are configured',
     async (host) => {
-      const { status, headers } = await raw(gateway.url, { headers: { ...plain, 'x-forwarded-host': host } });
-      // An empty header counts as none, so the host is that of the request.
-      const expected =
-        host === ''
-          ? { status: 308, location: 'https://api.example.com/graphql' }
-          : { status: 403, location: undefined };
-      expect({ status, location: headers.location }).toEqual(expected);
+      for (const forged of [{ 'x-forwarded-host': host }, { forwarded: `host="${host}";proto=http` }]) {
+        const { status, headers } = await raw(gateway.url, { headers: { ...plain, ...forged } });
+        expect({ status, location: headers.location }).toEqual({
+          status: 308,
+          location: 'https://api.example.com/graphql',
+        });
+      }
     },
   );
+
+  it('is at the forwarded host if that is configured', async () => {
+    const configured = await startGateway({
+      TRUST_PROXY: '1',
+      HTTPS_REDIRECT: 'true',
+      ALLOWED_HOSTS: 'internal,api.example.com',
+    });
+    const locate = async (host: string): Promise<unknown[]> => {
+      const headers = { host: 'internal:4000', 'x-forwarded-proto': 'http', 'x-forwarded-host': host };
+      const response = await raw(configured.url, { headers });
+      return [response.status, response.headers.location];
+    };
+    expect(await locate('api.example.com')).toEqual([308, 'https://api.example.com/graphql']);
+    for (const host of ['evil.example', 'api.example.com/evil', 'a b', 'user@api.example.com'])
+      expect(await locate(host)).toEqual([421, undefined]);
+    await configured.close();
+  });
 
   it.each([
     [{ host: 'API.example.com:80' }, 'https://api.example.com/graphql'],
     [{ host: 'api.example.com:8080' }, 'https://api.example.com:8080/graphql'],
-    [{ host: 'internal:4000', 'x-forwarded-host': 'api.example.com' }, 'https://api.example.com/graphql'],
-    [
-      { host: 'internal:4000', forwarded: 'for=_a;host="api.example.com";proto=http' },
-      'https://api.example.com/graphql',
-    ],
   ])('redirects to the host that the client sent: %o', async (headers, location) => {
     const response = await raw(gateway.url, { headers: { 'x-forwarded-proto': 'http', ...headers } });
     expect([response.status, response.headers.location]).toEqual([308, location]);
@@ -257,7 +274,7 @@ describe('HTTPS', () => {
   });
 
   it('is not believed from an untrusted sender', async () => {
-    const open = await startGateway();
+    const open = await startGateway({ ALLOWED_HOSTS: '*' });
     const { status, headers } = await raw(open.url, {
       method: 'POST',
       headers: { ...json, ...secure, 'x-forwarded-host': 'evil.example' },
@@ -319,6 +336,7 @@ describe('a client behind a proxy', () => {
       RATE_LIMIT_WINDOW_SECONDS: '3600',
       MAX_LOGINS_PER_ADDRESS: '2',
       CORS_ORIGINS: 'https://app.example.com',
+      ALLOWED_HOSTS: '*',
     });
   });
   afterAll(() => gateway.close());
@@ -430,7 +448,7 @@ describe('a client behind a proxy', () => {
 describe('the Host header', () => {
   let gateway: TestGateway;
   beforeAll(async () => {
-    gateway = await startGateway();
+    gateway = await startGateway({ ALLOWED_HOSTS: '*' });
   });
   afterAll(() => gateway.close());
 
@@ -462,10 +480,69 @@ describe('the Host header', () => {
     expect(await statusOf('GET /graphql HTTP/1.1', ...hosts, ...upgrade)).toBe('HTTP/1.1 400 Bad Request');
   });
 
-  it('may name any host once', async () => {
+  it('may name any host once, if ALLOWED_HOSTS is *', async () => {
     expect(await statusOf('GET /livez HTTP/1.1', 'host: any_host.example:1')).toBe('HTTP/1.1 200 OK');
     expect(await statusOf('GET /graphql HTTP/1.1', 'host: [::1]:1', ...upgrade)).toBe(
       'HTTP/1.1 101 Switching Protocols',
     );
+  });
+});
+
+describe('a page whose name resolves to this machine', () => {
+  let gateway: TestGateway;
+  beforeAll(async () => {
+    gateway = await startGateway({ TRUST_PROXY: '1', ALLOWED_HOSTS: 'dev.example.com' });
+  });
+  afterAll(() => gateway.close());
+
+  const register = bodyOf(
+    'mutation { register(input: { email: "rebound@example.org", password: "correct horse battery" }) { accessToken } }',
+  );
+  const accounts = () => gateway.db.selectFrom('user_account').select('id').orderBy('id').execute();
+
+  it.each([
+    { host: 'evil.example' },
+    { host: 'evil.example:4000', origin: 'http://evil.example:4000' },
+    { host: 'localhost.evil.example' },
+    // The page sets these itself.
+    { host: 'evil.example', 'x-forwarded-host': 'localhost' },
+    { host: 'localhost', 'x-forwarded-host': 'evil.example' },
+    { host: 'localhost', forwarded: 'host=evil.example' },
+  ])('is rejected with 421 on every path and changes nothing: %o', async (headers) => {
+    const before = await accounts();
+    for (const path of ['/graphql', '/graphiql', '/', '/metrics', '/livez', '/nothing']) {
+      const { status, body } = await raw(new URL(path, gateway.url).href, {
+        method: path === '/graphql' ? 'POST' : 'GET',
+        headers: { ...json, ...headers },
+        ...(path === '/graphql' ? { body: register } : {}),
+      });
+      expect(status).toBe(421);
+      expect(JSON.parse(body.toString())).toMatchObject({
+        errors: [
+          { message: expect.stringContaining('add it to ALLOWED_HOSTS'), extensions: { code: 'HOST_NOT_ALLOWED' } },
+        ],
+      });
+    }
+    expect(await accounts()).toEqual(before);
+  });
+
+  it('opens no WebSocket, and gets the same error', async () => {
+    const upgrade = { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13' };
+    const key = { 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' };
+    for (const host of ['evil.example', 'evil.example:4000', 'localhost.evil.example']) {
+      const { status, body } = await raw(gateway.url, {
+        headers: { ...upgrade, ...key, host, origin: `http://${host}` },
+      });
+      expect({ status, text: body.toString() }).toEqual({
+        status: 421,
+        text: expect.stringContaining('add it to ALLOWED_HOSTS'),
+      });
+    }
+    expect(await opens(gateway, { host: 'dev.example.com', origin: 'http://dev.example.com' })).toBe(true);
+  });
+
+  it('is not one that is served: loopback names and configured ones', async () => {
+    for (const host of ['localhost:4000', '127.0.0.1', '[::1]:4000', 'app.localhost', 'dev.example.com'])
+      expect((await raw(new URL('/livez', gateway.url).href, { headers: { host } })).status).toBe(200);
   });
 });

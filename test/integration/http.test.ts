@@ -539,7 +539,7 @@ describe('a shutdown', () => {
     };
     const body = JSON.stringify({ query: '{ me { id } }' });
     socket.write(
-      `POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nexpect: 100-continue\r\n\r\n`,
+      `POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nexpect: 100-continue\r\n\r\n`,
     );
     await has('100 Continue'); // the request is in flight until the shutdown has begun
     const closed = closing.close();
@@ -569,7 +569,7 @@ describe('a shutdown', () => {
     let received = '';
     socket.on('data', (chunk: Buffer) => (received += chunk.toString()));
     // The request begins before the shutdown and ends after it has begun.
-    socket.write('GET /readyz HTTP/1.1\r\nhost: x\r\n');
+    socket.write('GET /readyz HTTP/1.1\r\nhost: localhost\r\n');
     await sleep(300);
     const closed = closing.close();
     await sleep(20);

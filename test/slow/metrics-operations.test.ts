@@ -397,7 +397,7 @@ describe('state metrics', () => {
     const socket = connect(Number(port), hostname);
     await once(socket, 'connect');
     // Shutdown waits for this unfinished request.
-    socket.write('GET /livez HTTP/1.1\r\nhost: x\r\n');
+    socket.write('GET /livez HTTP/1.1\r\nhost: localhost\r\n');
     await waitUntil(async () => valueOf(await metricsOf(gateway), 'auspex_ready', {}) === 1);
     const closed = gateway.close();
     const families = await metricsOf(gateway);

@@ -18,9 +18,9 @@ const isKnown = (name: string): boolean =>
   /^OTEL_[A-Z_]+$/.test(name) ||
   name === 'ORT_DISABLE_TELEMETRY';
 
-/** Whether an image has a version tag, which makes builds repeatable. */
+/** Whether an image has a version tag, which makes builds repeatable. Renovate adds the digest. */
 const isPinned = (image: string): boolean =>
-  /^[\w./-]+:[\w.-]*\d[\w.-]*$/.test(image) || /^debian:[a-z]+-slim$/.test(image);
+  /^(?:[\w./-]+:[\w.-]*\d[\w.-]*|debian:[a-z]+-slim)(?:@sha256:[\da-f]{64})?$/.test(image);
 
 /** Whether a command runs a program that is compiled from src/. */
 const isProgram = (command: string): boolean => {
@@ -415,5 +415,33 @@ describe('render.yaml', () => {
         ...blueprint.services.filter(({ type }) => type === 'keyvalue').map(({ name }) => name),
       ].sort(),
     );
+  });
+});
+
+describe('ops/nginx/auspex.conf', () => {
+  it('overwrites each forwarded header that the gateway reads', () => {
+    const set = Object.fromEntries(
+      Array.from(read('ops/nginx/auspex.conf').matchAll(/^ *proxy_set_header (\S+) (.+);$/gm), ([, name, value]) => [
+        name,
+        value,
+      ]),
+    );
+    expect(set).toMatchObject({
+      'X-Forwarded-For': '$remote_addr',
+      'X-Forwarded-Proto': '$scheme',
+      'X-Forwarded-Host': '$http_host',
+      Forwarded: '""',
+    });
+  });
+});
+
+describe('digests of images', () => {
+  it('are pinned by Renovate, in every file that names images', () => {
+    const { extends: presets, enabledManagers } = JSON.parse(read('.github/renovate.json')) as {
+      extends: string[];
+      enabledManagers: string[];
+    };
+    expect(presets).toEqual(expect.arrayContaining(['docker:pinDigests', 'helpers:pinGitHubActionDigests']));
+    expect(enabledManagers.sort()).toEqual(['docker-compose', 'dockerfile', 'github-actions']);
   });
 });

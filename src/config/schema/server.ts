@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { boolean, choice, count, integer, origins, text, variable, type DefaultsContext } from '../variable.js';
+import { boolean, choice, count, hosts, integer, origins, text, variable, type DefaultsContext } from '../variable.js';
 
 export const runtime = ({ isProduction, shutdownSeconds }: DefaultsContext) =>
   z
@@ -58,6 +58,11 @@ export const http = ({ isProduction }: DefaultsContext) =>
       corsOrigins: variable('CORS_ORIGINS', origins, {
         default: isProduction ? [] : developmentOrigins,
         description: 'Origins whose pages may send requests from browsers.',
+      }),
+      allowedHosts: variable('ALLOWED_HOSTS', hosts, {
+        default: [],
+        description:
+          'Hosts that requests may name in `Host` and, behind trusted proxies, in forwarded headers. If absent: any in production. In development `localhost`, `*.localhost`, `127.0.0.1` and `[::1]` are always allowed, so that no other name reaches the gateway by DNS rebinding.',
       }),
       isCompressing: variable('COMPRESSION', boolean, {
         default: true,

@@ -13,6 +13,7 @@ import { Stream, StreamError } from '../../graphql/subscriptions/stream.js';
 import { type AppError, BadRequest } from '../../errors/app-error.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { viewerId } from '../../graphql/relay/global-id.js';
+import type { AllowedHosts } from '../allowed-hosts.js';
 import { clientConnection } from '../forwarded.js';
 import type { ConnectionGate } from '../connection-limits.js';
 import type { RateLimiter } from '../rate-limiter.js';
@@ -25,6 +26,8 @@ export interface WebsocketOptions extends SocketOperationsOptions {
   credentialWatcher: CredentialWatcher;
   limiter: RateLimiter;
   trustedProxies: number;
+  /** Null if requests may name any host. */
+  hosts: AllowedHosts | null;
   /** Whether connections that reached the proxy over plain HTTP are rejected. */
   redirectsToHttps: boolean;
   /** Permitted origins besides the gateway's own. Browsers send no preflight for WebSockets. */

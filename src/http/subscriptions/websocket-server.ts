@@ -7,9 +7,10 @@ import { WebSocketServer } from 'ws';
 import type { SentOperation } from '../../persisted-documents/sent-operation.js';
 import { StreamError } from '../../graphql/subscriptions/stream.js';
 import { toAppError } from '../../graphql/errors/to-app-error.js';
-import { TooManyAttempts } from '../../errors/app-error.js';
+import { TooManyAttempts, type AppError } from '../../errors/app-error.js';
 import { AddressSlots, type Release } from '../connection-limits.js';
-import { clientConnection, hasValidHost, isSameOrigin } from '../forwarded.js';
+import { hostDenial } from '../allowed-hosts.js';
+import { clientConnection, hasValidHost, isSameOrigin, type ClientConnection } from '../forwarded.js';
 import { isOriginAllowed } from '../origins.js';
 import { graphqlPath, withoutTrailingSlash } from '../routes/graphql-path.js';
 import { WebsocketConnection, type WebsocketOptions } from './websocket-connection.js';
@@ -56,13 +57,15 @@ export function addWebsockets(server: FastifyInstance, options: WebsocketOptions
 
   let isClosing = false;
   server.server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const status =
-      rejectionStatus(request, options) ?? (isClosing || connected.size >= options.limits.total ? 503 : null);
-    if (status !== null) {
-      rejectUpgrade(socket, { status });
+    const client = clientConnection(request, options.trustedProxies);
+    const rejection =
+      rejectionOf(request, client, options) ??
+      (isClosing || connected.size >= options.limits.total ? { status: 503 } : null);
+    if (rejection !== null) {
+      rejectUpgrade(socket, rejection);
       return;
     }
-    const { address } = clientConnection(request, options.trustedProxies);
+    const { address } = client;
     const [stopWaiting, release] = [pending.take(address), options.gate.take(address)];
     if (!stopWaiting || !release) {
       stopWaiting?.();
@@ -110,24 +113,28 @@ function formattedErrors(error: GraphQLError): readonly GraphQLFormattedError[] 
   return [{ message: 'Internal error.', extensions: { code: 'INTERNAL_SERVER_ERROR' } }];
 }
 
-/** The status for rejecting an upgrade; null if it is accepted. */
-function rejectionStatus(
+/** Why an upgrade is rejected; null if it is accepted. */
+function rejectionOf(
   request: IncomingMessage,
-  { corsOrigins, redirectsToHttps, trustedProxies }: WebsocketOptions,
-): number | null {
-  if (!hasValidHost(request)) return 400;
-  if (withoutTrailingSlash(request.url ?? '').split('?')[0] !== graphqlPath) return 404;
-  const { protocol, host } = clientConnection(request, trustedProxies);
-  if (redirectsToHttps && protocol !== 'https') return 403;
+  client: ClientConnection,
+  { corsOrigins, hosts, redirectsToHttps }: WebsocketOptions,
+): UpgradeRejection | null {
+  if (!hasValidHost(request)) return { status: 400 };
+  const denial = hostDenial(request, client, hosts);
+  if (denial) return { status: denial.httpStatus, error: denial };
+  if (withoutTrailingSlash(request.url ?? '').split('?')[0] !== graphqlPath) return { status: 404 };
+  if (redirectsToHttps && client.protocol !== 'https') return { status: 403 };
   const { origin } = request.headers;
   // Only browsers send an origin, and pages cannot change it.
-  if (origin === undefined || isSameOrigin(origin, host)) return null;
-  return isOriginAllowed(origin, corsOrigins) ? null : 403;
+  if (origin === undefined || isSameOrigin(origin, client.host)) return null;
+  return isOriginAllowed(origin, corsOrigins) ? null : { status: 403 };
 }
 
 interface UpgradeRejection {
   status: number;
   retryAfterSeconds?: number;
+  /** Sent as the body. */
+  error?: AppError;
 }
 
 const upgradeRejectionOf = (error: unknown): UpgradeRejection =>
@@ -135,11 +142,13 @@ const upgradeRejectionOf = (error: unknown): UpgradeRejection =>
     ? { status: error.httpStatus, retryAfterSeconds: error.retryAfterSeconds }
     : { status: toAppError(error)?.httpStatus ?? 500 };
 
-function rejectUpgrade(socket: Duplex, { status, retryAfterSeconds }: UpgradeRejection): void {
+function rejectUpgrade(socket: Duplex, { status, retryAfterSeconds, error }: UpgradeRejection): void {
   const retryAfter = retryAfterSeconds === undefined ? '' : `retry-after: ${retryAfterSeconds}\r\n`;
+  const body = error ? JSON.stringify({ errors: [{ message: error.message, extensions: error.extensions }] }) : '';
+  const type = error ? 'content-type: application/json; charset=utf-8\r\n' : '';
   socket.on('error', () => socket.destroy());
   socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Rejected'}\r\nconnection: close\r\n${retryAfter}content-length: 0\r\n\r\n`,
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Rejected'}\r\nconnection: close\r\n${retryAfter}${type}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
     () => socket.destroy(),
   );
 }
