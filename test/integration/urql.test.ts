@@ -8,7 +8,7 @@ import {
   type OperationResult,
 } from '@urql/core';
 import { createClient } from 'graphql-ws';
-import { startGateway, type AnyData, type TestGateway } from '../support/gateway.js';
+import { startGateway, type TestGateway } from '../support/gateway.js';
 import { waitUntil } from '../support/wait-until.js';
 
 let gateway: TestGateway;
@@ -84,10 +84,10 @@ const changes = gql`
 describe('urql', () => {
   it('reads by GET and writes by POST', async () => {
     const client = openClient();
-    const read: OperationResult<AnyData> = await client.query(titles, { first: 2 });
+    const read: OperationResult = await client.query(titles, { first: 2 });
     expect([read.error, read.data.employees.nodes]).toEqual([undefined, [expect.any(Object), expect.any(Object)]]);
     const { id } = read.data.employees.nodes[0];
-    const written: OperationResult<AnyData> = await client.mutation(rename, { id, input: { jobTitle: 'By urql' } });
+    const written: OperationResult = await client.mutation(rename, { id, input: { jobTitle: 'By urql' } });
     expect([written.error, written.data.updateEmployee]).toEqual([
       undefined,
       expect.objectContaining({ jobTitle: 'By urql' }),
@@ -97,7 +97,7 @@ describe('urql', () => {
 
   it('receives the code of an error beside the data', async () => {
     const client = openClient();
-    const { data, error }: OperationResult<AnyData> = await client.query(
+    const { data, error }: OperationResult = await client.query(
       '{ departments { name } employee(id: "nonsense") { name } }',
       {},
     );
@@ -115,16 +115,16 @@ describe('urql', () => {
     ['graphql-ws', true],
   ])('subscribes over %s', async (transport, usesSockets) => {
     const client = openClient({ usesSockets });
-    const results: OperationResult<AnyData>[] = [];
-    const { unsubscribe } = client.subscription(changes, {}).subscribe((result) => void results.push(result));
-    const { data }: OperationResult<AnyData> = await client.query(titles, { first: 1 });
+    const results: OperationResult[] = [];
+    const subscription = client.subscription(changes, {}).subscribe((result) => void results.push(result));
+    const { data }: OperationResult = await client.query(titles, { first: 1 });
     const { id } = data.employees.nodes[0];
     await waitUntil(() => gateway.logs.some(({ msg }) => msg === 'stream opened'));
     await waitUntil(async () => {
       await client.mutation(rename, { id, input: { jobTitle: `Over ${transport}` } });
       return results.length > 0;
     });
-    unsubscribe();
+    subscription.unsubscribe();
     expect(results[0]?.error).toBeUndefined();
     expect(results[0]?.data.employeeChanged).toMatchObject({
       kind: 'UPDATED',
