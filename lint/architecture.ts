@@ -12,6 +12,7 @@ const layers = [
   ['http', 'domains'],
   ['typed-models'],
   ['graphql'],
+  ['audit'],
   ['schema-compatibility'],
   ['persisted-documents'],
   ['auth', 'inference', 'database', 'integrations'],

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { AuditLog } from '../audit/audit-log.js';
 import { CredentialChanges } from '../auth/credential-changes.js';
 import { LoginThrottle } from '../auth/login-throttle.js';
 import { SigningKeys } from '../auth/signing-keys.js';
@@ -83,6 +84,7 @@ export async function openServices(
     credentialChanges: new CredentialChanges(auth.accessTokenTtlSeconds * 1000),
     throttle: new LoginThrottle(config.loginThrottle, counters),
     counters,
+    audit: new AuditLog({ orm: data.orm, log }),
     log,
     settings: {
       refreshTokenTtlDays: auth.refreshTokenTtlDays,

@@ -1,4 +1,5 @@
 import type { DomainModule } from '../graphql/module.js';
+import { auditDomain } from './audit/index.js';
 import { deploymentDomain } from './deployment/index.js';
 import { employeeDomain } from './employee/index.js';
 import { modelDomain } from './model/index.js';
@@ -14,4 +15,5 @@ export const domains: readonly DomainModule[] = [
   deploymentDomain,
   predictionDomain,
   documentDomain,
+  auditDomain,
 ];

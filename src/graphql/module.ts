@@ -1,6 +1,7 @@
 import type { EntityClass } from '@mikro-orm/postgresql';
 import type { GraphQLFieldConfigMap, GraphQLSchema } from 'graphql';
 import type { ClassType } from 'type-graphql';
+import type { AuditLog } from '../audit/audit-log.js';
 import type { CredentialChanges } from '../auth/credential-changes.js';
 import type { LoginThrottle } from '../auth/login-throttle.js';
 import type { TokenSigner } from '../auth/token.js';
@@ -45,6 +46,8 @@ export interface Services {
   throttle: LoginThrottle;
   /** Ended sessions and changed users, which contradict access tokens. */
   credentialChanges: CredentialChanges;
+  /** Records who did what. */
+  audit: AuditLog;
   pubSub: PubSub;
   /** Counts of requests and attempts by caller. */
   counters: RateCounters;

@@ -394,6 +394,7 @@ describe('node sources', () => {
         apikey: { type: 'ApiKey', readAs: 'apiKeys', read },
         session: { type: 'UserSession', readAs: 'User.sessions', read },
       };
+    if (name === 'audit') return { auditevent: { type: 'AuditEvent', readAs: 'auditLog', read } };
     if (name === 'prediction') return { prediction: { type: 'Prediction', readAs: 'prediction', read } };
     if (name === 'deployment') return { deployment: { type: 'ModelDeployment', readAs: 'Model.deployment', read } };
     if (name === 'model')

@@ -35,6 +35,7 @@ const table: Record<string, Row> = {
   'Query.departments': { document: '{ departments { id } }', verdicts: signedIn },
   'Query.user': { document: `{ user(id: "${unknownId('user')}") { id } }`, verdicts: signedIn },
   'Query.users': { document: '{ users(first: 1) { nodes { id } } }', verdicts: admins },
+  'Query.auditLog': { document: '{ auditLog(first: 1) { nodes { id } } }', verdicts: admins },
   'Query.apiKeys': { document: '{ apiKeys { id } }', verdicts: signedIn },
   'Query.models': { document: '{ models { name } }', verdicts: signedIn },
   'Query.model': { document: '{ model(name: "iris") { name } }', verdicts: signedIn },

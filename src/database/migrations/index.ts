@@ -10,6 +10,7 @@ import { Migration20261127120100 } from './Migration20261127120100.js';
 import { Migration20261127120618 } from './Migration20261127120618.js';
 import { Migration20261127130000 } from './Migration20261127130000.js';
 import { Migration20261127140000 } from './Migration20261127140000.js';
+import { Migration20261127150000 } from './Migration20261127150000.js';
 
 /** Every migration, oldest first. Append only: a released migration never changes. */
 export const migrations: Constructor<Migration>[] = [
@@ -23,4 +24,5 @@ export const migrations: Constructor<Migration>[] = [
   Migration20261127120618,
   Migration20261127130000,
   Migration20261127140000,
+  Migration20261127150000,
 ];

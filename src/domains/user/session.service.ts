@@ -1,5 +1,7 @@
 import { LockMode, UniqueConstraintViolationException } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
+import { AuditAction, type AuditCaller } from '../../audit/audit-event.js';
+import type { AuditLog } from '../../audit/audit-log.js';
 import { endReasons } from '../../auth/credential-changes.js';
 import type { HashingCaller } from '../../auth/hashing-queue.js';
 import type { LoginThrottle } from '../../auth/login-throttle.js';
@@ -47,12 +49,18 @@ export interface SessionSettings {
 }
 
 /** Where a request came from, and whether its caller is still there. */
-export interface SessionCaller {
-  address: string;
-  client: Client;
+export interface SessionCaller extends AuditCaller {
   log: Logger;
   /** Aborted when the caller disconnects. */
   signal: AbortSignal;
+}
+
+/** What sessions use of the gateway. */
+interface SessionServices {
+  tokens: TokenSigner;
+  throttle: LoginThrottle;
+  audit: AuditLog;
+  settings: SessionSettings;
 }
 
 /** A new password, and the proof of the current one. */
@@ -64,11 +72,17 @@ interface PasswordChange {
 
 /** Registration, sign-in, token refresh, sign-out and password changes. */
 export class Sessions {
-  constructor(
-    readonly tokens: TokenSigner,
-    readonly throttle: LoginThrottle,
-    readonly settings: SessionSettings,
-  ) {}
+  readonly tokens: TokenSigner;
+  readonly throttle: LoginThrottle;
+  readonly audit: AuditLog;
+  readonly settings: SessionSettings;
+
+  constructor({ tokens, throttle, audit, settings }: SessionServices) {
+    this.tokens = tokens;
+    this.throttle = throttle;
+    this.audit = audit;
+    this.settings = settings;
+  }
 
   /**
    * Creates an account with the role USER and signs it in.
@@ -93,7 +107,7 @@ export class Sessions {
       employeeId: null,
     });
     try {
-      return await em.transactional((transaction) => this.#open(transaction, user, caller));
+      return await em.transactional((transaction) => this.#open(transaction, user, caller, AuditAction.REGISTRATION));
     } catch (error) {
       if (error instanceof UniqueConstraintViolationException) throw BadUserInput.ofFields([emailTaken]);
       throw error;
@@ -119,7 +133,9 @@ export class Sessions {
       },
     );
     const session =
-      user && isRight ? await em.transactional((transaction) => this.#openUnchanged(transaction, user, from)) : null;
+      user && isRight
+        ? await em.transactional((transaction) => this.#openUnchanged(transaction, user, from, AuditAction.SIGN_IN))
+        : null;
     if (!session) {
       this.throttle.loginFailed();
       throw new Unauthenticated('The e-mail address or the password is wrong.');
@@ -211,7 +227,7 @@ export class Sessions {
     if (problems.length > 0) throw BadUserInput.ofFields(problems);
     const passwordHash = await hashPassword(newPassword, caller);
     const session = await em.transactional((transaction) =>
-      this.#openUnchanged(transaction, user, from, async (current) => {
+      this.#openUnchanged(transaction, user, from, AuditAction.PASSWORD_CHANGE, async (current) => {
         current.passwordHash = passwordHash;
         await transaction.nativeDelete(SessionRecord, { userId });
         if (revokesApiKeys) await transaction.nativeDelete(ApiKey, { userId });
@@ -243,6 +259,7 @@ export class Sessions {
     em: SqlEntityManager,
     user: User,
     caller: SessionCaller,
+    action: AuditAction,
     change?: (current: User) => Promise<void>,
   ): Promise<Session | null> {
     const unchanged = { id: user.id, passwordHash: user.passwordHash, isActive: true };
@@ -253,10 +270,11 @@ export class Sessions {
     });
     if (!current) return null;
     await change?.(current);
-    return this.#open(em, current, caller);
+    return this.#open(em, current, caller, action);
   }
 
-  async #open(em: SqlEntityManager, user: User, { address, client }: SessionCaller): Promise<Session> {
+  async #open(em: SqlEntityManager, user: User, caller: SessionCaller, action: AuditAction): Promise<Session> {
+    const { address, client } = caller;
     const id = newId();
     const refreshToken = refreshTokenOf({ id });
     const record = em.create(SessionRecord, {
@@ -271,6 +289,13 @@ export class Sessions {
     await em.flush();
     await this.#endOldest(em, user.id);
     await rememberNetwork(em, user.id, address);
+    await this.audit.record(em, caller, {
+      action,
+      actorId: user.id,
+      credential: { kind: 'session', id },
+      account: user.email,
+      target: encodeId('user', user.id),
+    });
     return this.#session(user, record, refreshToken);
   }
 

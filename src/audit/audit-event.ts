@@ -1,0 +1,128 @@
+import type { Viewer } from '../auth/viewer.js';
+import type { Client } from '../persisted-documents/sent-operation.js';
+
+/** What the audit log records. Append only: stored events keep their names. */
+export enum AuditAction {
+  SIGN_IN = 'SIGN_IN',
+  REGISTRATION = 'REGISTRATION',
+  PASSWORD_CHANGE = 'PASSWORD_CHANGE',
+  RETENTION = 'RETENTION',
+}
+
+/** How an action ended. */
+export enum AuditOutcome {
+  SUCCESS = 'SUCCESS',
+  FAILURE = 'FAILURE',
+  REJECTED = 'REJECTED',
+}
+
+/** Who acts, from where and with which program. A `Context` is one. */
+export interface AuditCaller {
+  readonly viewer: Viewer;
+  readonly address: string;
+  readonly client: Client;
+  readonly requestId: string;
+}
+
+/** Values before or after a change. Never a password, a token or the secret of a key. */
+export type AuditValues = Readonly<Record<string, string | number | boolean | null | readonly (string | number)[]>>;
+
+/** One action of a caller. */
+export interface AuditEvent {
+  action: AuditAction;
+  /** The global ID of what is changed, or the field that was called: `Mutation.setUserRole`. */
+  target?: string | null;
+  /** SUCCESS if absent. */
+  outcome?: AuditOutcome;
+  /** The error code that the caller received. */
+  code?: string | null;
+  /** The user, if it is not the viewer: a caller who signs in is anonymous. */
+  actorId?: string | null;
+  /** The session or API key, if it is not that of the viewer. */
+  credential?: AuditCredential | null;
+  /** The e-mail address that a caller claims. */
+  account?: string | null;
+  before?: AuditValues | null;
+  after?: AuditValues | null;
+  /** Events of which this one is the summary. */
+  count?: number;
+}
+
+/** What proved the identity of a caller: its kind and ID, never the secret. */
+export interface AuditCredential {
+  kind: 'session' | 'apiKey';
+  id: string;
+}
+
+/** A stored event, with the columns of `audit_event`. */
+export interface AuditRecord {
+  id: string;
+  at: string;
+  action: AuditAction;
+  outcome: AuditOutcome;
+  code: string | null;
+  count: number;
+  actor_id: string | null;
+  account: string | null;
+  credential_kind: AuditCredential['kind'] | null;
+  credential_id: string | null;
+  address: string | null;
+  client: string | null;
+  target: string | null;
+  before: AuditValues | null;
+  after: AuditValues | null;
+  request_id: string | null;
+}
+
+/** Longest text of a caller. */
+const maxTextLength = 300;
+/** Longest list of a value. */
+const maxItems = 50;
+
+/** The stored form of an event. Texts are shortened, and control characters replaced. */
+export function recordOf(id: string, caller: AuditCaller, event: AuditEvent): AuditRecord {
+  const { viewer, client } = caller;
+  const signedIn = viewer.kind === 'anonymous' ? null : viewer;
+  const credential = event.credential ?? (signedIn && { kind: signedIn.kind, id: signedIn.credentialId });
+  return {
+    id,
+    at: new Date().toISOString(),
+    action: event.action,
+    outcome: event.outcome ?? AuditOutcome.SUCCESS,
+    code: bounded(event.code, 60),
+    count: event.count ?? 1,
+    actor_id: event.actorId ?? signedIn?.userId ?? null,
+    account: bounded(event.account, 254),
+    credential_kind: credential?.kind ?? null,
+    credential_id: credential?.id ?? null,
+    address: bounded(caller.address, 45),
+    client: bounded(client.name === null ? null : [client.name, client.version].filter(Boolean).join(' ')),
+    target: bounded(event.target),
+    before: boundedValues(event.before),
+    after: boundedValues(event.after),
+    request_id: bounded(caller.requestId, 100),
+  };
+}
+
+/** A text without control characters and lone surrogates, shortened; null if there is none. */
+function bounded(text: string | null | undefined, length = maxTextLength): string | null {
+  if (text == null || text === '') return null;
+  return text
+    .slice(0, length)
+    .toWellFormed()
+    .replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, ' ');
+}
+
+function boundedValues(values: AuditValues | null | undefined): AuditValues | null {
+  if (values == null) return null;
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [
+      name,
+      typeof value === 'object' && value !== null
+        ? value.slice(0, maxItems).map((item) => (typeof item === 'string' ? (bounded(item) ?? '') : item))
+        : typeof value === 'string'
+          ? (bounded(value) ?? '')
+          : value,
+    ]),
+  );
+}

@@ -1,0 +1,133 @@
+import { Entity, Index, PrimaryKey, Property } from '@mikro-orm/decorators/legacy';
+import { Field, Int, ObjectType, registerEnumType } from 'type-graphql';
+import { AuditAction, AuditOutcome, type AuditCredential, type AuditValues } from '../../audit/audit-event.js';
+import type { Columns } from '../../database/tables.js';
+import { Node } from '../../graphql/relay/node.js';
+import { JSONObject } from '../../graphql/schema/json-object.js';
+import { GraphQLDateTime } from '../../graphql/schema/scalars.js';
+
+registerEnumType(AuditAction, {
+  name: 'AuditAction',
+  description: 'What the audit log records.',
+  valuesConfig: {
+    SIGN_IN: { description: 'A sign-in with e-mail address and password.' },
+    REGISTRATION: { description: 'A new account, which is signed in.' },
+    PASSWORD_CHANGE: { description: 'A new password, which starts a new session.' },
+    RETENTION: { description: 'Events older than AUDIT_RETENTION_DAYS were deleted.' },
+  },
+});
+
+registerEnumType(AuditOutcome, {
+  name: 'AuditOutcome',
+  description: 'How a recorded action ended.',
+  valuesConfig: {
+    SUCCESS: { description: 'The change was made.' },
+    FAILURE: { description: 'The caller did not prove an identity.' },
+    REJECTED: { description: 'The caller lacked a permission.' },
+  },
+});
+
+/** An event of the audit log. Written by `AuditLog` alone; triggers reject changes. */
+@ObjectType('AuditEvent', {
+  simpleResolvers: true,
+  implements: Node,
+  description: 'An event of the audit log: who did what, from where, and how it ended.',
+})
+@Entity({ tableName: 'audit_event' })
+@Index({ properties: ['at', 'id'] })
+@Index({ properties: ['actorId', 'at'] })
+@Index({ properties: ['target', 'at'] })
+export class AuditEventRecord {
+  @PrimaryKey({ type: 'uuid' })
+  id!: string;
+
+  @Field(() => GraphQLDateTime, { description: 'Time of the event.' })
+  @Property({ type: 'timestamptz', length: 3 })
+  at!: Date;
+
+  @Field(() => AuditAction, { description: 'What was done.' })
+  @Property({ type: 'string', length: 60 })
+  action!: AuditAction;
+
+  @Field(() => AuditOutcome, { description: 'How it ended.' })
+  @Property({ type: 'string', length: 10 })
+  outcome!: AuditOutcome;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'The error code that the caller received; null if there was none.',
+  })
+  @Property({ type: 'string', length: 60, nullable: true })
+  code!: string | null;
+
+  @Field(() => Int, {
+    description: 'The number of attempts: 1, or more if the event summarizes attempts of a network.',
+  })
+  @Property({ type: 'integer' })
+  count!: number;
+
+  @Property({ type: 'uuid', nullable: true })
+  actorId!: string | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'The e-mail address that the caller claimed to have; null unless it is an attempt to sign in.',
+  })
+  @Property({ type: 'string', length: 254, nullable: true })
+  account!: string | null;
+
+  @Property({ type: 'string', length: 10, nullable: true })
+  credentialKind!: AuditCredential['kind'] | null;
+
+  @Property({ type: 'uuid', nullable: true })
+  credentialId!: string | null;
+
+  @Field(() => String, { nullable: true, description: 'The address of the caller, or its network in a summary.' })
+  @Property({ type: 'string', length: 45, nullable: true })
+  address!: string | null;
+
+  @Field(() => String, { nullable: true, description: 'The client, as it named itself; null if it did not.' })
+  @Property({ type: 'string', length: 300, nullable: true })
+  client!: string | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'The global ID of what was changed, or the field that was called: Mutation.setUserRole.',
+  })
+  @Property({ type: 'string', length: 300, nullable: true })
+  target!: string | null;
+
+  @Field(() => JSONObject, { nullable: true, description: 'The changed values before; null if there were none.' })
+  @Property({ type: 'json', columnType: 'json', nullable: true })
+  before!: AuditValues | null;
+
+  @Field(() => JSONObject, { nullable: true, description: 'The changed values afterwards; null if there are none.' })
+  @Property({ type: 'json', columnType: 'json', nullable: true })
+  after!: AuditValues | null;
+
+  @Field(() => String, { nullable: true, description: 'The ID of the request, as in log lines.' })
+  @Property({ type: 'string', length: 100, nullable: true })
+  requestId!: string | null;
+}
+
+/** A link of the hash chain over the events, in the order of their commits. Written by a trigger. */
+@Entity({ tableName: 'audit_chain' })
+export class AuditChainLink {
+  /** Counted from 1, without gaps. */
+  @PrimaryKey({ type: 'bigint', autoincrement: false })
+  position!: string;
+
+  @Property({ type: 'uuid', unique: true })
+  eventId!: string;
+
+  /** SHA-256 in hex of the hash before, the position and the columns of the event. */
+  @Property({ type: 'string', length: 64 })
+  hash!: string;
+}
+
+declare module '../../database/tables.js' {
+  interface Tables {
+    audit_event: Columns<AuditEventRecord>;
+    audit_chain: Columns<AuditChainLink>;
+  }
+}
