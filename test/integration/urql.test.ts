@@ -116,14 +116,14 @@ describe('urql', () => {
   ])('subscribes over %s', async (transport, usesSockets) => {
     const client = openClient({ usesSockets });
     const results: OperationResult[] = [];
+    const openedStreams = () => gateway.logs.filter(({ msg }) => msg === 'stream opened').length;
+    const opened = openedStreams();
     const subscription = client.subscription(changes, {}).subscribe((result) => void results.push(result));
     const { data }: OperationResult = await client.query(titles, { first: 1 });
     const { id } = data.employees.nodes[0];
-    await waitUntil(() => gateway.logs.some(({ msg }) => msg === 'stream opened'));
-    await waitUntil(async () => {
-      await client.mutation(rename, { id, input: { jobTitle: `Over ${transport}` } });
-      return results.length > 0;
-    });
+    await waitUntil(() => openedStreams() > opened);
+    await client.mutation(rename, { id, input: { jobTitle: `Over ${transport}` } });
+    await waitUntil(() => results.length > 0);
     subscription.unsubscribe();
     expect(results[0]?.error).toBeUndefined();
     expect(results[0]?.data.employeeChanged).toMatchObject({
