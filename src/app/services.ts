@@ -2,6 +2,7 @@ import path from 'node:path';
 import { AuditLog } from '../audit/audit-log.js';
 import { CredentialChanges } from '../auth/credential-changes.js';
 import { LoginThrottle } from '../auth/login-throttle.js';
+import { PasswordPolicy } from '../auth/password-policy.js';
 import { SigningKeys } from '../auth/signing-keys.js';
 import { TokenSigner } from '../auth/token.js';
 import { openCache } from '../cache/cache.js';
@@ -11,6 +12,7 @@ import { openPubSub } from '../events/pub-sub.js';
 import type { ReadYourWrites } from '../graphql/context/read-your-writes.js';
 import type { Services } from '../graphql/module.js';
 import { domainSchema } from '../graphql/schema/build-schema.js';
+import { BreachedPasswords } from '../integrations/breached-passwords/breached-passwords.js';
 import { ExchangeRates } from '../integrations/exchange-rates/exchange-rates.js';
 import { openDocuments, type Documents } from '../persisted-documents/persisted-documents.js';
 import { RedisConnection } from '../redis/connection.js';
@@ -83,6 +85,7 @@ export async function openServices(
     tokens: new TokenSigner(signingKeys, auth.accessTokenTtlSeconds),
     credentialChanges: new CredentialChanges(auth.accessTokenTtlSeconds * 1000),
     throttle: new LoginThrottle(config.loginThrottle, counters),
+    passwords: new PasswordPolicy(auth.breachUrl === undefined ? null : new BreachedPasswords(auth.breachUrl, log)),
     counters,
     audit: new AuditLog({ orm: data.orm, log }),
     log,

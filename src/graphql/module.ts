@@ -4,6 +4,7 @@ import type { ClassType } from 'type-graphql';
 import type { AuditLog } from '../audit/audit-log.js';
 import type { CredentialChanges } from '../auth/credential-changes.js';
 import type { LoginThrottle } from '../auth/login-throttle.js';
+import type { PasswordPolicy } from '../auth/password-policy.js';
 import type { TokenSigner } from '../auth/token.js';
 import type { Database } from '../database/tables.js';
 import type { PubSub } from '../events/pub-sub.js';
@@ -44,6 +45,8 @@ export interface Services {
   documents: Pick<Documents, 'trusted' | 'usage'>;
   tokens: TokenSigner;
   throttle: LoginThrottle;
+  /** Decides which new passwords are acceptable. */
+  passwords: PasswordPolicy;
   /** Ended sessions and changed users, which contradict access tokens. */
   credentialChanges: CredentialChanges;
   /** Records who did what. */

@@ -129,6 +129,23 @@ describe('signing in', () => {
     for (const hash of unknown) expect(hash).toMatch(/^\$2b\$12\$/);
   });
 
+  it('stores a hash of the current cost if the right password had a cheaper one', async () => {
+    const { id, email } = await addUser();
+    const hashOf = async (): Promise<string> => {
+      const user = gateway.db.selectFrom('user_account').select('password_hash').where('id', '=', id);
+      return (await user.executeTakeFirstOrThrow()).password_hash;
+    };
+    const cheap = await hashOf();
+    expect(codesOf(await signIn(email, wrong))).toEqual(['UNAUTHENTICATED']);
+    expect(await hashOf()).toBe(cheap);
+    expect((await signIn(email, correct)).errors).toEqual([]);
+    const raised = await hashOf();
+    expect(raised).toMatch(/^\$2b\$12\$/);
+    expect((await signIn(email, correct)).errors).toEqual([]);
+    expect(await hashOf()).toBe(raised);
+    expect(codesOf(await signIn(email, wrong))).toEqual(['UNAUTHENTICATED']);
+  });
+
   it('rejects a password that only starts with the correct one', async () => {
     const full = 'x'.repeat(72);
     const longest = await addUser({ password: full });

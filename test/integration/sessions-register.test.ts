@@ -120,14 +120,16 @@ describe('register', () => {
     ['the character NUL', `${password}\0`],
     ['an incomplete surrogate pair', `${password}\ud83e`],
     ['900,000 characters', 'a'.repeat(900_000)],
+    ['a common text', 'Password1234'],
+    ['a repeated text', 'auspexauspex'],
   ])('rejects a password of %s', async (_name, password) => {
     await expectRejected(newEmail(), password, ['password']);
   });
 
   it.each([
-    ['12 characters', 'a'.repeat(12)],
-    ['72 bytes', 'a'.repeat(72)],
-    ['72 bytes in 36 characters', 'é'.repeat(36)],
+    ['12 characters', 'kvehqzptwxag'],
+    ['72 bytes', `${'kvehqzptwxag'.repeat(5)}longer words`],
+    ['72 bytes in 36 characters', 'éàèùâêîôûëïüÿç'.padEnd(36, 'éèê')],
   ])('accepts a password of %s and signs in with it', async (_name, password) => {
     const email = newEmail();
     expect((await register(email, password)).errors).toEqual([]);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { boolean, choice, integer, keyPairs, text, variable, type DefaultsContext } from '../variable.js';
+import { boolean, choice, integer, keyPairs, text, url, variable, type DefaultsContext } from '../variable.js';
 
 export const auth = ({ isProduction }: DefaultsContext) =>
   z
@@ -42,6 +42,10 @@ export const auth = ({ isProduction }: DefaultsContext) =>
       registration: variable('REGISTRATION', choice('open', 'closed'), {
         default: isProduction ? 'closed' : 'open',
         description: 'Whether anonymous callers may register an account.',
+      }),
+      breachUrl: variable('PASSWORD_BREACH_URL', url('https:', 'http:'), {
+        description:
+          'Service that knows breached passwords, such as `https://api.pwnedpasswords.com/range/`. New passwords are looked up there by five characters of their SHA-1 hash; if it fails, they are accepted. If absent: only the built-in list of common passwords.',
       }),
     })
     .describe('Authentication');

@@ -19,12 +19,12 @@ export const userDomain: DomainModule = {
   resolvers: [UserResolver, SessionResolver, SessionFieldResolver, ApiKeyResolver],
   permissions: userPermissions,
   visibility: userVisibility,
-  load({ db, databaseUrl, tokens, throttle, credentialChanges, audit, settings, log }) {
+  load({ db, databaseUrl, tokens, throttle, passwords, credentialChanges, audit, settings, log }) {
     const watcher = new CredentialChangeWatcher({ db, databaseUrl, changes: credentialChanges, log });
     return {
       resolvers: [
         new UserResolver(watcher),
-        new SessionResolver(new Sessions({ tokens, throttle, audit, settings }), watcher),
+        new SessionResolver(new Sessions({ tokens, throttle, passwords, audit, settings }), watcher),
         new SessionFieldResolver(),
         new ApiKeyResolver(watcher, settings.apiKeyMaxDays),
       ],

@@ -6,7 +6,8 @@ import { endReasons } from '../../auth/credential-changes.js';
 import type { HashingCaller } from '../../auth/hashing-queue.js';
 import type { LoginThrottle } from '../../auth/login-throttle.js';
 import { networkOf } from '../../auth/network.js';
-import { hashPassword, verifyPassword, passwordProblem } from '../../auth/password.js';
+import type { PasswordPolicy } from '../../auth/password-policy.js';
+import { hashPassword, verifyPassword } from '../../auth/password.js';
 import { hashToken, randomToken, type TokenSigner } from '../../auth/token.js';
 import { Role, type AuthenticatedViewer } from '../../auth/viewer.js';
 import { newId } from '../../database/base.entity.js';
@@ -24,6 +25,7 @@ import { validateFields, email } from '../../errors/input-validation.js';
 import type { Client } from '../../persisted-documents/sent-operation.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { ApiKey } from './api-key.entity.js';
+import { raiseHashCost } from './hash-cost.js';
 import { SessionRecord } from './session.entity.js';
 import { isKnownNetwork, rememberNetwork } from './sign-in-network.entity.js';
 import { User } from './user.entity.js';
@@ -59,6 +61,7 @@ export interface SessionCaller extends AuditCaller {
 interface SessionServices {
   tokens: TokenSigner;
   throttle: LoginThrottle;
+  passwords: PasswordPolicy;
   audit: AuditLog;
   settings: SessionSettings;
 }
@@ -74,12 +77,14 @@ interface PasswordChange {
 export class Sessions {
   readonly tokens: TokenSigner;
   readonly throttle: LoginThrottle;
+  readonly passwords: PasswordPolicy;
   readonly audit: AuditLog;
   readonly settings: SessionSettings;
 
-  constructor({ tokens, throttle, audit, settings }: SessionServices) {
+  constructor({ tokens, throttle, passwords, audit, settings }: SessionServices) {
     this.tokens = tokens;
     this.throttle = throttle;
+    this.passwords = passwords;
     this.audit = audit;
     this.settings = settings;
   }
@@ -94,7 +99,7 @@ export class Sessions {
       throw new Forbidden('Registration is closed; contact an administrator for an account.');
     await this.throttle.register(address);
     const { value, problems } = validateFields({ email }, input);
-    const problem = passwordProblem(input.password, 'password');
+    const problem = await this.passwords.problem(input.password, 'password', value.email ?? '');
     if (problem) problems.push(problem);
     if (value.email !== undefined && (await em.count(User, { email: value.email })) > 0) problems.push(emailTaken);
     if (problems.length > 0 || value.email === undefined) throw BadUserInput.ofFields(problems);
@@ -136,11 +141,12 @@ export class Sessions {
       user && isRight
         ? await em.transactional((transaction) => this.#openUnchanged(transaction, user, from, AuditAction.SIGN_IN))
         : null;
-    if (!session) {
+    if (!user || !session) {
       this.throttle.loginFailed();
       throw new Unauthenticated('The e-mail address or the password is wrong.');
     }
     await this.throttle.loginSucceeded(account, address);
+    await raiseHashCost(em, user, input.password, caller);
     return session;
   }
 
@@ -216,7 +222,7 @@ export class Sessions {
     const caller: HashingCaller = { share: userId, isKnown: true, signal: from.signal };
     const isRight = await verifyPassword(currentPassword, user.passwordHash, caller);
     if (!isRight) this.throttle.loginFailed();
-    const problem = passwordProblem(newPassword, 'newPassword');
+    const problem = await this.passwords.problem(newPassword, 'newPassword', user.email);
     const problems = [
       ...(isRight ? [] : [currentIsWrong]),
       ...(problem ? [problem] : []),
