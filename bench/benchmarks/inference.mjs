@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import '../../dist/inference/onnx/disable-telemetry.js';
 import { createClient } from '@redis/client';
 import * as ort from 'onnxruntime-node';
-import { openPredictor } from '../../dist/inference/serving/predictor.js';
+import { openPredictor } from '../../dist/inference/serving/open-predictor.js';
 import { openCache } from '../../dist/cache/cache.js';
 import { RedisConnection } from '../../dist/redis/connection.js';
 import { createLogger } from '../../dist/telemetry/logger.js';

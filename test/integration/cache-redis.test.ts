@@ -4,7 +4,7 @@ import { createClient } from '@redis/client';
 import { z } from 'zod';
 import { openCache, type Cache } from '../../src/cache/cache.js';
 import { openPubSub } from '../../src/events/pub-sub.js';
-import { openPredictor } from '../../src/inference/serving/predictor.js';
+import { openPredictor } from '../../src/inference/serving/open-predictor.js';
 import { RedisConnection } from '../../src/redis/connection.js';
 import { openRateCounters } from '../../src/redis/rate-counters.js';
 import { createLogger, type Logger } from '../../src/telemetry/logger.js';

@@ -6,7 +6,7 @@ import { domains } from '../../src/domains/index.js';
 import { typedPredictions } from '../../src/domains/prediction/typed-predictions.js';
 import { namingProblems } from '../../src/typed-models/naming-problems.js';
 import { domainSchema, printedSchema } from '../../src/graphql/schema/build-schema.js';
-import { openPredictor } from '../../src/inference/serving/predictor.js';
+import { openPredictor } from '../../src/inference/serving/open-predictor.js';
 import { openCache } from '../../src/cache/cache.js';
 import { createLogger } from '../../src/telemetry/logger.js';
 import { codesOf, startGateway, type AnyData, type Caller, type TestGateway } from '../support/gateway.js';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openOnnxBackend } from '../../src/inference/onnx/onnx-backend.js';
-import { openPredictor } from '../../src/inference/serving/predictor.js';
+import { openPredictor } from '../../src/inference/serving/open-predictor.js';
 import { openCache } from '../../src/cache/cache.js';
 import { createLogger } from '../../src/telemetry/logger.js';
 import { loopingModel } from './looping-model.js';

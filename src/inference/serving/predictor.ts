@@ -1,15 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Cache } from '../../cache/cache.js';
 import { AppError, BadUserInput, ServiceUnavailable } from '../../errors/app-error.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { recordCost } from '../../telemetry/operation-cost.js';
 import type { Backend } from '../onnx/backend.js';
-import { openOnnxBackend } from '../onnx/onnx-backend.js';
 import type { Canary } from '../rollout/canary.js';
 import type { Deployment, Model, ModelProblems, ModelVersion } from './model.js';
-import { scanModelRepository } from '../repository/model-repository.js';
-import { PredictionCache } from './prediction-cache.js';
-import { ModelRegistry } from './model-registry.js';
+import type { PredictionCache } from './prediction-cache.js';
+import type { ModelRegistry } from './model-registry.js';
 import type { ServedModel } from './model-roles.js';
 import {
   prepareRows,
@@ -19,12 +16,11 @@ import {
   type PredictedRow,
   type PreparedRow,
 } from './prediction-rows.js';
-import { applyChange, loadAll } from './registry-loader.js';
 import { PendingPredictionFailed, type Outcome } from './request-coalescing.js';
 import type { CallOptions, VersionRuntime } from './version-runtime.js';
 import type { EncodedRow } from '../signature/types.js';
 import { shortened } from '../../errors/input-validation.js';
-import { RepositoryWatcher } from '../repository/watcher.js';
+import type { RepositoryWatcher } from '../repository/watcher.js';
 
 export { ModelRepositoryError } from '../repository/model-repository.js';
 export type { Deployment, Model, ModelProblems, ModelVersion, VersionStatistics } from './model.js';
@@ -66,61 +62,13 @@ export interface CanaryStop {
   reason: string;
 }
 
-export interface PredictorOptions {
-  storeDir: string;
-  /** Not closed by the predictor. */
-  cache: Cache;
-  cacheTtlSeconds?: number;
-  logger: Logger;
-  /** Runs the models; ONNX Runtime by default. Closed by the predictor. */
-  backend?: Backend;
-  /** Worker threads of ONNX Runtime, each with every model loaded; by default the number of cores minus one, from 2 to 4. */
-  threads?: number | undefined;
-  /** Polling interval for changed folders in milliseconds; 0 disables hot reload. */
-  pollMs?: number;
-  /** Finds problems of serving these models together, such as colliding names. */
-  check?: (models: readonly Model[]) => ModelProblems[];
-  /** Finds names of a model that allow no typed field; `predict` alone serves it then. */
-  typingProblems?: (model: Model) => readonly string[];
-}
-
 /** How long a shutdown waits for runs without waiting callers. */
 const graceMs = 5_000;
 
 /** Maximum rows per call. */
 const maxRows = 1000;
 
-/**
- * Loads all models of the repository and follows its changes.
- * @throws ModelRepositoryError with every problem of every model
- */
-export async function openPredictor(options: PredictorOptions): Promise<Predictor> {
-  const { storeDir, logger, cache, cacheTtlSeconds = 3600, pollMs = 0, threads } = options;
-  const { check = () => [], typingProblems = () => [] } = options;
-  const backend = options.backend ?? openOnnxBackend(threads === undefined ? {} : { size: threads });
-  const results = new PredictionCache(cache, cacheTtlSeconds);
-  const registry = new ModelRegistry({ backend, cache: results, logger, check, typingProblems });
-  try {
-    const glance = await scanModelRepository(storeDir);
-    await loadAll(registry, storeDir, logger);
-    const isServing = (): boolean => registry.models().length > 0;
-    if (!isServing()) logger.warn({ storeDir }, 'model repository is empty');
-    const changed = (name: string): Promise<boolean> => applyChange(registry, storeDir, name, logger);
-    return new Predictor({
-      registry,
-      cache: results,
-      backend,
-      logger,
-      watcher: new RepositoryWatcher({ storeDir, pollMs, logger, isServing, changed }, glance),
-    });
-  } catch (error) {
-    await registry.close();
-    await backend.close();
-    throw error;
-  }
-}
-
-interface PredictorParts {
+export interface PredictorParts {
   registry: ModelRegistry;
   cache: PredictionCache;
   backend: Backend;

@@ -15,7 +15,8 @@ import {
 import type { Cache } from '../../cache/cache.js';
 import { ServiceUnavailable } from '../../errors/app-error.js';
 import type { Logger } from '../../telemetry/logger.js';
-import { readDailyRates, type DailyRates } from './daily-rates.js';
+import { ageOf, readShared, type CachedRates } from './cached-rates.js';
+import type { DailyRates } from './daily-rates.js';
 import { RateService, RateServiceError } from './rate-service.js';
 
 /** Rates to convert with now. */
@@ -277,36 +278,5 @@ export class ExchangeRates {
         'exchange rate refresh failed; serving stale rates while allowed',
       );
     else this.#options.log.info(fields, 'exchange rate refresh recovered');
-  }
-}
-
-/** `fetchedAt` is in milliseconds, by the clock of the replica that fetched them. */
-interface CachedRates {
-  rates: DailyRates;
-  fetchedAt: number;
-}
-
-/** Rates dated further into the future would not expire. */
-const maxClockDifferenceMs = 60_000;
-
-/** Clocks of replicas differ: an age below zero counts as zero. */
-const ageOf = ({ fetchedAt }: CachedRates): number => Math.max(0, Date.now() - fetchedAt);
-
-/** @returns rates shared by a replica; null if they are missing or invalid. */
-function readShared(value: unknown): CachedRates | null {
-  if (
-    typeof value !== 'object' ||
-    value === null ||
-    !('rates' in value) ||
-    !('fetchedAt' in value) ||
-    typeof value.fetchedAt !== 'number'
-  )
-    return null;
-  if (value.fetchedAt > Date.now() + maxClockDifferenceMs) return null;
-  try {
-    // Validated as of the day they were fetched; the caller checks their age.
-    return { rates: readDailyRates(value.rates, value.fetchedAt), fetchedAt: value.fetchedAt };
-  } catch {
-    return null;
   }
 }

@@ -4,7 +4,7 @@ import { domains } from '../../domains/index.js';
 import { typedPredictions } from '../../domains/prediction/typed-predictions.js';
 import { namingProblems, typingProblems } from '../../typed-models/naming-problems.js';
 import { domainSchema, printedSchema } from '../../graphql/schema/build-schema.js';
-import { openPredictor } from '../../inference/serving/predictor.js';
+import { openPredictor } from '../../inference/serving/open-predictor.js';
 import { openCache } from '../../cache/cache.js';
 import { createLogger } from '../../telemetry/logger.js';
 

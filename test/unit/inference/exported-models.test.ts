@@ -1,7 +1,8 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { ModelRepositoryError, openPredictor, type Predictor } from '../../../src/inference/serving/predictor.js';
+import { openPredictor } from '../../../src/inference/serving/open-predictor.js';
+import { ModelRepositoryError, type Predictor } from '../../../src/inference/serving/predictor.js';
 import { openCache } from '../../../src/cache/cache.js';
 import { createLogger } from '../../../src/telemetry/logger.js';
 import { bytesField, elementTypes, intField, modelOf, node, text, valueInfo } from '../../support/onnx-proto.js';

@@ -1,7 +1,8 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { openPredictor, type Predictor } from '../../../src/inference/serving/predictor.js';
+import { openPredictor } from '../../../src/inference/serving/open-predictor.js';
+import type { Predictor } from '../../../src/inference/serving/predictor.js';
 import { openCache, type Cache } from '../../../src/cache/cache.js';
 import type { BadUserInput } from '../../../src/errors/app-error.js';
 import { createLogger } from '../../../src/telemetry/logger.js';

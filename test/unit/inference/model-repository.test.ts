@@ -2,7 +2,8 @@ import { chmod, cp, mkdir, mkdtemp, readFile, rename, rm, stat, utimes, writeFil
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ModelRepositoryError, openPredictor, type Predictor } from '../../../src/inference/serving/predictor.js';
+import { openPredictor } from '../../../src/inference/serving/open-predictor.js';
+import { ModelRepositoryError, type Predictor } from '../../../src/inference/serving/predictor.js';
 import { readModelRepository, scanModelRepository } from '../../../src/inference/repository/model-repository.js';
 import { readModelBytes } from '../../../src/inference/repository/model-files.js';
 import { checkModelStore } from '../../../src/inference/repository/validator.js';

@@ -5,7 +5,7 @@ import { openCache } from '../../../src/cache/cache.js';
 import { domains } from '../../../src/domains/index.js';
 import { domainSchema } from '../../../src/graphql/schema/build-schema.js';
 import { checkModelStore } from '../../../src/inference/repository/validator.js';
-import { openPredictor } from '../../../src/inference/serving/predictor.js';
+import { openPredictor } from '../../../src/inference/serving/open-predictor.js';
 import { writeModelFolder, type NewModel } from '../../../src/scripts/new-model/scaffold.js';
 import { createLogger } from '../../../src/telemetry/logger.js';
 import { bytesField, elementTypes, intField, modelOf, node, text, valueInfo } from '../../support/onnx-proto.js';

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { openPredictor, type PredictedRow, type Predictor } from '../../../src/inference/serving/predictor.js';
+import { openPredictor } from '../../../src/inference/serving/open-predictor.js';
+import type { PredictedRow, Predictor } from '../../../src/inference/serving/predictor.js';
 import { openCache, type Cache } from '../../../src/cache/cache.js';
 import { BadUserInput, type AppError } from '../../../src/errors/app-error.js';
 import { createLogger } from '../../../src/telemetry/logger.js';
