@@ -5,7 +5,7 @@ import { Overloaded, RequestCancelled } from '../../errors/app-error.js';
 import { User } from './user.entity.js';
 
 /**
- * Hashes a password that was just verified anew if its hash has a lower cost than new ones. If no hash can be calculated now, the
+ * Hashes a password that was just verified again if its hash has a lower cost than new ones. If no hash can be calculated now, the
  * next sign-in does it.
  */
 export async function raiseHashCost(

@@ -11,8 +11,8 @@ const prefixLength = 5;
 
 /**
  * Looks passwords up by k-anonymity in a service with the form of Have I Been Pwned's range API: it receives five characters of
- * the SHA-1 hash, and responds with the rest of each known hash that starts so. The padding hides from observers how many there
- * are.
+ * the SHA-1 hash, and responds with the rest of each known hash that starts so. The padding hides their number from
+ * observers.
  * @see https://haveibeenpwned.com/API/v3#SearchingPwnedPasswordsByRange
  */
 export class BreachedPasswords {
