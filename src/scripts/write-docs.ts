@@ -6,7 +6,8 @@ import { generatedDocs } from './lib/generated-docs.js';
 
 const usage = `Usage: npm run docs [-- --check]
 
-Writes the generated parts of the documentation: .env.example, docs/configuration.md and docs/errors.md.
+Writes the generated parts of the documentation: .env.example, and docs/configuration.md,
+docs/access.md and docs/errors.md.
 
   --check  write nothing; exit 1 if a file is out of date
 `;

@@ -51,7 +51,7 @@ describe('the npm scripts', () => {
       'jest',
       'coverage',
       'screenshots',
-      ...['unit', 'integration', 'e2e', 'slow', 'watch'].map((tier) => `test:${tier}`),
+      ...['unit', 'integration', 'e2e', 'security', 'slow', 'watch'].map((tier) => `test:${tier}`),
     ];
     expect([...tools].sort()).toEqual([...ofJest, 'build:watch', 'lint:code', 'types'].sort());
     for (const name of ofJest.slice(1)) expect(scripts[name]).toMatch(/&& (?:\w+=\w+ )?npm run --silent jest --/);

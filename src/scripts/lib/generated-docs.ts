@@ -1,3 +1,4 @@
+import { accessReference } from './access-docs.js';
 import { configReference, envExample } from './config-docs.js';
 import { table } from './markdown.js';
 import { maxErrors } from '../../graphql/errors/limit-errors.js';
@@ -14,6 +15,7 @@ export interface GeneratedFile {
 export const generatedDocs = (): GeneratedFile[] => [
   { path: '.env.example', text: envExample() },
   { path: 'docs/configuration.md', text: configReference() },
+  { path: 'docs/access.md', text: accessReference() },
   { path: 'docs/errors.md', text: errorReference() },
 ];
 

@@ -1,0 +1,188 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { getNamedType, isRequiredArgument } from 'graphql';
+import { parse } from 'yaml';
+import { callerNames, openCompany, tableContents, type CallerName, type Company } from '../support/access/company.js';
+import { deniedCalls, foreignCalls, ownedPrefixes, type ForeignCall } from '../support/access/foreign.js';
+import { measureFields, measureRoots, startOf, type Access, type Row } from '../support/access/measure.js';
+import { document, nodeTypes, rootFields, routes } from '../support/access/schema.js';
+import type { AnyData } from '../support/gateway.js';
+
+interface AccessRule {
+  rule: string;
+  access: Partial<Record<CallerName, Access>>;
+  fields: Record<string, string[]>;
+}
+const rules = parse(readFileSync(new URL('../../schema/access.yaml', import.meta.url), 'utf8')) as AccessRule[];
+
+/** Types without an object in these tests: model versions with a canary or a shadow. Their fields follow `Model.canary` and `.shadow`. */
+const withoutObjects = ['ModelCanary', 'ModelShadow'];
+
+let company: Company;
+beforeAll(async () => {
+  company = await openCompany();
+}, 60_000);
+afterAll(() => company.gateway.close());
+
+const written = (access: Partial<Record<CallerName, Access>>): string =>
+  callerNames
+    .flatMap((name) => (access[name] === undefined || access[name] === 'none' ? [] : [`${name}: ${access[name]}`]))
+    .join(', ') || 'none';
+
+/** What to change in schema/access.yaml so that it has the measured access. */
+function advice(measured: ReadonlyMap<string, Row>): string[] {
+  const listed = new Map<string, string>(
+    rules.flatMap(({ access, fields }) =>
+      Object.entries(fields).flatMap(([type, names]) =>
+        names.map((name) => [`${type}.${name}`, written(access)] as const),
+      ),
+    ),
+  );
+  const lines = [...measured].flatMap(([name, row]) => {
+    const [expected, found] = [listed.get(name), written(row)];
+    const [type = '', field = ''] = name.split('.');
+    if (expected === undefined) {
+      const rule =
+        rules.find(({ access }) => written(access) === found)?.rule ?? `a new rule with the access {${found}}`;
+      return [
+        `Add to schema/access.yaml, if this is intended: "${type}: [${field}]" under "${rule}"; its access is {${found}}.`,
+      ];
+    }
+    return expected === found ? [] : [`${name} has the access {${found}}, and schema/access.yaml says {${expected}}.`];
+  });
+  return lines;
+}
+
+const listedNames = (isRoot: boolean): string[] =>
+  rules
+    .flatMap(({ fields }) => Object.entries(fields))
+    .filter(([type]) => ['Query', 'Mutation', 'Subscription'].includes(type) === isRoot)
+    .flatMap(([type, names]) => names.map((name) => `${type}.${name}`));
+
+/** The codes of the response; `accepted` if it has data or no error. */
+async function outcomeOf({ caller, query, variables }: ForeignCall): Promise<string> {
+  const { data, errors } = await company.gateway.execute<AnyData>(caller, query, variables);
+  const hasData = Object.values(data ?? {}).some((value) => value !== null);
+  return errors.length === 0 || hasData ? 'accepted' : errors.map(({ extensions: { code } }) => code).join();
+}
+
+async function inBatches<Result>(
+  calls: readonly ForeignCall[],
+  run: (call: ForeignCall) => Promise<Result>,
+): Promise<Result[]> {
+  const results: Result[] = [];
+  for (let at = 0; at < calls.length; at += 8) results.push(...(await Promise.all(calls.slice(at, at + 8).map(run))));
+  return results;
+}
+
+describe('IDs of objects of others', () => {
+  it('change nothing in any argument of any mutation, by callers who own nothing', async () => {
+    const calls = foreignCalls(company).filter(({ operation }) => operation === 'mutation');
+    const before = await tableContents(company.gateway);
+    const outcomes = await inBatches(calls, async (call) => ({ call, outcome: await outcomeOf(call) }));
+    expect(await tableContents(company.gateway)).toEqual(before);
+    const rejections = ['NOT_FOUND', 'FORBIDDEN', 'UNAUTHENTICATED', 'BAD_USER_INPUT'];
+    const name = ({ call, outcome }: (typeof outcomes)[number]) => `${call.name} by ${call.callerName}: ${outcome}`;
+    expect(outcomes.filter(({ outcome }) => !rejections.includes(outcome)).map(name)).toEqual([]);
+    // An ID of another type is BAD_USER_INPUT: with one of the right type each mutation has to be rejected for another reason.
+    const reasons = new Map<string, Set<string>>();
+    for (const { call, outcome } of outcomes) {
+      const key = `${call.name} by ${call.callerName}`;
+      reasons.set(key, (reasons.get(key) ?? new Set()).add(outcome));
+    }
+    expect([...reasons].filter(([, codes]) => [...codes].every((code) => code === 'BAD_USER_INPUT'))).toEqual([]);
+  }, 60_000);
+
+  it('reveal no account, credential or prediction in any argument of any query', async () => {
+    const calls = foreignCalls(company).filter(({ operation }) => operation === 'query');
+    const prefixes = ownedPrefixes(company);
+    expect(prefixes.filter((prefix) => prefix.length > 3)).toEqual(prefixes);
+    const found = await inBatches(calls, async ({ name, callerName, caller, query, variables }) => {
+      const { data, errors } = await company.gateway.execute<AnyData>(caller, query, variables);
+      expect(errors.map(({ extensions: { code } }) => code)).not.toContain('GRAPHQL_VALIDATION_FAILED');
+      const text = JSON.stringify(data ?? null);
+      return prefixes.some((prefix) => text.includes(`"${prefix}`)) ? [`${name} by ${callerName}: ${text}`] : [];
+    });
+    expect(found.flat()).toEqual([]);
+  }, 60_000);
+
+  it('are given to every argument that takes one', () => {
+    const covered = new Set(foreignCalls(company).map(({ name }) => name));
+    const withIds = rootFields.filter(
+      ({ operation, field: { args } }) =>
+        operation !== 'subscription' && args.some(({ type }) => getNamedType(type).name === 'ID'),
+    );
+    expect(withIds.length).toBeGreaterThan(10);
+    expect(withIds.map(({ name }) => name).filter((name) => !covered.has(name))).toEqual([]);
+  });
+});
+
+describe('a mutation without access', () => {
+  it('changes nothing, with valid arguments and the IDs of existing objects', async () => {
+    const access = new Map<string, Partial<Record<CallerName, Access>>>(
+      rules.flatMap((rule) => (rule.fields.Mutation ?? []).map((name) => [`Mutation.${name}`, rule.access] as const)),
+    );
+    const calls = deniedCalls(company, (field, caller) => access.get(field)?.[caller] === undefined);
+    expect(calls.length).toBeGreaterThan(80);
+    const before = await tableContents(company.gateway);
+    const outcomes = await inBatches(
+      calls,
+      async (call) => `${call.name} by ${call.callerName}: ${await outcomeOf(call)}`,
+    );
+    expect(outcomes.filter((outcome) => !/: (?:FORBIDDEN|UNAUTHENTICATED)$/.test(outcome))).toEqual([]);
+    expect(await tableContents(company.gateway)).toEqual(before);
+  }, 60_000);
+});
+
+describe('a field that leads to objects with IDs', () => {
+  const nodes = new Set(nodeTypes.map(({ name }) => name));
+  const references = [...routes.values()].flatMap((route) =>
+    Object.values(route.type.getFields())
+      .filter((field) => nodes.has(getNamedType(field.type).name) && !field.args.some(isRequiredArgument))
+      .map((field) => ({ name: `${route.type.name}.${field.name}`, route, field })),
+  );
+
+  it('returns none that its ID hides from the caller, such as a user', async () => {
+    expect(references.filter(({ field }) => getNamedType(field.type).name === 'User').length).toBeGreaterThan(3);
+    const leaks: string[] = [];
+    for (const { name, route, field } of references) {
+      await Promise.all(
+        callerNames.map(async (caller) => {
+          const start = startOf(company, route);
+          const inner = route.path.reduceRight((text, step) => `${step} { ${text} }`, `${field.name} { id }`);
+          const query = document('query', start.declared, `start: ${start.text} { __typename ${start.spread(inner)} }`);
+          const { data } = await company.gateway.execute<AnyData>(company.callers[caller], query, start.variables);
+          const ids = [...new Set(JSON.stringify(data ?? null).match(/(?<="id":")[^"]+/g))].slice(0, 100);
+          if (ids.length === 0) return;
+          const read = await company.gateway.execute<AnyData>(
+            company.callers[caller],
+            'query ($ids: [ID!]!) { nodes(ids: $ids) { id } }',
+            {
+              ids,
+            },
+          );
+          const hidden = ids.filter((_id, at) => (read.data?.nodes[at] ?? null) === null);
+          if (hidden.length > 0) leaks.push(`${name} shows ${hidden[0] ?? ''} to ${caller}`);
+        }),
+      );
+    }
+    expect(leaks).toEqual([]);
+  }, 60_000);
+});
+
+describe('schema/access.yaml', () => {
+  it('has the access of every field of objects', async () => {
+    const { rows, unreached } = await measureFields(company);
+    expect(advice(rows)).toEqual([]);
+    expect([...rows.keys()].sort()).toEqual(listedNames(false).sort());
+    expect([...new Set(unreached.map((name) => name.split('.')[0]))].sort()).toEqual(withoutObjects);
+  }, 60_000);
+
+  // Last: a permitted call may end a session.
+  it('has the access of every root field', async () => {
+    const rows = await measureRoots(company);
+    expect(advice(rows)).toEqual([]);
+    expect([...rows.keys()].sort()).toEqual(listedNames(true).sort());
+    expect(rows.size).toBe(rootFields.length);
+  }, 60_000);
+});
