@@ -22,7 +22,7 @@ let company: Company;
 beforeAll(async () => {
   company = await openCompany();
 }, 60_000);
-afterAll(() => company.gateway.close());
+afterAll(() => (company as Company | undefined)?.gateway.close());
 
 const written = (access: Partial<Record<CallerName, Access>>): string =>
   callerNames
@@ -38,19 +38,23 @@ function advice(measured: ReadonlyMap<string, Row>): string[] {
       ),
     ),
   );
-  const lines = [...measured].flatMap(([name, row]) => {
-    const [expected, found] = [listed.get(name), written(row)];
-    const [type = '', field = ''] = name.split('.');
-    if (expected === undefined) {
-      const rule =
-        rules.find(({ access }) => written(access) === found)?.rule ?? `a new rule with the access {${found}}`;
-      return [
-        `Add to schema/access.yaml, if this is intended: "${type}: [${field}]" under "${rule}"; its access is {${found}}.`,
-      ];
-    }
-    return expected === found ? [] : [`${name} has the access {${found}}, and schema/access.yaml says {${expected}}.`];
+  const missing = Map.groupBy(
+    [...measured].filter(([name]) => !listed.has(name)),
+    ([name, row]) => `${name.split('.')[0] ?? ''}|${written(row)}`,
+  );
+  const added = [...missing].map(([key, fields]) => {
+    const [type = '', access = ''] = key.split('|');
+    const rule = rules.find((one) => written(one.access) === access)?.rule ?? 'a new rule';
+    const names = fields.map(([name]) => name.split('.')[1]).join(', ');
+    return `Add to schema/access.yaml, if this is intended, under "${rule}" (${access}), then run npm run docs: ${type}: [${names}]`;
   });
-  return lines;
+  const changed = [...measured].flatMap(([name, row]) => {
+    const expected = listed.get(name) ?? written(row);
+    return expected === written(row)
+      ? []
+      : [`${name} has the access (${written(row)}), and schema/access.yaml says (${expected}).`];
+  });
+  return [...added, ...changed];
 }
 
 const listedNames = (isRoot: boolean): string[] =>

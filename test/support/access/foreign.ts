@@ -10,7 +10,7 @@ import {
 } from 'graphql';
 import type { Caller } from '../gateway.js';
 import { callerNames, type CallerName, type Company } from './company.js';
-import { callOf, document, idSelection, rootFields, type RootField } from './schema.js';
+import { callOf, document, idSelection, nodeTypes, rootFields, type RootField } from './schema.js';
 
 /** A call of a root field with the IDs of objects of others in each argument that takes one. */
 export interface ForeignCall {
@@ -22,16 +22,10 @@ export interface ForeignCall {
   variables: Record<string, unknown>;
 }
 
-/** Types of objects that belong to someone. */
-const ownedTypes = [
-  'User',
-  'ApiKey',
-  'UserSession',
-  'Prediction',
-  'DocumentRelease',
-  'PublishedDocument',
-  'DocumentUsage',
-];
+/** Types whose objects every signed-in user may read. */
+const openTypes: readonly string[] = ['Employee', 'Department', 'Model', 'ModelVersion'];
+
+const ownedTypes = nodeTypes.map(({ name }) => name).filter((name) => !openTypes.includes(name));
 
 /** For each stranger, each root field with an argument or input field of the type ID, and each type of object. */
 export function foreignCalls({ ids, strangers }: Company): ForeignCall[] {
@@ -59,7 +53,7 @@ export function deniedCalls(
     );
 }
 
-/** The first part of the IDs of objects that belong to someone, such as `user_`. */
+/** The first part of the IDs of objects that not everyone may read, such as `user_`. */
 export const ownedPrefixes = ({ ids }: Company): string[] =>
   ownedTypes.map((type) => `${(ids.get(type)?.[0] ?? '').split('_')[0] ?? ''}_`);
 

@@ -58,6 +58,8 @@ export async function measureFields(company: Company): Promise<{ rows: Map<strin
   const rows = new Map<string, Row>();
   const unreached: string[] = [];
   for (const route of routes.values()) {
+    // Every list has it, for the callers of the list.
+    if (route.type.name === 'PageInfo') continue;
     const seen = await rowOf((caller) => readAll(company, caller, route));
     for (const [index, { name }] of Object.values(route.type.getFields()).entries()) {
       const truth = seen.ADMIN[index] ?? [];
@@ -123,7 +125,7 @@ async function read(
     seen: fields.map((_field, at) =>
       objects.map(({ object, path }) => ({
         isReached: object !== null,
-        value: (object?.[`v${at}`]) ?? null,
+        value: object?.[`v${at}`] ?? null,
         isDenied: object === null || denied.has(`${path}.v${at}`),
       })),
     ),
