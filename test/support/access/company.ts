@@ -23,7 +23,7 @@ export interface Company {
   gateway: TestGateway;
   callers: Record<CallerName, Caller>;
   /** A signed-in USER and MANAGER, and an API key of the USER, that own nothing and manage no one. */
-  strangers: Record<string, Caller>;
+  outsiders: Record<string, Caller>;
   /** Global IDs of existing objects, by type. */
   ids: ReadonlyMap<string, readonly string[]>;
   /** Valid rows for each model, by the name of its typed field. */
@@ -69,7 +69,7 @@ async function filledCompany(gateway: TestGateway): Promise<Company> {
   await addObjects(gateway);
   const rows = await exampleRows(gateway);
   const ids = await collectIds(gateway);
-  return { gateway, callers, strangers: await addStrangers(gateway), ids, rows };
+  return { gateway, callers, outsiders: await addOutsiders(gateway), ids, rows };
 }
 
 const userOf = async ({ db }: TestGateway, name: string): Promise<string> =>
@@ -141,10 +141,10 @@ async function exampleRows(gateway: TestGateway): Promise<Map<string, object>> {
   );
 }
 
-async function addStrangers(gateway: TestGateway): Promise<Record<string, Caller>> {
+async function addOutsiders(gateway: TestGateway): Promise<Record<string, Caller>> {
   const user = await addPerson(gateway);
   const person = await addPerson(gateway, Role.MANAGER);
-  // Someone who manages no one.
+  // An employee without reports.
   const { id } = await gateway.db
     .selectFrom('employee as one')
     .select('one.id')
@@ -193,8 +193,8 @@ async function collectIds(gateway: TestGateway): Promise<Map<string, string[]>> 
   return new Map([...ids].map(([type, all]) => [type, [...new Set([...all.slice(0, 5), ...all.slice(-5)])]]));
 }
 
-/** A caller with a session of its own, which the call may end. */
-export async function withOwnSession({ gateway }: Company, caller: Caller): Promise<Caller> {
+/** A caller with a separate session, which the call may end. */
+export async function withNewSession({ gateway }: Company, caller: Caller): Promise<Caller> {
   if (typeof caller !== 'string') return caller;
   const user = await gateway.db
     .selectFrom('user_account')

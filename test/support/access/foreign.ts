@@ -27,13 +27,13 @@ const openTypes: readonly string[] = ['Employee', 'Department', 'Model', 'ModelV
 
 const ownedTypes = nodeTypes.map(({ name }) => name).filter((name) => !openTypes.includes(name));
 
-/** For each stranger, each root field with an argument or input field of the type ID, and each type of object. */
-export function foreignCalls({ ids, strangers }: Company): ForeignCall[] {
+/** For each outsider, each root field with an argument or input field of the type ID, and each type of object. */
+export function foreignCalls({ ids, outsiders }: Company): ForeignCall[] {
   return rootFields
     .filter(({ operation, field }) => operation !== 'subscription' && field.args.some(({ type }) => hasId(type)))
     .flatMap((root) => {
       const types = root.operation === 'mutation' ? [...ids.keys()] : ownedTypes;
-      return Object.entries(strangers).flatMap(([callerName, caller]) =>
+      return Object.entries(outsiders).flatMap(([callerName, caller]) =>
         types.map((type) => ({ ...callWith(root, ids, type), callerName, caller })),
       );
     });

@@ -1,6 +1,6 @@
 import type { AnyData, Caller, GraphQLResponse } from '../gateway.js';
 import { openEvents } from '../streams.js';
-import { callerNames, withOwnSession, type CallerName, type Company } from './company.js';
+import { callerNames, withNewSession, type CallerName, type Company } from './company.js';
 import {
   anySelection,
   callOf,
@@ -36,7 +36,7 @@ export async function measureRoots(company: Company): Promise<Map<string, Row>> 
 async function mayCall(company: Company, { operation, field }: RootField, caller: Caller): Promise<boolean> {
   const { declared, text, variables } = callOf(field);
   const query = document(operation, declared, `${text}${anySelection(field)}`);
-  const own = operation === 'query' ? caller : await withOwnSession(company, caller);
+  const own = operation === 'query' ? caller : await withNewSession(company, caller);
   if (operation !== 'subscription') return isPermitted(await company.gateway.execute(own, query, variables), caller);
   const headers = own !== null && typeof own === 'object' ? credentials(own) : {};
   const { rejection, received } = await openEvents(company.gateway.url, { headers, body: { query, variables } });
