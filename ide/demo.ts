@@ -13,6 +13,12 @@ export interface Arrival {
   email: string | null;
   /** The operation name of the example to open. */
   operation: string | null;
+  /** Whether to start a sign-in with the identity provider. */
+  startsProviderSignIn: boolean;
+  /** The code of a sign-in that has returned from the identity provider. */
+  signInCode: string | null;
+  /** Why such a sign-in was rejected. */
+  signInError: string | null;
 }
 
 /** Reads the request in the URL and removes it, so that a reload or a sign-out does not repeat it. */
@@ -21,5 +27,11 @@ export function takeArrival(): Arrival {
   if (location.hash !== '') history.replaceState(null, '', location.pathname + location.search);
   const email = requested.get('sign-in');
   const isDemo = demo?.accounts.some((account) => account.email === email) === true;
-  return { email: isDemo ? email : null, operation: requested.get('operation') };
+  return {
+    email: isDemo ? email : null,
+    operation: requested.get('operation'),
+    startsProviderSignIn: requested.get('sign-in-with') === 'provider',
+    signInCode: requested.get('sign_in_code'),
+    signInError: requested.get('sign_in_error'),
+  };
 }

@@ -6,6 +6,7 @@
 const session = 'accessToken accessTokenExpiresAt refreshToken user { email role }';
 
 export const signInMutation = `mutation SignIn($input: LoginInput!) { login(input: $input) { ${session} } }`;
+export const codeMutation = `mutation SignInWithCode($code: String!, $verifier: String!) { signInWithCode(code: $code, verifier: $verifier) { ${session} } }`;
 export const refreshMutation = `mutation RefreshSession($refreshToken: String!) { refreshSession(refreshToken: $refreshToken) { ${session} } }`;
 export const signOutMutation = 'mutation SignOut { logout { signedOutUserId } }';
 export const apiKeyOwnerQuery = 'query ApiKeyOwner { me { email role } }';
@@ -13,4 +14,11 @@ export const apiKeyOwnerQuery = 'query ApiKeyOwner { me { email role } }';
 export const modelsQuery =
   'query ModelsForExamples { models { name title current { exampleInput inputs { name type required shape minimum maximum values } } } }';
 
-export const ownOperations = [signInMutation, refreshMutation, signOutMutation, apiKeyOwnerQuery, modelsQuery];
+export const ownOperations = [
+  signInMutation,
+  codeMutation,
+  refreshMutation,
+  signOutMutation,
+  apiKeyOwnerQuery,
+  modelsQuery,
+];

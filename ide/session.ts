@@ -1,5 +1,5 @@
 import { execute, GatewayError, problemOf } from './gateway.js';
-import { refreshMutation, signInMutation, signOutMutation, apiKeyOwnerQuery } from './operations.js';
+import { codeMutation, refreshMutation, signInMutation, signOutMutation, apiKeyOwnerQuery } from './operations.js';
 
 /** The caller of operations. */
 export type Identity =
@@ -53,11 +53,20 @@ export class Sessions {
     this.#change(userOf(login));
   }
 
-  /** Like `signIn`; an error is shown to an anonymous user as the notice. */
-  async signInAtStart(email: string, password: string): Promise<void> {
-    await this.signIn(email, password).catch((error: unknown) => {
-      if (this.#identity.kind === 'anonymous') this.#change({ kind: 'anonymous', notice: problemOf(error) });
-    });
+  /** Completes a sign-in with the identity provider. @throws GatewayError if the code is invalid */
+  async signInWithCode(code: string, verifier: string): Promise<void> {
+    const { signInWithCode } = await execute<{ signInWithCode: SessionResult }>(codeMutation, { code, verifier }, {});
+    this.#change(userOf(signInWithCode));
+  }
+
+  /** Shows the error of a sign-in that begins with the page to an anonymous user as the notice. */
+  async atStart(signIn: Promise<void>): Promise<void> {
+    await signIn.catch((error: unknown) => this.notify(problemOf(error)));
+  }
+
+  /** Shows a notice to an anonymous user. */
+  notify(notice: string): void {
+    if (this.#identity.kind === 'anonymous') this.#change({ kind: 'anonymous', notice });
   }
 
   /** @throws GatewayError if the key is invalid */

@@ -2,6 +2,7 @@ import { Dialog } from '@graphiql/react';
 import { useId, useState, type ReactNode, type SubmitEvent } from 'react';
 import { demo, type Demo } from './demo.js';
 import { problemOf } from './gateway.js';
+import { provider, startProviderSignIn } from './provider.js';
 import type { Sessions } from './session.js';
 
 /** Signs in with e-mail address and password, or with an API key. Shows the error message of the gateway. */
@@ -16,6 +17,11 @@ export function SignInDialog({ sessions, onClose }: { sessions: Sessions; onClos
       <Dialog.Description className="dialog-hint">
         Operations run with your permissions. Closing this tab signs you out.
       </Dialog.Description>
+      {provider && (
+        <button type="button" className="dialog-action" onClick={() => void startProviderSignIn()}>
+          Sign in with {provider.name}
+        </button>
+      )}
       {demo && <DemoAccounts demo={demo} sessions={sessions} onDone={onClose} />}
       {method === 'password' ? (
         <CredentialForm

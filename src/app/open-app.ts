@@ -10,6 +10,7 @@ import { addMetricsRoute } from '../metrics/registry.js';
 import type { Logger } from '../telemetry/logger.js';
 import { createMetricsRegistries } from './metrics-registries.js';
 import { openGraphql } from './open-graphql.js';
+import { openProviderSignIn } from './open-identity.js';
 import { addGraphqlRoutes, createGatewayServer, createHttpCounts, openMetricsServer } from './open-http.js';
 import { openServices, type OpenServices, type StartOptions } from './services.js';
 
@@ -51,6 +52,7 @@ export async function openApp(config: Config, log: Logger, options?: StartOption
     const graphql = await openGraphql(config, services, { rejections: counts.rejections, drain }, opened);
     const demo = config.database.hasDemoData ? demoLookup(services.db) : () => Promise.resolve(null);
     const limiter = await addGraphqlRoutes(gatewayServer, config, services, graphql, counts, demo);
+    openProviderSignIn(server, config, services, limiter);
 
     let isDraining = false;
     const readiness = new Readiness(healthCheck(services), () => isDraining);

@@ -1,5 +1,6 @@
 import type { ApolloServer, ApolloServerPlugin } from '@apollo/server';
 import { CredentialWatcher } from '../auth/credential-watcher.js';
+import type { ViewerSources } from '../auth/viewer.js';
 import { openCache } from '../cache/cache.js';
 import { VersionedCache } from '../cache/versioned-cache.js';
 import type { Config } from '../config/config.js';
@@ -19,6 +20,7 @@ import { SubscriptionServer } from '../graphql/subscriptions/subscription-server
 import type { RedisConnection } from '../redis/connection.js';
 import type { RejectionCounts } from '../telemetry/rejection-counts.js';
 import { maxCacheBytes } from './open-inference.js';
+import { openTokenVerifier } from './open-identity.js';
 import type { OpenServices } from './services.js';
 
 /** Executes operations, whatever their transport. */
@@ -37,7 +39,7 @@ export interface Graphql {
 
 type GraphqlConfig = Pick<
   Config,
-  'documents' | 'graphql' | 'queryCache' | 'queryLimits' | 'responseCache' | 'subscriptions'
+  'documents' | 'graphql' | 'oidc' | 'queryCache' | 'queryLimits' | 'responseCache' | 'subscriptions'
 >;
 
 /** Loads the domains, builds the schema and starts Apollo Server. @param drain stops the HTTP server before Apollo Server */
@@ -79,7 +81,7 @@ export async function openGraphql(
     log,
   });
   opened.defer(() => credentialWatcher.close());
-  const contexts = createContextFactory(services, queries, credentialWatcher);
+  const contexts = createContextFactory(services, openTokenVerifier(config, services), queries, credentialWatcher);
   const subscriptions = new SubscriptionServer({
     schema,
     contexts,
@@ -107,7 +109,8 @@ export async function openGraphql(
 const sessionCheckMs = 1_000;
 
 const createContextFactory = (
-  { db, orm, reads, readYourWrites, tokens, credentialChanges, log }: OpenServices,
+  { db, orm, reads, readYourWrites, credentialChanges, log }: OpenServices,
+  verifyToken: ViewerSources['verifyToken'],
   queries: QueryCache | null,
   credentialWatcher: CredentialWatcher,
 ): ContextFactory =>
@@ -118,7 +121,7 @@ const createContextFactory = (
     readYourWrites,
     log,
     credentials: {
-      verifyToken: (token) => tokens.verify(token),
+      verifyToken,
       findByApiKey: (secret) => findViewerByApiKey(db, log, secret),
     },
     sessionEndReason: (viewer) => {

@@ -21,6 +21,7 @@ import type { Logger } from '../telemetry/logger.js';
 import { RejectionCounts } from '../telemetry/rejection-counts.js';
 import { projectDir } from './data-dir.js';
 import type { Graphql } from './open-graphql.js';
+import { providerSignInOf } from './open-identity.js';
 import type { OpenServices } from './services.js';
 
 /** Counts of everything that HTTP servers receive. */
@@ -82,19 +83,15 @@ export async function createGatewayServer(
 /** Adds GraphQL over HTTP, WebSocket and server-sent events, GraphiQL and the landing page. */
 export async function addGraphqlRoutes(
   { server, hosts, gate }: GatewayServer,
-  {
-    http,
-    graphql: settings,
-    rateLimits,
-    subscriptions: limits,
-    isProduction,
-  }: Pick<Config, 'http' | 'graphql' | 'rateLimits' | 'subscriptions' | 'isProduction'>,
+  config: Pick<Config, 'http' | 'graphql' | 'oidc' | 'rateLimits' | 'subscriptions' | 'isProduction'>,
   { counters, signingKeys, log }: OpenServices,
   { contexts, operationServer, credentialWatcher, subscriptions }: Graphql,
   { rejections }: HttpCounts,
   demo: () => Promise<DemoSignIn | null>,
 ): Promise<RateLimiter> {
+  const { http, graphql: settings, rateLimits, subscriptions: limits, isProduction } = config;
   const { corsOrigins, hasServerTiming, redirectsToHttps, trustedProxies } = http;
+  const provider = providerSignInOf(config);
   const limiter = new RateLimiter(rateLimits, counters);
   addWebsockets(server, {
     operations: operationServer,
@@ -123,7 +120,7 @@ export async function addGraphqlRoutes(
     hasServerTiming,
     stream: createStreamHandler({ subscriptions, credentialWatcher, log }),
     landing: hasLandingPage
-      ? addLandingRoutes(server, { hasGraphiql, hasMetrics, demo, docs: await readDocs(docsDir) })
+      ? addLandingRoutes(server, { hasGraphiql, hasMetrics, demo, provider, docs: await readDocs(docsDir) })
       : null,
   });
   if (hasGraphiql)
@@ -131,6 +128,7 @@ export async function addGraphqlRoutes(
       files: await readIdeFiles(ideDir),
       isSandboxAllowed: corsOrigins.includes(sandboxOrigin),
       demo,
+      provider,
     });
   return limiter;
 }

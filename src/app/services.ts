@@ -94,6 +94,7 @@ export async function openServices(
       sessionLifetimeDays: auth.sessionLifetimeDays,
       apiKeyMaxDays: auth.apiKeyMaxDays,
       isRegistrationOpen: auth.registration === 'open',
+      identityIssuer: config.oidc.issuer ?? null,
       historyRetentionDays: config.inference.historyDays,
       streams: { bufferedEvents: config.subscriptions.bufferedEvents },
       predictions: config.rateLimits,

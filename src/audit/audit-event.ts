@@ -1,10 +1,13 @@
-import type { Viewer } from '../auth/viewer.js';
+import type { AuthenticatedViewer, Viewer } from '../auth/viewer.js';
 import type { Client } from '../persisted-documents/sent-operation.js';
 
 /** What the audit log records. Append only: stored events keep their names. */
 export enum AuditAction {
   SIGN_IN = 'SIGN_IN',
   REGISTRATION = 'REGISTRATION',
+  PROVIDER_SIGN_IN = 'PROVIDER_SIGN_IN',
+  PROVIDER_REGISTRATION = 'PROVIDER_REGISTRATION',
+  IDENTITY_LINK = 'IDENTITY_LINK',
   PASSWORD_CHANGE = 'PASSWORD_CHANGE',
   RETENTION = 'RETENTION',
 }
@@ -50,7 +53,7 @@ export interface AuditEvent {
 
 /** What proved the identity of a caller: its kind and ID, never the secret. */
 export interface AuditCredential {
-  kind: 'session' | 'apiKey';
+  kind: AuthenticatedViewer['kind'];
   id: string;
 }
 

@@ -47,6 +47,8 @@ export class AuditLog {
   }
 }
 
+const prefixes = { session: 'session', apiKey: 'apikey', external: 'identity' } as const;
+
 /** The fields of a log line: those of the event that have a value, in the style of other lines. */
 const lineOf = (record: AuditRecord): Record<string, unknown> => ({
   eventId: record.id,
@@ -58,7 +60,7 @@ const lineOf = (record: AuditRecord): Record<string, unknown> => ({
   ...(record.account === null ? {} : { account: record.account }),
   credential:
     record.credential_id &&
-    TypeID.fromUUID(record.credential_kind === 'apiKey' ? 'apikey' : 'session', record.credential_id).toString(),
+    TypeID.fromUUID(prefixes[record.credential_kind ?? 'session'], record.credential_id).toString(),
   address: record.address,
   client: record.client,
   target: record.target,

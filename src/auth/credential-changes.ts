@@ -104,6 +104,7 @@ export class CredentialChanges {
 export const endReasons = {
   session: 'The session has ended; sign in again.',
   apiKey: 'The API key has expired or was revoked.',
+  external: 'The account is no longer linked to the subject of the access token.',
   user: 'The account is switched off.',
   claims: 'Your role or employee has changed; refresh the session.',
 } as const;

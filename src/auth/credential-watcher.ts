@@ -158,5 +158,10 @@ export class CredentialWatcher {
 const keyOf = ({ credentialId, userId, role, employeeId }: AuthenticatedViewer): string =>
   [credentialId, userId, role, employeeId].join(' ');
 
-const expiredReason = ({ kind }: AuthenticatedViewer): string =>
-  kind === 'session' ? 'The access token has expired; refresh the session.' : 'The API key has expired.';
+const expiredReason = ({ kind }: AuthenticatedViewer): string => expiredReasons[kind];
+
+const expiredReasons = {
+  session: 'The access token has expired; refresh the session.',
+  apiKey: 'The API key has expired.',
+  external: 'The access token has expired; request another one from its issuer.',
+};

@@ -9,14 +9,14 @@ export enum Role {
 export const SCOPES = ['employees:read', 'employees:write', 'predict', 'documents:publish'] as const;
 export type Scope = (typeof SCOPES)[number];
 
-/** A caller with a valid access token or API key. */
+/** A caller with a valid access token, of this gateway or of a trusted identity provider, or an API key. */
 export interface AuthenticatedViewer {
-  kind: 'session' | 'apiKey';
+  kind: 'session' | 'apiKey' | 'external';
   userId: string;
   role: Role;
   /** The user's employee record: "own" in permission rules. */
   employeeId: string | null;
-  /** The session or API key of the request. */
+  /** The session or API key of the request; for a token of an identity provider the link of its subject to the user. */
   credentialId: string;
   scopes: readonly Scope[];
   /** When the credential expires; absent: never. */
@@ -33,7 +33,7 @@ export type Viewer = AuthenticatedViewer | AnonymousViewer;
 
 /** Looks up credentials. */
 export interface ViewerSources {
-  verifyToken: (token: string) => Viewer;
+  verifyToken: (token: string) => Viewer | Promise<Viewer>;
   findByApiKey: (secret: string) => Promise<Viewer>;
 }
 

@@ -61,8 +61,8 @@ function nameAt([group, key]: readonly PropertyKey[]): string {
 }
 
 /** Values that are valid alone but not together. */
-function combinationProblems({ http, runtime }: Values): string[] {
-  const problems: string[] = [];
+function combinationProblems({ http, runtime, oidc }: Values): string[] {
+  const problems = oidcProblems(oidc);
   // Two servers on port 0 get different free ports.
   if (http.metricsPort === http.port && http.port !== 0)
     problems.push(`METRICS_PORT must differ from PORT, ${http.port}; remove it, or set another port`);
@@ -75,6 +75,22 @@ function combinationProblems({ http, runtime }: Values): string[] {
       `SHUTDOWN_DELAY_SECONDS must be less than SHUTDOWN_SECONDS, ${runtime.shutdownSeconds}, which includes it`,
     );
   return problems;
+}
+
+function oidcProblems({ issuer, clientId, publicUrl, apiAudience, roleClaim, roles }: Values['oidc']): string[] {
+  const requires = (name: string, isSet: boolean, other: string, hasOther: boolean): string[] =>
+    isSet && !hasOther ? [`${name} requires ${other}; set it, or remove ${name}`] : [];
+  return [
+    ...requires('OIDC_CLIENT_ID', clientId !== undefined, 'OIDC_ISSUER', issuer !== undefined),
+    ...requires('OIDC_CLIENT_ID', clientId !== undefined, 'PUBLIC_URL', publicUrl !== undefined),
+    ...requires('OIDC_API_AUDIENCE', apiAudience !== undefined, 'OIDC_ISSUER', issuer !== undefined),
+    ...requires('OIDC_ROLE_CLAIM', roleClaim !== undefined, 'OIDC_ROLES', roles.length > 0),
+    ...requires('OIDC_ROLES', roles.length > 0, 'OIDC_ROLE_CLAIM', roleClaim !== undefined),
+    // An ID token, which has the client as its audience, would be accepted as an access token.
+    ...(apiAudience !== undefined && apiAudience === clientId
+      ? ['OIDC_API_AUDIENCE must differ from OIDC_CLIENT_ID, the audience of ID tokens']
+      : []),
+  ];
 }
 
 /** Settings that production requires or must allow explicitly. */

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { auth, documents, graphql, loginThrottle, queryLimits, subscriptions } from './schema/api.js';
 import { database, exchangeRates, queryCache, redis, responseCache } from './schema/data.js';
 import { inference } from './schema/inference.js';
+import { oidc } from './schema/oidc.js';
 import { http, rateLimits, runtime } from './schema/server.js';
 import { variableInfo, type DefaultsContext, type VariableInfo } from './variable.js';
 
@@ -14,6 +15,7 @@ export const configSchema = (context: DefaultsContext) =>
     database: database(context),
     redis: redis(),
     auth: auth(context),
+    oidc: oidc(),
     loginThrottle: loginThrottle(),
     graphql: graphql(context),
     queryLimits: queryLimits(),

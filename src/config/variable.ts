@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseDatabaseUrl, type ParsedUrl } from './connection-url.js';
+import { Role } from '../auth/viewer.js';
 import { KeyTextError, parseKeyPairs, type AsymmetricKey } from '../auth/signing-keys.js';
 import { parseRedisUrl, RedisUrlError } from '../redis/url.js';
 
@@ -188,6 +189,63 @@ function isCanonicalHost(value: string): boolean {
   const name = value.startsWith('*.') ? value.slice(2) : value;
   return name === '*' || URL.parse(`http://${name}`)?.host === name;
 }
+
+/** Text of a form that `values` describes. */
+export const pattern = (form: RegExp, values: string): VariableType<string> => ({
+  schema: z.string().regex(form, `must be ${values}`),
+  values,
+});
+
+/** A path of names, with dots between them; a name may itself contain dots, as URLs do. */
+export const names = pattern(/^\w[\w.:/-]{0,99}$/, 'a name, or names of nested objects with dots between them');
+
+const urlProblem = 'must be a URL with https, or with http on this machine, without user, query and fragment';
+
+const isLoopbackOrHttps = (value: string): boolean => {
+  const { protocol, hostname, username, password, search, hash } = URL.parse(value) ?? {};
+  const isAllowed =
+    protocol === 'https:' || (protocol === 'http:' && /^(?:localhost|127\.0\.0\.1|\[::1\])$/.test(hostname ?? ''));
+  return isAllowed && [username, password, search, hash].every((part) => part === '');
+};
+
+export const loopbackOrHttpsUrl: VariableType<string> = {
+  schema: z.string().refine(isLoopbackOrHttps, urlProblem),
+  values: 'URL with https, or with http on this machine',
+};
+
+export const loopbackOrHttpsUrls = (maximum: number): VariableType<string[]> => ({
+  schema: list.refine(
+    (values) => values.length <= maximum && values.every(isLoopbackOrHttps),
+    `${urlProblem}, or up to ${maximum} of them, separated by commas`,
+  ),
+  values: `up to ${maximum} URLs with https, or with http on this machine, separated by commas`,
+});
+
+export const listOf = (allowed: readonly string[]): VariableType<string[]> => ({
+  schema: list.refine(
+    (values) => values.length > 0 && values.every((value) => allowed.includes(value)),
+    `must be one or more of ${allowed.join(', ')}, separated by commas`,
+  ),
+  values: `one or more of ${allowed.join(', ')}, separated by commas`,
+});
+
+/** A role for each value of a claim. */
+export type RoleMapping = { role: Role; value: string }[];
+
+export const roleMapping: VariableType<RoleMapping> = {
+  schema: list.transform((entries, context) =>
+    entries.map((entry) => {
+      const { role, value = '' } = /^(?<role>ADMIN|MANAGER)=(?<value>[^=]{1,200})$/.exec(entry)?.groups ?? {};
+      if (role === undefined)
+        context.addIssue({
+          code: 'custom',
+          message: 'must be pairs such as ADMIN=group-of-administrators, separated by commas',
+        });
+      return { role: role === 'ADMIN' ? Role.ADMIN : Role.MANAGER, value: value.trim() };
+    }),
+  ),
+  values: 'pairs such as `ADMIN=auspex-admins,MANAGER=team-leads`',
+};
 
 function prefixes(protocols: readonly string[]): string {
   return protocols.map((protocol) => `${protocol}//`).join(' or ');

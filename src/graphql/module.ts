@@ -62,6 +62,8 @@ export interface Services {
     sessionLifetimeDays: number;
     apiKeyMaxDays: number;
     isRegistrationOpen: boolean;
+    /** The identity provider; null if none is configured. */
+    identityIssuer: string | null;
     historyRetentionDays: number;
     streams: { bufferedEvents: number };
     predictions: { windowSeconds: number; rowsPerViewer: number };

@@ -120,7 +120,12 @@ describe('the GraphiQL page', () => {
       rejections: new RejectionCounts(),
       log: createLogger('silent'),
     });
-    addGraphiqlRoutes(server, { files: null, isSandboxAllowed: false, demo: () => Promise.resolve(null) });
+    addGraphiqlRoutes(server, {
+      files: null,
+      isSandboxAllowed: false,
+      demo: () => Promise.resolve(null),
+      provider: null,
+    });
     const response = await server.inject('/graphiql');
     expect(response.statusCode).toBe(503);
     expect(response.json()).toMatchObject({

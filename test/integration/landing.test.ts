@@ -110,6 +110,7 @@ describe('the landing page', () => {
       hasGraphiql: true,
       hasMetrics: false,
       demo: { accounts: [{ email: '"><script>', role: '<b>' }], password: '&<>' },
+      provider: { name: '<b>' },
       docs: [{ name: 'a.md', title: '<i>' }],
     });
     expect(page).not.toMatch(/<script|<b>|<i>|&<>/);

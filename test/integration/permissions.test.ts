@@ -57,6 +57,10 @@ const table: Record<string, Row> = {
     document: 'mutation { refreshSession(refreshToken: "") { accessToken } }',
     verdicts: everyone,
   },
+  'Mutation.signInWithCode': {
+    document: 'mutation { signInWithCode(code: "", verifier: "") { accessToken } }',
+    verdicts: everyone,
+  },
   'Mutation.logout': { document: 'mutation { logout { signedOutUserId } }', verdicts: signedIn },
   'Mutation.changePassword': {
     document: 'mutation { changePassword(currentPassword: "", newPassword: "") { accessToken } }',
@@ -80,6 +84,10 @@ const table: Record<string, Row> = {
   },
   'Mutation.setUserEmployee': {
     document: `mutation { setUserEmployee(userId: "${unknownId('user')}") { id } }`,
+    verdicts: admins,
+  },
+  'Mutation.setUserIdentity': {
+    document: `mutation { setUserIdentity(userId: "${unknownId('user')}", subject: null) { id } }`,
     verdicts: admins,
   },
   'Mutation.createApiKey': { document: 'mutation { createApiKey(name: "") { secret } }', verdicts: signedIn },

@@ -11,6 +11,9 @@ registerEnumType(AuditAction, {
   description: 'What the audit log records.',
   valuesConfig: {
     SIGN_IN: { description: 'A sign-in with e-mail address and password.' },
+    PROVIDER_SIGN_IN: { description: 'A sign-in with the identity provider.' },
+    PROVIDER_REGISTRATION: { description: 'A new account, created by a sign-in with the identity provider.' },
+    IDENTITY_LINK: { description: 'A link between a user and an identity of the identity provider, or its removal.' },
     REGISTRATION: { description: 'A new account, which is signed in.' },
     PASSWORD_CHANGE: { description: 'A new password, which starts a new session.' },
     RETENTION: { description: 'Events older than AUDIT_RETENTION_DAYS were deleted.' },

@@ -55,7 +55,8 @@ export class AuditResolver {
     description: 'ID of the session or API key that the caller used; null if there was none.',
   })
   credentialId(@Root() { credentialKind, credentialId }: AuditEventRow): string | null {
-    if (credentialKind === null || credentialId === null) return null;
+    // The link of an access token of the identity provider is no object of the API.
+    if (credentialKind === null || credentialKind === 'external' || credentialId === null) return null;
     return encodeId(credentialKind === 'session' ? 'session' : 'apikey', credentialId);
   }
 }

@@ -1,6 +1,14 @@
 import { Role, type AuthenticatedViewer, type Viewer } from '../../auth/viewer.js';
 import type { Context } from '../../graphql/context/context.js';
-import { and, hasRole, hasScope, isSignedIn, permit, type Permissions } from '../../graphql/permissions/rules.js';
+import {
+  and,
+  hasRole,
+  hasScope,
+  isSignedIn,
+  lacksScope,
+  permit,
+  type Permissions,
+} from '../../graphql/permissions/rules.js';
 import { Forbidden, Unauthenticated, type AppError } from '../../errors/app-error.js';
 import { employeeById, isReport } from './employee.loaders.js';
 import { EmployeeOrderField, OnForbidden, type EmployeeOrder, type EmployeeRow } from './employee.types.js';
@@ -23,7 +31,7 @@ const maySeeSalary = permit<EmployeeRow, { onForbidden?: OnForbidden }>(async ({
 export async function salaryDenial(viewer: Viewer, employee: EmployeeRow, context: Context): Promise<AppError | null> {
   if (viewer.kind === 'anonymous') return new Unauthenticated(viewer.reason);
   // Mutations return the employee: a write-only API key must not read salaries that way.
-  if (!viewer.scopes.includes('employees:read')) return new Forbidden('This API key lacks the scope employees:read.');
+  if (!viewer.scopes.includes('employees:read')) return lacksScope(viewer, 'employees:read');
   return (await seesSalary(viewer, employee, context)) ? null : new Forbidden('You may not see this salary.');
 }
 

@@ -1,6 +1,8 @@
 import type { DomainModule } from '../../graphql/module.js';
 import { ApiKey } from './api-key.entity.js';
 import { ApiKeyResolver } from './api-key.resolver.js';
+import { SignInCode, UserIdentity } from './identity/identity.entity.js';
+import { IdentityResolver } from './identity/identity.resolver.js';
 import { CredentialChangeRecord } from './credential-change.entity.js';
 import { CredentialChangeWatcher } from './credential-change.watcher.js';
 import { SessionRecord } from './session.entity.js';
@@ -15,18 +17,20 @@ import { UserResolver } from './user.resolver.js';
 /** Accounts, their sessions and their API keys. */
 export const userDomain: DomainModule = {
   name: 'user',
-  entities: [User, SessionRecord, SignInNetwork, ApiKey, CredentialChangeRecord],
-  resolvers: [UserResolver, SessionResolver, SessionFieldResolver, ApiKeyResolver],
+  entities: [User, SessionRecord, SignInNetwork, ApiKey, CredentialChangeRecord, UserIdentity, SignInCode],
+  resolvers: [UserResolver, SessionResolver, SessionFieldResolver, ApiKeyResolver, IdentityResolver],
   permissions: userPermissions,
   visibility: userVisibility,
   load({ db, databaseUrl, tokens, throttle, passwords, credentialChanges, audit, settings, log }) {
     const watcher = new CredentialChangeWatcher({ db, databaseUrl, changes: credentialChanges, log });
+    const sessions = new Sessions({ tokens, throttle, passwords, audit, settings });
     return {
       resolvers: [
         new UserResolver(watcher),
-        new SessionResolver(new Sessions({ tokens, throttle, passwords, audit, settings }), watcher),
+        new SessionResolver(sessions, watcher),
         new SessionFieldResolver(),
         new ApiKeyResolver(watcher, settings.apiKeyMaxDays),
+        new IdentityResolver(sessions, watcher, settings.identityIssuer),
       ],
       nodes: userNodes,
       ready: () => watcher.ready(),

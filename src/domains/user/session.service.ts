@@ -151,6 +151,19 @@ export class Sessions {
   }
 
   /**
+   * Opens a session of a user whom an identity provider has signed in.
+   * @throws Unauthenticated if the account is deactivated
+   */
+  openFor(em: SqlEntityManager, userId: string, caller: SessionCaller): Promise<Session> {
+    return em.transactional(async (transaction) => {
+      const active = { id: userId, isActive: true };
+      const user = await transaction.findOne(User, active, { lockMode: LockMode.PESSIMISTIC_WRITE });
+      if (!user) throw new Unauthenticated(endReasons.user);
+      return this.#open(transaction, user, caller, AuditAction.PROVIDER_SIGN_IN);
+    });
+  }
+
+  /**
    * Exchanges a refresh token for new tokens. A token is valid once; a later reuse indicates theft and ends the session
    * (RFC 9700, 4.14.2).
    * @throws TooManyAttempts; Unauthenticated

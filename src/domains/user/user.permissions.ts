@@ -6,19 +6,20 @@ import {
   hasRole,
   isSession,
   isSignedIn,
+  lacksScope,
   isCurrentAdministrator,
   permit,
   type Permissions,
 } from '../../graphql/permissions/rules.js';
-import { Forbidden, ReauthenticationRequired, Unauthenticated } from '../../errors/app-error.js';
+import { ReauthenticationRequired, Unauthenticated } from '../../errors/app-error.js';
 import { endReasons } from '../../auth/credential-changes.js';
 import { authenticationOf, reauthenticationMs } from './reauthentication.service.js';
 
-/** API keys need a scope to read the employee; sessions and the result of signing in do not. */
+/** API keys and tokens of an issuer need a scope to read the employee; sessions and the result of signing in do not. */
 const keyMayReadEmployees = permit(
   ({ viewer }) =>
-    viewer.kind === 'apiKey' && !viewer.scopes.includes('employees:read')
-      ? new Forbidden('This API key lacks the scope employees:read.')
+    viewer.kind !== 'anonymous' && !viewer.scopes.includes('employees:read')
+      ? lacksScope(viewer, 'employees:read')
       : true,
   'contextual',
 );
@@ -50,6 +51,7 @@ export const userPermissions: Permissions = {
     register: allow,
     login: allow,
     refreshSession: allow,
+    signInWithCode: allow,
     logout: isSession,
     changePassword: isSession,
     reauthenticate: isSession,
@@ -57,6 +59,7 @@ export const userPermissions: Permissions = {
     setUserRole: mayChangeUsers,
     setUserActive: mayChangeUsers,
     setUserEmployee: mayChangeUsers,
+    setUserIdentity: chain(mayChangeUsers, isRecentlyAuthenticated),
     createApiKey: mayCreateCredentials,
     revokeApiKey: isSession,
   },

@@ -157,6 +157,9 @@ export async function credentialEndReasons(
       account.is_active is not true as "isOff",
       case viewer.kind
         when 'session' then not exists (select from session where session.id = viewer.credential_id and session.user_id = viewer.user_id)
+        when 'external' then not exists (
+          select from user_identity identity where identity.id = viewer.credential_id and identity.user_id = viewer.user_id
+        )
         else not exists (
           select from api_key
           where api_key.id = viewer.credential_id and api_key.user_id = viewer.user_id and (api_key.expires_at is null or api_key.expires_at > now())

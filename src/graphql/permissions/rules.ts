@@ -61,19 +61,27 @@ export const isCurrentAdministrator = permit(async ({ context }) =>
   (await context.currentRole()) === Role.ADMIN ? true : new Forbidden('You are no longer an administrator.'),
 );
 
-/** Requires a credential with the scope: any session, or an API key that was granted it. */
+/** Requires a credential with the scope: any session, or an API key or token of another issuer that was granted it. */
 export const hasScope = (scope: Scope): Rule =>
   permit(({ viewer }) => {
     if (viewer.kind === 'anonymous') return new Unauthenticated(viewer.reason);
-    return viewer.scopes.includes(scope) ? true : new Forbidden(`This API key lacks the scope ${scope}.`);
+    return viewer.scopes.includes(scope) ? true : lacksScope(viewer, scope);
   }, 'contextual');
 
-/** Requires a session; an API key may not manage accounts. */
+/** The error for a credential without the scope. */
+export const lacksScope = ({ kind }: AuthenticatedViewer, scope: Scope): Forbidden =>
+  new Forbidden(`This ${kind === 'apiKey' ? 'API key' : 'access token'} lacks the scope ${scope}.`);
+
+/** Requires a session; an API key or a token of another issuer may not manage accounts. */
 export const isSession = permit(({ viewer }) => {
   if (viewer.kind === 'anonymous') return new Unauthenticated(viewer.reason);
   return viewer.kind === 'session'
     ? true
-    : new Forbidden('An API key may not do this; sign in with e-mail and password.');
+    : new Forbidden(
+        viewer.kind === 'apiKey'
+          ? 'An API key may not do this; sign in with e-mail and password.'
+          : 'An access token of another issuer may not do this; sign in.',
+      );
 }, 'contextual');
 
 /**

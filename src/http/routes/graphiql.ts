@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ServiceUnavailable } from '../../errors/app-error.js';
-import { escapeHtml, type DemoSignIn } from './landing-page.js';
+import { escapeHtml, type DemoSignIn, type ProviderSignIn } from './landing-page.js';
 
 /** The built IDE, in memory. */
 export interface IdeFiles {
@@ -26,6 +26,8 @@ export interface GraphiqlOptions {
   isSandboxAllowed: boolean;
   /** Accounts that the IDE offers for sign-in; resolves with null if there are none. */
   demo: () => Promise<DemoSignIn | null>;
+  /** The identity provider that the IDE offers for sign-in; null without one. */
+  provider: ProviderSignIn | null;
 }
 
 const contentTypes: Record<string, string> = {
@@ -85,14 +87,19 @@ export async function readIdeFiles(dir: string): Promise<IdeFiles | null> {
 }
 
 /** Serves GraphiQL at `/graphiql`. Each file has a fixed route: paths of requests are never looked up on disk. */
-export function addGraphiqlRoutes(server: FastifyInstance, { files, isSandboxAllowed, demo }: GraphiqlOptions): void {
+export function addGraphiqlRoutes(
+  server: FastifyInstance,
+  { files, isSandboxAllowed, demo, provider }: GraphiqlOptions,
+): void {
   if (files === null) {
     server.get('/graphiql', () => {
       throw new ServiceUnavailable('GraphiQL is not built; run npm run build and restart.');
     });
     return;
   }
-  const page = files.page.replace('%sandbox%', String(isSandboxAllowed));
+  const page = files.page
+    .replace('%sandbox%', String(isSandboxAllowed))
+    .replace('%provider%', () => escapeHtml(JSON.stringify(provider)));
   server.get('/graphiql', async (_request, reply) => {
     // Without the database the page offers no accounts.
     const accounts = JSON.stringify(await demo().catch(() => null));

@@ -6,12 +6,19 @@ export interface DemoSignIn {
   password: string;
 }
 
+/** An identity provider that visitors may sign in with. */
+export interface ProviderSignIn {
+  name: string;
+}
+
 /** What the landing page shows. */
 export interface LandingContent {
   hasGraphiql: boolean;
   hasMetrics: boolean;
   /** Null without demo accounts. */
   demo: DemoSignIn | null;
+  /** Null without an identity provider. */
+  provider: ProviderSignIn | null;
   /** Pages of the documentation: their names below `docs/`, and their titles. */
   docs: readonly { name: string; title: string }[];
 }
@@ -73,7 +80,7 @@ const icon = `data:image/svg+xml,${encodeURIComponent(
 
 /** The landing page. Its links are relative, so that it also works below a path prefix of a proxy. */
 export function landingPage(content: LandingContent): string {
-  const { hasGraphiql, demo } = content;
+  const { hasGraphiql, demo, provider } = content;
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -93,6 +100,7 @@ export function landingPage(content: LandingContent): string {
 </div>
 <p>A GraphQL gateway: relational data and predictions of ONNX models behind one guarded endpoint.</p>
 ${hasGraphiql ? '<a class="action" href="graphiql">Open GraphiQL</a>' : ''}
+${hasGraphiql && provider ? `<a href="graphiql#sign-in-with=provider">Sign in with ${escapeHtml(provider.name)}</a>` : ''}
 </header>
 ${hasGraphiql && demo ? accountsSection(demo) : ''}
 ${section('Use the API', useLinks(content))}

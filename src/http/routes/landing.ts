@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { landingPage, landingPolicy, type DemoSignIn } from './landing-page.js';
+import { landingPage, landingPolicy, type DemoSignIn, type ProviderSignIn } from './landing-page.js';
 
 /** A page of the documentation, as Markdown. */
 interface DocFile {
@@ -15,6 +15,8 @@ export interface LandingOptions {
   hasMetrics: boolean;
   /** Resolves with null if there are no demo accounts. */
   demo: () => Promise<DemoSignIn | null>;
+  /** Null without an identity provider. */
+  provider: ProviderSignIn | null;
   docs: readonly DocFile[];
 }
 
@@ -41,13 +43,13 @@ export type LandingHandler = (request: FastifyRequest, reply: FastifyReply) => P
  */
 export function addLandingRoutes(
   server: FastifyInstance,
-  { hasGraphiql, hasMetrics, demo, docs }: LandingOptions,
+  { hasGraphiql, hasMetrics, demo, provider, docs }: LandingOptions,
 ): LandingHandler {
   const sendPage: LandingHandler = async (request, reply) => {
     // The links of the page are relative, for gateways below the path of a proxy.
     if (request.originalUrl.startsWith('/graphql/')) return reply.redirect('../graphql', 308);
     // Without the database the page has no accounts to offer.
-    const content = { hasGraphiql, hasMetrics, docs, demo: await demo().catch(() => null) };
+    const content = { hasGraphiql, hasMetrics, docs, provider, demo: await demo().catch(() => null) };
     return reply
       .header('content-security-policy', landingPolicy)
       .header('cache-control', 'no-cache')

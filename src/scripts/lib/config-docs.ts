@@ -75,7 +75,7 @@ function valuesByName({ isProduction }: { isProduction: boolean }): Map<string, 
   const groupNames = Object.keys(schema.shape);
   const values = schema.parse(Object.fromEntries(groupNames.map((group) => [group, {}]))) as Record<
     string,
-    Record<string, string | number | boolean | string[] | undefined>
+    Record<string, string | number | boolean | unknown[] | undefined>
   >;
   return new Map(variables.map(({ name, group, key }) => [name, String(values[group]?.[key] ?? '')]));
 }
