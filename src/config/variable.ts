@@ -199,13 +199,17 @@ export const pattern = (form: RegExp, values: string): VariableType<string> => (
 /** A path of names, with dots between them; a name may itself contain dots, as URLs do. */
 export const names = pattern(/^\w[\w.:/-]{0,99}$/, 'a name, or names of nested objects with dots between them');
 
-const urlProblem = 'must be a URL with https, or with http on this machine, without user, query and fragment';
+const urlProblem =
+  'must be a URL with https, or with http on this machine, without user, query and fragment, of up to 500 characters';
+
+const maxUrlLength = 500;
 
 const isLoopbackOrHttps = (value: string): boolean => {
   const { protocol, hostname, username, password, search, hash } = URL.parse(value) ?? {};
   const isAllowed =
     protocol === 'https:' || (protocol === 'http:' && /^(?:localhost|127\.0\.0\.1|\[::1\])$/.test(hostname ?? ''));
-  return isAllowed && [username, password, search, hash].every((part) => part === '');
+  // A page to return to is stored in a cookie, which browsers limit to 4096 bytes.
+  return isAllowed && value.length <= maxUrlLength && [username, password, search, hash].every((part) => part === '');
 };
 
 export const loopbackOrHttpsUrl: VariableType<string> = {

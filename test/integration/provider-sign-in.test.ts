@@ -174,6 +174,29 @@ describe('a sign-in with the identity provider', () => {
     expect(codesOf(await me(first.accessToken))).toEqual(['UNAUTHENTICATED']);
   });
 
+  it('creates one account for two first sign-ins at once', async () => {
+    provider.accounts.set('ivan', { email: 'ivan@example.net', email_verified: true });
+    const [one, other] = await Promise.all([signIn('ivan'), signIn('ivan')]);
+    expect(one.user.id).toBe(other.user.id);
+    const accounts = gateway.db.selectFrom('user_account').select('id').where('email', '=', 'ivan@example.net');
+    expect(await accounts.execute()).toHaveLength(1);
+  });
+
+  it('does not demote the last administrator', async () => {
+    const { id } = await gateway.db
+      .selectFrom('user_account')
+      .select('id')
+      .where('email', '=', 'admin@example.com')
+      .executeTakeFirstOrThrow();
+    const times = { created_at: new Date(), updated_at: new Date() };
+    const link = { id, user_id: id, issuer: provider.issuer, subject: 'last-admin', ...times };
+    await gateway.db.insertInto('user_identity').values(link).execute();
+    provider.accounts.set('last-admin', { realm_access: { roles: ['team-leads'] } });
+    expect((await signIn('last-admin')).user.role).toBe('ADMIN');
+    expect(gateway.logs.filter(({ msg }) => msg === 'claim of the identity provider not applied')).toHaveLength(1);
+    await gateway.db.deleteFrom('user_identity').where('id', '=', id).execute();
+  });
+
   it('requests code, PKCE, state and nonce, and binds them to the browser by a cookie that scripts cannot read', async () => {
     const start = new URL('/sign-in/start', base);
     start.searchParams.set('challenge', 'A'.repeat(43));
@@ -407,6 +430,13 @@ describe('the link between an account and an identity', () => {
 });
 
 describe('the identity provider', () => {
+  it('receives no request for a sign-in that only begins', async () => {
+    await new SignIn().start();
+    const before = provider.requests.length;
+    await Promise.all(Array.from({ length: 20 }, () => new SignIn().start()));
+    expect(provider.requests.length).toBe(before);
+  });
+
   it('may rotate its keys', async () => {
     await signIn('alice');
     provider.rotateKey();
@@ -469,6 +499,31 @@ it('is recorded in the audit log, with the subject', async () => {
       after: { subject: null },
     },
   ]);
+});
+
+it('is limited by address, and uses a cookie for https only if browsers reach the gateway over https', async () => {
+  const secure = await startGateway({
+    RATE_LIMIT_PER_ADDRESS: '5',
+    PUBLIC_URL: 'https://auspex.example.com/gateway',
+    OIDC_ISSUER: provider.issuer,
+    OIDC_CLIENT_ID: 'auspex',
+  });
+  try {
+    const start = new URL(`/sign-in/start?challenge=${'A'.repeat(43)}`, secure.url);
+    const begun = await fetch(start, { redirect: 'manual' });
+    expect(begun.headers.getSetCookie()[0]).toMatch(
+      /^__Host-auspex-sign-in=[\w.-]+; Max-Age=600; Path=\/; HttpOnly; SameSite=Lax; Secure$/,
+    );
+    expect(locationOf(begun, start).searchParams.get('redirect_uri')).toBe(
+      'https://auspex.example.com/gateway/sign-in/callback',
+    );
+    const statuses: number[] = [];
+    for (const path of ['start', 'callback', 'start', 'callback', 'start', 'callback'])
+      statuses.push((await fetch(new URL(`/sign-in/${path}`, secure.url), { redirect: 'manual' })).status);
+    expect(statuses).toEqual([400, 400, 400, 400, 429, 429]);
+  } finally {
+    await secure.close();
+  }
 });
 
 describe('the pages of the gateway', () => {

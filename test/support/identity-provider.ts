@@ -6,10 +6,11 @@ import { Provider, type Adapter, type AdapterPayload } from 'oidc-provider';
 /** Claims of an account of the provider, by its subject. */
 export type ProviderAccounts = Map<string, Record<string, unknown>>;
 
-/** A certified OpenID provider on this machine. `login_hint` of the authorization request signs that account in. */
+/** A certified OpenID provider on this machine. It signs in the account of `login_hint`, or else `currentAccount`; null declines. */
 export interface TestProvider {
   issuer: string;
   accounts: ProviderAccounts;
+  currentAccount: string | null;
   clientSecret: string;
   /** Requests since the start, by path. */
   requests: string[];
@@ -156,8 +157,8 @@ export async function startIdentityProvider(publicUrl: string, audience: string)
             provider.interactionFinished(
               request,
               response,
-              prompt.name === 'login' && typeof params.login_hint === 'string'
-                ? { login: { accountId: params.login_hint } }
+              prompt.name === 'login' && accountOf(params) !== null
+                ? { login: { accountId: accountOf(params) ?? '' } }
                 : { error: 'access_denied' },
             ),
           );
@@ -170,6 +171,8 @@ export async function startIdentityProvider(publicUrl: string, audience: string)
     server = listening;
     provider = create();
   };
+  const accountOf = ({ login_hint: hint }: Record<string, unknown>): string | null =>
+    typeof hint === 'string' ? hint : running.currentAccount;
   const stop = async (): Promise<void> => {
     const stopping = server;
     server = null;
@@ -179,9 +182,10 @@ export async function startIdentityProvider(publicUrl: string, audience: string)
 
   await listen();
   const issuer = `http://127.0.0.1:${port}`;
-  return {
+  const running: TestProvider = {
     issuer,
     accounts,
+    currentAccount: null,
     clientSecret,
     requests,
     async serviceToken({ audience: resource = audience, scope = 'employees:read' } = {}) {
@@ -200,4 +204,5 @@ export async function startIdentityProvider(publicUrl: string, audience: string)
     stop,
     restart: listen,
   };
+  return running;
 }
