@@ -109,7 +109,7 @@ export async function openGraphql(
 const sessionCheckMs = 1_000;
 
 const createContextFactory = (
-  { db, orm, reads, readYourWrites, credentialChanges, log }: OpenServices,
+  { db, orm, reads, readYourWrites, credentialChanges, audit, log }: OpenServices,
   verifyToken: ViewerSources['verifyToken'],
   queries: QueryCache | null,
   credentialWatcher: CredentialWatcher,
@@ -119,6 +119,7 @@ const createContextFactory = (
     reads,
     queries,
     readYourWrites,
+    audit,
     log,
     credentials: {
       verifyToken,

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { AuditLog } from '../audit/audit-log.js';
+import { AuditRetention } from '../audit/retention.js';
 import { CredentialChanges } from '../auth/credential-changes.js';
 import { LoginThrottle } from '../auth/login-throttle.js';
 import { PasswordPolicy } from '../auth/password-policy.js';
@@ -67,6 +68,10 @@ export async function openServices(
   });
   opened.defer(() => documents.close());
   const exchangeRates = openExchangeRates(config.exchangeRates, { redis, log }, opened);
+  const audit = new AuditLog({ orm: data.orm, log });
+  opened.defer(() => audit.close());
+  const retention = new AuditRetention({ orm: data.orm, days: config.auth.auditRetentionDays, log });
+  opened.defer(() => retention.close());
   const pubSub = openPubSub({ redis, logger: log });
   opened.defer(() => pubSub.close());
   const { auth } = config;
@@ -87,7 +92,7 @@ export async function openServices(
     throttle: new LoginThrottle(config.loginThrottle, counters),
     passwords: new PasswordPolicy(auth.breachUrl === undefined ? null : new BreachedPasswords(auth.breachUrl, log)),
     counters,
-    audit: new AuditLog({ orm: data.orm, log }),
+    audit,
     log,
     settings: {
       refreshTokenTtlDays: auth.refreshTokenTtlDays,

@@ -1,14 +1,31 @@
+import { TypeID } from 'typeid-js';
 import type { AuthenticatedViewer, Viewer } from '../auth/viewer.js';
 import type { Client } from '../persisted-documents/sent-operation.js';
 
 /** What the audit log records. Append only: stored events keep their names. */
 export enum AuditAction {
   SIGN_IN = 'SIGN_IN',
+  SIGN_OUT = 'SIGN_OUT',
   REGISTRATION = 'REGISTRATION',
   PROVIDER_SIGN_IN = 'PROVIDER_SIGN_IN',
   PROVIDER_REGISTRATION = 'PROVIDER_REGISTRATION',
   IDENTITY_LINK = 'IDENTITY_LINK',
   PASSWORD_CHANGE = 'PASSWORD_CHANGE',
+  REAUTHENTICATION = 'REAUTHENTICATION',
+  TOKEN_REUSE = 'TOKEN_REUSE',
+  SESSION_END = 'SESSION_END',
+  API_KEY_CREATE = 'API_KEY_CREATE',
+  API_KEY_REVOKE = 'API_KEY_REVOKE',
+  USER_ROLE_CHANGE = 'USER_ROLE_CHANGE',
+  USER_ACTIVATION_CHANGE = 'USER_ACTIVATION_CHANGE',
+  USER_EMPLOYEE_CHANGE = 'USER_EMPLOYEE_CHANGE',
+  SALARY_CHANGE = 'SALARY_CHANGE',
+  MODEL_PROMOTE = 'MODEL_PROMOTE',
+  MODEL_ROLLBACK = 'MODEL_ROLLBACK',
+  MODEL_DEPLOYMENT_CLEAR = 'MODEL_DEPLOYMENT_CLEAR',
+  DOCUMENTS_PUBLISH = 'DOCUMENTS_PUBLISH',
+  DOCUMENTS_RETIRE = 'DOCUMENTS_RETIRE',
+  ACCESS = 'ACCESS',
   RETENTION = 'RETENTION',
 }
 
@@ -129,3 +146,27 @@ function boundedValues(values: AuditValues | null | undefined): AuditValues | nu
     ]),
   );
 }
+
+/** Actions whose values are not logged: logs have more readers than salaries. */
+const unloggedValues: ReadonlySet<AuditAction> = new Set([AuditAction.SALARY_CHANGE]);
+
+const prefixes = { session: 'session', apiKey: 'apikey', external: 'identity' } as const;
+
+/** The fields of an event's log line. */
+export const lineOf = (record: AuditRecord): Record<string, unknown> => ({
+  eventId: record.id,
+  action: record.action,
+  outcome: record.outcome,
+  ...(record.code === null ? {} : { code: record.code }),
+  ...(record.count === 1 ? {} : { count: record.count }),
+  actor: record.actor_id && TypeID.fromUUID('user', record.actor_id).toString(),
+  ...(record.account === null ? {} : { account: record.account }),
+  credential:
+    record.credential_id &&
+    TypeID.fromUUID(prefixes[record.credential_kind ?? 'session'], record.credential_id).toString(),
+  address: record.address,
+  client: record.client,
+  target: record.target,
+  ...(unloggedValues.has(record.action) ? {} : { before: record.before, after: record.after }),
+  requestId: record.request_id,
+});

@@ -1,24 +1,38 @@
-import { TypeID } from 'typeid-js';
 import type { EventSubscriber, TransactionEventArgs } from '@mikro-orm/core';
 import type { MikroORM, SqlEntityManager } from '@mikro-orm/postgresql';
 import { newId } from '../database/base.entity.js';
+import { withDatabaseTimeout } from '../database/table-follower.js';
 import type { Logger } from '../telemetry/logger.js';
-import { recordOf, type AuditCaller, type AuditEvent, type AuditRecord } from './audit-event.js';
+import { AuditOutcome, lineOf, recordOf, type AuditCaller, type AuditEvent, type AuditRecord } from './audit-event.js';
+import { defaultFailureLimits, FailureBudget, type FailureLimits } from './failure-budget.js';
+
+export interface AuditLogOptions {
+  orm: Pick<MikroORM, 'em'>;
+  log: Logger;
+  failures?: FailureLimits;
+}
+
+/** Records an event of one caller in a transaction, as `AuditLog.record` does. */
+export type RecordEvent = (transaction: SqlEntityManager, event: AuditEvent) => Promise<void>;
 
 const insert = 'insert into audit_event select * from json_populate_record(null::audit_event, ?::json)';
 
 /** Records who did what, in the table `audit_event` and as log lines. */
 export class AuditLog {
-  readonly #log: Logger;
+  readonly #options: AuditLogOptions;
+  readonly #budget: FailureBudget;
+  readonly #summaries: NodeJS.Timeout;
   /** Events of open transactions, which are logged once they are committed. */
   readonly #uncommitted = new WeakMap<object, AuditRecord[]>();
+  readonly #writing = new Set<Promise<void>>();
 
-  constructor({ orm, log }: { orm: Pick<MikroORM, 'em'>; log: Logger }) {
-    this.#log = log;
-    const subscriber: EventSubscriber = {
-      afterTransactionCommit: (args: TransactionEventArgs) => this.#committed(args),
-    };
-    orm.em.getEventManager().registerSubscriber(subscriber);
+  constructor(options: AuditLogOptions) {
+    this.#options = options;
+    const limits = options.failures ?? defaultFailureLimits;
+    this.#budget = new FailureBudget(limits);
+    this.#summaries = setInterval(() => this.#summarize(), limits.windowMs).unref();
+    const subscriber: EventSubscriber = { afterTransactionCommit: (args) => this.#committed(args) };
+    options.orm.em.getEventManager().registerSubscriber(subscriber);
   }
 
   /**
@@ -35,6 +49,33 @@ export class AuditLog {
     this.#uncommitted.set(open, records);
   }
 
+  /** @returns a function that records changes of this caller */
+  by(caller: AuditCaller): RecordEvent {
+    return (transaction, event) => this.record(transaction, caller, event);
+  }
+
+  /**
+   * Records an attempt that changed nothing: logs it at once and stores it in the background. Past the limits, attempts are stored
+   * as one summary per network, so that nobody can fill the table. Never throws.
+   */
+  recordFailure(caller: AuditCaller, event: AuditEvent & { outcome: AuditOutcome }): void {
+    const record = recordOf(newId(), caller, event);
+    this.#write(record);
+    if (this.#budget.admit({ ...event, address: caller.address })) this.#store(record);
+  }
+
+  /** Resolves once failures recorded before are stored. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#writing);
+  }
+
+  /** Stores the summaries of the current window. */
+  async close(): Promise<void> {
+    clearInterval(this.#summaries);
+    this.#summarize();
+    await this.settled();
+  }
+
   #committed(args: TransactionEventArgs): void {
     const committed = args.transaction as object | undefined;
     if (!committed) return;
@@ -42,29 +83,39 @@ export class AuditLog {
     this.#uncommitted.delete(committed);
   }
 
+  #summarize(): void {
+    for (const { action, outcome, network, count, since } of this.#budget.reset()) {
+      const caller = { ...noCaller, address: network ?? '' };
+      const record = recordOf(newId(), caller, { action, outcome, count, after: { since: since.toISOString() } });
+      this.#write(record);
+      this.#store(record);
+    }
+  }
+
+  #store(record: AuditRecord): void {
+    const { orm, log } = this.#options;
+    const storing = withDatabaseTimeout(orm.em.fork().execute(insert, [JSON.stringify(record)])).then(
+      () => undefined,
+      (error: unknown) => log.warn({ err: error, eventId: record.id }, 'audit event not stored'),
+    );
+    this.#writing.add(storing);
+    void storing.then(() => this.#writing.delete(storing));
+  }
+
   #write(record: AuditRecord): void {
-    this.#log.info(lineOf(record), 'audit');
+    this.#options.log.info(lineOf(record), 'audit');
   }
 }
 
-const prefixes = { session: 'session', apiKey: 'apikey', external: 'identity' } as const;
+const noCaller: AuditCaller = {
+  viewer: { kind: 'anonymous' },
+  address: '',
+  client: { name: null, version: null },
+  requestId: '',
+};
 
-/** The fields of a log line: those of the event that have a value, in the style of other lines. */
-const lineOf = (record: AuditRecord): Record<string, unknown> => ({
-  eventId: record.id,
-  action: record.action,
-  outcome: record.outcome,
-  ...(record.code === null ? {} : { code: record.code }),
-  ...(record.count === 1 ? {} : { count: record.count }),
-  actor: record.actor_id && TypeID.fromUUID('user', record.actor_id).toString(),
-  ...(record.account === null ? {} : { account: record.account }),
-  credential:
-    record.credential_id &&
-    TypeID.fromUUID(prefixes[record.credential_kind ?? 'session'], record.credential_id).toString(),
-  address: record.address,
-  client: record.client,
-  target: record.target,
-  before: record.before,
-  after: record.after,
-  requestId: record.request_id,
+/** The caller of an npm script, who has a shell and no account. */
+export const scriptCaller = (script: string): AuditCaller => ({
+  ...noCaller,
+  client: { name: `npm run ${script}`, version: null },
 });

@@ -139,17 +139,21 @@ describe('a database', () => {
     await sql`insert into department (id, name) values (${departmentId}, ${'Cafe\u0301'}), (gen_random_uuid(), 'Bar\u0301'), (gen_random_uuid(), ${'Ba\u0155'})`.execute(
       db,
     );
-    const hired = await hire(orm.em.fork(), {
-      name: 'E\u0301mile',
-      email: 'emile@example.com',
-      age: 30,
-      jobTitle: 'Ka\u0308ufer',
-      jobLevel: 1,
-      hiredOn: new Date('2020-01-01'),
-      salary: 1,
-      departmentId: encodeId('department', departmentId),
-      managerId: null,
-    });
+    const hired = await hire(
+      orm.em.fork(),
+      {
+        name: 'E\u0301mile',
+        email: 'emile@example.com',
+        age: 30,
+        jobTitle: 'Ka\u0308ufer',
+        jobLevel: 1,
+        hiredOn: new Date('2020-01-01'),
+        salary: 1,
+        departmentId: encodeId('department', departmentId),
+        managerId: null,
+      },
+      () => Promise.resolve(),
+    );
     expect([hired.name, hired.jobTitle]).toEqual(['\u00c9mile', 'K\u00e4ufer']);
     // As the release before stores them: more than two batches, and one text whose normal form would be too long.
     const long = '\u0958'.repeat(60);

@@ -5,6 +5,7 @@ import { Role } from '../../src/auth/viewer.js';
 import { codesOf, fieldsOf, startGateway, type AnyData, type TestGateway } from '../support/gateway.js';
 import { startIdentityProvider, type TestProvider } from '../support/identity-provider.js';
 import { addPerson } from '../support/people.js';
+import { waitUntil } from '../support/wait-until.js';
 
 /** A page of a frontend, which may use the sign-in. */
 const page = 'https://app.example.com/signed-in';
@@ -465,12 +466,16 @@ it('is recorded in the audit log, with the subject', async () => {
   await gateway.execute('admin', 'mutation ($id: ID!) { setUserIdentity(userId: $id, subject: null) { id } }', {
     id: user.id,
   });
-  const events = await gateway.db
-    .selectFrom('audit_event')
-    .select(['action', 'outcome', 'account', 'target', 'before', 'after'])
-    .where((where) => where.or([where('target', '=', user.id), where('account', '=', user.email)]))
-    .orderBy('id')
-    .execute();
+  const read = () =>
+    gateway.db
+      .selectFrom('audit_event')
+      .select(['action', 'outcome', 'account', 'target', 'before', 'after'])
+      .where((where) => where.or([where('target', '=', user.id), where('account', '=', user.email)]))
+      .orderBy('id')
+      .execute();
+  // The rejection is stored in the background.
+  await waitUntil(async () => (await read()).length === 4);
+  const events = await read();
   const { email: account, id: target } = user;
   expect(events).toEqual([
     {

@@ -43,6 +43,11 @@ export const auth = ({ isProduction }: DefaultsContext) =>
         default: isProduction ? 'closed' : 'open',
         description: 'Whether anonymous callers may register an account.',
       }),
+      auditRetentionDays: variable('AUDIT_RETENTION_DAYS', integer(1, 36_500), {
+        default: 365,
+        unit: 'days',
+        description: 'Events of the audit log that are older are deleted.',
+      }),
       breachUrl: variable('PASSWORD_BREACH_URL', url('https:', 'http:'), {
         description:
           'Service that knows breached passwords, such as `https://api.pwnedpasswords.com/range/`. New passwords are looked up there by five characters of their SHA-1 hash; if it fails, they are accepted. If absent: only the built-in list of common passwords.',

@@ -60,12 +60,13 @@ export async function assertMigratable(
   );
 }
 
-/** @throws MigrationRejected if the role may not read and write each table */
+/** @throws MigrationRejected if the role may not read and write each table; of append-only tables, read and insert */
 export async function assertTablesUsable(client: pg.Client, orm: MikroORM, url: string): Promise<void> {
   const { rows } = await client.query<{ name: string }>(
     `select relname as name from pg_class where oid in (select to_regclass(quote_ident(name)) from unnest($1::text[]) as listed (name))
        and not (has_table_privilege(oid, 'select') and has_table_privilege(oid, 'insert')
-         and has_table_privilege(oid, 'update') and has_table_privilege(oid, 'delete')) order by relname`,
+         and (exists (select from pg_trigger where tgrelid = pg_class.oid and tgname = 'auspex_append_only')
+           or has_table_privilege(oid, 'update') and has_table_privilege(oid, 'delete'))) order by relname`,
     [tablesOf(orm)],
   );
   if (rows.length > 0)

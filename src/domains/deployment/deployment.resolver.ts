@@ -1,4 +1,5 @@
 import { Arg, Ctx, FieldResolver, ID, Int, Mutation, Resolver, Root } from 'type-graphql';
+import type { AuditLog } from '../../audit/audit-log.js';
 import { NotFound } from '../../errors/app-error.js';
 import type { Context } from '../../graphql/context/context.js';
 import { encodeId } from '../../graphql/relay/global-id.js';
@@ -14,7 +15,7 @@ import type { UserRow } from '../user/user.types.js';
 import { ClearDeploymentPayload, ModelDeployment } from './deployment.entity.js';
 import { promotionOf } from './deployment.loaders.js';
 import type { DeploymentRow } from './deployment.queries.js';
-import { clearPromotion, promote, rollback, rollbackTarget } from './deployment.service.js';
+import { clearPromotion, promote, rollback, rollbackTarget, type Administrator } from './deployment.service.js';
 import type { DeploymentWatcher } from './deployment.watcher.js';
 
 const allowBreakingChanges =
@@ -26,6 +27,7 @@ export class ModelDeploymentsResolver {
     readonly predictor: Predictor,
     readonly deployments: DeploymentWatcher,
     readonly compatibility: SignatureCompatibility,
+    readonly audit: Pick<AuditLog, 'by'>,
   ) {}
 
   @Invalidates('Model')
@@ -44,7 +46,7 @@ export class ModelDeploymentsResolver {
   ): Promise<Model> {
     const model = this.#served(name);
     if (!isForced) await this.compatibility.assertCompatible(model, version);
-    await promote(context.em, model, version, requireViewer(context).userId);
+    await promote(context.em, model, version, this.#administrator(context));
     await this.deployments.refresh();
     return this.#served(name);
   }
@@ -66,7 +68,7 @@ export class ModelDeploymentsResolver {
     const promotion = await context.load(promotionOf).load(name);
     const version = promotion && rollbackTarget(model, promotion);
     if (version !== null && !isForced) await this.compatibility.assertCompatible(model, version);
-    await rollback(context.em, model, version, requireViewer(context).userId);
+    await rollback(context.em, model, version, this.#administrator(context));
     await this.deployments.refresh();
     return this.#served(name);
   }
@@ -86,7 +88,7 @@ export class ModelDeploymentsResolver {
   ): Promise<ClearDeploymentPayload> {
     const model = this.#served(name);
     if (!isForced) await this.compatibility.assertCompatible(model, model.manifestVersion);
-    const cleared = await clearPromotion(context.em, model, requireViewer(context).userId);
+    const cleared = await clearPromotion(context.em, model, this.#administrator(context));
     await this.deployments.refresh();
     return {
       clearedVersion: cleared.version,
@@ -102,6 +104,10 @@ export class ModelDeploymentsResolver {
   })
   deployment(@Root() model: Model, @Ctx() context: Context): Promise<DeploymentRow | null> {
     return context.load(promotionOf).load(model.name);
+  }
+
+  #administrator(context: Context): Administrator {
+    return { userId: requireViewer(context).userId, record: this.audit.by(context) };
   }
 
   /** @throws NotFound */

@@ -1,9 +1,13 @@
 import { OptimisticLockError, UniqueConstraintViolationException } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { sql } from 'kysely';
+import { AuditAction } from '../../audit/audit-event.js';
+import type { RecordEvent } from '../../audit/audit-log.js';
 import type { Database } from '../../database/tables.js';
 import type { CanaryStop, Model } from '../../inference/serving/predictor.js';
 import { BadUserInput, Conflict } from '../../errors/app-error.js';
+import { encodeId } from '../../graphql/relay/global-id.js';
+import { modelUuid } from '../model/model.loaders.js';
 import { ModelDeployment } from './deployment.entity.js';
 
 /** NOTIFY channel of deployment changes; messages have no payload. */
@@ -13,24 +17,21 @@ const maxEarlierVersions = 20;
 
 /**
  * Makes a version current on every replica. Promoting the current promotion again changes nothing.
- * @param userId the administrator
  * @throws BadUserInput if the version is not served
  * @throws Conflict if a concurrent change was committed first
  */
-export function promote(em: SqlEntityManager, model: Model, version: number, userId: string): Promise<void> {
+export function promote(em: SqlEntityManager, model: Model, version: number, by: Administrator): Promise<void> {
   if (!isServed(model, version)) {
     throw BadUserInput.ofFields([
       { field: 'version', message: `is not served; ${model.name} serves ${servedVersions(model)}` },
     ]);
   }
-  return change(em, model.name, (deployment) => {
+  return change(em, { model: model.name, action: AuditAction.MODEL_PROMOTE, by }, (deployment) => {
     if (deployment.version === version) return;
     const current = currentVersion(model, deployment);
     if (current !== version)
       deployment.earlierVersions = [current, ...deployment.earlierVersions].slice(0, maxEarlierVersions);
     deployment.version = version;
-    deployment.changedAt = new Date();
-    deployment.changedBy = userId;
   });
 }
 
@@ -46,11 +47,15 @@ export function rollbackTarget(
 /**
  * Undoes the last promotion that is not undone yet.
  * @param expected the target that the caller has checked, from `rollbackTarget`
- * @param userId the administrator
  * @throws Conflict if there is no earlier version, or a concurrent change was committed first
  */
-export function rollback(em: SqlEntityManager, model: Model, expected: number | null, userId: string): Promise<void> {
-  return change(em, model.name, (deployment) => {
+export function rollback(
+  em: SqlEntityManager,
+  model: Model,
+  expected: number | null,
+  by: Administrator,
+): Promise<void> {
+  return change(em, { model: model.name, action: AuditAction.MODEL_ROLLBACK, by }, (deployment) => {
     const version = rollbackTarget(model, deployment);
     if (version === null) {
       throw new Conflict(
@@ -61,8 +66,6 @@ export function rollback(em: SqlEntityManager, model: Model, expected: number | 
     const at = deployment.earlierVersions.indexOf(version);
     deployment.version = version;
     deployment.earlierVersions = deployment.earlierVersions.slice(at + 1);
-    deployment.changedAt = new Date();
-    deployment.changedBy = userId;
   });
 }
 
@@ -76,18 +79,15 @@ export interface ClearedPromotion {
 /**
  * Removes the promotion and the versions before it, so that the manifest selects the version again. A canary that stopped
  * remains stopped. Without a promotion nothing changes.
- * @param userId the administrator
  * @throws Conflict if a concurrent change was committed first
  */
-export async function clearPromotion(em: SqlEntityManager, model: Model, userId: string): Promise<ClearedPromotion> {
+export async function clearPromotion(em: SqlEntityManager, model: Model, by: Administrator): Promise<ClearedPromotion> {
   let cleared: ClearedPromotion = { version: null, earlierVersions: [] };
-  await change(em, model.name, (deployment) => {
+  await change(em, { model: model.name, action: AuditAction.MODEL_DEPLOYMENT_CLEAR, by }, (deployment) => {
     if (deployment.version === null) return;
     cleared = { version: deployment.version, earlierVersions: deployment.earlierVersions };
     deployment.version = null;
     deployment.earlierVersions = [];
-    deployment.changedAt = new Date();
-    deployment.changedBy = userId;
   });
   return cleared;
 }
@@ -115,17 +115,30 @@ const servedVersions = (model: Model): string => model.versions.map(({ version }
 const currentVersion = (model: Model, { version }: Pick<ModelDeployment, 'version'>): number =>
   version !== null && isServed(model, version) ? version : model.current.version;
 
-/** Changes a deployment and notifies every replica in one transaction. */
+/** Who changes a deployment, and records it. */
+export interface Administrator {
+  userId: string;
+  record: RecordEvent;
+}
+
+/** Changes a deployment, records the change if there is any, and notifies every replica, in one transaction. */
 async function change(
   em: SqlEntityManager,
-  model: string,
+  { model, action, by }: { model: string; action: AuditAction; by: Administrator },
   decide: (deployment: ModelDeployment) => void,
 ): Promise<void> {
   try {
     await em.transactional(async (transaction) => {
       const deployment =
         (await transaction.findOne(ModelDeployment, { model })) ?? Object.assign(new ModelDeployment(), { model });
+      const before = valuesOf(deployment);
       decide(deployment);
+      if (deployment.version !== before.version) {
+        deployment.changedAt = new Date();
+        deployment.changedBy = by.userId;
+        const target = encodeId('deployment', modelUuid(model));
+        await by.record(transaction, { action, target, before, after: valuesOf(deployment) });
+      }
       // No row means that nothing is promoted.
       if (deployment.version !== null) transaction.persist(deployment);
       await transaction.flush();
@@ -138,6 +151,13 @@ async function change(
     throw error;
   }
 }
+
+/** What the audit log shows of a deployment. */
+const valuesOf = ({ model, version, earlierVersions }: ModelDeployment) => ({
+  model,
+  version,
+  earlierVersions: [...earlierVersions],
+});
 
 const concurrentUpdate = (model: string): Conflict =>
   new Conflict(`Concurrent update of ${model} detected; read its current version and retry.`);

@@ -26,7 +26,7 @@ export const deploymentDomain: DomainModule = {
   entities: [ModelDeployment],
   resolvers: [ModelDeploymentsResolver, ModelDeploymentResolver],
   permissions: deploymentPermissions,
-  load({ db, databaseUrl, predictor, documents, baseSchema, log }) {
+  load({ db, databaseUrl, predictor, documents, baseSchema, audit, log }) {
     const deployments = new DeploymentWatcher({ db, databaseUrl, predictor, log });
     const compatibility = new SignatureCompatibility({
       predictor,
@@ -35,7 +35,10 @@ export const deploymentDomain: DomainModule = {
       log,
     });
     return {
-      resolvers: [new ModelDeploymentsResolver(predictor, deployments, compatibility), new ModelDeploymentResolver()],
+      resolvers: [
+        new ModelDeploymentsResolver(predictor, deployments, compatibility, audit),
+        new ModelDeploymentResolver(),
+      ],
       nodes: {
         deployment: { type: 'ModelDeployment', readAs: 'Model.deployment', read: deploymentsByUuid(predictor) },
       },

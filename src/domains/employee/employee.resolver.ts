@@ -1,5 +1,6 @@
 import type { GraphQLResolveInfo } from 'graphql';
 import { Arg, Args, Ctx, FieldResolver, ID, Info, Int, Mutation, Query, Resolver, Root } from 'type-graphql';
+import type { AuditLog } from '../../audit/audit-log.js';
 import { CacheHint, Invalidates } from '../../graphql/schema/cache-control.js';
 import { counting, PageArgs, readPage, type Connection } from '../../graphql/relay/connection.js';
 import { ChangeKind } from '../../graphql/subscriptions/event-sources.js';
@@ -30,7 +31,10 @@ import {
 
 @Resolver(() => Employee)
 export class EmployeeResolver {
-  constructor(readonly changes: EmployeeChanges) {}
+  constructor(
+    readonly changes: EmployeeChanges,
+    readonly audit: Pick<AuditLog, 'by'>,
+  ) {}
 
   @CacheHint({ maxAge: 10, scope: 'PRIVATE' })
   @Query(() => Employee, { nullable: true, description: 'An employee by id; null if unknown.' })
@@ -70,7 +74,7 @@ export class EmployeeResolver {
     @Arg('input', () => CreateEmployeeInput, { description: 'The new employee.' }) input: CreateEmployeeInput,
     @Ctx() context: Context,
   ): Promise<Employee> {
-    const employee = await hire(context.em, input);
+    const employee = await hire(context.em, input, this.audit.by(context));
     context.onResponse(() =>
       this.changes.publish({ kind: ChangeKind.CREATED, id: employee.id, before: null, after: snapshotOf(employee) }),
     );
@@ -95,7 +99,7 @@ export class EmployeeResolver {
     // Checked before the transaction takes a connection: waiting for a second one would deadlock an exhausted pool.
     const reason = await updateDenial(requireViewer(context), employee, context);
     if (reason) throw new Forbidden(reason);
-    const { employee: changed, before } = await changeEmployee(context.em, employee, input);
+    const { employee: changed, before } = await changeEmployee(context.em, employee, input, this.audit.by(context));
     if (before)
       context.onResponse(() =>
         this.changes.publish({ kind: ChangeKind.UPDATED, id: changed.id, before, after: snapshotOf(changed) }),
@@ -113,7 +117,7 @@ export class EmployeeResolver {
     @Ctx() context: Context,
   ): Promise<DeletedEmployee> {
     const employeeId = decodeId('employee', id);
-    const before = await dismiss(context.em, employeeId);
+    const before = await dismiss(context.em, employeeId, this.audit.by(context));
     context.onResponse(() => this.changes.publish({ kind: ChangeKind.DELETED, id: employeeId, before, after: null }));
     return { ...before, deletedEmployeeId: id };
   }

@@ -6,6 +6,8 @@ import {
 } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import type { z } from 'zod';
+import { AuditAction, type AuditEvent } from '../../audit/audit-event.js';
+import type { RecordEvent } from '../../audit/audit-log.js';
 import { decodeId, encodeId, idProblem } from '../../graphql/relay/global-id.js';
 import { BadUserInput, Conflict, NotFound, type FieldProblem } from '../../errors/app-error.js';
 import { validateFields } from '../../errors/input-validation.js';
@@ -20,12 +22,24 @@ type Values = Partial<z.infer<z.ZodObject<typeof employeeFields>> & Pick<Employe
  * Creates an employee.
  * @throws BadUserInput with every invalid field
  */
-export async function hire(em: SqlEntityManager, input: CreateEmployeeInput): Promise<Employee> {
-  const values = await validated(em, input, null);
-  const employee = em.create(Employee, { ...(values as Required<Values>), managerId: values.managerId ?? null });
-  await flush(em, employee);
-  return employee;
+export async function hire(em: SqlEntityManager, input: CreateEmployeeInput, record: RecordEvent): Promise<Employee> {
+  return em.transactional(async (transaction) => {
+    const values = await validated(transaction, input, null);
+    const managerId = values.managerId ?? null;
+    const employee = transaction.create(Employee, { ...(values as Required<Values>), managerId });
+    await flush(transaction, employee);
+    await record(transaction, salaryChange(employee.id, null, employee.salary));
+    return employee;
+  });
 }
+
+/** The event of a salary; null where there is no employee. */
+const salaryChange = (id: string, before: number | null, after: number | null): AuditEvent => ({
+  action: AuditAction.SALARY_CHANGE,
+  target: encodeId('employee', id),
+  before: before === null ? null : { salary: before },
+  after: after === null ? null : { salary: after },
+});
 
 /**
  * Updates the fields that the input contains.
@@ -37,6 +51,7 @@ export async function changeEmployee(
   em: SqlEntityManager,
   seen: Pick<Employee, 'id' | 'version'>,
   input: UpdateEmployeeInput,
+  record: RecordEvent,
 ): Promise<{ employee: Employee; before: EmployeeSnapshot | null }> {
   if (input.expectedVersion === null)
     throw BadUserInput.ofFields([
@@ -48,8 +63,10 @@ export async function changeEmployee(
     const employee = await transaction.findOne(Employee, { id: seen.id, version: seen.version });
     if (!employee) throw concurrentUpdate();
     const before = snapshotOf(employee);
+    const { salary } = employee;
     transaction.assign(employee, await validated(transaction, input, employee));
     await flush(transaction, employee);
+    if (employee.salary !== salary) await record(transaction, salaryChange(employee.id, salary, employee.salary));
     return { employee, before: employee.version === seen.version ? null : before };
   });
 }
@@ -58,7 +75,7 @@ export async function changeEmployee(
  * Deletes an employee. @returns its last state
  * @throws NotFound; Conflict with the number of direct reports if there are any
  */
-export async function dismiss(em: SqlEntityManager, id: string): Promise<EmployeeSnapshot> {
+export async function dismiss(em: SqlEntityManager, id: string, record: RecordEvent): Promise<EmployeeSnapshot> {
   return em.transactional(async (transaction) => {
     // A new report locks its manager's row, so the count stays correct until the commit.
     const employee = await transaction.findOne(Employee, id, { lockMode: LockMode.PESSIMISTIC_WRITE });
@@ -67,6 +84,7 @@ export async function dismiss(em: SqlEntityManager, id: string): Promise<Employe
     if (reports > 0) throw stillManages(reports);
     const before = snapshotOf(employee);
     transaction.remove(employee);
+    await record(transaction, salaryChange(id, employee.salary, null));
     return before;
   });
 }

@@ -15,11 +15,11 @@ export const employeeDomain: DomainModule = {
   entities: [Department, Employee],
   resolvers: [EmployeeResolver, DepartmentResolver, EmployeeChangeResolver, DeleteEmployeePayloadResolver],
   permissions: employeePermissions,
-  load({ db, pubSub, log, settings }) {
+  load({ db, pubSub, audit, log, settings }) {
     const changes = new EmployeeChanges({ db, pubSub, log, maxBuffered: settings.streams.bufferedEvents });
     return {
       resolvers: [
-        new EmployeeResolver(changes),
+        new EmployeeResolver(changes, audit),
         new DepartmentResolver(),
         new EmployeeChangeResolver(changes),
         new DeleteEmployeePayloadResolver(),

@@ -1,5 +1,6 @@
 import type { GraphQLResolveInfo } from 'graphql';
 import { Arg, Args, Ctx, FieldResolver, ID, Info, Mutation, Query, Resolver, Root } from 'type-graphql';
+import type { AuditLog } from '../../audit/audit-log.js';
 import type { TrustedDocuments } from '../../persisted-documents/trusted-documents.js';
 import { counting, PageArgs, readPage, type Connection } from '../../graphql/relay/connection.js';
 import { Invalidates } from '../../graphql/schema/cache-control.js';
@@ -44,6 +45,7 @@ export class DocumentReleaseResolver {
   constructor(
     readonly publications: PublicationWatcher,
     readonly usage: UsageWriter,
+    readonly audit: Pick<AuditLog, 'by'>,
   ) {}
 
   @Query(() => DocumentReleaseConnection, {
@@ -78,7 +80,9 @@ export class DocumentReleaseResolver {
     @Ctx() context: Context,
     @Info() { schema }: GraphQLResolveInfo,
   ): Promise<ReleaseRow> {
-    const release = await publish(context.em, schema, { client, version, manifest }, requireViewer(context).userId);
+    const { userId } = requireViewer(context);
+    const publication = { client, version, manifest };
+    const release = await publish(context.em, schema, publication, { userId, record: this.audit.by(context) });
     await this.publications.refresh();
     return release;
   }
@@ -92,9 +96,9 @@ export class DocumentReleaseResolver {
   async retireDocuments(
     @Arg('client', clientOption) client: string,
     @Arg('version', versionOption) version: string,
-    @Ctx() { em }: Context,
+    @Ctx() context: Context,
   ): Promise<RetireDocumentsPayload> {
-    const retired = await retire(em, { client, version });
+    const retired = await retire(context.em, { client, version }, this.audit.by(context));
     await this.publications.refresh();
     return retired;
   }

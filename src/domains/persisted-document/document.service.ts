@@ -4,6 +4,8 @@ import { LockMode } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { parse, validate, type GraphQLSchema } from 'graphql';
 import { z } from 'zod';
+import { AuditAction } from '../../audit/audit-event.js';
+import type { RecordEvent } from '../../audit/audit-log.js';
 import { newId } from '../../database/base.entity.js';
 import { readManifest, type ManifestDocument } from '../../persisted-documents/document-manifest.js';
 import { BadUserInput, Conflict, NotFound, type FieldProblem } from '../../errors/app-error.js';
@@ -38,7 +40,7 @@ export interface Publication {
 /**
  * Publishes the documents of a release to every replica. Repeating it has no effect.
  * @param schema validates every document
- * @param userId the publisher
+ * @param by the publisher
  * @throws BadUserInput with each invalid document and line; Conflict if the release exists with other documents, or a limit is
  * reached
  */
@@ -46,7 +48,7 @@ export async function publish(
   em: SqlEntityManager,
   schema: GraphQLSchema,
   publication: Publication,
-  userId: string,
+  by: { userId: string; record: RecordEvent },
 ): Promise<ReleaseRow> {
   const { client, version } = releaseName(publication);
   const { documents, problems } = readManifest(publication.manifest);
@@ -72,10 +74,12 @@ export async function publish(
       digest,
       documentCount: documents.length,
       characters,
-      publishedBy: userId,
+      publishedBy: by.userId,
     });
     await transaction.flush();
     await insertDocuments(transaction, release.id, documents);
+    const action = AuditAction.DOCUMENTS_PUBLISH;
+    await by.record(transaction, { action, target: encodeId('release', release.id), after: valuesOf(release) });
     await transaction.execute('select pg_notify(?, ?)', [documentChannel, '']);
     return release;
   });
@@ -89,6 +93,7 @@ export async function publish(
 export async function retire(
   em: SqlEntityManager,
   named: { client: string; version: string },
+  record: RecordEvent,
 ): Promise<RetireDocumentsPayload> {
   const { client, version } = releaseName(named);
   return em.transactional(async (transaction) => {
@@ -99,6 +104,8 @@ export async function retire(
     );
     if (!release) throw new NotFound('published release', `${client} ${version}`);
     await transaction.nativeDelete(DocumentRelease, { id: release.id });
+    const action = AuditAction.DOCUMENTS_RETIRE;
+    await record(transaction, { action, target: encodeId('release', release.id), before: valuesOf(release) });
     await transaction.execute('select pg_notify(?, ?)', [documentChannel, '']);
     return {
       retiredReleaseId: encodeId('release', release.id),
@@ -123,6 +130,14 @@ function same(published: DocumentRelease, digest: string): ReleaseRow {
     `${published.client} ${published.version} was published with other documents, and a release never changes; publish these under another version.`,
   );
 }
+
+/** What the audit log shows of a release. */
+const valuesOf = ({ client, version, documentCount, digest }: DocumentRelease) => ({
+  client,
+  version,
+  documentCount,
+  digest,
+});
 
 const digestOf = (documents: readonly ManifestDocument[]): string =>
   hash(

@@ -15,13 +15,13 @@ export const documentDomain: DomainModule = {
   entities: [DocumentRelease, PublishedDocument, DocumentUsageRecord],
   resolvers: [DocumentReleaseResolver, PublishedDocumentResolver, DocumentUsageResolver],
   permissions: documentPermissions,
-  load({ db, databaseUrl, documents: { trusted, usage }, log }) {
+  load({ db, databaseUrl, documents: { trusted, usage }, audit, log }) {
     const publications = new PublicationWatcher({ db, databaseUrl, trusted, log });
     const writer = new UsageWriter({ db, usage, log });
     trusted.replace('own', [ownRelease]);
     return {
       resolvers: [
-        new DocumentReleaseResolver(publications, writer),
+        new DocumentReleaseResolver(publications, writer, audit),
         new PublishedDocumentResolver(),
         new DocumentUsageResolver(trusted, writer),
       ],

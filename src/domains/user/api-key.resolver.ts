@@ -1,4 +1,5 @@
 import { Arg, Ctx, Extensions, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
+import type { AuditLog } from '../../audit/audit-log.js';
 import { GraphQLDateTime } from '../../graphql/schema/scalars.js';
 import { Invalidates } from '../../graphql/schema/cache-control.js';
 import type { Context } from '../../graphql/context/context.js';
@@ -14,6 +15,7 @@ import { CreatedApiKey, RevokeApiKeyPayload, type ApiKeyRow } from './user.types
 export class ApiKeyResolver {
   constructor(
     readonly changes: Pick<CredentialChangeWatcher, 'refresh'>,
+    readonly audit: Pick<AuditLog, 'by'>,
     readonly maxDays: number,
   ) {}
 
@@ -44,7 +46,11 @@ export class ApiKeyResolver {
     expiresAt: Date | null,
     @Ctx() context: Context,
   ): Promise<CreatedApiKey> {
-    return createKey(context.em, requireViewer(context), { name, scopes, expiresAt: expiresAt ?? null }, this.maxDays);
+    const input = { name, scopes, expiresAt: expiresAt ?? null };
+    return createKey(context.em, requireViewer(context), input, {
+      maxDays: this.maxDays,
+      record: this.audit.by(context),
+    });
   }
 
   @Invalidates('ApiKey')
@@ -57,7 +63,7 @@ export class ApiKeyResolver {
     @Ctx() context: Context,
   ): Promise<RevokeApiKeyPayload> {
     const credentialId = decodeId('apikey', id);
-    const revoked = await revokeKey(context.em, requireViewer(context), credentialId);
+    const revoked = await revokeKey(context.em, requireViewer(context), credentialId, this.audit.by(context));
     await this.changes.refresh();
     return revoked;
   }

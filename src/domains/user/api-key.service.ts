@@ -1,6 +1,8 @@
 import { LockMode } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { z } from 'zod';
+import { AuditAction } from '../../audit/audit-event.js';
+import type { RecordEvent } from '../../audit/audit-log.js';
 import { createApiKeySecret } from '../../auth/api-key.js';
 import { endReasons } from '../../auth/credential-changes.js';
 import { Role, SCOPES, type AuthenticatedViewer, type Scope } from '../../auth/viewer.js';
@@ -42,7 +44,7 @@ export async function createKey(
   em: SqlEntityManager,
   viewer: AuthenticatedViewer,
   input: { name: string; scopes: string[] | null | undefined; expiresAt: Date | null },
-  maxDays: number,
+  { maxDays, record }: { maxDays: number; record: RecordEvent },
 ): Promise<CreatedApiKey> {
   const allFields = { ...fields, expiresAt: expiryWithin(maxDays) };
   const { value, problems } = validateFields(allFields, {
@@ -63,7 +65,7 @@ export async function createKey(
     if ((await transaction.count(ApiKey, { userId: owner.id })) >= maxKeysPerUser) {
       throw new Conflict(`You have ${maxKeysPerUser} API keys, the maximum; revoke one first.`);
     }
-    return transaction.create(ApiKey, {
+    const created = transaction.create(ApiKey, {
       userId: owner.id,
       name,
       prefix,
@@ -72,6 +74,9 @@ export async function createKey(
       lastUsedAt: null,
       expiresAt: expiresAt ?? latestExpiry(maxDays),
     });
+    const action = AuditAction.API_KEY_CREATE;
+    await record(transaction, { action, target: encodeId('apikey', created.id), after: valuesOf(created) });
+    return created;
   });
   return { apiKey, secret };
 }
@@ -84,13 +89,24 @@ export async function revokeKey(
   em: SqlEntityManager,
   viewer: AuthenticatedViewer,
   id: string,
+  record: RecordEvent,
 ): Promise<RevokeApiKeyPayload> {
   const owned = viewer.role === Role.ADMIN ? {} : { userId: viewer.userId };
   return em.transactional(async (transaction) => {
     const key = await transaction.findOne(ApiKey, { id, ...owned }, { lockMode: LockMode.PESSIMISTIC_WRITE });
     if (!key) throw new NotFound('API key', encodeId('apikey', id));
     await transaction.nativeDelete(ApiKey, { id });
+    const action = AuditAction.API_KEY_REVOKE;
+    await record(transaction, { action, target: encodeId('apikey', id), before: valuesOf(key) });
     const remainingCount = await transaction.count(ApiKey, { userId: key.userId });
     return { revokedApiKeyId: encodeId('apikey', id), remainingCount };
   });
 }
+
+/** What the audit log shows of a key. */
+const valuesOf = ({ userId, name, scopes, expiresAt }: ApiKey) => ({
+  userId: encodeId('user', userId),
+  name,
+  scopes,
+  expiresAt: expiresAt?.toISOString() ?? null,
+});

@@ -26,10 +26,10 @@ export const userDomain: DomainModule = {
     const sessions = new Sessions({ tokens, throttle, passwords, audit, settings });
     return {
       resolvers: [
-        new UserResolver(watcher),
+        new UserResolver(watcher, audit),
         new SessionResolver(sessions, watcher),
         new SessionFieldResolver(),
-        new ApiKeyResolver(watcher, settings.apiKeyMaxDays),
+        new ApiKeyResolver(watcher, audit, settings.apiKeyMaxDays),
         new IdentityResolver(sessions, watcher, settings.identityIssuer),
       ],
       nodes: userNodes,

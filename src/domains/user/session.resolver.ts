@@ -1,9 +1,9 @@
 import { Arg, Ctx, FieldResolver, ID, Mutation, Resolver, Root } from 'type-graphql';
+import { AuditAction, AuditOutcome } from '../../audit/audit-event.js';
 import { BadUserInput, TooManyAttempts, Unauthenticated } from '../../errors/app-error.js';
 import { email } from '../../errors/input-validation.js';
 import { Invalidates } from '../../graphql/schema/cache-control.js';
 import type { Context } from '../../graphql/context/context.js';
-import { callerFields } from '../../graphql/server/plugins/operation-log.js';
 import { decodeId, encodeId } from '../../graphql/relay/global-id.js';
 import { GraphQLDateTime } from '../../graphql/schema/scalars.js';
 import { requireViewer } from '../../graphql/permissions/rules.js';
@@ -47,7 +47,7 @@ export class SessionResolver {
     @Ctx() context: Context,
   ): Promise<Session> {
     const attempt = this.sessions.login(context.em, input, context);
-    return opened(context, loggingFailure(context, attempt, input.email));
+    return opened(context, this.#recordingFailure(context, attempt, AuditAction.SIGN_IN, input.email));
   }
 
   @Invalidates()
@@ -76,7 +76,7 @@ export class SessionResolver {
   })
   async logout(@Ctx() context: Context): Promise<LogoutPayload> {
     const { credentialId, userId } = requireViewer(context);
-    const ended = await this.sessions.logout(context.em, userId, credentialId);
+    const ended = await this.sessions.logout(context.em, { userId, sessionId: credentialId }, context);
     await this.changes.refresh();
     return ended;
   }
@@ -106,7 +106,7 @@ export class SessionResolver {
       { currentPassword, newPassword, revokesApiKeys },
       context,
     );
-    const session = await loggingFailure(context, attempt);
+    const session = await this.#recordingFailure(context, attempt, AuditAction.PASSWORD_CHANGE);
     await this.changes.refresh();
     return session;
   }
@@ -123,7 +123,7 @@ export class SessionResolver {
   ): Promise<ReauthenticatePayload> {
     const { throttle } = this.sessions;
     const proof = reauthenticate(context.em, throttle, requireViewer(context), password, context.signal);
-    return { validUntil: await loggingFailure(context, proof) };
+    return { validUntil: await this.#recordingFailure(context, proof, AuditAction.REAUTHENTICATION) };
   }
 
   @Invalidates('UserSession')
@@ -135,9 +135,33 @@ export class SessionResolver {
     @Arg('id', () => ID, { description: 'ID of the session.' }) id: string,
     @Ctx() context: Context,
   ): Promise<EndSessionPayload> {
-    const ended = await this.sessions.end(context.em, requireViewer(context), decodeId('session', id));
+    const ended = await this.sessions.end(context.em, requireViewer(context), decodeId('session', id), context);
     await this.changes.refresh();
     return ended;
+  }
+
+  /**
+   * Records who failed to prove a password, and from where: runs of these events show attacks on accounts.
+   * @param account the e-mail address as sent. Recorded only if it is one: some people type their password into the wrong field.
+   */
+  async #recordingFailure<Result>(
+    context: Context,
+    attempt: Promise<Result>,
+    action: AuditAction,
+    account?: string,
+  ): Promise<Result> {
+    try {
+      return await attempt;
+    } catch (error) {
+      if (isCredentialFailure(error))
+        this.sessions.audit.recordFailure(context, {
+          action,
+          outcome: AuditOutcome.FAILURE,
+          code: error.code,
+          account: email.safeParse(account).data ?? null,
+        });
+      throw error;
+    }
   }
 }
 
@@ -157,23 +181,6 @@ export class SessionFieldResolver {
   @FieldResolver(() => Boolean, { description: 'Whether this request belongs to the session.' })
   isCurrent(@Root() session: SessionRow, @Ctx() { viewer }: Context): boolean {
     return viewer.kind === 'session' && viewer.credentialId === session.id;
-  }
-}
-
-/**
- * Logs who failed to prove a password, and from where: runs of these lines show attacks on accounts.
- * @param account the e-mail address as sent. Logged only if it is one: some people type their password into the wrong field.
- */
-async function loggingFailure<Result>(context: Context, attempt: Promise<Result>, account?: string): Promise<Result> {
-  try {
-    return await attempt;
-  } catch (error) {
-    if (isCredentialFailure(error))
-      context.log.info(
-        { account: email.safeParse(account).data ?? null, ...callerFields(context), code: error.code },
-        'sign-in failed',
-      );
-    throw error;
   }
 }
 

@@ -1,6 +1,12 @@
 import { LockMode, UniqueConstraintViolationException } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
-import { AuditAction, type AuditCaller } from '../../audit/audit-event.js';
+import {
+  AuditAction,
+  AuditOutcome,
+  type AuditCaller,
+  type AuditEvent,
+  type AuditValues,
+} from '../../audit/audit-event.js';
 import type { AuditLog } from '../../audit/audit-log.js';
 import { endReasons } from '../../auth/credential-changes.js';
 import type { HashingCaller } from '../../auth/hashing-queue.js';
@@ -112,7 +118,9 @@ export class Sessions {
       employeeId: null,
     });
     try {
-      return await em.transactional((transaction) => this.#open(transaction, user, caller, AuditAction.REGISTRATION));
+      return await em.transactional((transaction) =>
+        this.#open(transaction, user, caller, { action: AuditAction.REGISTRATION }),
+      );
     } catch (error) {
       if (error instanceof UniqueConstraintViolationException) throw BadUserInput.ofFields([emailTaken]);
       throw error;
@@ -159,7 +167,7 @@ export class Sessions {
       const active = { id: userId, isActive: true };
       const user = await transaction.findOne(User, active, { lockMode: LockMode.PESSIMISTIC_WRITE });
       if (!user) throw new Unauthenticated(endReasons.user);
-      return this.#open(transaction, user, caller, AuditAction.PROVIDER_SIGN_IN);
+      return this.#open(transaction, user, caller, { action: AuditAction.PROVIDER_SIGN_IN });
     });
   }
 
@@ -181,18 +189,20 @@ export class Sessions {
     return session;
   }
 
-  async #rotate(
-    em: SqlEntityManager,
-    sessionId: string,
-    hash: string,
-    { address, log }: SessionCaller,
-  ): Promise<Session | null> {
+  async #rotate(em: SqlEntityManager, sessionId: string, hash: string, caller: SessionCaller): Promise<Session | null> {
+    const { address, log } = caller;
     const record = await em.findOne(SessionRecord, sessionId, { lockMode: LockMode.PESSIMISTIC_WRITE });
     if (!record) return null;
     if (record.refreshTokenHash !== hash) {
       const wasJustUsed = record.previousTokenHash === hash && record.updatedAt.getTime() > Date.now() - reuseGraceMs;
       if (wasJustUsed) return null;
       em.remove(record);
+      await this.audit.record(em, caller, {
+        action: AuditAction.TOKEN_REUSE,
+        outcome: AuditOutcome.FAILURE,
+        actorId: record.userId,
+        target: encodeId('session', sessionId),
+      });
       log.warn({ userId: record.userId, sessionId, address }, 'refresh token reused; session ended');
       return null;
     }
@@ -213,10 +223,20 @@ export class Sessions {
    * Ends a session; repeating it has no effect.
    * @returns the ID of the user and the number of sessions that remain
    */
-  async logout(em: SqlEntityManager, userId: string, sessionId: string): Promise<LogoutPayload> {
-    await em.nativeDelete(SessionRecord, { id: sessionId });
-    const remainingCount = await em.count(SessionRecord, { userId, expiresAt: { $gt: new Date() } });
-    return { signedOutUserId: encodeId('user', userId), remainingCount };
+  logout(
+    em: SqlEntityManager,
+    { userId, sessionId }: { userId: string; sessionId: string },
+    caller: AuditCaller,
+    action = AuditAction.SIGN_OUT,
+  ): Promise<LogoutPayload> {
+    return em.transactional(async (transaction) => {
+      const target = encodeId('session', sessionId);
+      const before = { userId: encodeId('user', userId) };
+      if ((await transaction.nativeDelete(SessionRecord, { id: sessionId })) > 0)
+        await this.audit.record(transaction, caller, { action, target, before });
+      const remainingCount = await transaction.count(SessionRecord, { userId, expiresAt: { $gt: new Date() } });
+      return { signedOutUserId: encodeId('user', userId), remainingCount };
+    });
   }
 
   /**
@@ -248,8 +268,9 @@ export class Sessions {
     const session = await em.transactional((transaction) =>
       this.#openUnchanged(transaction, user, from, AuditAction.PASSWORD_CHANGE, async (current) => {
         current.passwordHash = passwordHash;
-        await transaction.nativeDelete(SessionRecord, { userId });
-        if (revokesApiKeys) await transaction.nativeDelete(ApiKey, { userId });
+        const endedSessions = await transaction.nativeDelete(SessionRecord, { userId });
+        const revokedApiKeys = revokesApiKeys ? await transaction.nativeDelete(ApiKey, { userId }) : 0;
+        return { endedSessions, revokedApiKeys };
       }),
     );
     if (!session) throw BadUserInput.ofFields([currentIsWrong]);
@@ -262,11 +283,17 @@ export class Sessions {
    * @returns its ID and the number of sessions that its user has left
    * @throws NotFound, also for a session of another user
    */
-  async end(em: SqlEntityManager, viewer: AuthenticatedViewer, id: string): Promise<EndSessionPayload> {
+  async end(
+    em: SqlEntityManager,
+    viewer: AuthenticatedViewer,
+    id: string,
+    caller: AuditCaller,
+  ): Promise<EndSessionPayload> {
     const owned = viewer.role === Role.ADMIN ? {} : { userId: viewer.userId };
     const record = await em.findOne(SessionRecord, { id, ...owned });
     if (!record) throw new NotFound('session', encodeId('session', id));
-    const { remainingCount } = await this.logout(em, record.userId, id);
+    const ended = { userId: record.userId, sessionId: id };
+    const { remainingCount } = await this.logout(em, ended, caller, AuditAction.SESSION_END);
     return { endedSessionId: encodeId('session', id), remainingCount };
   }
 
@@ -279,7 +306,7 @@ export class Sessions {
     user: User,
     caller: SessionCaller,
     action: AuditAction,
-    change?: (current: User) => Promise<void>,
+    change?: (current: User) => Promise<AuditValues>,
   ): Promise<Session | null> {
     const unchanged = { id: user.id, passwordHash: user.passwordHash, isActive: true };
     const current = await em.findOne(User, unchanged, {
@@ -288,11 +315,11 @@ export class Sessions {
       populate: ['passwordHash'],
     });
     if (!current) return null;
-    await change?.(current);
-    return this.#open(em, current, caller, action);
+    const after = (await change?.(current)) ?? null;
+    return this.#open(em, current, caller, { action, after });
   }
 
-  async #open(em: SqlEntityManager, user: User, caller: SessionCaller, action: AuditAction): Promise<Session> {
+  async #open(em: SqlEntityManager, user: User, caller: SessionCaller, event: AuditEvent): Promise<Session> {
     const { address, client } = caller;
     const id = newId();
     const refreshToken = refreshTokenOf({ id });
@@ -309,7 +336,7 @@ export class Sessions {
     await this.#endOldest(em, user.id);
     await rememberNetwork(em, user.id, address);
     await this.audit.record(em, caller, {
-      action,
+      ...event,
       actorId: user.id,
       credential: { kind: 'session', id },
       account: user.email,

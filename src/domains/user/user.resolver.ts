@@ -1,5 +1,6 @@
 import type { GraphQLResolveInfo } from 'graphql';
 import { Arg, Args, Ctx, Extensions, FieldResolver, ID, Info, Mutation, Query, Resolver, Root } from 'type-graphql';
+import type { AuditLog } from '../../audit/audit-log.js';
 import { Role } from '../../auth/viewer.js';
 import { CacheHint, Invalidates } from '../../graphql/schema/cache-control.js';
 import { counting, PageArgs, readPage, type Connection } from '../../graphql/relay/connection.js';
@@ -21,7 +22,10 @@ import { UserConnection, type ApiKeyRow, type SessionRow, type UserRow } from '.
 
 @Resolver(() => User)
 export class UserResolver {
-  constructor(readonly changes: Pick<CredentialChangeWatcher, 'refresh'>) {}
+  constructor(
+    readonly changes: Pick<CredentialChangeWatcher, 'refresh'>,
+    readonly audit: Pick<AuditLog, 'by'>,
+  ) {}
 
   @CacheHint({ maxAge: 10, scope: 'PRIVATE' })
   @Query(() => User, { nullable: true, description: 'The signed-in user.' })
@@ -62,9 +66,10 @@ export class UserResolver {
   setUserRole(
     @Arg('userId', () => ID, { description: 'ID of the user.' }) userId: string,
     @Arg('role', () => Role, { description: 'The new role.' }) role: Role,
-    @Ctx() { em }: Context,
+    @Ctx() context: Context,
   ): Promise<UserRow> {
-    return this.#applying(setRole(em, decodeId('user', userId, 'userId'), role));
+    const id = decodeId('user', userId, 'userId');
+    return this.#applying(setRole(context.em, id, role, this.audit.by(context)));
   }
 
   @Invalidates('User')
@@ -76,9 +81,10 @@ export class UserResolver {
   setUserActive(
     @Arg('userId', () => ID, { description: 'ID of the user.' }) userId: string,
     @Arg('isActive', { description: 'Whether the user may sign in.' }) isActive: boolean,
-    @Ctx() { em }: Context,
+    @Ctx() context: Context,
   ): Promise<UserRow> {
-    return this.#applying(setActive(em, decodeId('user', userId, 'userId'), isActive));
+    const id = decodeId('user', userId, 'userId');
+    return this.#applying(setActive(context.em, id, isActive, this.audit.by(context)));
   }
 
   @Invalidates('User')
@@ -93,10 +99,11 @@ export class UserResolver {
       description: 'ID of the employee; null removes the link. BAD_USER_INPUT if absent.',
     })
     employeeId: string | null | undefined,
-    @Ctx() { em }: Context,
+    @Ctx() context: Context,
   ): Promise<UserRow> {
     const employee = employeeId == null ? employeeId : decodeId('employee', employeeId, 'employeeId');
-    return this.#applying(setEmployee(em, decodeId('user', userId, 'userId'), employee));
+    const id = decodeId('user', userId, 'userId');
+    return this.#applying(setEmployee(context.em, id, employee, this.audit.by(context)));
   }
 
   @FieldResolver(() => ID, { description: 'Global ID: user_ and 26 characters.' })

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { ForeignKeyConstraintViolationException, LockMode, UniqueConstraintViolationException } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
+import { AuditAction } from '../../audit/audit-event.js';
+import type { RecordEvent } from '../../audit/audit-log.js';
 import { hashPassword } from '../../auth/password.js';
 import { Role } from '../../auth/viewer.js';
 import { encodeId } from '../../graphql/relay/global-id.js';
@@ -14,10 +16,14 @@ import { User } from './user.entity.js';
  * Changes a user's role.
  * @throws NotFound; Conflict if no active administrator would remain
  */
-export function setRole(em: SqlEntityManager, userId: string, role: Role): Promise<User> {
+export function setRole(em: SqlEntityManager, userId: string, role: Role, record: RecordEvent): Promise<User> {
   return em.transactional(async (transaction) => {
     const user = await findForChange(transaction, userId);
     if (role !== Role.ADMIN) await requireAnotherAdministrator(transaction, user);
+    if (user.role !== role) {
+      const action = AuditAction.USER_ROLE_CHANGE;
+      await record(transaction, { action, target: targetOf(user), before: { role: user.role }, after: { role } });
+    }
     user.role = role;
     return user;
   });
@@ -27,23 +33,33 @@ export function setRole(em: SqlEntityManager, userId: string, role: Role): Promi
  * Makes an active administrator, such as the first one. An existing account keeps its password; otherwise an account is created.
  * @returns the password of a new account, or null
  */
-export function makeAdministrator(em: SqlEntityManager, email: string): Promise<{ password: string | null }> {
+export function makeAdministrator(
+  em: SqlEntityManager,
+  email: string,
+  record: RecordEvent,
+): Promise<{ password: string | null }> {
   return em.transactional(async (transaction) => {
     // Serializes concurrent calls for the same account.
     await transaction.execute(`select pg_advisory_xact_lock(hashtext('user.administrators'))`);
     const user = await transaction.findOne(User, { email });
+    const action = AuditAction.USER_ROLE_CHANGE;
+    const after = { role: Role.ADMIN, isActive: true };
     if (user) {
-      Object.assign(user, { role: Role.ADMIN, isActive: true });
+      const before = { role: user.role, isActive: user.isActive };
+      if (before.role !== after.role || !before.isActive)
+        await record(transaction, { action, target: targetOf(user), before, after });
+      Object.assign(user, after);
       return { password: null };
     }
     const password = randomBytes(18).toString('base64url');
-    transaction.create(User, {
+    const created = transaction.create(User, {
       email,
       passwordHash: await hashPassword(password),
       role: Role.ADMIN,
       isActive: true,
       employeeId: null,
     });
+    await record(transaction, { action, target: targetOf(created), account: email, after });
     return { password };
   });
 }
@@ -52,18 +68,36 @@ export function makeAdministrator(em: SqlEntityManager, email: string): Promise<
  * Activates or deactivates a user; deactivation ends all sessions and API keys.
  * @throws NotFound; Conflict if no active administrator would remain
  */
-export function setActive(em: SqlEntityManager, userId: string, isActive: boolean): Promise<User> {
+export function setActive(em: SqlEntityManager, userId: string, isActive: boolean, record: RecordEvent): Promise<User> {
   return em.transactional(async (transaction) => {
     const user = await findForChange(transaction, userId);
-    if (!isActive) {
-      await requireAnotherAdministrator(transaction, user);
-      await transaction.nativeDelete(SessionRecord, { userId });
-      await transaction.nativeDelete(ApiKey, { userId });
+    const ended = isActive ? {} : await endCredentials(transaction, user);
+    if (user.isActive !== isActive) {
+      await record(transaction, {
+        action: AuditAction.USER_ACTIVATION_CHANGE,
+        target: targetOf(user),
+        before: { isActive: user.isActive },
+        after: { isActive, ...ended },
+      });
     }
     user.isActive = isActive;
     return user;
   });
 }
+
+/** Ends all sessions and API keys of a user who is deactivated. @returns the number of each */
+async function endCredentials(
+  transaction: SqlEntityManager,
+  user: User,
+): Promise<{ endedSessions: number; revokedApiKeys: number }> {
+  await requireAnotherAdministrator(transaction, user);
+  return {
+    endedSessions: await transaction.nativeDelete(SessionRecord, { userId: user.id }),
+    revokedApiKeys: await transaction.nativeDelete(ApiKey, { userId: user.id }),
+  };
+}
+
+const targetOf = ({ id }: User): string => encodeId('user', id);
 
 /**
  * Links a user to an employee record; null removes the link.
@@ -73,22 +107,34 @@ export async function setEmployee(
   em: SqlEntityManager,
   userId: string,
   employeeId: string | null | undefined,
+  record: RecordEvent,
 ): Promise<User> {
-  const user = await em.findOne(User, userId);
-  if (!user) throw new NotFound('user', encodeId('user', userId));
-  if (employeeId === undefined) throw employeeIsAbsent();
-  if (employeeId !== null && (await em.count(Employee, { id: employeeId })) === 0) throw noSuchEmployee();
-  user.employeeId = employeeId;
   try {
-    await em.flush();
+    return await em.transactional(async (transaction) => {
+      const user = await transaction.findOne(User, userId, { lockMode: LockMode.PESSIMISTIC_WRITE });
+      if (!user) throw new NotFound('user', encodeId('user', userId));
+      if (employeeId === undefined) throw employeeIsAbsent();
+      if (employeeId !== null && (await transaction.count(Employee, { id: employeeId })) === 0) throw noSuchEmployee();
+      if (user.employeeId !== employeeId) {
+        await record(transaction, {
+          action: AuditAction.USER_EMPLOYEE_CHANGE,
+          target: targetOf(user),
+          before: { employeeId: employeeTarget(user.employeeId) },
+          after: { employeeId: employeeTarget(employeeId) },
+        });
+      }
+      user.employeeId = employeeId;
+      return user;
+    });
   } catch (error) {
     if (error instanceof UniqueConstraintViolationException) {
       throw BadUserInput.ofFields([{ field: 'employeeId', message: 'already belongs to another user' }]);
     }
     throw error instanceof ForeignKeyConstraintViolationException ? noSuchEmployee() : error;
   }
-  return user;
 }
+
+const employeeTarget = (id: string | null): string | null => id && encodeId('employee', id);
 
 const employeeIsAbsent = (): BadUserInput =>
   BadUserInput.ofFields([{ field: 'employeeId', message: 'is required; send null to remove the link' }]);

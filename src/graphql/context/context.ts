@@ -1,6 +1,8 @@
 import type { MikroORM, SqlEntityManager } from '@mikro-orm/postgresql';
 import type DataLoader from 'dataloader';
 import type { IncomingHttpHeaders } from 'node:http';
+import { AuditAction, AuditOutcome } from '../../audit/audit-event.js';
+import type { AuditLog } from '../../audit/audit-log.js';
 import {
   resolveViewer,
   type AuthenticatedViewer,
@@ -50,6 +52,8 @@ export interface Context {
   onResponse(task: ResponseTask): void;
   /** Runs the tasks of `onResponse`, once; logs those that throw. */
   runResponseTasks(outcome: { isExecuted: boolean }): void;
+  /** Records in the audit log that a root field, such as `Mutation.setUserRole`, was rejected with FORBIDDEN. */
+  reportRejection(field: string): void;
   /** Reads the rest of the operation from the primary. */
   readFromPrimary(): void;
   /** Reads a user's later operations from the primary for a while, after a change by the user or an event for the user. */
@@ -66,6 +70,7 @@ export interface ContextServices {
   /** Null if the query result cache is disabled. */
   queries: QueryCache | null;
   readYourWrites: ReadYourWrites;
+  audit: Pick<AuditLog, 'recordFailure'>;
   log: Logger;
   /** Look up credentials. */
   credentials: ViewerSources;
@@ -171,6 +176,15 @@ class RequestContext implements Context {
         this.log.error({ err: error }, 'response task failed');
       }
     }
+  }
+
+  reportRejection(field: string): void {
+    this.services.audit.recordFailure(this, {
+      action: AuditAction.ACCESS,
+      outcome: AuditOutcome.REJECTED,
+      code: 'FORBIDDEN',
+      target: field,
+    });
   }
 
   readFromPrimary(): void {

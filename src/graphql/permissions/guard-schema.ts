@@ -29,7 +29,12 @@ export function guardSchema(schema: GraphQLSchema, permissions: readonly Permiss
   ) as Record<string, Record<string, unknown>>;
   const ruled = Object.entries(rules).map(([type, fields]) => [
     type,
-    Object.fromEntries(Object.keys(fields).map((field) => [field, generated[type]?.[field] ?? unguarded(type, field)])),
+    Object.fromEntries(
+      Object.keys(fields).map((field) => {
+        const guard = generated[type]?.[field] ?? unguarded(type, field);
+        return [field, isRoot(schema, type) ? reporting(middlewareOf(guard)) : guard];
+      }),
+    ),
   ]);
   const guarded = applyMiddleware(schema, Object.fromEntries(ruled) as IMiddlewareTypeMap);
   guardSources(guarded, rules, generated);
@@ -61,7 +66,7 @@ function guardSources(
     const { subscribe } = field;
     const type = root?.name ?? '';
     if (!subscribe || !rules[type]?.[name]) continue;
-    const guard = middlewareOf(generated[type]?.[name] ?? unguarded(type, name));
+    const guard = reporting(middlewareOf(generated[type]?.[name] ?? unguarded(type, name)));
     field.subscribe = (...call: Parameters<GraphQLFieldResolver<unknown, Context>>) =>
       guard(() => subscribe(...call), ...call);
   }
@@ -75,6 +80,18 @@ type Middleware = (
   next: GraphQLFieldResolver<unknown, Context>,
   ...call: Parameters<GraphQLFieldResolver<unknown, Context>>
 ) => unknown;
+
+const isRoot = (schema: GraphQLSchema, type: string): boolean =>
+  [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()].some((root) => root?.name === type);
+
+/** Reports each FORBIDDEN of a root field for the audit log. graphql-shield returns errors instead of throwing them. */
+const reporting =
+  (guard: Middleware): Middleware =>
+  async (next, parent, args, context, info) => {
+    const result = await guard(next, parent, args, context, info);
+    if (result instanceof Forbidden) context.reportRejection(`${info.parentType.name}.${info.fieldName}`);
+    return result;
+  };
 
 /** Adds one rule to root fields that are not in a schema yet, for extensions of a guarded schema. */
 export function guardFields(

@@ -1,5 +1,5 @@
 import { AuditAction, AuditOutcome, type AuditCaller } from '../../../audit/audit-event.js';
-import type { AuditLog } from '../../../audit/audit-log.js';
+import type { AuditLog, RecordEvent } from '../../../audit/audit-log.js';
 import { UniqueConstraintViolationException } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { createHash } from 'node:crypto';
@@ -56,29 +56,22 @@ export class Identities {
     const user = typeof userId === 'object' ? null : await em.findOneOrFail(User, userId);
     if (!user?.isActive) {
       const problem = typeof userId === 'object' ? userId.problem : 'account_inactive';
-      await this.#reject(em, mapped, problem, caller);
+      this.#reject(mapped, problem, caller);
       return { problem };
     }
-    await this.#update(em, user, mapped);
+    await this.#update(em, user, mapped, this.audit.by(caller));
     return { code: await createCode(em, user.id, challenge) };
   }
 
   /** Records the subject, so that an administrator can link the account. */
-  #reject(
-    em: SqlEntityManager,
-    { subject, verifiedEmail: account }: MappedClaims,
-    problem: AccountProblem,
-    caller: AuditCaller,
-  ): Promise<void> {
+  #reject({ subject, verifiedEmail: account }: MappedClaims, problem: AccountProblem, caller: AuditCaller): void {
     this.log.info({ issuer: this.settings.issuer, subject, problem }, 'provider sign-in rejected');
-    return em.transactional((transaction) =>
-      this.audit.record(transaction, caller, {
-        action: AuditAction.PROVIDER_SIGN_IN,
-        outcome: AuditOutcome.REJECTED,
-        account,
-        after: { subject, problem },
-      }),
-    );
+    this.audit.recordFailure(caller, {
+      action: AuditAction.PROVIDER_SIGN_IN,
+      outcome: AuditOutcome.REJECTED,
+      account,
+      after: { subject, problem },
+    });
   }
 
   async #userOf(em: SqlEntityManager, { subject }: MappedClaims): Promise<string | null> {
@@ -131,7 +124,12 @@ export class Identities {
   }
 
   /** Applies role and employee of the claims. What the gateway rejects is logged and does not prevent the sign-in. */
-  async #update(em: SqlEntityManager, user: User, { role, employeeEmail }: MappedClaims): Promise<void> {
+  async #update(
+    em: SqlEntityManager,
+    user: User,
+    { role, employeeEmail }: MappedClaims,
+    record: RecordEvent,
+  ): Promise<void> {
     const { id: userId } = user;
     const logged = async (change: Promise<unknown>): Promise<void> => {
       await change.catch((error: unknown) => {
@@ -139,9 +137,9 @@ export class Identities {
         this.log.warn({ userId, reason: error.message }, 'claim of the identity provider not applied');
       });
     };
-    if (role !== null && role !== user.role) await logged(setRole(em.fork(), userId, role));
+    if (role !== null && role !== user.role) await logged(setRole(em.fork(), userId, role, record));
     const employee = employeeEmail === null ? null : await em.findOne(Employee, { email: employeeEmail });
-    if (employee && employee.id !== user.employeeId) await logged(setEmployee(em.fork(), userId, employee.id));
+    if (employee && employee.id !== user.employeeId) await logged(setEmployee(em.fork(), userId, employee.id, record));
   }
 }
 

@@ -1,0 +1,54 @@
+import type { MikroORM } from '@mikro-orm/postgresql';
+import type { Logger } from '../telemetry/logger.js';
+
+export interface AuditRetentionOptions {
+  orm: Pick<MikroORM, 'em'>;
+  log: Logger;
+  /** Events older than this are deleted. */
+  days: number;
+}
+
+const everyMs = 3_600_000;
+/** Events per transaction, which holds the lock of the chain. */
+const batchSize = 5_000;
+
+/** Deletes old events of the audit log every hour. Several replicas may do so at once. */
+export class AuditRetention {
+  readonly #options: AuditRetentionOptions;
+  readonly #timer: NodeJS.Timeout;
+  #running: Promise<void> | null = null;
+  #isClosing = false;
+
+  constructor(options: AuditRetentionOptions) {
+    this.#options = options;
+    this.#timer = setInterval(() => void this.run(), everyMs).unref();
+  }
+
+  /** Deletes what is old now. Never throws: the next hour tries again. */
+  run(): Promise<void> {
+    this.#running ??= this.#deleteOld().finally(() => (this.#running = null));
+    return this.#running;
+  }
+
+  /** Stops after the current batch. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#isClosing = true;
+    await this.#running;
+  }
+
+  async #deleteOld(): Promise<void> {
+    const { orm, log, days } = this.#options;
+    const before = new Date(Date.now() - days * 86_400_000);
+    try {
+      for (let deleted = batchSize; deleted === batchSize && !this.#isClosing;) {
+        const em = orm.em.fork();
+        const statement = 'select auspex_delete_audit_events(?, ?) as deleted';
+        const [row] = await em.execute<{ deleted: number }[]>(statement, [before, batchSize]);
+        deleted = row?.deleted ?? 0;
+      }
+    } catch (error) {
+      log.warn({ err: error }, 'retention of the audit log failed; retrying in an hour');
+    }
+  }
+}
