@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
+import { sql } from 'kysely';
 import { startGateway, type TestGateway } from '../support/gateway.js';
 import { buildProgram, projectDir, startProgram } from '../support/process.js';
 
@@ -142,4 +143,39 @@ describe('the command line', () => {
     },
     60_000,
   );
+});
+
+describe('verifying the audit log', () => {
+  let gateway: TestGateway;
+  const verify = (...args: string[]) => run('verify-audit', { DATABASE_URL: gateway.databaseUrl }, ...args);
+  beforeAll(async () => {
+    gateway = await startGateway();
+  });
+  afterAll(() => gateway.close());
+
+  it('exits 0 with the head of an intact log, and 1 with the first broken link', async () => {
+    expect(await verify()).toEqual({ code: 0, stdout: 'The audit log is empty.', stderr: '' });
+    expect((await run('make-admin', { DATABASE_URL: gateway.databaseUrl }, 'new@example.org')).code).toBe(0);
+    await gateway.signIn('user');
+    const intact = await verify();
+    const head = /^The audit log is intact: 2 events, links 1 to 2\. Head: (2:[0-9a-f]{64})$/.exec(intact.stdout)?.[1];
+    expect(intact).toMatchObject({ code: 0, stderr: '' });
+    expect((await verify('--head', head ?? '')).code).toBe(0);
+    expect(await verify('--head', `2:${'0'.repeat(64)}`)).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^The audit log is broken: link 2 .* has another hash than the expected head\.$/),
+    });
+    expect(await verify('--head', 'latest')).toMatchObject({ code: 2, stdout: '' });
+    await gateway.db.transaction().execute(async (transaction) => {
+      await sql`set local session_replication_role = replica`.execute(transaction);
+      await sql`update audit_event set actor_id = null, target = null where action = 'USER_ROLE_CHANGE'`.execute(
+        transaction,
+      );
+    });
+    expect(await verify()).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(/^The audit log is broken: link 1 \(auditevent_\w{26}, [0-9a-f-]{36}\) differs/),
+    });
+  }, 60_000);
 });
