@@ -107,7 +107,6 @@ export async function startIdentityProvider(publicUrl: string, audience: string)
         },
       ],
       jwks: { keys: [key] },
-      conformIdTokenClaims: false,
       claims: {
         openid: ['sub'],
         email: ['email', 'email_verified'],

@@ -8,7 +8,7 @@ export const oidc = () =>
     .object({
       issuer: variable('OIDC_ISSUER', loopbackOrHttpsUrl, {
         description:
-          'Issuer of the OpenID provider, such as `https://login.example.com/realms/company`; its discovery document is read from there.',
+          'Issuer of the OpenID provider, such as `https://login.example.com/realms/company`; exactly as its tokens state it. Its discovery document is read from there.',
       }),
       name: variable('OIDC_NAME', pattern(/^[\p{L}\p{N} .,'&()-]{1,50}$/u, 'up to 50 letters, digits and spaces'), {
         default: 'your company account',

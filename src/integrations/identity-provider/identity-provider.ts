@@ -1,6 +1,7 @@
 import * as openid from 'openid-client';
 import type { ProviderMetadata } from './provider-metadata.js';
 import { ProviderUnavailable } from './shared-fetch.js';
+import { isSubject } from './subject.js';
 
 /** What binds the response of the provider to the browser that requested it. */
 export interface AuthorizationSecrets {
@@ -9,7 +10,7 @@ export interface AuthorizationSecrets {
   codeVerifier: string;
 }
 
-/** Verified claims of an ID token. */
+/** Verified claims of an ID token, and those of the UserInfo endpoint about the same subject. */
 export type IdClaims = Readonly<Record<string, unknown>> & { sub: string };
 
 /** The provider, or the response that a browser brought from it, rejected the sign-in. */
@@ -76,8 +77,11 @@ export class IdentityProvider {
         idTokenExpected: true,
       });
       const claims = tokens.claims();
-      if (!claims) throw new SignInRejected(false, 'no_id_token');
-      return claims;
+      if (!claims || !isSubject(claims.sub)) throw new SignInRejected(false, 'invalid_subject');
+      // Many providers return the e-mail address and groups only there (OpenID Connect Core, 5.4).
+      const hasUserInfo = client.serverMetadata().userinfo_endpoint !== undefined;
+      const info = hasUserInfo ? await openid.fetchUserInfo(client, tokens.access_token, claims.sub) : {};
+      return { ...info, ...claims };
     } catch (error) {
       throw toSignInError(error);
     }

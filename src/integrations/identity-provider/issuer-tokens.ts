@@ -2,6 +2,7 @@ import { createLocalJWKSet, decodeJwt, errors, jwtVerify, type JSONWebKeySet, ty
 import { boundedFetch } from './bounded-fetch.js';
 import { providerTimeoutSeconds, type ProviderMetadata } from './provider-metadata.js';
 import { ProviderUnavailable, SharedFetch } from './shared-fetch.js';
+import { isSubject } from './subject.js';
 
 export interface IssuerTokenOptions {
   metadata: ProviderMetadata;
@@ -76,15 +77,17 @@ export class IssuerTokens {
     const { sub = '', iat = 0, exp = 0 } = payload;
     const isTooLong = exp - iat > maxLifetimeSeconds || iat > Date.now() / 1000 + clockSkewSeconds;
     const isOtherType = !types.has(protectedHeader.typ?.toLowerCase());
-    if (isTooLong || isOtherType || sub === '' || sub.length > 255) return { problem: 'invalid' };
+    if (isTooLong || isOtherType || !isSubject(sub)) return { problem: 'invalid' };
     if (exp <= Date.now() / 1000) return { problem: 'expired' };
     const scopes = [payload.scope, payload.scp].flatMap(scopesIn);
     return { issuer: metadata.issuer, subject: sub, scopes, expiresAt: new Date(exp * 1000) };
   }
 
   async #readKeys(): Promise<JWTVerifyGetKey> {
-    const { jwks_uri: url } = await this.options.metadata.read();
-    if (url === undefined) throw new Error('the provider publishes no keys');
+    const { metadata } = this.options;
+    const { jwks_uri: url } = await metadata.read();
+    const isSafe = url?.startsWith('https:') === true || metadata.issuer.startsWith('http:');
+    if (url === undefined || !isSafe) throw new Error('the provider publishes no keys over https');
     const signal = AbortSignal.timeout(providerTimeoutSeconds * 1000);
     const response = await boundedFetch(url, { headers: { accept: 'application/json' }, redirect: 'manual', signal });
     if (response.status !== 200) throw new Error(`the provider responded with ${response.status}`);

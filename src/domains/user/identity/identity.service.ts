@@ -1,14 +1,15 @@
-import { AuditAction, AuditOutcome, type AuditCaller } from '../../../audit/audit-event.js';
-import type { AuditLog, RecordEvent } from '../../../audit/audit-log.js';
+import { createHash } from 'node:crypto';
 import { UniqueConstraintViolationException } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
-import { createHash } from 'node:crypto';
+import { AuditAction, AuditOutcome, type AuditCaller } from '../../../audit/audit-event.js';
+import type { AuditLog, RecordEvent } from '../../../audit/audit-log.js';
 import { hashPassword } from '../../../auth/password.js';
-import { newId } from '../../../database/base.entity.js';
 import { hashToken, randomToken } from '../../../auth/token.js';
 import { Role } from '../../../auth/viewer.js';
+import { newId } from '../../../database/base.entity.js';
 import { AppError, BadUserInput, Conflict, NotFound, Unauthenticated } from '../../../errors/app-error.js';
 import { encodeId } from '../../../graphql/relay/global-id.js';
+import { isSubject } from '../../../integrations/identity-provider/subject.js';
 import type { Logger } from '../../../telemetry/logger.js';
 import { Employee } from '../../employee/employee.entity.js';
 import { SessionRecord } from '../session.entity.js';
@@ -183,8 +184,7 @@ export async function setIdentity(
 ): Promise<User> {
   if (issuer === null) throw new Conflict('No identity provider is configured; set OIDC_ISSUER.');
   if (subject === undefined) throw invalidSubject('is required; send null to remove the link');
-  if (subject !== null && (subject.length === 0 || subject.length > 255 || subject.includes('\0')))
-    throw invalidSubject('must have 1 to 255 characters');
+  if (subject !== null && !isSubject(subject)) throw invalidSubject('must have 1 to 255 characters of ASCII');
   try {
     return await em.transactional(async (transaction) => {
       const user = await transaction.findOne(User, userId);
