@@ -95,8 +95,8 @@ function inferenceZones(): ImportZone[] {
       target: `./src/${folder}`,
       from: './src/inference',
       // Names are shared with GraphiQL, which cannot load the predictor.
-      except: ['./serving/predictor.ts', './signature/input-names.ts'],
-      message: 'Import the public interface of inference from inference/serving/predictor.ts.',
+      except: ['./serving/predictor.ts', './serving/open-predictor.ts', './signature/input-names.ts'],
+      message: 'Import the public interface of inference from inference/serving/predictor.ts and open-predictor.ts.',
     }));
 }
 
