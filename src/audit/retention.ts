@@ -6,11 +6,12 @@ export interface AuditRetentionOptions {
   log: Logger;
   /** Events older than this are deleted. */
   days: number;
+  /** Events per transaction, which holds the lock of the chain. */
+  batchSize?: number;
 }
 
 const everyMs = 3_600_000;
-/** Events per transaction, which holds the lock of the chain. */
-const batchSize = 5_000;
+const defaultBatchSize = 5_000;
 
 /** Deletes old events of the audit log every hour. Several replicas may do so at once. */
 export class AuditRetention {
@@ -38,7 +39,7 @@ export class AuditRetention {
   }
 
   async #deleteOld(): Promise<void> {
-    const { orm, log, days } = this.#options;
+    const { orm, log, days, batchSize = defaultBatchSize } = this.#options;
     const before = new Date(Date.now() - days * 86_400_000);
     try {
       for (let deleted = batchSize; deleted === batchSize && !this.#isClosing;) {

@@ -1,7 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { sql } from 'kysely';
 import { verifyChain, type ChainReport } from '../../src/audit/chain.js';
+import { AuditAction } from '../../src/audit/audit-event.js';
+import { AuditRetention } from '../../src/audit/retention.js';
 import { Role } from '../../src/auth/viewer.js';
+import { openOrm } from '../../src/database/orm.js';
+import { AuditEventRecord } from '../../src/domains/audit/audit-event.entity.js';
+import { createLogger } from '../../src/telemetry/logger.js';
 import { startGateway, type TestGateway } from '../support/gateway.js';
 import { addPerson, setRole, type Person } from '../support/people.js';
 
@@ -174,7 +179,7 @@ describe('concurrent writers', () => {
         .selectFrom('audit_event')
         .innerJoin('audit_chain', 'audit_chain.event_id', 'audit_event.id')
         .select(['target', 'before', 'after'])
-        .where('action', '=', 'USER_ROLE_CHANGE' as never)
+        .where('action', '=', AuditAction.USER_ROLE_CHANGE)
         .orderBy('position')
         .execute();
       for (const person of people) {
@@ -218,7 +223,7 @@ describe('retention', () => {
     const event = await gateway.db
       .selectFrom('audit_event')
       .select(['count', 'after'])
-      .where('action', '=', 'RETENTION' as never)
+      .where('action', '=', AuditAction.RETENTION)
       .executeTakeFirstOrThrow();
     expect(event).toEqual({ count: 3, after: { position: 3, hash: before[2]?.hash } });
     expect((await links())[0]).toEqual(before[3]);
@@ -231,6 +236,19 @@ describe('retention', () => {
     expect(await links()).toHaveLength(total - 6 + 3);
     while ((await retain(0)) > 1);
     expect((await links()).length).toBeGreaterThanOrEqual(1);
+  });
+
+  it('runs to its end in batches, also on two replicas at once', async () => {
+    const orms = [1, 2].map(() => openOrm({ url: gateway.databaseUrl, entities: [AuditEventRecord], poolSize: 1 }));
+    const replicas = orms.map((orm) => new AuditRetention({ orm, log: createLogger('silent'), days: 0, batchSize: 2 }));
+    for (const person of people) await setRole(gateway, person, Role.USER);
+    const newest = (await links()).at(-1);
+    await Promise.all(replicas.map((replica) => replica.run()));
+    const left = await links();
+    expect(Number(left[0]?.position)).toBeGreaterThanOrEqual(Number(newest?.position));
+    const others = gateway.db.selectFrom('audit_event').select('id').where('action', '<>', AuditAction.RETENTION);
+    expect((await others.execute()).length).toBeLessThanOrEqual(1);
+    for (const part of [...replicas, ...orms]) await part.close();
   });
 
   it('is found if more was deleted than it says', async () => {

@@ -306,8 +306,15 @@ describe('migrations', () => {
         `^The role ${role} may not read and write the tables api_key, .* and \\d+ more; run as the owner of the tables: grant`,
       ),
     );
-    await run(database.url, `grant select, insert, update, delete on all tables in schema public to ${role}`);
+    await run(
+      database.url,
+      `grant select, insert, update, delete on all tables in schema public to ${role}`,
+      `revoke update, delete on audit_event, audit_chain from ${role}`,
+    );
     expect(await migrated(limited)).toEqual([]);
+    await run(database.url, `revoke insert on audit_event from ${role}`);
+    await expectOneLine(migrated(limited), /may not read and write the table audit_event;/);
+    await run(database.url, `grant insert on audit_event to ${role}`);
   });
 
   it('that are pending need the owner of the tables', async () => {
