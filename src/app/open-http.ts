@@ -8,6 +8,7 @@ import { ConnectionGate, openFilesLimit, withDescriptorReserve } from '../http/c
 import { RequestStatistics } from '../http/hooks/request-statistics.js';
 import { ResponseBuffers } from '../http/hooks/response-buffers.js';
 import { listen } from '../http/listen.js';
+import { addAccountRoute } from '../http/routes/account-page.js';
 import { addGraphiqlRoutes, readIdeFiles } from '../http/routes/graphiql.js';
 import { addGraphqlRoute } from '../http/routes/graphql.js';
 import { addLandingRoutes, readDocs } from '../http/routes/landing.js';
@@ -123,6 +124,7 @@ export async function addGraphqlRoutes(
       ? addLandingRoutes(server, { hasGraphiql, hasMetrics, demo, provider, docs: await readDocs(docsDir) })
       : null,
   });
+  addAccountRoute(server);
   if (hasGraphiql)
     addGraphiqlRoutes(server, {
       files: await readIdeFiles(ideDir),

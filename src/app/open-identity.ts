@@ -18,11 +18,11 @@ export const providerSignInOf = ({ oidc }: Pick<Config, 'oidc'>): ProviderSignIn
 /** Adds the routes of sign-in with the identity provider; none without one. */
 export function openProviderSignIn(
   server: FastifyInstance,
-  { oidc, graphql }: Pick<Config, 'oidc' | 'graphql'>,
+  { oidc, http: { publicUrl }, graphql }: Pick<Config, 'oidc' | 'http' | 'graphql'>,
   { orm, audit, signingKeys, log }: OpenServices,
   limiter: RateLimiter,
 ): void {
-  const { issuer, clientId, clientSecret, scopes, publicUrl, returnUrls } = oidc;
+  const { issuer, clientId, clientSecret, scopes, returnUrls } = oidc;
   if (issuer === undefined || clientId === undefined || publicUrl === undefined) return;
   const base = publicUrl.replace(/\/$/, '');
   const identities = new Identities({ ...oidc, issuer }, audit, log);

@@ -24,6 +24,7 @@ import { loadOrCreateSecret, projectDir } from './data-dir.js';
 import { dataDirOf } from './development-packages.js';
 import { openData, openReadYourWrites, type Data, type ProgressListener } from './open-data.js';
 import { openInference, type Inference } from './open-inference.js';
+import { openMail, publicUrlOf } from './open-mail.js';
 
 /** Everything below GraphQL and HTTP: the services of the domains, and those that only the gateway uses. */
 export interface OpenServices extends Services, Data, Inference {
@@ -90,6 +91,7 @@ export async function openServices(
     tokens: new TokenSigner(signingKeys, auth.accessTokenTtlSeconds),
     credentialChanges: new CredentialChanges(auth.accessTokenTtlSeconds * 1000),
     throttle: new LoginThrottle(config.loginThrottle, counters),
+    mail: openMail(config, log, opened),
     passwords: new PasswordPolicy(auth.breachUrl === undefined ? null : new BreachedPasswords(auth.breachUrl, log)),
     counters,
     audit,
@@ -98,8 +100,9 @@ export async function openServices(
       refreshTokenTtlDays: auth.refreshTokenTtlDays,
       sessionLifetimeDays: auth.sessionLifetimeDays,
       apiKeyMaxDays: auth.apiKeyMaxDays,
-      isRegistrationOpen: auth.registration === 'open',
       identityIssuer: config.oidc.issuer ?? null,
+      registration: auth.registration,
+      publicUrl: publicUrlOf(config),
       historyRetentionDays: config.inference.historyDays,
       streams: { bufferedEvents: config.subscriptions.bufferedEvents },
       predictions: config.rateLimits,

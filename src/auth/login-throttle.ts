@@ -13,6 +13,9 @@ export interface ThrottleLimits {
   refreshesPerAccount: number;
   refreshesPerAddress: number;
   registrationsPerAddress: number;
+  /** Messages to one e-mail address. */
+  mailsPerAccount: number;
+  mailsPerAddress: number;
 }
 
 /** A sign-in attempt. */
@@ -98,6 +101,17 @@ export class LoginThrottle {
   /** Counts a registration. @throws TooManyAttempts past the limit of the address */
   register(address: string): Promise<void> {
     return this.#count(`register address ${networkOf(address)}`, this.limits.registrationsPerAddress);
+  }
+
+  /** Counts a request for mail, whether or not a message is sent. @throws TooManyAttempts past a limit */
+  async mail(account: string, address: string): Promise<void> {
+    await this.#count(`mail address ${networkOf(address)}`, this.limits.mailsPerAddress);
+    await this.#count(`mail account ${account}`, this.limits.mailsPerAccount);
+  }
+
+  /** Counts a use of a mailed link before its token is looked up. @throws TooManyAttempts past the limit of the address */
+  linkUse(address: string): Promise<void> {
+    return this.#count(`link address ${networkOf(address)}`, this.limits.loginsPerAddress);
   }
 
   get #windowMs(): number {

@@ -61,8 +61,10 @@ function nameAt([group, key]: readonly PropertyKey[]): string {
 }
 
 /** Values that are valid alone but not together. */
-function combinationProblems({ http, runtime, oidc }: Values): string[] {
-  const problems = oidcProblems(oidc);
+function combinationProblems({ http, runtime, oidc, mail }: Values): string[] {
+  const problems = oidcProblems(oidc, http.publicUrl);
+  if (mail.smtpUrl !== undefined && mail.from === undefined)
+    problems.push('MAIL_FROM must be set with SMTP_URL, such as: Auspex <no-reply@example.com>');
   // Two servers on port 0 get different free ports.
   if (http.metricsPort === http.port && http.port !== 0)
     problems.push(`METRICS_PORT must differ from PORT, ${http.port}; remove it, or set another port`);
@@ -77,7 +79,10 @@ function combinationProblems({ http, runtime, oidc }: Values): string[] {
   return problems;
 }
 
-function oidcProblems({ issuer, clientId, publicUrl, apiAudience, roleClaim, roles }: Values['oidc']): string[] {
+function oidcProblems(
+  { issuer, clientId, apiAudience, roleClaim, roles }: Values['oidc'],
+  publicUrl: string | undefined,
+): string[] {
   const requires = (name: string, isSet: boolean, other: string, hasOther: boolean): string[] =>
     isSet && !hasOther ? [`${name} requires ${other}; set it, or remove ${name}`] : [];
   return [
@@ -95,6 +100,7 @@ function oidcProblems({ issuer, clientId, publicUrl, apiAudience, roleClaim, rol
 
 /** Settings that production requires or must allow explicitly. */
 function productionProblems(env: Environment): string[] {
+  const hasMail = (env.SMTP_URL ?? env.SMTP_URL_FILE) !== undefined;
   const isEmbeddedAllowed = boolean.schema.safeParse(env.ALLOW_EMBEDDED_DATABASE).data === true;
   const keyNames = ['JWT_SECRET', 'JWT_SECRET_FILE', 'JWT_PRIVATE_KEYS', 'JWT_PRIVATE_KEYS_FILE'];
   const hasKey = keyNames.some((name) => env[name] !== undefined);
@@ -103,6 +109,13 @@ function productionProblems(env: Environment): string[] {
     ...(env.DATABASE_URL || env.DATABASE_URL_FILE || isEmbeddedAllowed
       ? []
       : ['DATABASE_URL must be set in production; to use the embedded database, set ALLOW_EMBEDDED_DATABASE=true']),
+    ...(env.REGISTRATION === 'open'
+      ? [
+          'REGISTRATION must not be open in production: it verifies no address, and shows which ones have accounts; set REGISTRATION=email and SMTP_URL, or invite users',
+        ]
+      : []),
+    ...(env.REGISTRATION === 'email' && !hasMail ? ['REGISTRATION=email needs SMTP_URL in production'] : []),
+    ...(hasMail && !env.PUBLIC_URL ? ['PUBLIC_URL must be set with SMTP_URL in production; links start with it'] : []),
   ];
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { auth, documents, graphql, loginThrottle, queryLimits, subscriptions } from './schema/api.js';
 import { database, exchangeRates, queryCache, redis, responseCache } from './schema/data.js';
+import { mail } from './schema/mail.js';
 import { inference } from './schema/inference.js';
 import { oidc } from './schema/oidc.js';
 import { http, rateLimits, runtime } from './schema/server.js';
@@ -17,6 +18,7 @@ export const configSchema = (context: DefaultsContext) =>
     auth: auth(context),
     oidc: oidc(),
     loginThrottle: loginThrottle(),
+    mail: mail(),
     graphql: graphql(context),
     queryLimits: queryLimits(),
     documents: documents(),

@@ -10,6 +10,7 @@ import type { Database } from '../database/tables.js';
 import type { PubSub } from '../events/pub-sub.js';
 import type { Predictor } from '../inference/serving/predictor.js';
 import type { ExchangeRates } from '../integrations/exchange-rates/exchange-rates.js';
+import type { MailQueue } from '../integrations/mail/mail-queue.js';
 import type { Documents } from '../persisted-documents/persisted-documents.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { Context } from './context/context.js';
@@ -47,6 +48,8 @@ export interface Services {
   throttle: LoginThrottle;
   /** Decides which new passwords are acceptable. */
   passwords: PasswordPolicy;
+  /** Null if the gateway sends no mail. */
+  mail: MailQueue | null;
   /** Ended sessions and changed users, which contradict access tokens. */
   credentialChanges: CredentialChanges;
   /** Records who did what. */
@@ -61,9 +64,12 @@ export interface Services {
     refreshTokenTtlDays: number;
     sessionLifetimeDays: number;
     apiKeyMaxDays: number;
-    isRegistrationOpen: boolean;
     /** The identity provider; null if none is configured. */
     identityIssuer: string | null;
+    /** How anonymous callers get an account. */
+    registration: 'open' | 'email' | 'closed';
+    /** The start of links to the gateway, without a slash at the end; null if it is not configured. */
+    publicUrl: string | null;
     historyRetentionDays: number;
     streams: { bufferedEvents: number };
     predictions: { windowSeconds: number; rowsPerViewer: number };

@@ -5,19 +5,27 @@ import { email } from '../errors/input-validation.js';
 import { failUsage, parseCli } from './lib/cli.js';
 import { withDatabase } from './lib/with-database.js';
 
-const usage = `Usage: npm run admin -- <email>
+const usage = `Usage: npm run admin -- <email> [--keep-password]
 
-Makes an account an administrator. Creates the account, and prints its password, if it does not exist.
+Makes an account an administrator, and prints its new password. Creates the account if it does not exist. The sessions and API keys of
+an existing account end.
+
+  --keep-password  an existing account keeps its password, sessions and API keys
 `;
 
-const { positionals } = parseCli(usage, { options: {}, maxPositionals: 1 });
+const { positionals, values } = parseCli(usage, {
+  options: { 'keep-password': { type: 'boolean' } },
+  maxPositionals: 1,
+});
 const address = email.safeParse(positionals[0] ?? '');
 if (!address.success) failUsage(usage, 'Name one e-mail address, such as: npm run admin -- you@example.com');
 await withDatabase(async ({ orm, url, log }) => {
   await migrate(orm, url, { log });
   // The script prints its result itself.
   const audit = new AuditLog({ orm, log: log.child({}, { level: 'warn' }) });
-  const { password } = await makeAdministrator(orm.em.fork(), address.data, audit.by(scriptCaller('admin')));
+  const keepsPassword = values['keep-password'] ?? false;
+  const record = audit.by(scriptCaller('admin'));
+  const { password } = await makeAdministrator(orm.em.fork(), address.data, { keepsPassword }, record);
   await audit.close();
   process.stdout.write(
     password === null

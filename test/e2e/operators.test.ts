@@ -5,7 +5,8 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { sql } from 'kysely';
-import { startGateway, type TestGateway } from '../support/gateway.js';
+import { codesOf, startGateway, type TestGateway } from '../support/gateway.js';
+import { waitUntil } from '../support/wait-until.js';
 import { buildProgram, projectDir, startProgram } from '../support/process.js';
 
 beforeAll(() => buildProgram(), 120_000);
@@ -48,20 +49,39 @@ describe('making an administrator', () => {
     const password =
       /^first@example\.org is an administrator now\. Password, shown only once: (\S{24})$/.exec(stdout)?.[1] ?? '';
     expect(await roleAfterLogin('first@example.org', password)).toEqual({ login: { user: { role: 'ADMIN' } } });
-    expect((await makeAdmin('first@example.org')).stdout).toBe(
+    expect((await makeAdmin('first@example.org', '--keep-password')).stdout).toBe(
       'first@example.org is an administrator now; the password is unchanged.',
     );
     expect(await roleAfterLogin('first@example.org', password)).toEqual({ login: { user: { role: 'ADMIN' } } });
   }, 60_000);
 
-  it('promotes and reactivates an existing account and changes no other', async () => {
+  it('gives an existing account a new password, and ends its sessions and API keys', async () => {
+    const { token } = await gateway.signIn('manager');
+    const key = await gateway.execute<{ createApiKey: { secret: string } }>(
+      { token },
+      'mutation { createApiKey(name: "earlier") { secret } }',
+    );
+    const apiKey = key.data?.createApiKey.secret ?? '';
+    const me = '{ me { email } }';
+    expect((await gateway.execute({ apiKey }, me)).errors).toEqual([]);
+    const { stdout } = await makeAdmin('manager@example.com');
+    const password = /^manager@example\.com is an administrator now\. Password, shown only once: (\S{24})$/.exec(
+      stdout,
+    )?.[1];
+    expect(await roleAfterLogin('manager@example.com', password ?? '')).toEqual({ login: { user: { role: 'ADMIN' } } });
+    expect(await roleAfterLogin('manager@example.com', 'auspex-demo-2026')).toBe('UNAUTHENTICATED');
+    for (const credential of [{ token }, { apiKey }])
+      await waitUntil(async () => codesOf(await gateway.execute(credential, me))[0] === 'UNAUTHENTICATED');
+  }, 60_000);
+
+  it('promotes and reactivates an existing account with its password, and changes no other', async () => {
     await gateway.db
       .updateTable('user_account')
       .set({ is_active: false })
       .where('email', '=', 'user@example.com')
       .execute();
     const before = await accounts();
-    expect((await makeAdmin('user@example.com')).code).toBe(0);
+    expect((await makeAdmin('user@example.com', '--keep-password')).code).toBe(0);
     expect(await accounts()).toEqual(
       before.map((account) =>
         account.email === 'user@example.com' ? { ...account, role: 'ADMIN', is_active: true } : account,

@@ -74,6 +74,23 @@ const table: Record<string, Row> = {
     document: `mutation { endSession(id: "${unknownId('session')}") { endedSessionId } }`,
     verdicts: signedIn,
   },
+  'Mutation.inviteUser': { document: 'mutation { inviteUser(email: "") { link } }', verdicts: admins },
+  'Mutation.startPasswordReset': {
+    document: `mutation { startPasswordReset(userId: "${unknownId('user')}") { link } }`,
+    verdicts: admins,
+  },
+  'Mutation.requestPasswordReset': {
+    document: 'mutation { requestPasswordReset(email: "") { linkTtlSeconds } }',
+    verdicts: everyone,
+  },
+  'Mutation.requestRegistration': {
+    document: 'mutation { requestRegistration(email: "") { linkTtlSeconds } }',
+    verdicts: everyone,
+  },
+  'Mutation.setPassword': {
+    document: 'mutation { setPassword(token: "", newPassword: "") { email } }',
+    verdicts: everyone,
+  },
   'Mutation.setUserRole': {
     document: `mutation { setUserRole(userId: "${unknownId('user')}", role: ADMIN) { id } }`,
     verdicts: admins,

@@ -181,16 +181,4 @@ describe('closed registration', () => {
       await closed.close();
     }
   });
-
-  it('is open in production with REGISTRATION=open', async () => {
-    const open = await startGateway({ NODE_ENV: 'production', DEMO_DATA: 'true', REGISTRATION: 'open' });
-    try {
-      const response = await open.execute<AnyData>(null, REGISTER, {
-        input: { email: 'newcomer@example.org', password },
-      });
-      expect(response.data.register.user.email).toBe('newcomer@example.org');
-    } finally {
-      await open.close();
-    }
-  });
 });

@@ -170,16 +170,32 @@ describe('production', () => {
     const open = {
       INTROSPECTION: 'true',
       LANDING_PAGE: 'true',
-      REGISTRATION: 'open',
+      REGISTRATION: 'email',
+      SMTP_URL: 'smtp://mail.example.com:587',
+      MAIL_FROM: 'no-reply@example.com',
+      PUBLIC_URL: 'https://auspex.example.com',
       DEMO_DATA: 'true',
       TRUST_PROXY: '2',
     };
     expect(readConfig({ ...production, ...open })).toMatchObject({
       graphql: { isIntrospectionOpen: true, hasLandingPage: true },
-      auth: { registration: 'open' },
+      auth: { registration: 'email' },
       database: { hasDemoData: true },
       http: { trustedProxies: 2 },
     });
+  });
+
+  it('rejects registration without confirmed addresses, and mail without its sender or the start of links', () => {
+    expect(problemsOf({ ...production, REGISTRATION: 'open' })).toEqual([
+      expect.stringMatching(/^REGISTRATION must not be open in production/),
+    ]);
+    expect(problemsOf({ ...production, REGISTRATION: 'email' })).toEqual([
+      'REGISTRATION=email needs SMTP_URL in production',
+    ]);
+    expect(problemsOf({ ...production, SMTP_URL: 'smtp://mail.example.com' })).toEqual([
+      expect.stringMatching(/^MAIL_FROM must be set with SMTP_URL/),
+      expect.stringMatching(/^PUBLIC_URL must be set with SMTP_URL/),
+    ]);
   });
 
   it('requires a secret', () => {

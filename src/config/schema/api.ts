@@ -39,9 +39,10 @@ export const auth = ({ isProduction }: DefaultsContext) =>
         unit: 'days',
         description: 'Longest lifetime of a new API key.',
       }),
-      registration: variable('REGISTRATION', choice('open', 'closed'), {
+      registration: variable('REGISTRATION', choice('open', 'email', 'closed'), {
         default: isProduction ? 'closed' : 'open',
-        description: 'Whether anonymous callers may register an account.',
+        description:
+          'Whether anonymous callers may create an account: `open` at once, which shows whether an address has one and is not allowed in production; `email` by a link that is mailed to the address.',
       }),
       auditRetentionDays: variable('AUDIT_RETENTION_DAYS', integer(1, 36_500), {
         default: 365,
@@ -87,6 +88,14 @@ export const loginThrottle = () =>
       registrationsPerAddress: variable('MAX_REGISTRATIONS_PER_ADDRESS', integer(1, 1_000_000), {
         default: 20,
         description: 'Registrations per window and address.',
+      }),
+      mailsPerAccount: variable('MAX_MAILS_PER_ACCOUNT', integer(1, 1_000_000), {
+        default: 3,
+        description: 'Requests for a mail per window and e-mail address: password resets and registrations.',
+      }),
+      mailsPerAddress: variable('MAX_MAILS_PER_ADDRESS', integer(1, 1_000_000), {
+        default: 20,
+        description: 'Requests for a mail per window and network address.',
       }),
     })
     .describe('Login throttle');

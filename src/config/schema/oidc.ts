@@ -25,10 +25,6 @@ export const oidc = () =>
         default: 'openid email profile',
         description: 'Scopes that the sign-in requests.',
       }),
-      publicUrl: variable('PUBLIC_URL', loopbackOrHttpsUrl, {
-        description:
-          'URL at which browsers reach the gateway, with the path prefix of a proxy. Register `<PUBLIC_URL>/sign-in/callback` at the provider. Required by `OIDC_CLIENT_ID`.',
-      }),
       returnUrls: variable('OIDC_RETURN_URLS', loopbackOrHttpsUrls(20), {
         default: [],
         description: 'Pages of frontends to which a sign-in may return; GraphiQL is always one if it is served.',

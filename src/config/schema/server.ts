@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { boolean, choice, count, hosts, integer, origins, text, variable, type DefaultsContext } from '../variable.js';
+import { boolean, choice, count, hosts, integer, loopbackOrHttpsUrl, origins, text, variable, type DefaultsContext } from '../variable.js';
 
 export const runtime = ({ isProduction, shutdownSeconds }: DefaultsContext) =>
   z
@@ -58,6 +58,10 @@ export const http = ({ isProduction }: DefaultsContext) =>
       corsOrigins: variable('CORS_ORIGINS', origins, {
         default: isProduction ? [] : developmentOrigins,
         description: 'Origins whose pages may send requests from browsers.',
+      }),
+      publicUrl: variable('PUBLIC_URL', loopbackOrHttpsUrl, {
+        description:
+          'URL at which browsers reach the gateway, with the path prefix of a proxy. Links in messages start with it. Register `<PUBLIC_URL>/sign-in/callback` at the OpenID provider. Required by `OIDC_CLIENT_ID`, and in production by `SMTP_URL`. If absent, links start with `http://localhost:<PORT>` in development, and are not created in production.',
       }),
       allowedHosts: variable('ALLOWED_HOSTS', hosts, {
         default: [],

@@ -15,7 +15,6 @@ registerEnumType(AuditAction, {
     PROVIDER_REGISTRATION: { description: 'A new account, created by a sign-in with the identity provider.' },
     IDENTITY_LINK: { description: 'A link between a user and an identity of the identity provider, or its removal.' },
     SIGN_OUT: { description: 'A user signed out.' },
-    REGISTRATION: { description: 'A new account, which is signed in.' },
     PASSWORD_CHANGE: { description: 'A new password; it ends the other sessions.' },
     REAUTHENTICATION: { description: 'A failed proof of the password in an open session.' },
     TOKEN_REUSE: { description: 'A refresh token was used twice, which ended its session.' },
@@ -34,6 +33,10 @@ registerEnumType(AuditAction, {
     DOCUMENTS_PUBLISH: { description: 'A client release was published.' },
     DOCUMENTS_RETIRE: { description: 'A client release was retired.' },
     ACCESS: { description: 'A root field was rejected with FORBIDDEN.' },
+    REGISTRATION: { description: 'A new account, which is signed in, or confirmed by a link.' },
+    INVITATION: { description: 'A new account, whose user gets a link to choose a password.' },
+    PASSWORD_RESET_REQUEST: { description: 'A link to choose a new password.' },
+    PASSWORD_RESET: { description: 'A password that was set by a link.' },
     RETENTION: { description: 'Events older than AUDIT_RETENTION_DAYS were deleted.' },
   },
 });

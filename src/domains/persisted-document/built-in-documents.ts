@@ -29,6 +29,11 @@ const texts = {
     signedOutUserId
   }
 }`,
+  'auspex-set-password': `mutation SetPassword($token: String!, $newPassword: String!) {
+  setPassword(token: $token, newPassword: $newPassword) {
+    email
+  }
+}`,
   'auspex-publish-documents': `mutation PublishDocuments($client: String!, $version: String!, $manifest: JSONObject!) {
   publishDocuments(client: $client, version: $version, manifest: $manifest) {
     client

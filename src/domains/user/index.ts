@@ -1,4 +1,7 @@
 import type { DomainModule } from '../../graphql/module.js';
+import { AccountResolver } from './account.resolver.js';
+import { Accounts } from './account.service.js';
+import { AccountToken } from './account-token.entity.js';
 import { ApiKey } from './api-key.entity.js';
 import { ApiKeyResolver } from './api-key.resolver.js';
 import { SignInCode, UserIdentity } from './identity/identity.entity.js';
@@ -17,22 +20,33 @@ import { UserResolver } from './user.resolver.js';
 /** Accounts, their sessions and their API keys. */
 export const userDomain: DomainModule = {
   name: 'user',
-  entities: [User, SessionRecord, SignInNetwork, ApiKey, CredentialChangeRecord, UserIdentity, SignInCode],
-  resolvers: [UserResolver, SessionResolver, SessionFieldResolver, ApiKeyResolver, IdentityResolver],
+  entities: [
+    User,
+    SessionRecord,
+    SignInNetwork,
+    ApiKey,
+    AccountToken,
+    CredentialChangeRecord,
+    UserIdentity,
+    SignInCode,
+  ],
+  resolvers: [UserResolver, AccountResolver, SessionResolver, SessionFieldResolver, ApiKeyResolver, IdentityResolver],
   permissions: userPermissions,
   visibility: userVisibility,
-  load({ db, databaseUrl, tokens, throttle, passwords, credentialChanges, audit, settings, log }) {
+  load({ db, databaseUrl, tokens, throttle, passwords, credentialChanges, audit, mail, settings, log }) {
     const watcher = new CredentialChangeWatcher({ db, databaseUrl, changes: credentialChanges, log });
     const sessions = new Sessions({ tokens, throttle, passwords, audit, settings });
     return {
       resolvers: [
         new UserResolver(watcher, audit),
+        new AccountResolver(new Accounts({ throttle, passwords, audit, mail, settings }), watcher),
         new SessionResolver(sessions, watcher),
         new SessionFieldResolver(),
         new ApiKeyResolver(watcher, audit, settings.apiKeyMaxDays),
         new IdentityResolver(sessions, watcher, settings.identityIssuer),
       ],
       nodes: userNodes,
+      ...(mail ? { queue: mail } : {}),
       ready: () => watcher.ready(),
       close: () => watcher.close(),
     };

@@ -30,6 +30,8 @@ import {
 import { validateFields, email } from '../../errors/input-validation.js';
 import type { Client } from '../../persisted-documents/sent-operation.js';
 import type { Logger } from '../../telemetry/logger.js';
+import { AccountToken } from './account-token.entity.js';
+import type { Registration } from './account.service.js';
 import { ApiKey } from './api-key.entity.js';
 import { raiseHashCost } from './hash-cost.js';
 import { SessionRecord } from './session.entity.js';
@@ -53,7 +55,7 @@ export interface SessionSettings {
   refreshTokenTtlDays: number;
   /** Longest time from the sign-in. */
   sessionLifetimeDays: number;
-  isRegistrationOpen: boolean;
+  registration: Registration;
 }
 
 /** Where a request came from, and whether its caller is still there. */
@@ -101,8 +103,11 @@ export class Sessions {
    */
   async register(em: SqlEntityManager, input: RegisterInput, caller: SessionCaller): Promise<Session> {
     const { address } = caller;
-    if (!this.settings.isRegistrationOpen)
+    const { registration } = this.settings;
+    if (registration === 'closed')
       throw new Forbidden('Registration is closed; contact an administrator for an account.');
+    if (registration === 'email')
+      throw new Forbidden('Registration needs a confirmed e-mail address; send requestRegistration.');
     await this.throttle.register(address);
     const { value, problems } = validateFields({ email }, input);
     const problem = await this.passwords.problem(input.password, 'password', value.email ?? '');
@@ -269,6 +274,7 @@ export class Sessions {
       this.#openUnchanged(transaction, user, from, AuditAction.PASSWORD_CHANGE, async (current) => {
         current.passwordHash = passwordHash;
         const endedSessions = await transaction.nativeDelete(SessionRecord, { userId });
+        await transaction.nativeDelete(AccountToken, { userId });
         const revokedApiKeys = revokesApiKeys ? await transaction.nativeDelete(ApiKey, { userId }) : 0;
         return { endedSessions, revokedApiKeys };
       }),

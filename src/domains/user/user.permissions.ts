@@ -40,6 +40,9 @@ const isRecentlyAuthenticated = permit(async ({ viewer, context }) => {
 
 const mayCreateCredentials = chain(isSession, isRecentlyAuthenticated);
 
+/** A link is a credential of another user. */
+const mayInviteUsers = chain(isSession, hasRole(Role.ADMIN), isCurrentAdministrator, isRecentlyAuthenticated);
+
 export const userPermissions: Permissions = {
   Query: {
     me: isSignedIn,
@@ -56,6 +59,11 @@ export const userPermissions: Permissions = {
     changePassword: isSession,
     reauthenticate: isSession,
     endSession: isSession,
+    inviteUser: mayInviteUsers,
+    startPasswordReset: mayInviteUsers,
+    requestPasswordReset: allow,
+    requestRegistration: allow,
+    setPassword: allow,
     setUserRole: mayChangeUsers,
     setUserActive: mayChangeUsers,
     setUserEmployee: mayChangeUsers,
@@ -65,6 +73,7 @@ export const userPermissions: Permissions = {
   },
   // Of the users whom the viewer may see: an API key may not manage accounts.
   User: { employee: keyMayReadEmployees, sessions: isSession, apiKeys: isSession },
+  AccountLinkPayload: { user: isSession },
   // The caller has just proved to be this user.
   Session: { user: allow },
 };

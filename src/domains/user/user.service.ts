@@ -8,6 +8,7 @@ import { Role } from '../../auth/viewer.js';
 import { encodeId } from '../../graphql/relay/global-id.js';
 import { BadUserInput, Conflict, NotFound } from '../../errors/app-error.js';
 import { Employee } from '../employee/employee.entity.js';
+import { AccountToken } from './account-token.entity.js';
 import { ApiKey } from './api-key.entity.js';
 import { SessionRecord } from './session.entity.js';
 import { User } from './user.entity.js';
@@ -30,36 +31,46 @@ export function setRole(em: SqlEntityManager, userId: string, role: Role, record
 }
 
 /**
- * Makes an active administrator, such as the first one. An existing account keeps its password; otherwise an account is created.
- * @returns the password of a new account, or null
+ * Makes an active administrator, such as the first one; creates the account if it does not exist. An existing account may be in the
+ * hands of another: it gets a new password, and its sessions, API keys and links end, unless `keepsPassword`.
+ * @returns the new password, or null if the present one stays
  */
-export function makeAdministrator(
+export async function makeAdministrator(
   em: SqlEntityManager,
   email: string,
+  { keepsPassword }: { keepsPassword: boolean },
   record: RecordEvent,
 ): Promise<{ password: string | null }> {
+  const password = randomBytes(18).toString('base64url');
+  const passwordHash = await hashPassword(password);
   return em.transactional(async (transaction) => {
     // Serializes concurrent calls for the same account.
     await transaction.execute(`select pg_advisory_xact_lock(hashtext('user.administrators'))`);
-    const user = await transaction.findOne(User, { email });
+    const user = await transaction.findOne(
+      User,
+      { email },
+      { lockMode: LockMode.PESSIMISTIC_WRITE, populate: ['passwordHash'] },
+    );
     const action = AuditAction.USER_ROLE_CHANGE;
     const after = { role: Role.ADMIN, isActive: true };
-    if (user) {
-      const before = { role: user.role, isActive: user.isActive };
-      if (before.role !== after.role || !before.isActive)
-        await record(transaction, { action, target: targetOf(user), before, after });
-      Object.assign(user, after);
-      return { password: null };
+    if (!user) {
+      const created = transaction.create(User, { email, passwordHash, ...after, employeeId: null });
+      await record(transaction, { action, target: targetOf(created), account: email, after });
+      return { password };
     }
-    const password = randomBytes(18).toString('base64url');
-    const created = transaction.create(User, {
-      email,
-      passwordHash: await hashPassword(password),
-      role: Role.ADMIN,
-      isActive: true,
-      employeeId: null,
+    const before = { role: user.role, isActive: user.isActive };
+    if (before.role !== after.role || !before.isActive)
+      await record(transaction, { action, target: targetOf(user), before, after });
+    Object.assign(user, after);
+    if (keepsPassword) return { password: null };
+    user.passwordHash = passwordHash;
+    const ended = await endCredentials(transaction, user);
+    await record(transaction, {
+      action: AuditAction.PASSWORD_RESET,
+      target: targetOf(user),
+      account: email,
+      after: ended,
     });
-    await record(transaction, { action, target: targetOf(created), account: email, after });
     return { password };
   });
 }
@@ -71,6 +82,7 @@ export function makeAdministrator(
 export function setActive(em: SqlEntityManager, userId: string, isActive: boolean, record: RecordEvent): Promise<User> {
   return em.transactional(async (transaction) => {
     const user = await findForChange(transaction, userId);
+    if (!isActive) await requireAnotherAdministrator(transaction, user);
     const ended = isActive ? {} : await endCredentials(transaction, user);
     if (user.isActive !== isActive) {
       await record(transaction, {
@@ -85,12 +97,12 @@ export function setActive(em: SqlEntityManager, userId: string, isActive: boolea
   });
 }
 
-/** Ends all sessions and API keys of a user who is deactivated. @returns the number of each */
+/** Ends all sessions, API keys and links of a user. @returns the number of sessions and keys */
 async function endCredentials(
   transaction: SqlEntityManager,
   user: User,
 ): Promise<{ endedSessions: number; revokedApiKeys: number }> {
-  await requireAnotherAdministrator(transaction, user);
+  await transaction.nativeDelete(AccountToken, { userId: user.id });
   return {
     endedSessions: await transaction.nativeDelete(SessionRecord, { userId: user.id }),
     revokedApiKeys: await transaction.nativeDelete(ApiKey, { userId: user.id }),

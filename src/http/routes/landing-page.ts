@@ -58,20 +58,30 @@ a:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 .account { width: 100%; height: 100%; padding: 0.625rem 1rem; border: 1px solid var(--accent); }
 .account:hover { background: var(--page); }
 .account strong { display: block; }
+form { display: grid; gap: 0.75rem; justify-items: start; }
+label { display: grid; gap: 0.25rem; width: 100%; }
+input { width: 100%; max-width: 24rem; padding: 0.5rem 0.75rem; border: 1px solid var(--muted); border-radius: 0.5rem; background: var(--page); color: inherit; font: inherit; }
+button.action { border: 0; font: inherit; font-weight: 600; cursor: pointer; }
+button:disabled { opacity: 0.6; cursor: default; }
+input:focus-visible, button:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 small { color: var(--muted); font-size: 0.875rem; }
 code { font-family: ui-monospace, monospace; font-size: 0.875em; }
 @media (max-width: 40rem) { main { padding-top: 1.5rem; } section { grid-column: 1 / -1; } }
 `;
 
-/** Allows the style sheet of the page and its icon; no scripts, no frames, no other origin. */
-export const landingPolicy = [
-  "default-src 'none'",
-  `style-src 'sha256-${hash('sha256', styles, 'base64')}'`,
-  'img-src data:',
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ');
+/** Allows the style sheet of a page and its icon, and what `directives` add; no frames, no other origin. */
+export const pagePolicy = (...directives: string[]): string =>
+  [
+    "default-src 'none'",
+    `style-src 'sha256-${hash('sha256', styles, 'base64')}'`,
+    ...directives,
+    'img-src data:',
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ');
+
+export const landingPolicy = pagePolicy();
 
 const shape = 'M16 3 29 28h-6l-7-14.500L9 28H3z';
 const icon = `data:image/svg+xml,${encodeURIComponent(
@@ -81,7 +91,18 @@ const icon = `data:image/svg+xml,${encodeURIComponent(
 /** The landing page. Its links are relative, so that it also works below a path prefix of a proxy. */
 export function landingPage(content: LandingContent): string {
   const { hasGraphiql, demo, provider } = content;
-  return `<!doctype html>
+  return page(`<p>A GraphQL gateway: relational data and predictions of ONNX models behind one guarded endpoint.</p>
+${hasGraphiql ? '<a class="action" href="graphiql">Open GraphiQL</a>' : ''}
+${hasGraphiql && provider ? `<a href="graphiql#sign-in-with=provider">Sign in with ${escapeHtml(provider.name)}</a>` : ''}
+</header>
+${hasGraphiql && demo ? accountsSection(demo) : ''}
+${section('Use the API', useLinks(content))}
+${section('Health', healthLinks(content))}
+${documentation(content.docs)}`);
+}
+
+/** A page with the name and the style of the gateway. `body` continues the header. */
+export const page = (body: string): string => `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -98,19 +119,11 @@ export function landingPage(content: LandingContent): string {
 <svg width="36" height="36" viewBox="0 0 32 32" aria-hidden="true"><path fill="currentColor" d="${shape}"/></svg>
 <h1>Auspex</h1>
 </div>
-<p>A GraphQL gateway: relational data and predictions of ONNX models behind one guarded endpoint.</p>
-${hasGraphiql ? '<a class="action" href="graphiql">Open GraphiQL</a>' : ''}
-${hasGraphiql && provider ? `<a href="graphiql#sign-in-with=provider">Sign in with ${escapeHtml(provider.name)}</a>` : ''}
-</header>
-${hasGraphiql && demo ? accountsSection(demo) : ''}
-${section('Use the API', useLinks(content))}
-${section('Health', healthLinks(content))}
-${documentation(content.docs)}
+${body}
 </main>
 </body>
 </html>
 `;
-}
 
 function accountsSection({ accounts, password }: DemoSignIn): string {
   const items = accounts.map(({ email, role }) => {

@@ -11,6 +11,8 @@ const limits = {
   refreshesPerAccount: 2,
   refreshesPerAddress: 4,
   registrationsPerAddress: 2,
+  mailsPerAccount: 2,
+  mailsPerAddress: 3,
 };
 
 let throttle: LoginThrottle;

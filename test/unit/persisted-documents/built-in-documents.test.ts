@@ -16,8 +16,8 @@ describe('built-in documents', () => {
     },
   );
 
-  it('have no mutations but signing in and out, publishing and retiring', () => {
+  it('have no mutations but signing in and out, setting a password by a link, publishing and retiring', () => {
     const fields = ownRelease.documents.map(({ text }) => /\{\s+(\w+)/.exec(text)?.[1]);
-    expect(fields).toEqual(['login', 'refreshSession', 'logout', 'publishDocuments', 'retireDocuments']);
+    expect(fields).toEqual(['login', 'refreshSession', 'logout', 'setPassword', 'publishDocuments', 'retireDocuments']);
   });
 });
