@@ -7,6 +7,7 @@ import { Role } from '../../src/auth/viewer.js';
 import { openOrm } from '../../src/database/orm.js';
 import { AuditEventRecord } from '../../src/domains/audit/audit-event.entity.js';
 import { createLogger } from '../../src/telemetry/logger.js';
+import { encodeId } from '../../src/graphql/relay/global-id.js';
 import { startGateway, type TestGateway } from '../support/gateway.js';
 import { addPerson, setRole, type Person } from '../support/people.js';
 
@@ -169,11 +170,26 @@ describe('concurrent writers', () => {
           { id: people[index % people.length]?.id, role: roles[((index * 7) % 5) % 2] },
         );
       });
-      const results = await Promise.all(changes);
+      // Changes of roles wait for each other anyway; keys of different owners do not.
+      const owners = await Promise.all(Array.from({ length: 10 }, () => addPerson(gateway)));
+      const keys = Array.from({ length: 60 }, (_, index) =>
+        (index % 2 === 0 ? other : gateway).execute(
+          { token: owners[index % owners.length]?.token ?? '' },
+          'mutation { createApiKey(name: "one of many") { secret } }',
+        ),
+      );
+      const results = await Promise.all([...changes, ...keys]);
       expect(results.flatMap(({ errors }) => errors)).toEqual([]);
       const after = await links();
       expect(after.map(({ position }) => Number(position))).toEqual(after.map((_, index) => index + 1));
       expect(await verify()).toMatchObject({ isIntact: true, events: after.length });
+      const events = gateway.db.selectFrom('audit_event').select(['target', 'actor_id']);
+      const created = await events.where('action', '=', AuditAction.API_KEY_CREATE).execute();
+      const inTable = await gateway.db.selectFrom('api_key').select(['id', 'user_id']).execute();
+      expect(created.map(({ target, actor_id: owner }) => `${target} ${owner}`).sort()).toEqual(
+        inTable.map(({ id, user_id: owner }) => `${encodeId('apikey', id)} ${owner}`).sort(),
+      );
+      expect(created).toHaveLength(keys.length);
       // The events of each user alternate: none is missing, and none is there without its change.
       const stored = await gateway.db
         .selectFrom('audit_event')
