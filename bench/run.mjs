@@ -10,6 +10,8 @@ const benchmarks = {
   serving: 'predictions over HTTP: batching, and the effect of large requests and hot reloads on small requests',
   database: 'keyset pagination and search with 200,000 employees (EMPLOYEES=<n> for another number)',
   telemetry: 'cost of tracing every request',
+  revocation: 'time until a second replica rejects the tokens of a deactivated user',
+  guards: 'cost of all authorization rules and limits on a page of employees',
 };
 
 const usage = `Usage: npm run bench -- [benchmark ...]

@@ -1,10 +1,11 @@
 // Loaded into the gateway under test with `node --import`: reports memory and CPU time and records profiles on command.
 import { writeFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Session, type Profiler } from 'node:inspector/promises';
 import { isMainThread } from 'node:worker_threads';
 
-/** `usage` reports at once, `memory` after a garbage collection. A CPU profile is written to `file` when it stops. */
+/** `usage` reports after a turn of the event loop, `memory` after a garbage collection. A CPU profile is written to `file` when it stops. */
 export type Command =
   { kind: 'usage' } | { kind: 'memory' } | { kind: 'start-profile' } | { kind: 'stop-profile'; file: string };
 
@@ -43,16 +44,22 @@ async function execute(command: Command): Promise<Report> {
     // Twice: finalizers release memory after the first.
     await globalThis.gc?.({ type: 'major', execution: 'async' });
     await globalThis.gc?.({ type: 'major', execution: 'async' });
+  } else if (command.kind === 'usage') {
+    // A stall is recorded by the timer that it delayed, which may be due after this message.
+    await sleep(5);
   } else if (command.kind === 'start-profile') {
     session.connect();
     await session.post('Profiler.enable');
     await session.post('Profiler.setSamplingInterval', { interval: samplingIntervalUs });
     await session.post('Profiler.start');
-  } else if (command.kind === 'stop-profile') {
+  } else {
     const { profile }: Profiler.StopReturnType = await session.post('Profiler.stop');
     await writeFile(command.file, JSON.stringify(profile));
   }
-  return report();
+  const result = report();
+  // After a reset the first delay is not recorded: the caller must not cause one before.
+  if (command.kind === 'usage') await sleep(5);
+  return result;
 }
 
 if (isMainThread && process.send) {
