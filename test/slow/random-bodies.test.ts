@@ -8,7 +8,7 @@ const maxRss = 640 * 2 ** 20;
 
 let gateway: GatewayProcess;
 beforeAll(async () => {
-  gateway = await startGateway({ MAX_BATCHED_OPERATIONS: '10', INTROSPECTION: 'true', REGISTRATION: 'open' });
+  gateway = await startGateway({ MAX_BATCHED_OPERATIONS: '10', INTROSPECTION: 'true' });
 }, 120_000);
 // It fails if the process crashed.
 afterAll(() => gateway.stop());
