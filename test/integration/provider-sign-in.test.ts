@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { AuditAction, AuditOutcome } from '../../src/audit/audit-event.js';
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Role } from '../../src/auth/viewer.js';
@@ -529,6 +530,25 @@ it('is limited by address, and uses a cookie for https only if browsers reach th
   } finally {
     await secure.close();
   }
+});
+
+it('is recorded in the audit log if its code is wrong, without the code', async () => {
+  const failures = () =>
+    gateway.db
+      .selectFrom('audit_event')
+      .selectAll()
+      .where('action', '=', AuditAction.PROVIDER_SIGN_IN)
+      .where('outcome', '=', AuditOutcome.FAILURE)
+      .orderBy('id')
+      .execute();
+  const before = (await failures()).length;
+  await gateway.execute(
+    null,
+    'mutation { signInWithCode(code: "no-such-code", verifier: "no-such-verifier") { accessToken } }',
+  );
+  await waitUntil(async () => (await failures()).length > before);
+  expect((await failures()).at(-1)).toMatchObject({ code: 'UNAUTHENTICATED', actor_id: null, account: null });
+  expect(JSON.stringify(await failures())).not.toContain('no-such');
 });
 
 describe('the pages of the gateway', () => {

@@ -1,4 +1,6 @@
 import { Arg, Ctx, ID, Mutation, Resolver } from 'type-graphql';
+import { AuditAction, AuditOutcome } from '../../../audit/audit-event.js';
+import { Unauthenticated } from '../../../errors/app-error.js';
 import type { Context } from '../../../graphql/context/context.js';
 import { decodeId } from '../../../graphql/relay/global-id.js';
 import { Invalidates } from '../../../graphql/schema/cache-control.js';
@@ -30,7 +32,15 @@ export class IdentityResolver {
     @Ctx() context: Context,
   ): Promise<Session> {
     await this.sessions.throttle.refreshFrom(context.address);
-    const userId = await redeemCode(context.em, code, verifier);
+    const userId = await redeemCode(context.em, code, verifier).catch((error: unknown) => {
+      if (error instanceof Unauthenticated)
+        this.sessions.audit.recordFailure(context, {
+          action: AuditAction.PROVIDER_SIGN_IN,
+          outcome: AuditOutcome.FAILURE,
+          code: error.code,
+        });
+      throw error;
+    });
     const session = await this.sessions.openFor(context.em, userId, context);
     // The sign-in may have changed the role: earlier access tokens of the user are rejected from now on.
     await this.changes.refresh();
