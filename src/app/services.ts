@@ -4,6 +4,8 @@ import { AuditRetention } from '../audit/retention.js';
 import { CredentialChanges } from '../auth/credential-changes.js';
 import { LoginThrottle } from '../auth/login-throttle.js';
 import { PasswordPolicy } from '../auth/password-policy.js';
+import { SecretCipher } from '../auth/secret-cipher.js';
+import { SignInChallenges } from '../auth/sign-in-challenge.js';
 import { SigningKeys } from '../auth/signing-keys.js';
 import { TokenSigner } from '../auth/token.js';
 import { openCache } from '../cache/cache.js';
@@ -76,7 +78,7 @@ export async function openServices(
   const pubSub = openPubSub({ redis, logger: log });
   opened.defer(() => pubSub.close());
   const { auth } = config;
-  const signingKeys = openSigningKeys(auth, dataDir);
+  const { signingKeys, cipher } = openKeys(config, dataDir);
   return {
     ...data,
     ...inference,
@@ -93,6 +95,8 @@ export async function openServices(
     throttle: new LoginThrottle(config.loginThrottle, counters),
     mail: openMail(config, log, opened),
     passwords: new PasswordPolicy(auth.breachUrl === undefined ? null : new BreachedPasswords(auth.breachUrl, log)),
+    cipher,
+    challenges: new SignInChallenges(signingKeys),
     counters,
     audit,
     log,
@@ -103,6 +107,7 @@ export async function openServices(
       identityIssuer: config.oidc.issuer ?? null,
       registration: auth.registration,
       publicUrl: publicUrlOf(config),
+      mfa: config.mfa,
       historyRetentionDays: config.inference.historyDays,
       streams: { bufferedEvents: config.subscriptions.bufferedEvents },
       predictions: config.rateLimits,
@@ -110,11 +115,21 @@ export async function openServices(
   };
 }
 
-/** The configured keys; without any, a secret that is generated once. */
-function openSigningKeys({ jwtSecret, jwtPreviousSecret, jwtKeyPairs }: Config['auth'], dataDir: string): SigningKeys {
-  const secret = jwtSecret ?? (jwtKeyPairs ? undefined : loadOrCreateSecret(dataDir));
+/**
+ * The configured keys of tokens and of stored secrets. Without keys of tokens, a secret is generated once; without keys of stored
+ * secrets, they derive from those of tokens.
+ */
+function openKeys(
+  { auth: { jwtSecret, jwtPreviousSecret, jwtKeyPairs: pairs = [] }, mfa }: Pick<Config, 'auth' | 'mfa'>,
+  dataDir: string,
+): { signingKeys: SigningKeys; cipher: SecretCipher } {
+  const secret = jwtSecret ?? (pairs.length > 0 ? undefined : loadOrCreateSecret(dataDir));
   const secrets = [secret, jwtPreviousSecret].filter((one) => one !== undefined);
-  return new SigningKeys({ secrets, pairs: jwtKeyPairs ?? [] });
+  const privateKeys = pairs.flatMap(({ privateKey }) => privateKey?.export({ format: 'der', type: 'pkcs8' }) ?? []);
+  return {
+    signingKeys: new SigningKeys({ secrets, pairs }),
+    cipher: new SecretCipher(mfa.encryptionKeys ?? [...privateKeys, ...secrets]),
+  };
 }
 
 /** The connections that caches, counters and pub/sub share; null if Redis is not configured. */

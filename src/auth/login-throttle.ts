@@ -83,6 +83,23 @@ export class LoginThrottle {
     return this.#throttled(() => this.#count(`password change ${sessionId}`, this.limits.loginsPerAccount));
   }
 
+  /**
+   * Counts an attempt at the second step of a sign-in. An attacker who has the password must not guess many codes: all networks
+   * where the account has never signed in share one limit.
+   * @throws TooManyAttempts past a limit
+   */
+  mfaCode({ account, address, isKnownNetwork }: LoginAttempt): Promise<void> {
+    return this.#throttled(async () => {
+      await this.#count(mfaFromNetwork(account, address), this.limits.loginsPerAccount);
+      if (!(await isKnownNetwork())) await this.#count(`mfa account ${account}`, this.limits.loginsPerAccount);
+    });
+  }
+
+  /** Resets the count of codes of the account and network. */
+  mfaCodeAccepted(account: string, address: string): Promise<void> {
+    return this.counters.clear(mfaFromNetwork(account, address));
+  }
+
   /** Records a correct current password. */
   passwordChanged(): void {
     this.attempts.succeeded += 1;
@@ -137,5 +154,8 @@ export class LoginThrottle {
 
 const accountAndNetwork = (account: string, address: string): string =>
   `login account ${account} from ${networkOf(address)}`;
+
+const mfaFromNetwork = (account: string, address: string): string =>
+  `mfa account ${account} from ${networkOf(address)}`;
 
 const accountInTotal = (account: string): string => `login account ${account}`;

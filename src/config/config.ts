@@ -35,6 +35,7 @@ export function readConfig(env: Environment): Config {
   problems.push(...secrets.problems);
   for (const name of ['JWT_SECRET', 'JWT_PREVIOUS_SECRET'])
     if (present[name] !== undefined) problems.push(...secretProblems(name, present[name]));
+  for (const key of parsed.data?.mfa.encryptionKeys ?? []) problems.push(...secretProblems('MFA_ENCRYPTION_KEYS', key));
   if (parsed.success) problems.push(...combinationProblems(parsed.data));
   if (isProduction) problems.push(...productionProblems(present));
   // A misspelled name may be why a variable is missing.

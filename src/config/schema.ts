@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { auth, documents, graphql, loginThrottle, queryLimits, subscriptions } from './schema/api.js';
+import { auth, documents, graphql, loginThrottle, mfa, queryLimits, subscriptions } from './schema/api.js';
 import { database, exchangeRates, queryCache, redis, responseCache } from './schema/data.js';
 import { mail } from './schema/mail.js';
 import { inference } from './schema/inference.js';
@@ -17,6 +17,7 @@ export const configSchema = (context: DefaultsContext) =>
     redis: redis(),
     auth: auth(context),
     oidc: oidc(),
+    mfa: mfa(),
     loginThrottle: loginThrottle(),
     mail: mail(),
     graphql: graphql(context),

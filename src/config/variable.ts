@@ -74,6 +74,9 @@ const list = z.string().transform((value) =>
     .filter((part) => part !== ''),
 );
 
+const maxKeys = 10;
+const longKey = z.string().min(32, 'must be keys of at least 32 characters, separated by commas');
+
 export const text = (values = 'text'): VariableType<string> => ({ schema: z.string(), values });
 
 export const boolean: VariableType<boolean> = {
@@ -99,6 +102,31 @@ export function choice<const Name extends string>(...names: [Name, ...Name[]]): 
   const listed = new Intl.ListFormat('en', { type: 'disjunction' }).format(names).replace(/, or /, ' or ');
   return { schema: z.enum(names, `must be ${listed}`), values: `one of ${names.join(', ')}` };
 }
+
+/** A name that may stand in a URI of authenticator apps, where a colon separates it from the account. */
+export const issuerName: VariableType<string> = {
+  schema: z.string().regex(/^[^:]{1,64}$/, 'must have 1 to 64 characters, without a colon'),
+  values: '1 to 64 characters without a colon',
+};
+
+/** Any of the names, separated by commas. */
+export function choices<const Name extends string>(...names: [Name, ...Name[]]): VariableType<Name[]> {
+  const problem = `must be any of ${names.join(', ')}, separated by commas`;
+  return {
+    schema: list.pipe(z.array(z.enum(names, problem))),
+    values: `any of ${names.join(', ')}, separated by commas`,
+  };
+}
+
+/** Keys of at least 32 characters, separated by commas; the first one is in use, the others are former ones. */
+export const keys: VariableType<string[]> = {
+  schema: list.pipe(
+    z
+      .tuple([longKey], longKey, 'must be one or more keys, separated by commas')
+      .refine((values) => values.length <= maxKeys, `must be at most ${maxKeys} keys`),
+  ),
+  values: 'keys of at least 32 random characters, separated by commas',
+};
 
 /** Booleans count as 0 and 1. */
 export function count(maximum: number, problem: string): VariableType<number> {

@@ -81,7 +81,34 @@ export class Forbidden extends AppError {
 /** The session must prove the password again. */
 export class ReauthenticationRequired extends AppError {
   constructor() {
-    super('REAUTHENTICATION_REQUIRED', 'Prove your password again with the mutation reauthenticate, then repeat this.');
+    super(
+      'REAUTHENTICATION_REQUIRED',
+      'Prove your password, or a code if you use MFA, with the mutation reauthenticate, then repeat this.',
+    );
+  }
+}
+
+/** The password is right, and a code must follow. */
+export class MfaRequired extends AppError {
+  constructor({ challenge, expiresAt }: { challenge: string; expiresAt: Date }) {
+    super('MFA_REQUIRED', 'Enter the code of your authenticator app, or a recovery code.', {
+      challenge,
+      challengeExpiresAt: expiresAt,
+    });
+  }
+}
+
+/** The password is right, but the role requires MFA, which the account has not set up. */
+export class MfaSetupRequired extends AppError {
+  constructor({ challenge, expiresAt }: { challenge: string; expiresAt: Date }) {
+    super(
+      'MFA_SETUP_REQUIRED',
+      'Your role requires MFA. Set it up with beginMfaSetup and confirmMfaSetup to sign in.',
+      {
+        challenge,
+        challengeExpiresAt: expiresAt,
+      },
+    );
   }
 }
 

@@ -49,8 +49,27 @@ export const errorCodes = {
     httpStatus: 200,
     cause: 'caller',
     rejection: 'forbidden',
-    meaning: 'The mutation creates a credential, and the session proved the password more than five minutes ago.',
-    action: 'Request the password from the user, send it with `reauthenticate`, then repeat the request.',
+    meaning:
+      'The mutation creates or removes a credential, and the session proved the password or an MFA code more than five minutes ago.',
+    action:
+      'Request the password, or the code if the account uses MFA, from the user, send it with `reauthenticate`, then repeat the request.',
+  },
+  MFA_REQUIRED: {
+    httpStatus: 200,
+    cause: 'caller',
+    rejection: null,
+    meaning:
+      'The password is right, and the account uses MFA. `challenge` stands for the password until `challengeExpiresAt`.',
+    action: 'Request a code from the user, and send it with `challenge` to `verifyMfa`, which returns the session.',
+  },
+  MFA_SETUP_REQUIRED: {
+    httpStatus: 200,
+    cause: 'caller',
+    rejection: null,
+    meaning:
+      'The password is right, but the role requires MFA (`MFA_REQUIRED_ROLES`), and the account has not set it up. `challenge` stands for the password until `challengeExpiresAt`.',
+    action:
+      'Send `challenge` to `beginMfaSetup`, then with a code to `confirmMfaSetup`, which returns the session and the recovery codes.',
   },
   TOO_MANY_REQUESTS: {
     httpStatus: 429,

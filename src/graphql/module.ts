@@ -3,6 +3,8 @@ import type { GraphQLFieldConfigMap, GraphQLSchema } from 'graphql';
 import type { ClassType } from 'type-graphql';
 import type { AuditLog } from '../audit/audit-log.js';
 import type { CredentialChanges } from '../auth/credential-changes.js';
+import type { SecretCipher } from '../auth/secret-cipher.js';
+import type { SignInChallenges } from '../auth/sign-in-challenge.js';
 import type { LoginThrottle } from '../auth/login-throttle.js';
 import type { PasswordPolicy } from '../auth/password-policy.js';
 import type { TokenSigner } from '../auth/token.js';
@@ -50,6 +52,10 @@ export interface Services {
   passwords: PasswordPolicy;
   /** Null if the gateway sends no mail. */
   mail: MailQueue | null;
+  /** Encrypts the secrets of authenticator apps. */
+  cipher: SecretCipher;
+  /** Link the two steps of a sign-in with MFA. */
+  challenges: SignInChallenges;
   /** Ended sessions and changed users, which contradict access tokens. */
   credentialChanges: CredentialChanges;
   /** Records who did what. */
@@ -70,6 +76,7 @@ export interface Services {
     registration: 'open' | 'email' | 'closed';
     /** The start of links to the gateway, without a slash at the end; null if it is not configured. */
     publicUrl: string | null;
+    mfa: { requiredRoles: readonly string[]; issuer: string };
     historyRetentionDays: number;
     streams: { bufferedEvents: number };
     predictions: { windowSeconds: number; rowsPerViewer: number };

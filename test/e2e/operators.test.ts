@@ -7,6 +7,8 @@ import path from 'node:path';
 import { sql } from 'kysely';
 import { codesOf, startGateway, type TestGateway } from '../support/gateway.js';
 import { waitUntil } from '../support/wait-until.js';
+import { demoAccounts } from '../../src/domains/user/demo-accounts.js';
+import { setUpMfa } from '../support/mfa.js';
 import { buildProgram, projectDir, startProgram } from '../support/process.js';
 
 beforeAll(() => buildProgram(), 120_000);
@@ -87,6 +89,27 @@ describe('making an administrator', () => {
         account.email === 'user@example.com' ? { ...account, role: 'ADMIN', is_active: true } : account,
       ),
     );
+  }, 60_000);
+
+  it('resets the MFA of an account and ends its sessions, and changes nothing else', async () => {
+    const { id } = await gateway.db
+      .selectFrom('user_account')
+      .select('id')
+      .where('email', '=', 'admin@example.com')
+      .executeTakeFirstOrThrow();
+    await setUpMfa(gateway, { uuid: id, token: await gateway.tokenOf('admin') });
+    expect(await roleAfterLogin('admin@example.com', demoAccounts.password)).toBe('MFA_REQUIRED');
+    const before = await accounts();
+    expect(await makeAdmin('nobody@example.org', '--reset-mfa')).toMatchObject({
+      code: 1,
+      stderr: 'There is no account nobody@example.org.',
+    });
+    expect((await makeAdmin('admin@example.com', '--reset-mfa')).code).toBe(0);
+    expect(await accounts()).toEqual(before);
+    expect(await gateway.db.selectFrom('session').select('id').where('user_id', '=', id).execute()).toEqual([]);
+    expect(await roleAfterLogin('admin@example.com', demoAccounts.password)).toEqual({
+      login: { user: { role: 'ADMIN' } },
+    });
   }, 60_000);
 
   it('rejects an invalid address and changes nothing', async () => {

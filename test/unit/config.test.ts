@@ -70,6 +70,28 @@ describe('the configuration', () => {
     expect(levelsOf(production)).toEqual(['info', 'info']);
   });
 
+  it('reads the roles that require MFA, its name in apps, and its keys', () => {
+    const former = [...secret].reverse().join('');
+    const env = { MFA_REQUIRED_ROLES: ' ADMIN, MANAGER', MFA_ENCRYPTION_KEYS: `${secret}, ${former}` };
+    expect(readConfig(env).mfa).toEqual({
+      requiredRoles: ['ADMIN', 'MANAGER'],
+      issuer: 'Auspex',
+      encryptionKeys: [secret, former],
+    });
+    expect(problemsOf({ MFA_REQUIRED_ROLES: 'ADMIN,ROOT' })).toEqual([
+      'MFA_REQUIRED_ROLES must be any of ADMIN, MANAGER, USER, separated by commas',
+    ]);
+    expect(problemsOf({ MFA_ISSUER: 'Auspex: staging' })).toEqual([
+      'MFA_ISSUER must have 1 to 64 characters, without a colon',
+    ]);
+    expect(problemsOf({ MFA_ENCRYPTION_KEYS: `${secret},short` })).toEqual([
+      expect.stringContaining('MFA_ENCRYPTION_KEYS must be keys of at least 32 characters'),
+    ]);
+    expect(problemsOf({ MFA_ENCRYPTION_KEYS: 'a'.repeat(40) })).toEqual([
+      expect.stringContaining('MFA_ENCRYPTION_KEYS is weak'),
+    ]);
+  });
+
   it('treats an empty variable as absent', () => {
     const empty = Object.fromEntries(variableNames.map((name) => [name, name.length % 2 === 0 ? '' : '  ']));
     expect(readConfig(empty)).toEqual(readConfig({}));
@@ -78,7 +100,8 @@ describe('the configuration', () => {
 
   it.each(
     variableNames.filter(
-      (name) => !['HOST', 'DATA_DIR', 'MODEL_STORE', 'TRUSTED_DOCUMENTS_DIR', 'CORS_ORIGINS'].includes(name),
+      (name) =>
+        !['HOST', 'DATA_DIR', 'MODEL_STORE', 'TRUSTED_DOCUMENTS_DIR', 'CORS_ORIGINS', 'MFA_ISSUER'].includes(name),
     ),
   )('validates %s', (name) => {
     expect(problemsOf({ [name]: '-?-' }).some((problem) => problem.startsWith(`${name} `))).toBe(true);

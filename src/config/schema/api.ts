@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { boolean, choice, integer, keyPairs, text, url, variable, type DefaultsContext } from '../variable.js';
+import { boolean, choice, choices, integer, issuerName, keyPairs, keys, text, url, variable, type DefaultsContext } from '../variable.js';
 
 export const auth = ({ isProduction }: DefaultsContext) =>
   z
@@ -55,6 +55,26 @@ export const auth = ({ isProduction }: DefaultsContext) =>
       }),
     })
     .describe('Authentication');
+
+export const mfa = () =>
+  z
+    .object({
+      requiredRoles: variable('MFA_REQUIRED_ROLES', choices('ADMIN', 'MANAGER', 'USER'), {
+        default: [],
+        description:
+          'Roles that require MFA. Their users without it set it up at the next sign-in; their open sessions end when the gateway starts.',
+      }),
+      issuer: variable('MFA_ISSUER', issuerName, {
+        default: 'Auspex',
+        description: 'Name of this gateway in authenticator apps.',
+      }),
+      encryptionKeys: variable('MFA_ENCRYPTION_KEYS', keys, {
+        isSecret: true,
+        description:
+          'Keys that encrypt the secrets of authenticator apps. The first one encrypts; append the former one when you replace it. Derived from the keys of tokens if absent.',
+      }),
+    })
+    .describe('MFA');
 
 export const loginThrottle = () =>
   z

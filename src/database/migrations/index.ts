@@ -13,6 +13,7 @@ import { Migration20261127140000 } from './Migration20261127140000.js';
 import { Migration20261127150000 } from './Migration20261127150000.js';
 import { Migration20261127175215 } from './Migration20261127175215.js';
 import { Migration20261127175543 } from './Migration20261127175543.js';
+import { Migration20261127181500 } from './Migration20261127181500.js';
 
 /** Every migration, oldest first. Append only: a released migration never changes. */
 export const migrations: Constructor<Migration>[] = [
@@ -29,4 +30,5 @@ export const migrations: Constructor<Migration>[] = [
   Migration20261127150000,
   Migration20261127175215,
   Migration20261127175543,
+  Migration20261127181500,
 ];

@@ -8,6 +8,11 @@ import { SignInCode, UserIdentity } from './identity/identity.entity.js';
 import { IdentityResolver } from './identity/identity.resolver.js';
 import { CredentialChangeRecord } from './credential-change.entity.js';
 import { CredentialChangeWatcher } from './credential-change.watcher.js';
+import { endSessionsWithoutMfa } from './mfa/mfa.queries.js';
+import { MfaResolver } from './mfa/mfa.resolver.js';
+import { Mfa } from './mfa/mfa.service.js';
+import { MfaSignIn } from './mfa/mfa-sign-in.service.js';
+import { RecoveryCode, TotpFactor } from './mfa/totp-factor.entity.js';
 import { SessionRecord } from './session.entity.js';
 import { SessionFieldResolver, SessionResolver } from './session.resolver.js';
 import { Sessions } from './session.service.js';
@@ -29,13 +34,25 @@ export const userDomain: DomainModule = {
     CredentialChangeRecord,
     UserIdentity,
     SignInCode,
+    TotpFactor,
+    RecoveryCode,
   ],
-  resolvers: [UserResolver, AccountResolver, SessionResolver, SessionFieldResolver, ApiKeyResolver, IdentityResolver],
+  resolvers: [
+    UserResolver,
+    AccountResolver,
+    SessionResolver,
+    SessionFieldResolver,
+    ApiKeyResolver,
+    IdentityResolver,
+    MfaResolver,
+  ],
   permissions: userPermissions,
   visibility: userVisibility,
-  load({ db, databaseUrl, tokens, throttle, passwords, credentialChanges, audit, mail, settings, log }) {
+  load(services) {
+    const { db, databaseUrl, throttle, passwords, credentialChanges, audit, mail, settings, log } = services;
+    const mfa = new Mfa(services);
+    const sessions = new Sessions({ ...services, mfa });
     const watcher = new CredentialChangeWatcher({ db, databaseUrl, changes: credentialChanges, log });
-    const sessions = new Sessions({ tokens, throttle, passwords, audit, settings });
     return {
       resolvers: [
         new UserResolver(watcher, audit),
@@ -44,10 +61,14 @@ export const userDomain: DomainModule = {
         new SessionFieldResolver(),
         new ApiKeyResolver(watcher, audit, settings.apiKeyMaxDays),
         new IdentityResolver(sessions, watcher, settings.identityIssuer),
+        new MfaResolver(mfa, new MfaSignIn(mfa, sessions, throttle), watcher),
       ],
       nodes: userNodes,
       ...(mail ? { queue: mail } : {}),
-      ready: () => watcher.ready(),
+      ready: async () => {
+        await endSessionsWithoutMfa(db, settings.mfa.requiredRoles);
+        await watcher.ready();
+      },
       close: () => watcher.close(),
     };
   },

@@ -1,5 +1,6 @@
 import { Arg, Ctx, FieldResolver, ID, Mutation, Resolver, Root } from 'type-graphql';
 import { AuditAction, AuditOutcome } from '../../audit/audit-event.js';
+import type { AuditLog } from '../../audit/audit-log.js';
 import { BadUserInput, TooManyAttempts, Unauthenticated } from '../../errors/app-error.js';
 import { email } from '../../errors/input-validation.js';
 import { Invalidates } from '../../graphql/schema/cache-control.js';
@@ -41,13 +42,17 @@ export class SessionResolver {
   }
 
   @Invalidates()
-  @Mutation(() => Session, { nullable: true, description: 'Signs in with e-mail address and password.' })
+  @Mutation(() => Session, {
+    nullable: true,
+    description:
+      'Signs in with e-mail address and password. MFA_REQUIRED if a code must follow, MFA_SETUP_REQUIRED if the role requires MFA that is not set up; `extensions.challenge` continues the sign-in.',
+  })
   login(
     @Arg('input', () => LoginInput, { description: 'The credentials.' }) input: LoginInput,
     @Ctx() context: Context,
   ): Promise<Session> {
     const attempt = this.sessions.login(context.em, input, context);
-    return opened(context, this.#recordingFailure(context, attempt, AuditAction.SIGN_IN, input.email));
+    return opened(context, recordingFailure(this.sessions.audit, context, attempt, AuditAction.SIGN_IN, input.email));
   }
 
   @Invalidates()
@@ -106,7 +111,7 @@ export class SessionResolver {
       { currentPassword, newPassword, revokesApiKeys },
       context,
     );
-    const session = await this.#recordingFailure(context, attempt, AuditAction.PASSWORD_CHANGE);
+    const session = await recordingFailure(this.sessions.audit, context, attempt, AuditAction.PASSWORD_CHANGE);
     await this.changes.refresh();
     return session;
   }
@@ -115,15 +120,25 @@ export class SessionResolver {
   @Mutation(() => ReauthenticatePayload, {
     nullable: true,
     description:
-      'Proves the password again. Mutations that create credentials require this within the last five minutes.',
+      'Proves the password again, or a code if the account uses MFA. Mutations that create credentials require this within the last five minutes.',
   })
   async reauthenticate(
-    @Arg('password', { description: 'The current password.' }) password: string,
+    @Arg('password', () => String, {
+      nullable: true,
+      description: 'The current password. Required unless the account uses MFA; checked if sent.',
+    })
+    password: string | null | undefined,
+    @Arg('code', () => String, {
+      nullable: true,
+      description: 'A code of the authenticator app, or a recovery code. Required if the account uses MFA.',
+    })
+    code: string | null | undefined,
     @Ctx() context: Context,
   ): Promise<ReauthenticatePayload> {
-    const { throttle } = this.sessions;
-    const proof = reauthenticate(context.em, throttle, requireViewer(context), password, context.signal);
-    return { validUntil: await this.#recordingFailure(context, proof, AuditAction.REAUTHENTICATION) };
+    const proof = { password: password ?? null, code: code ?? null };
+    const proving = reauthenticate(context.em, this.sessions, requireViewer(context), proof, context.signal);
+    const proved = recordingFailure(this.sessions.audit, context, proving, AuditAction.REAUTHENTICATION);
+    return { validUntil: await proved };
   }
 
   @Invalidates('UserSession')
@@ -138,30 +153,6 @@ export class SessionResolver {
     const ended = await this.sessions.end(context.em, requireViewer(context), decodeId('session', id), context);
     await this.changes.refresh();
     return ended;
-  }
-
-  /**
-   * Records who failed to prove a password, and from where: runs of these events show attacks on accounts.
-   * @param account the e-mail address as sent. Recorded only if it is one: some people type their password into the wrong field.
-   */
-  async #recordingFailure<Result>(
-    context: Context,
-    attempt: Promise<Result>,
-    action: AuditAction,
-    account?: string,
-  ): Promise<Result> {
-    try {
-      return await attempt;
-    } catch (error) {
-      if (isCredentialFailure(error))
-        this.sessions.audit.recordFailure(context, {
-          action,
-          outcome: AuditOutcome.FAILURE,
-          code: error.code,
-          account: email.safeParse(account).data ?? null,
-        });
-      throw error;
-    }
   }
 }
 
@@ -184,15 +175,40 @@ export class SessionFieldResolver {
   }
 }
 
-/** A wrong password, also of a password change or another proof, or too many attempts. */
+/**
+ * Records who failed to prove a password or a code, and from where: runs of these events show attacks on accounts.
+ * @param account the e-mail address as sent. Recorded only if it is one: some people type their password into the wrong field.
+ */
+export async function recordingFailure<Result>(
+  audit: AuditLog,
+  context: Context,
+  attempt: Promise<Result>,
+  action: AuditAction,
+  account?: string,
+): Promise<Result> {
+  try {
+    return await attempt;
+  } catch (error) {
+    if (isCredentialFailure(error))
+      audit.recordFailure(context, {
+        action,
+        outcome: AuditOutcome.FAILURE,
+        code: error.code,
+        account: email.safeParse(account).data ?? null,
+      });
+    throw error;
+  }
+}
+
+/** A wrong password or code, also of a password change or another proof, or too many attempts. */
 const isCredentialFailure = (error: unknown): error is Unauthenticated | TooManyAttempts | BadUserInput =>
   error instanceof Unauthenticated ||
   error instanceof TooManyAttempts ||
   (error instanceof BadUserInput &&
-    error.fields.some(({ field }) => field === 'currentPassword' || field === 'password'));
+    error.fields.some(({ field }) => ['currentPassword', 'password', 'code'].includes(field)));
 
 /** Signing in is a write of a caller who was anonymous: pins the new viewer to the primary. */
-async function opened(context: Context, opening: Promise<Session>): Promise<Session> {
+export async function opened(context: Context, opening: Promise<Session>): Promise<Session> {
   const session = await opening;
   await context.pinToPrimary(session.user.id);
   return session;

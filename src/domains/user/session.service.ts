@@ -21,6 +21,8 @@ import { encodeId } from '../../graphql/relay/global-id.js';
 import {
   BadUserInput,
   Forbidden,
+  MfaRequired,
+  MfaSetupRequired,
   NotFound,
   Overloaded,
   RequestCancelled,
@@ -34,6 +36,7 @@ import { AccountToken } from './account-token.entity.js';
 import type { Registration } from './account.service.js';
 import { ApiKey } from './api-key.entity.js';
 import { raiseHashCost } from './hash-cost.js';
+import type { Mfa } from './mfa/mfa.service.js';
 import { SessionRecord } from './session.entity.js';
 import { isKnownNetwork, rememberNetwork } from './sign-in-network.entity.js';
 import { User } from './user.entity.js';
@@ -71,6 +74,7 @@ interface SessionServices {
   throttle: LoginThrottle;
   passwords: PasswordPolicy;
   audit: AuditLog;
+  mfa: Mfa;
   settings: SessionSettings;
 }
 
@@ -87,19 +91,22 @@ export class Sessions {
   readonly throttle: LoginThrottle;
   readonly passwords: PasswordPolicy;
   readonly audit: AuditLog;
+  readonly mfa: Mfa;
   readonly settings: SessionSettings;
 
-  constructor({ tokens, throttle, passwords, audit, settings }: SessionServices) {
+  constructor({ tokens, throttle, passwords, audit, mfa, settings }: SessionServices) {
     this.tokens = tokens;
     this.throttle = throttle;
     this.passwords = passwords;
     this.audit = audit;
+    this.mfa = mfa;
     this.settings = settings;
   }
 
   /**
    * Creates an account with the role USER and signs it in.
-   * @throws Forbidden if registration is closed; TooManyAttempts; Overloaded; BadUserInput with every invalid field
+   * @throws Forbidden if registration is closed; TooManyAttempts; Overloaded; BadUserInput with every invalid field;
+   * MfaSetupRequired after the account was created
    */
   async register(em: SqlEntityManager, input: RegisterInput, caller: SessionCaller): Promise<Session> {
     const { address } = caller;
@@ -123,8 +130,8 @@ export class Sessions {
       employeeId: null,
     });
     try {
-      return await em.transactional((transaction) =>
-        this.#open(transaction, user, caller, { action: AuditAction.REGISTRATION }),
+      return completed(
+        await em.transactional((transaction) => this.#open(transaction, user, caller, AuditAction.REGISTRATION)),
       );
     } catch (error) {
       if (error instanceof UniqueConstraintViolationException) throw BadUserInput.ofFields([emailTaken]);
@@ -134,7 +141,7 @@ export class Sessions {
 
   /**
    * Signs in. A wrong password, an unknown address and a deactivated account get the same response after the same time.
-   * @throws TooManyAttempts; Overloaded; Unauthenticated
+   * @throws TooManyAttempts; Overloaded; Unauthenticated; MfaRequired or MfaSetupRequired if the password is right
    */
   async login(em: SqlEntityManager, input: LoginInput, from: SessionCaller): Promise<Session> {
     const { address } = from;
@@ -150,30 +157,36 @@ export class Sessions {
         throw error;
       },
     );
-    const session =
-      user && isRight
-        ? await em.transactional((transaction) => this.#openUnchanged(transaction, user, from, AuditAction.SIGN_IN))
-        : null;
-    if (!user || !session) {
+    const session = user && isRight ? await this.#signIn(em, user, input.password, from, caller) : null;
+    if (!session) {
       this.throttle.loginFailed();
       throw new Unauthenticated('The e-mail address or the password is wrong.');
     }
     await this.throttle.loginSucceeded(account, address);
-    await raiseHashCost(em, user, input.password, caller);
-    return session;
+    return completed(session);
+  }
+
+  /** Raises the cost of the hash first: the challenge of MFA is bound to the hash. */
+  async #signIn(
+    em: SqlEntityManager,
+    { id, passwordHash }: User,
+    password: string,
+    from: SessionCaller,
+    caller: HashingCaller,
+  ): Promise<SignInResult | null> {
+    const proved = { id, passwordHash: await raiseHashCost(em, { id, passwordHash }, password, caller) };
+    return em.transactional((transaction) => this.#openUnchanged(transaction, proved, from, AuditAction.SIGN_IN));
   }
 
   /**
-   * Opens a session of a user whom an identity provider has signed in.
-   * @throws Unauthenticated if the account is deactivated
+   * Opens a session of a user whom an identity provider has signed in. MFA of the gateway applies as after a password.
+   * @throws Unauthenticated if the account is deactivated; MfaRequired; MfaSetupRequired
    */
-  openFor(em: SqlEntityManager, userId: string, caller: SessionCaller): Promise<Session> {
-    return em.transactional(async (transaction) => {
-      const active = { id: userId, isActive: true };
-      const user = await transaction.findOne(User, active, { lockMode: LockMode.PESSIMISTIC_WRITE });
-      if (!user) throw new Unauthenticated(endReasons.user);
-      return this.#open(transaction, user, caller, { action: AuditAction.PROVIDER_SIGN_IN });
-    });
+  async openFor(em: SqlEntityManager, userId: string, caller: SessionCaller): Promise<Session> {
+    const result = await em.transactional(async (transaction) =>
+      this.#open(transaction, await this.mfa.lock(transaction, userId), caller, AuditAction.PROVIDER_SIGN_IN),
+    );
+    return completed(result);
   }
 
   /**
@@ -214,6 +227,10 @@ export class Sessions {
     const user = await em.findOne(User, { id: record.userId, isActive: true });
     const expiresAt = this.#refreshExpiry(record.createdAt);
     if (!user || Math.min(record.expiresAt.getTime(), expiresAt.getTime()) <= Date.now()) return null;
+    if (await this.mfa.isMissing(em, user)) {
+      em.remove(record);
+      return null;
+    }
     await this.throttle.refreshOf(user.id);
     const refreshToken = refreshTokenOf(record);
     record.previousTokenHash = hash;
@@ -281,7 +298,7 @@ export class Sessions {
     );
     if (!session) throw BadUserInput.ofFields([currentIsWrong]);
     this.throttle.passwordChanged();
-    return session;
+    return completed(session);
   }
 
   /**
@@ -309,11 +326,11 @@ export class Sessions {
    */
   async #openUnchanged(
     em: SqlEntityManager,
-    user: User,
+    user: Pick<User, 'id' | 'passwordHash'>,
     caller: SessionCaller,
     action: AuditAction,
     change?: (current: User) => Promise<AuditValues>,
-  ): Promise<Session | null> {
+  ): Promise<SignInResult | null> {
     const unchanged = { id: user.id, passwordHash: user.passwordHash, isActive: true };
     const current = await em.findOne(User, unchanged, {
       lockMode: LockMode.PESSIMISTIC_WRITE,
@@ -321,11 +338,19 @@ export class Sessions {
       populate: ['passwordHash'],
     });
     if (!current) return null;
-    const after = (await change?.(current)) ?? null;
-    return this.#open(em, current, caller, { action, after });
+    if (!change) return this.#open(em, current, caller, action);
+    const after = await change(current);
+    // The caller has a session, and so has proved the second factor.
+    return this.openProved(em, current, caller, { action, after });
   }
 
-  async #open(em: SqlEntityManager, user: User, caller: SessionCaller, event: AuditEvent): Promise<Session> {
+  /** Opens a session, unless a second factor must be proved first. */
+  async #open(em: SqlEntityManager, user: User, caller: SessionCaller, action: AuditAction): Promise<SignInResult> {
+    return (await this.mfa.nextStep(em, user)) ?? this.openProved(em, user, caller, { action });
+  }
+
+  /** Opens a session for a user who has proved every factor. */
+  async openProved(em: SqlEntityManager, user: User, caller: SessionCaller, event: AuditEvent): Promise<Session> {
     const { address, client } = caller;
     const id = newId();
     const refreshToken = refreshTokenOf({ id });
@@ -382,6 +407,14 @@ export class Sessions {
       user,
     };
   }
+}
+
+/** A session, or what has to follow the password. Returned and not thrown, so that the transaction is committed. */
+type SignInResult = Session | MfaRequired | MfaSetupRequired;
+
+function completed(result: SignInResult): Session {
+  if (result instanceof MfaRequired || result instanceof MfaSetupRequired) throw result;
+  return result;
 }
 
 const dayMs = 86_400_000;

@@ -10,6 +10,7 @@ import { BadUserInput, Conflict, NotFound } from '../../errors/app-error.js';
 import { Employee } from '../employee/employee.entity.js';
 import { AccountToken } from './account-token.entity.js';
 import { ApiKey } from './api-key.entity.js';
+import { resetMfa } from './mfa/mfa.service.js';
 import { SessionRecord } from './session.entity.js';
 import { User } from './user.entity.js';
 
@@ -72,6 +73,20 @@ export async function makeAdministrator(
       after: ended,
     });
     return { password };
+  });
+}
+
+/**
+ * Removes MFA from an account, and ends its sessions: for an administrator who lost app and recovery codes.
+ * @returns whether there is such an account
+ */
+export function resetMfaOf(em: SqlEntityManager, email: string, record: RecordEvent): Promise<boolean> {
+  return em.transactional(async (transaction) => {
+    const user = await transaction.findOne(User, { email }, { lockMode: LockMode.PESSIMISTIC_WRITE });
+    if (!user) return false;
+    await resetMfa(transaction, user.id);
+    await record(transaction, { action: AuditAction.MFA_RESET, target: targetOf(user) });
+    return true;
   });
 }
 

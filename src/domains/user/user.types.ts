@@ -75,7 +75,7 @@ export class EndSessionPayload {
   remainingCount!: number;
 }
 
-@ObjectType({ simpleResolvers: true, description: 'A proof of the password.' })
+@ObjectType({ simpleResolvers: true, description: 'A proof of the password or a code.' })
 export class ReauthenticatePayload {
   @Field(() => GraphQLDateTime, {
     description: 'Until when mutations that create credentials accept this session.',

@@ -100,7 +100,7 @@ async function addKey({ db }: TestGateway, userId: string, scopes: readonly stri
   return secret;
 }
 
-/** Predictions of each account, a promoted version, published documents and their usage. */
+/** Predictions and MFA of each account, a promoted version, published documents and their usage. */
 async function addObjects(gateway: TestGateway): Promise<void> {
   const predict =
     'query { predict(model: "iris", inputs: [{ sepal_length: 5.1, sepal_width: 3.5, petal_length: 1.4, petal_width: 0.2 }]) { id } }';
@@ -108,6 +108,9 @@ async function addObjects(gateway: TestGateway): Promise<void> {
   // Recorded in the audit log.
   await gateway.signIn('user');
   await gateway.db.updateTable('session').set({ client: 'a browser', address: '192.0.2.1' }).execute();
+  await sql`insert into totp_factor (user_id, secret, enabled_at) select id, 'encrypted', now() from user_account`.execute(
+    gateway.db,
+  );
   await succeed(gateway, 'admin', 'mutation { promoteModel(name: "iris", version: 1) { name } }');
   const manifest = { a: 'query Names { me { id } }' };
   await succeed(
