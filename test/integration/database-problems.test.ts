@@ -303,7 +303,7 @@ describe('migrations', () => {
     await expectOneLine(
       migrated(limited),
       new RegExp(
-        `^The role ${role} may not read and write the tables api_key, .* and \\d+ more; run as the owner of the tables: grant`,
+        `^The role ${role} may not read and write the tables account_token, api_key, .* and \\d+ more; run as the owner of the tables: grant`,
       ),
     );
     await run(

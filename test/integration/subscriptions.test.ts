@@ -40,6 +40,7 @@ function serve({
 } = {}) {
   const sources: EventQueue<number>[] = [];
   const contexts: { signal: AbortSignal }[] = [];
+  const reported: string[] = [];
   const schemaWith = (more: GraphQLFieldConfigMap<number, Context> = {}): GraphQLSchema =>
     guardSchema(
       new GraphQLSchema({
@@ -73,7 +74,8 @@ function serve({
     );
   const source = { current: schemaWith(), onChange: () => () => undefined };
   const of: ContextFactory['forRequest'] = (viewer, facts) => {
-    const context = { viewer, ...facts } as Context;
+    const reportRejection = (field: string): void => void reported.push(field);
+    const context = { viewer, ...facts, reportRejection } as Partial<Context> as Context;
     contexts.push(context);
     return context;
   };
@@ -94,6 +96,7 @@ function serve({
     open,
     sources,
     contexts,
+    reported,
     swap: (more: GraphQLFieldConfigMap<number, Context>) => (source.current = schemaWith(more)),
   };
 }
@@ -123,7 +126,7 @@ describe('a subscription', () => {
 
   it('is authorized again for each event', async () => {
     let isAllowed = true;
-    const { open, sources } = serve({ rule: permit(() => (isAllowed ? true : new Forbidden('Revoked.'))) });
+    const { open, sources, reported } = serve({ rule: permit(() => (isAllowed ? true : new Forbidden('Revoked.'))) });
     const stream = await open();
     sources[0]?.push(1);
     expect((await stream.next()).value).toEqual({ data: { ticks: { number: 1 } } });
@@ -133,6 +136,7 @@ describe('a subscription', () => {
       data: { ticks: null },
       errors: [{ message: 'Revoked.', extensions: { code: 'FORBIDDEN' } }],
     });
+    expect(reported).toEqual(['Subscription.ticks']);
   });
 
   it('has its own context for each event, whose signal is aborted when the stream ends', async () => {

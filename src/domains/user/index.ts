@@ -16,6 +16,7 @@ import { RecoveryCode, TotpFactor } from './mfa/totp-factor.entity.js';
 import { SessionRecord } from './session.entity.js';
 import { SessionFieldResolver, SessionResolver } from './session.resolver.js';
 import { Sessions } from './session.service.js';
+import { SignIn } from './sign-in.service.js';
 import { SignInNetwork } from './sign-in-network.entity.js';
 import { User } from './user.entity.js';
 import { userNodes, userVisibility } from './user.nodes.js';
@@ -52,15 +53,16 @@ export const userDomain: DomainModule = {
     const { db, databaseUrl, throttle, passwords, credentialChanges, audit, mail, settings, log } = services;
     const mfa = new Mfa(services);
     const sessions = new Sessions({ ...services, mfa });
+    const signIn = new SignIn({ ...services, sessions, mfa });
     const watcher = new CredentialChangeWatcher({ db, databaseUrl, changes: credentialChanges, log });
     return {
       resolvers: [
         new UserResolver(watcher, audit),
         new AccountResolver(new Accounts({ throttle, passwords, audit, mail, settings }), watcher),
-        new SessionResolver(sessions, watcher),
+        new SessionResolver({ sessions, signIn, throttle, mfa, audit, changes: watcher }),
         new SessionFieldResolver(),
         new ApiKeyResolver(watcher, audit, settings.apiKeyMaxDays),
-        new IdentityResolver(sessions, watcher, settings.identityIssuer),
+        new IdentityResolver({ signIn, throttle, audit, changes: watcher, issuer: settings.identityIssuer }),
         new MfaResolver(mfa, new MfaSignIn(mfa, sessions, throttle), watcher),
       ],
       nodes: userNodes,

@@ -10,6 +10,9 @@ import { GraphQLDateTime } from '../../graphql/schema/scalars.js';
 import { requireViewer } from '../../graphql/permissions/rules.js';
 import type { CredentialChangeWatcher } from './credential-change.watcher.js';
 import type { Sessions } from './session.service.js';
+import type { SignIn } from './sign-in.service.js';
+import type { Mfa } from './mfa/mfa.service.js';
+import type { LoginThrottle } from '../../auth/login-throttle.js';
 import { reauthenticate } from './reauthentication.service.js';
 import { SessionRecord } from './session.entity.js';
 import {
@@ -22,12 +25,23 @@ import {
   type SessionRow,
 } from './user.types.js';
 
+/** What the resolvers of sessions use of the gateway. */
+interface SessionResolverServices {
+  sessions: Sessions;
+  signIn: SignIn;
+  throttle: LoginThrottle;
+  mfa: Mfa;
+  audit: AuditLog;
+  changes: Pick<CredentialChangeWatcher, 'refresh'>;
+}
+
 @Resolver()
 export class SessionResolver {
-  constructor(
-    readonly sessions: Sessions,
-    readonly changes: Pick<CredentialChangeWatcher, 'refresh'>,
-  ) {}
+  readonly #services: SessionResolverServices;
+
+  constructor(services: SessionResolverServices) {
+    this.#services = services;
+  }
 
   @Invalidates('User')
   @Mutation(() => Session, {
@@ -38,7 +52,7 @@ export class SessionResolver {
     @Arg('input', () => RegisterInput, { description: 'The new account.' }) input: RegisterInput,
     @Ctx() context: Context,
   ): Promise<Session> {
-    return opened(context, this.sessions.register(context.em, input, context));
+    return opened(context, this.#services.signIn.register(context.em, input, context));
   }
 
   @Invalidates()
@@ -51,8 +65,8 @@ export class SessionResolver {
     @Arg('input', () => LoginInput, { description: 'The credentials.' }) input: LoginInput,
     @Ctx() context: Context,
   ): Promise<Session> {
-    const attempt = this.sessions.login(context.em, input, context);
-    return opened(context, recordingFailure(this.sessions.audit, context, attempt, AuditAction.SIGN_IN, input.email));
+    const attempt = this.#services.signIn.login(context.em, input, context);
+    return opened(context, recordingFailure(this.#services.audit, context, attempt, AuditAction.SIGN_IN, input.email));
   }
 
   @Invalidates()
@@ -66,10 +80,10 @@ export class SessionResolver {
     @Ctx() context: Context,
   ): Promise<Session> {
     try {
-      return await this.sessions.refresh(context.em, refreshToken, context);
+      return await this.#services.sessions.refresh(context.em, refreshToken, context);
     } catch (error) {
       // A reused token has ended its session.
-      if (error instanceof Unauthenticated) await this.changes.refresh();
+      if (error instanceof Unauthenticated) await this.#services.changes.refresh();
       throw error;
     }
   }
@@ -81,8 +95,8 @@ export class SessionResolver {
   })
   async logout(@Ctx() context: Context): Promise<LogoutPayload> {
     const { credentialId, userId } = requireViewer(context);
-    const ended = await this.sessions.logout(context.em, { userId, sessionId: credentialId }, context);
-    await this.changes.refresh();
+    const ended = await this.#services.sessions.logout(context.em, { userId, sessionId: credentialId }, context);
+    await this.#services.changes.refresh();
     return ended;
   }
 
@@ -105,14 +119,14 @@ export class SessionResolver {
     @Ctx() context: Context,
   ): Promise<Session> {
     const { userId, credentialId: sessionId } = requireViewer(context);
-    const attempt = this.sessions.changePassword(
+    const attempt = this.#services.signIn.changePassword(
       context.em,
       { userId, sessionId },
       { currentPassword, newPassword, revokesApiKeys },
       context,
     );
-    const session = await recordingFailure(this.sessions.audit, context, attempt, AuditAction.PASSWORD_CHANGE);
-    await this.changes.refresh();
+    const session = await recordingFailure(this.#services.audit, context, attempt, AuditAction.PASSWORD_CHANGE);
+    await this.#services.changes.refresh();
     return session;
   }
 
@@ -136,8 +150,8 @@ export class SessionResolver {
     @Ctx() context: Context,
   ): Promise<ReauthenticatePayload> {
     const proof = { password: password ?? null, code: code ?? null };
-    const proving = reauthenticate(context.em, this.sessions, requireViewer(context), proof, context.signal);
-    const proved = recordingFailure(this.sessions.audit, context, proving, AuditAction.REAUTHENTICATION);
+    const proving = reauthenticate(context.em, this.#services, requireViewer(context), proof, context.signal);
+    const proved = recordingFailure(this.#services.audit, context, proving, AuditAction.REAUTHENTICATION);
     return { validUntil: await proved };
   }
 
@@ -150,8 +164,13 @@ export class SessionResolver {
     @Arg('id', () => ID, { description: 'ID of the session.' }) id: string,
     @Ctx() context: Context,
   ): Promise<EndSessionPayload> {
-    const ended = await this.sessions.end(context.em, requireViewer(context), decodeId('session', id), context);
-    await this.changes.refresh();
+    const ended = await this.#services.sessions.end(
+      context.em,
+      requireViewer(context),
+      decodeId('session', id),
+      context,
+    );
+    await this.#services.changes.refresh();
     return ended;
   }
 }

@@ -5,19 +5,30 @@ import type { Context } from '../../../graphql/context/context.js';
 import { decodeId } from '../../../graphql/relay/global-id.js';
 import { Invalidates } from '../../../graphql/schema/cache-control.js';
 import type { CredentialChangeWatcher } from '../credential-change.watcher.js';
-import type { Sessions } from '../session.service.js';
+import type { SignIn } from '../sign-in.service.js';
+import type { AuditLog } from '../../../audit/audit-log.js';
+import type { LoginThrottle } from '../../../auth/login-throttle.js';
 import { User } from '../user.entity.js';
 import { Session, type UserRow } from '../user.types.js';
 import { redeemCode, setIdentity } from './identity.service.js';
 
+/** What sign-ins by the identity provider use of the gateway. */
+interface IdentityServices {
+  signIn: Pick<SignIn, 'openFor'>;
+  throttle: LoginThrottle;
+  audit: AuditLog;
+  changes: Pick<CredentialChangeWatcher, 'refresh'>;
+  /** The identity provider; null if none is configured. */
+  issuer: string | null;
+}
+
 @Resolver()
 export class IdentityResolver {
-  /** @param issuer the identity provider; null if none is configured */
-  constructor(
-    readonly sessions: Sessions,
-    readonly changes: Pick<CredentialChangeWatcher, 'refresh'>,
-    readonly issuer: string | null,
-  ) {}
+  readonly #services: IdentityServices;
+
+  constructor(services: IdentityServices) {
+    this.#services = services;
+  }
 
   @Invalidates()
   @Mutation(() => Session, {
@@ -31,19 +42,19 @@ export class IdentityResolver {
     verifier: string,
     @Ctx() context: Context,
   ): Promise<Session> {
-    await this.sessions.throttle.refreshFrom(context.address);
+    await this.#services.throttle.refreshFrom(context.address);
     const userId = await redeemCode(context.em, code, verifier).catch((error: unknown) => {
       if (error instanceof Unauthenticated)
-        this.sessions.audit.recordFailure(context, {
+        this.#services.audit.recordFailure(context, {
           action: AuditAction.PROVIDER_SIGN_IN,
           outcome: AuditOutcome.FAILURE,
           code: error.code,
         });
       throw error;
     });
-    const session = await this.sessions.openFor(context.em, userId, context);
+    const session = await this.#services.signIn.openFor(context.em, userId, context);
     // The sign-in may have changed the role: earlier access tokens of the user are rejected from now on.
-    await this.changes.refresh();
+    await this.#services.changes.refresh();
     await context.pinToPrimary(userId);
     return session;
   }
@@ -65,9 +76,9 @@ export class IdentityResolver {
     @Ctx() context: Context,
   ): Promise<UserRow> {
     const link = { userId: decodeId('user', userId, 'userId'), subject };
-    const { audit } = this.sessions;
-    const user = await setIdentity(context.em, this.issuer, link, { audit, caller: context });
-    await this.changes.refresh();
+    const { audit, issuer } = this.#services;
+    const user = await setIdentity(context.em, issuer, link, { audit, caller: context });
+    await this.#services.changes.refresh();
     return user;
   }
 }

@@ -14,7 +14,7 @@ import type { ConfirmMfaSetupPayload, MfaSetup } from './mfa.types.js';
 export class MfaSignIn {
   constructor(
     readonly mfa: Mfa,
-    readonly sessions: Pick<Sessions, 'openProved'>,
+    readonly sessions: Pick<Sessions, 'open'>,
     readonly throttle: LoginThrottle,
   ) {}
 
@@ -29,7 +29,7 @@ export class MfaSignIn {
       const current = await this.#lock(transaction, 'code', challenge);
       const secondFactor = await this.mfa.accept(transaction, current.id, code);
       if (secondFactor === null) return null;
-      return this.sessions.openProved(transaction, current, from, {
+      return this.sessions.open(transaction, current, from, {
         action: AuditAction.SIGN_IN,
         after: { secondFactor },
       });
@@ -63,7 +63,7 @@ export class MfaSignIn {
     const confirmed = await em.transactional(async (transaction) => {
       const current = await this.#lock(transaction, 'setup', challenge);
       const recoveryCodes = await this.mfa.confirm(transaction, current.id, code, { sessionId: null, caller: from });
-      const session = await this.sessions.openProved(transaction, current, from, { action: AuditAction.SIGN_IN });
+      const session = await this.sessions.open(transaction, current, from, { action: AuditAction.SIGN_IN });
       return { recoveryCodes, session };
     });
     await this.throttle.mfaCodeAccepted(user.id, from.address);
