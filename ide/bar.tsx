@@ -3,7 +3,7 @@ import { useState } from 'react';
 import { createPortal } from 'react-dom';
 import { ExamplesMenu } from './examples-menu.js';
 import { graphqlUrl } from './gateway.js';
-import type { Identity, Sessions } from './session.js';
+import type { Anonymous, Identity, Sessions } from './session.js';
 import { SignInDialog } from './sign-in-dialog.js';
 
 const sandboxUrl = `https://studio.apollographql.com/sandbox/explorer?endpoint=${encodeURIComponent(graphqlUrl)}`;
@@ -46,22 +46,7 @@ export function Bar({ sessions, identity, openAtStart }: BarProps) {
 }
 
 function Account({ sessions, identity }: { sessions: Sessions; identity: Identity }) {
-  const [isOpen, setOpen] = useState(false);
-  if (identity.kind === 'anonymous') {
-    return (
-      <>
-        {identity.notice !== null && (
-          <span className="bar-notice" role="status">
-            {identity.notice}
-          </span>
-        )}
-        <button type="button" className="bar-button" onClick={() => setOpen(true)}>
-          Sign in
-        </button>
-        {isOpen && <SignInDialog sessions={sessions} onClose={() => setOpen(false)} />}
-      </>
-    );
-  }
+  if (identity.kind === 'anonymous') return <SignIn sessions={sessions} identity={identity} />;
   const { email, role } = identity.person;
   return (
     <DropdownMenu>
@@ -76,5 +61,30 @@ function Account({ sessions, identity }: { sessions: Sessions; identity: Identit
         </DropdownMenu.Item>
       </DropdownMenu.Content>
     </DropdownMenu>
+  );
+}
+
+/** Disappears when the user has signed in, and the dialog with it. */
+function SignIn({ sessions, identity: { notice, step } }: { sessions: Sessions; identity: Anonymous }) {
+  const [isOpen, setOpen] = useState(false);
+  // A second step opens the dialog also if the sign-in began with the page.
+  const leaveStep = (isOpenAfter: boolean): void => {
+    setOpen(isOpenAfter);
+    if (step) sessions.cancelSecondStep();
+  };
+  return (
+    <>
+      {notice !== null && (
+        <span className="bar-notice" role="status">
+          {notice}
+        </span>
+      )}
+      <button type="button" className="bar-button" onClick={() => setOpen(true)}>
+        Sign in
+      </button>
+      {(isOpen || step) && (
+        <SignInDialog sessions={sessions} step={step} onBack={() => leaveStep(true)} onClose={() => leaveStep(false)} />
+      )}
+    </>
   );
 }

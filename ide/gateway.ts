@@ -9,6 +9,8 @@ export class GatewayError extends Error {
   constructor(
     message: string,
     readonly code: string,
+    /** Stands for the first step of a sign-in that requires a second one. */
+    readonly challenge: string | null = null,
   ) {
     super(message);
     this.name = 'GatewayError';
@@ -23,7 +25,7 @@ export function problemOf(error: unknown): string {
 
 interface GraphqlResponse<Data> {
   data?: Data | null;
-  errors?: { message: string; extensions?: { code?: string } }[];
+  errors?: { message: string; extensions?: { code?: string; challenge?: string } }[];
 }
 
 /**
@@ -47,6 +49,7 @@ export async function execute<Data>(
     throw new GatewayError(
       error?.message ?? `The gateway returned status ${response.status} without data.`,
       error?.extensions?.code ?? 'UNKNOWN',
+      error?.extensions?.challenge ?? null,
     );
   return data;
 }

@@ -7,6 +7,10 @@ const session = 'accessToken accessTokenExpiresAt refreshToken user { email role
 
 export const signInMutation = `mutation SignIn($input: LoginInput!) { login(input: $input) { ${session} } }`;
 export const codeMutation = `mutation SignInWithCode($code: String!, $verifier: String!) { signInWithCode(code: $code, verifier: $verifier) { ${session} } }`;
+export const verifyMfaMutation = `mutation VerifyMfa($challenge: String!, $code: String!) { verifyMfa(challenge: $challenge, code: $code) { ${session} } }`;
+export const beginMfaSetupMutation =
+  'mutation BeginMfaSetup($challenge: String!) { beginMfaSetup(challenge: $challenge) { secret uri } }';
+export const confirmMfaSetupMutation = `mutation ConfirmMfaSetup($challenge: String!, $code: String!) { confirmMfaSetup(challenge: $challenge, code: $code) { recoveryCodes session { ${session} } } }`;
 export const refreshMutation = `mutation RefreshSession($refreshToken: String!) { refreshSession(refreshToken: $refreshToken) { ${session} } }`;
 export const signOutMutation = 'mutation SignOut { logout { signedOutUserId } }';
 export const apiKeyOwnerQuery = 'query ApiKeyOwner { me { email role } }';
@@ -17,6 +21,9 @@ export const modelsQuery =
 export const ownOperations = [
   signInMutation,
   codeMutation,
+  verifyMfaMutation,
+  beginMfaSetupMutation,
+  confirmMfaSetupMutation,
   refreshMutation,
   signOutMutation,
   apiKeyOwnerQuery,

@@ -1,12 +1,28 @@
 import { execute, GatewayError, problemOf } from './gateway.js';
-import { codeMutation, refreshMutation, signInMutation, signOutMutation, apiKeyOwnerQuery } from './operations.js';
+import {
+  apiKeyOwnerQuery,
+  beginMfaSetupMutation,
+  codeMutation,
+  confirmMfaSetupMutation,
+  refreshMutation,
+  signInMutation,
+  signOutMutation,
+  verifyMfaMutation,
+} from './operations.js';
 
 /** The caller of operations. */
 export type Identity =
-  /** `notice` explains why a session ended or did not start. */
-  | { kind: 'anonymous'; notice: string | null }
+  /** `notice` explains why a session ended or did not start; `step` is what the sign-in still requires. */
+  | { kind: 'anonymous'; notice: string | null; step: SecondStep | null }
   | { kind: 'user'; person: Person; tokens: Tokens }
   | { kind: 'apiKey'; person: Person; apiKey: string };
+
+/** What a sign-in requires between the password and the session. Not stored, because it contains secrets. */
+export type SecondStep =
+  | { kind: 'code'; challenge: string }
+  | { kind: 'setup'; challenge: string; secret: string; uri: string }
+  /** The codes are shown once. The session starts when the user has saved them. */
+  | { kind: 'recoveryCodes'; recoveryCodes: string[]; session: SessionResult };
 
 interface Person {
   email: string;
@@ -20,6 +36,11 @@ interface Tokens {
 }
 
 type SessionResult = Tokens & { user: Person };
+
+interface SetupResult {
+  recoveryCodes: string[];
+  session: SessionResult;
+}
 
 /** In sessionStorage, so that tabs do not share it: a refresh token is valid once. */
 const storageKey = 'auspex:identity';
@@ -47,16 +68,45 @@ export class Sessions {
 
   readonly current = (): Identity => this.#identity;
 
-  /** @throws GatewayError if the credentials are wrong or were tried too often */
+  /** Starts the session, or the second step. @throws GatewayError if the credentials are wrong or were tried too often */
   async signIn(email: string, password: string): Promise<void> {
-    const { login } = await execute<{ login: SessionResult }>(signInMutation, { input: { email, password } }, {});
-    this.#change(userOf(login));
+    const signedIn = execute<{ login: SessionResult }>(signInMutation, { input: { email, password } }, {});
+    this.#change(await signedIn.then(({ login }) => userOf(login), secondStepOf));
   }
 
-  /** Completes a sign-in with the identity provider. @throws GatewayError if the code is invalid */
+  /**
+   * Completes a sign-in with the identity provider, or starts the second step.
+   * @throws GatewayError if the code is invalid
+   */
   async signInWithCode(code: string, verifier: string): Promise<void> {
-    const { signInWithCode } = await execute<{ signInWithCode: SessionResult }>(codeMutation, { code, verifier }, {});
-    this.#change(userOf(signInWithCode));
+    const signedIn = execute<{ signInWithCode: SessionResult }>(codeMutation, { code, verifier }, {});
+    this.#change(await signedIn.then(({ signInWithCode }) => userOf(signInWithCode), secondStepOf));
+  }
+
+  /** Completes the second step by a code. @throws GatewayError if the code is wrong or the challenge has expired */
+  async verifyMfa(challenge: string, code: string): Promise<void> {
+    const { verifyMfa } = await execute<{ verifyMfa: SessionResult }>(verifyMfaMutation, { challenge, code }, {});
+    this.#change(userOf(verifyMfa));
+  }
+
+  /** Sets up MFA, then shows the recovery codes. @throws GatewayError if the code is wrong or the challenge has expired */
+  async confirmMfaSetup(challenge: string, code: string): Promise<void> {
+    const { confirmMfaSetup } = await execute<{ confirmMfaSetup: SetupResult }>(
+      confirmMfaSetupMutation,
+      { challenge, code },
+      {},
+    );
+    this.#change(anonymous({ step: { kind: 'recoveryCodes', ...confirmMfaSetup } }));
+  }
+
+  /** Starts the session of a completed setup. */
+  start(session: SessionResult): void {
+    this.#change(userOf(session));
+  }
+
+  /** Leaves the second step. */
+  cancelSecondStep(): void {
+    this.#change(anonymous());
   }
 
   /** Shows the error of a sign-in that begins with the page to an anonymous user as the notice. */
@@ -66,7 +116,7 @@ export class Sessions {
 
   /** Shows a notice to an anonymous user. */
   notify(notice: string): void {
-    if (this.#identity.kind === 'anonymous') this.#change({ kind: 'anonymous', notice });
+    if (this.#identity.kind === 'anonymous') this.#change(anonymous({ notice }));
   }
 
   /** @throws GatewayError if the key is invalid */
@@ -79,7 +129,7 @@ export class Sessions {
   async signOut(): Promise<void> {
     const headers = credentialsOf(this.#identity);
     const isSession = this.#identity.kind === 'user';
-    this.#change({ kind: 'anonymous', notice: null });
+    this.#change(anonymous());
     // An expired session needs no sign-out.
     if (isSession) await execute(signOutMutation, {}, headers).catch(() => null);
   }
@@ -143,7 +193,31 @@ export function credentialsOf(identity: Identity): Record<string, string> {
 export const identityKey = (identity: Identity): string =>
   identity.kind === 'anonymous' ? 'anonymous' : `${identity.kind} ${identity.person.email} ${identity.person.role}`;
 
-const expiredSession: Identity = { kind: 'anonymous', notice: 'Your session has ended. Sign in again.' };
+/** A user without credentials, or in the middle of a sign-in. */
+export type Anonymous = Extract<Identity, { kind: 'anonymous' }>;
+
+const anonymous = (state: Partial<Anonymous> = {}): Anonymous => ({
+  kind: 'anonymous',
+  notice: null,
+  step: null,
+  ...state,
+});
+
+const expiredSession = anonymous({ notice: 'Your session has ended. Sign in again.' });
+
+/** Reads the second step from the error of the first one. @throws the error if it requires none */
+async function secondStepOf(error: unknown): Promise<Identity> {
+  if (!(error instanceof GatewayError) || error.challenge === null) throw error;
+  const { code, challenge } = error;
+  if (code === 'MFA_REQUIRED') return anonymous({ step: { kind: 'code', challenge } });
+  if (code !== 'MFA_SETUP_REQUIRED') throw error;
+  const { beginMfaSetup } = await execute<{ beginMfaSetup: { secret: string; uri: string } }>(
+    beginMfaSetupMutation,
+    { challenge },
+    {},
+  );
+  return anonymous({ step: { kind: 'setup', challenge, ...beginMfaSetup } });
+}
 
 const userOf = ({ user, ...tokens }: SessionResult): Identity => ({ kind: 'user', person: user, tokens });
 
@@ -151,7 +225,7 @@ const millisecondsLeft = ({ accessTokenExpiresAt }: Tokens): number => Date.pars
 
 function stored(): Identity {
   const text = sessionStorage.getItem(storageKey);
-  return text === null ? { kind: 'anonymous', notice: null } : (JSON.parse(text) as Identity);
+  return text === null ? anonymous() : (JSON.parse(text) as Identity);
 }
 
 function store(identity: Identity): void {

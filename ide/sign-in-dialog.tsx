@@ -1,43 +1,60 @@
 import { Dialog } from '@graphiql/react';
-import { useId, useState, type ReactNode, type SubmitEvent } from 'react';
+import { useState } from 'react';
+import { CredentialForm, Field } from './credential-form.js';
 import { demo, type Demo } from './demo.js';
 import { problemOf } from './gateway.js';
 import { provider, startProviderSignIn } from './provider.js';
-import type { Sessions } from './session.js';
+import { SecondStepForm, secondStepTexts } from './second-step-form.js';
+import type { SecondStep, Sessions } from './session.js';
 
-/** Signs in with e-mail address and password, or with an API key. Shows the error message of the gateway. */
-export function SignInDialog({ sessions, onClose }: { sessions: Sessions; onClose: () => void }) {
+interface SignInDialogProps {
+  sessions: Sessions;
+  step: SecondStep | null;
+  /** Returns from the second step to the credentials. */
+  onBack: () => void;
+  onClose: () => void;
+}
+
+/** Signs in; the dialog disappears with the anonymous identity. */
+export function SignInDialog({ sessions, step, onBack, onClose }: SignInDialogProps) {
+  const { title, hint } = step ? secondStepTexts[step.kind] : credentialTexts;
+  // Recovery codes are shown once: only the button that confirms them closes the dialog.
+  const canClose = step?.kind !== 'recoveryCodes';
+  return (
+    <Dialog open onOpenChange={(isOpen) => !isOpen && canClose && onClose()}>
+      <div className="graphiql-dialog-header">
+        <Dialog.Title className="graphiql-dialog-title">{title}</Dialog.Title>
+        {canClose && <Dialog.Close />}
+      </div>
+      <Dialog.Description className="dialog-hint">{hint}</Dialog.Description>
+      {step ? <SecondStepForm sessions={sessions} step={step} onBack={onBack} /> : <Credentials sessions={sessions} />}
+    </Dialog>
+  );
+}
+
+const credentialTexts = {
+  title: 'Sign in',
+  hint: 'Operations run with your permissions. Closing this tab signs you out.',
+};
+
+/** The first step: e-mail address and password, an API key, the identity provider or a demo account. */
+function Credentials({ sessions }: { sessions: Sessions }) {
   const [method, setMethod] = useState<'password' | 'apiKey'>('password');
   return (
-    <Dialog open onOpenChange={(isOpen) => !isOpen && onClose()}>
-      <div className="graphiql-dialog-header">
-        <Dialog.Title className="graphiql-dialog-title">Sign in</Dialog.Title>
-        <Dialog.Close />
-      </div>
-      <Dialog.Description className="dialog-hint">
-        Operations run with your permissions. Closing this tab signs you out.
-      </Dialog.Description>
+    <>
       {provider && (
         <button type="button" className="dialog-action" onClick={() => void startProviderSignIn()}>
           Sign in with {provider.name}
         </button>
       )}
-      {demo && <DemoAccounts demo={demo} sessions={sessions} onDone={onClose} />}
+      {demo && <DemoAccounts demo={demo} sessions={sessions} />}
       {method === 'password' ? (
-        <CredentialForm
-          action="Sign in"
-          submit={(read) => sessions.signIn(read('email').trim(), read('password'))}
-          onDone={onClose}
-        >
+        <CredentialForm action="Sign in" submit={(read) => sessions.signIn(read('email').trim(), read('password'))}>
           <Field name="email" label="E-mail address" type="email" autoComplete="username" hasFocus />
           <Field name="password" label="Password" type="password" autoComplete="current-password" />
         </CredentialForm>
       ) : (
-        <CredentialForm
-          action="Use API key"
-          submit={(read) => sessions.signInWithApiKey(read('apiKey').trim())}
-          onDone={onClose}
-        >
+        <CredentialForm action="Use API key" submit={(read) => sessions.signInWithApiKey(read('apiKey').trim())}>
           <Field name="apiKey" label="API key" type="password" autoComplete="off" hasFocus />
         </CredentialForm>
       )}
@@ -48,18 +65,17 @@ export function SignInDialog({ sessions, onClose }: { sessions: Sessions; onClos
       >
         {method === 'password' ? 'Use an API key instead' : 'Use e-mail and password instead'}
       </button>
-    </Dialog>
+    </>
   );
 }
 
 interface DemoAccountsProps {
   demo: Demo;
   sessions: Sessions;
-  onDone: () => void;
 }
 
 /** A button for each account of the demo data. */
-function DemoAccounts({ demo: { accounts, password }, sessions, onDone }: DemoAccountsProps) {
+function DemoAccounts({ demo: { accounts, password }, sessions }: DemoAccountsProps) {
   const [problem, setProblem] = useState<string | null>(null);
   return (
     <div className="dialog-demo" role="group" aria-label="Demo accounts">
@@ -67,9 +83,7 @@ function DemoAccounts({ demo: { accounts, password }, sessions, onDone }: DemoAc
         <button
           key={email}
           type="button"
-          onClick={() =>
-            void sessions.signIn(email, password).then(onDone, (error: unknown) => setProblem(problemOf(error)))
-          }
+          onClick={() => void sessions.signIn(email, password).catch((error: unknown) => setProblem(problemOf(error)))}
         >
           {email} <span className="bar-role">{role}</span>
         </button>
@@ -82,58 +96,3 @@ function DemoAccounts({ demo: { accounts, password }, sessions, onDone }: DemoAc
     </div>
   );
 }
-
-interface CredentialFormProps {
-  action: string;
-  submit: (read: (field: string) => string) => Promise<void>;
-  onDone: () => void;
-  children: ReactNode;
-}
-
-function CredentialForm({ action, submit, onDone, children }: CredentialFormProps) {
-  const [problem, setProblem] = useState<string | null>(null);
-  const [isSubmitting, setSubmitting] = useState(false);
-  const onSubmit = (event: SubmitEvent<HTMLFormElement>): void => {
-    event.preventDefault();
-    const form = new FormData(event.currentTarget);
-    setSubmitting(true);
-    submit((field) => textOf(form.get(field))).then(onDone, (error: unknown) => {
-      setProblem(problemOf(error));
-      setSubmitting(false);
-    });
-  };
-  return (
-    <form className="dialog-form" onSubmit={onSubmit}>
-      {children}
-      {problem !== null && (
-        <p className="dialog-problem" role="alert">
-          {problem}
-        </p>
-      )}
-      <button type="submit" className="dialog-action" disabled={isSubmitting}>
-        {action}
-      </button>
-    </form>
-  );
-}
-
-interface FieldProps {
-  name: string;
-  label: string;
-  type: string;
-  autoComplete: string;
-  /** Whether the field has the focus once the form opens. */
-  hasFocus?: boolean;
-}
-
-function Field({ label, hasFocus = false, ...input }: FieldProps) {
-  const id = useId();
-  return (
-    <div className="dialog-field">
-      <label htmlFor={id}>{label}</label>
-      <input id={id} {...input} autoFocus={hasFocus} required />
-    </div>
-  );
-}
-
-const textOf = (value: FormDataEntryValue | null): string => (typeof value === 'string' ? value : '');

@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, beforeEach, expect, it, jest } from '@jest/globals';
+import bcrypt from 'bcrypt';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Page, Request } from 'playwright-core';
 import { describeInBrowser, type OpenPage, type TestPage } from '../support/browser.js';
 import { startGateway, type TestGateway } from '../support/gateway.js';
+import { codeOf, setUpMfa, wrongCodeOf } from '../support/mfa.js';
+import { addPerson } from '../support/people.js';
 import { buildIde, projectDir } from '../support/process.js';
 import { waitUntil } from '../support/wait-until.js';
 
@@ -142,6 +145,40 @@ describeInBrowser('GraphiQL', (open: OpenPage) => {
     const sent = await run(page);
     expect(sent.headers()).not.toHaveProperty('authorization');
     await waitForText(page, 'UNAUTHENTICATED');
+  });
+
+  it('requires a code after the password of an account with MFA, and shows the error of a wrong one', async () => {
+    const { uuid, email, token } = await addPerson(gateway);
+    await gateway.db
+      .updateTable('user_account')
+      .set({ password_hash: await bcrypt.hash(password, 4) })
+      .where('id', '=', uuid)
+      .execute();
+    const { secret } = await setUpMfa(gateway, { uuid, token });
+    const dialog = page.getByRole('dialog');
+    const code = dialog.getByLabel('Code of the authenticator app, or a recovery code');
+    await fillIn(page, email, password);
+    await code.waitFor();
+    await dialog.getByRole('button', { name: 'Back' }).click();
+    await dialog.getByLabel('E-mail address').fill(email);
+    await dialog.getByLabel('Password').fill(password);
+    await page.keyboard.press('Enter');
+
+    await code.waitFor();
+    expect(await code.getAttribute('autocomplete')).toBe('one-time-code');
+    // Without a click: the field has the focus.
+    await page.keyboard.insertText(wrongCodeOf(secret));
+    await page.keyboard.press('Enter');
+    const problem = dialog.getByRole('alert');
+    await problem.waitFor();
+    expect(await problem.textContent()).toBe('Invalid input: code is wrong, expired or was used already.');
+    expect(await page.evaluate(() => sessionStorage.getItem('auspex:identity'))).toBeNull();
+    await code.fill(codeOf(secret));
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: `Signed in as ${email}, USER` }).waitFor();
+    expect(await dialog.count()).toBe(0);
+    await run(page);
+    await waitForText(page, email);
   });
 
   it('keeps the history and the session when the page is reloaded', async () => {
@@ -332,7 +369,7 @@ describeInBrowser('GraphiQL with TRUSTED_DOCUMENTS=enforce', (open: OpenPage) =>
   let gateway: TestGateway;
   beforeAll(async () => {
     buildIde();
-    gateway = await startGateway({ TRUSTED_DOCUMENTS: 'enforce' });
+    gateway = await startGateway({ TRUSTED_DOCUMENTS: 'enforce', MFA_REQUIRED_ROLES: 'MANAGER' });
   });
   afterAll(() => gateway.close());
 
@@ -349,6 +386,35 @@ describeInBrowser('GraphiQL with TRUSTED_DOCUMENTS=enforce', (open: OpenPage) =>
     await pickExample(page, 'Price of a used car');
     await run(page);
     await waitForText(page, 'sellingPrice');
+  });
+
+  it('sets up the MFA that the role requires, shows the recovery codes once, and accepts them', async () => {
+    const email = 'manager@example.com';
+    const { page } = await open({ viewport: { width: 1280, height: 800 } });
+    await page.goto(gateway.graphiqlUrl ?? '');
+    const dialog = page.getByRole('dialog');
+    await fillIn(page, email, password);
+    const secret = await dialog.getByLabel('Secret', { exact: true }).inputValue();
+    expect(await dialog.getByLabel('Or the secret as a URI').inputValue()).toContain(`secret=${secret}`);
+    await dialog.getByLabel('Code of the authenticator app').fill(codeOf(secret));
+    await dialog.getByRole('button', { name: 'Set up and sign in' }).click();
+
+    const recoveryCodes = (await dialog.getByLabel('Recovery codes').inputValue()).split('\n');
+    expect(recoveryCodes).toHaveLength(10);
+    // In a low window, too, the button can be reached; nothing else closes the dialog.
+    await page.setViewportSize({ width: 390, height: 360 });
+    expect((await dialog.boundingBox())?.height ?? 0).toBeLessThanOrEqual(360);
+    await page.keyboard.press('Escape');
+    await dialog.getByRole('button', { name: 'I have saved them' }).click();
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await page.getByRole('button', { name: `Signed in as ${email}, MANAGER` }).click();
+    await page.getByRole('menuitem', { name: 'Sign out' }).click();
+
+    await fillIn(page, email, password);
+    await dialog.getByLabel('Code of the authenticator app, or a recovery code').fill(recoveryCodes[0] ?? '');
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: `Signed in as ${email}, MANAGER` }).waitFor();
+    expect(await page.evaluate(() => JSON.stringify(sessionStorage))).not.toContain(secret);
   });
 });
 
