@@ -95,7 +95,7 @@ export async function startIdentityProvider(publicUrl: string, audience: string)
   let port = 0;
 
   const create = (): Provider => {
-    const created = new Provider(`http://127.0.0.1:${port}`, {
+    const created: Provider = new Provider(`http://127.0.0.1:${port}`, {
       clients: [
         { client_id: 'auspex', client_secret: clientSecret, redirect_uris: [`${publicUrl}/sign-in/callback`] },
         {
