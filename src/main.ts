@@ -15,6 +15,8 @@ const parentAtStart = process.ppid;
 /** npm forwards a signal that the process may have received as well, as with Ctrl-C; within this time it is the same one. */
 const forwardedSignalMs = 300;
 
+const longestTimerMs = 2 ** 31 - 1;
+
 /** Starts the gateway and stops it on SIGTERM, SIGINT or an uncaught exception. */
 async function main(): Promise<void> {
   if (Number(process.versions.node.split('.')[0]) < minimumNodeMajor) {
@@ -22,6 +24,8 @@ async function main(): Promise<void> {
       `Auspex requires Node ${minimumNodeMajor} or newer; this is Node ${process.versions.node}. Install it from https://nodejs.org.`,
     );
   }
+  // The process ends by `process.exit` alone. Node.js would end it in the middle, with status 0, when nothing else keeps it.
+  setInterval(() => undefined, longestTimerMs);
   const { parseCli } = await import('./scripts/lib/cli.js');
   parseCli(usage, { options: {} });
   if (existsSync('.env')) process.loadEnvFile('.env');

@@ -336,6 +336,27 @@ describe('a gateway with an external database', () => {
   }, 60_000);
 });
 
+describe('a process', () => {
+  it('does not exit in the middle of the start when nothing that is open keeps it', async () => {
+    // As long as the first server closes, which finds a free port, nothing is referenced.
+    const unref = `import { Server } from 'node:net';
+      const { close } = Server.prototype;
+      Server.prototype.close = function (done) {
+        Server.prototype.close = close;
+        for (const handle of process._getActiveHandles()) handle.unref?.();
+        return close.call(this, (error) => setTimeout(() => done?.(error), 300).unref());
+      };`;
+    const running = startProgram('main.js', {
+      env: { HOST: '127.0.0.1', PORT: '0', DATA_DIR: path.join(folder, 'unreferenced') },
+      cwd: folder,
+      nodeArgs: ['--import', `data:text/javascript,${encodeURIComponent(unref)}`],
+    });
+    processes.push(running);
+    await running.ready();
+    await stop(running);
+  }, 60_000);
+});
+
 describe('the log of production', () => {
   it('is one JSON object per line from the first line to "stopped", warnings of Node.js included', async () => {
     const warn = 'setTimeout(() => process.emitWarning("deprecated"), 500)';
