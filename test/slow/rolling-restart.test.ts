@@ -108,8 +108,9 @@ async function replace(place: number): Promise<void> {
 async function grows({ served, socket, eventStream, failures }: Traffic): Promise<void> {
   const before = { ...served, received: [socket.events, eventStream.events] };
   await waitUntil(
-    () => {
-      if (failures.length > 0) throw new Error(failures.slice(0, 5).join('\n'));
+    async () => {
+      if (failures.length > 0)
+        throw new Error([...failures.slice(0, 5), ...(await nginx.errors()).slice(-5)].join('\n'));
       const isReceived = [socket, eventStream].every(({ events }, place) => events > (before.received[place] ?? 0));
       return (
         isReceived && (Object.keys(served) as (keyof typeof served)[]).every((kind) => served[kind] > before[kind] + 20)

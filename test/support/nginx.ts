@@ -10,6 +10,8 @@ import { waitUntil } from './wait-until.js';
 /** nginx with ops/nginx/auspex.conf on a free port. */
 export interface TestNginx {
   url: string;
+  /** The lines of its error log. */
+  errors: () => Promise<string[]>;
   stop: () => Promise<void>;
 }
 
@@ -47,6 +49,7 @@ export async function startNginx(ports: readonly number[]): Promise<TestNginx> {
   if (server.exitCode !== null) throw new Error(`nginx did not start: ${await readFile(log, 'utf8')}`);
   return {
     url,
+    errors: async () => (await readFile(log, 'utf8').catch(() => '')).split('\n').filter(Boolean),
     async stop() {
       const exited = once(server, 'exit');
       server.kill('SIGQUIT');
