@@ -1,6 +1,6 @@
 /* The cost of all guards on a page of employees: two gateway processes, one of which admits every request. */
 import { startGateway } from '../load/gateway.ts';
-import { median, recordBest, signIn, startClient } from '../support/setup.mjs';
+import { comparePairs, median, signIn, startClient } from '../support/setup.mjs';
 
 const rounds = 7;
 const seconds = 3;
@@ -28,21 +28,9 @@ const gateways = {
 await checkGuards();
 const send = startClient(resources);
 
-const ratios = [];
-const table = {};
-for (let round = -1; round < rounds; round++) {
-  // Alternate the order, so that drift of the machine favors neither.
-  const order = round % 2 === 0 ? ['without guards', 'with guards'] : ['with guards', 'without guards'];
-  const figures = {};
-  for (const name of order) figures[name] = await measure(gateways[name]);
-  if (round < 0) continue;
-  for (const name of order) {
-    const { cpuMs, ...rates } = figures[name];
-    recordBest(table, name, { ...rates, 'CPU, ms per request': cpuMs });
-  }
-  ratios.push(figures['with guards'].cpuMs / figures['without guards'].cpuMs);
-}
-console.table(table);
+const names = ['without guards', 'with guards'];
+const { table, pairs } = await comparePairs(names, rounds, (name) => measure(gateways[name]));
+const ratios = pairs.map((pair) => pair['with guards'].cpuMs / pair['without guards'].cpuMs);
 const [best, other] = ['with guards', 'without guards'].map((name) => table[name]['CPU, ms per request']);
 console.log(
   `with guards: ${median(ratios).toFixed(3)} times the CPU time per request (median of ${rounds} pairs), ${(best / other).toFixed(3)} times by the best rounds`,

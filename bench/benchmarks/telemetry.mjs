@@ -2,7 +2,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { startGateway } from '../load/gateway.ts';
-import { median, recordBest, signIn, startClient } from '../support/setup.mjs';
+import { comparePairs, median, signIn, startClient } from '../support/setup.mjs';
 
 const rounds = 5;
 const seconds = 4;
@@ -25,29 +25,14 @@ const gateways = {
 };
 const send = startClient(resources);
 
-const pairs = [];
-const table = {};
-for (let round = -1; round < rounds; round++) {
-  // Alternate the order, so that drift of the machine favors neither.
-  const order = round % 2 === 0 ? ['without traces', 'with traces'] : ['with traces', 'without traces'];
-  const figures = {};
-  for (const name of order) figures[name] = await measure(gateways[name]);
-  if (round < 0) continue;
-  for (const name of order) {
-    const { cpuMs, ...rates } = figures[name];
-    recordBest(table, name, { ...rates, 'CPU, ms per request': cpuMs });
-  }
-  pairs.push({
-    rate: figures['with traces'].perSecond / figures['without traces'].perSecond,
-    cpu: figures['with traces'].cpuMs / figures['without traces'].cpuMs,
-  });
-}
-console.table(table);
+const names = ['without traces', 'with traces'];
+const { pairs } = await comparePairs(names, rounds, (name) => measure(gateways[name]));
+const ratiosOf = (figure) => pairs.map((pair) => pair['with traces'][figure] / pair['without traces'][figure]);
 collector.send('count');
 const [{ bytes }] = await once(collector, 'message');
 console.log(
-  `with traces: ${percent(median(pairs.map(({ rate }) => rate)))} of the requests/s, ` +
-    `${percent(median(pairs.map(({ cpu }) => cpu)))} of the CPU time per request (median of ${rounds} pairs); ` +
+  `with traces: ${percent(median(ratiosOf('perSecond')))} of the requests/s, ` +
+    `${percent(median(ratiosOf('cpuMs')))} of the CPU time per request (median of ${rounds} pairs); ` +
     `${(bytes / 1e6).toFixed(1)} MB exported`,
 );
 

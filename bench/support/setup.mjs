@@ -73,6 +73,30 @@ export const newCar = () => ({ company: 'Ford', year: 2012, km_driven: (kilometr
 
 export const median = (values) => values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)];
 
+/**
+ * Measures two variants in alternating order, after a round that warms them up, and prints their best figures.
+ * @param measure returns requests/s, latencies and `cpuMs`, the CPU time per request, of a variant
+ * @returns the table by variant, and the figures of each round by variant
+ */
+export async function comparePairs([one, other], rounds, measure) {
+  const pairs = [];
+  const table = {};
+  for (let round = -1; round < rounds; round++) {
+    // Alternate the order, so that drift of the machine favors neither.
+    const order = round % 2 === 0 ? [one, other] : [other, one];
+    const figures = {};
+    for (const name of order) figures[name] = await measure(name);
+    if (round < 0) continue;
+    for (const name of order) {
+      const { cpuMs, ...rates } = figures[name];
+      recordBest(table, name, { ...rates, 'CPU, ms per request': cpuMs });
+    }
+    pairs.push(figures);
+  }
+  console.table(table);
+  return { table, pairs };
+}
+
 /** Keeps the best round of each figure: disturbances of a shared machine only make figures worse. */
 export function recordBest(table, name, { perSecond, p50Ms, p99Ms, ...others }) {
   const row = (table[name] ??= { 'requests/s': 0 });

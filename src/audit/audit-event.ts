@@ -1,6 +1,6 @@
 import { TypeID } from 'typeid-js';
 import type { AuthenticatedViewer, Viewer } from '../auth/viewer.js';
-import type { Client } from '../persisted-documents/sent-operation.js';
+import { clientLabel, type Client } from '../persisted-documents/sent-operation.js';
 
 /** What the audit log records. Append only: stored events keep their names. */
 export enum AuditAction {
@@ -123,7 +123,7 @@ export function recordOf(id: string, caller: AuditCaller, event: AuditEvent): Au
     credential_kind: credential?.kind ?? null,
     credential_id: credential?.id ?? null,
     address: bounded(caller.address, 45),
-    client: bounded(client.name === null ? null : [client.name, client.version].filter(Boolean).join(' ')),
+    client: bounded(clientLabel(client)),
     target: bounded(event.target),
     before: boundedValues(event.before),
     after: boundedValues(event.after),

@@ -11,6 +11,10 @@ export interface Client {
   version: string | null;
 }
 
+/** Name and version of a client as one text; null if it did not send its name. */
+export const clientLabel = ({ name, version }: Client): string | null =>
+  name === null ? null : [name, version].filter(Boolean).join(' ');
+
 /** The caller that sends an operation. */
 export interface DocumentCaller {
   viewer: Viewer;

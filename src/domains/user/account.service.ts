@@ -17,9 +17,8 @@ import { existingAccountMail, linkMail, passwordSetMail, type AccountLink } from
 import { LinkPurpose, type AccountToken } from './account-token.entity.js';
 import { createLink, findLink, linkTtlSeconds, useLink } from './account-token.service.js';
 import type { AccountLinkPayload, MailRequestPayload, SetPasswordPayload } from './account.types.js';
-import { ApiKey } from './api-key.entity.js';
+import { endCredentials } from './end-credentials.js';
 import { UserIdentity } from './identity/identity.entity.js';
-import { SessionRecord } from './session.entity.js';
 import type { SessionCaller } from './session.service.js';
 import { User } from './user.entity.js';
 
@@ -156,8 +155,7 @@ export class Accounts {
     const account = user ?? em.create(User, { email, passwordHash, role: Role.USER, isActive: true, employeeId: null });
     account.passwordHash = passwordHash;
     await em.flush();
-    await em.nativeDelete(SessionRecord, { userId: account.id });
-    await em.nativeDelete(ApiKey, { userId: account.id });
+    await endCredentials(em, account.id);
     await this.services.audit.record(em, caller, {
       action: purpose === LinkPurpose.REGISTRATION ? AuditAction.REGISTRATION : AuditAction.PASSWORD_RESET,
       actorId: account.id,

@@ -8,7 +8,7 @@ import { Role, type AuthenticatedViewer } from '../../auth/viewer.js';
 import { newId } from '../../database/base.entity.js';
 import { encodeId } from '../../graphql/relay/global-id.js';
 import { NotFound, Unauthenticated } from '../../errors/app-error.js';
-import type { Client } from '../../persisted-documents/sent-operation.js';
+import { clientLabel } from '../../persisted-documents/sent-operation.js';
 import type { Logger } from '../../telemetry/logger.js';
 import type { Mfa } from './mfa/mfa.service.js';
 import { SessionRecord } from './session.entity.js';
@@ -67,7 +67,7 @@ export class Sessions {
       refreshTokenHash: hashToken(refreshToken),
       previousTokenHash: null,
       expiresAt: this.#refreshExpiry(new Date()),
-      client: nameOf(client),
+      client: clientLabel(client)?.slice(0, 200) ?? null,
       address: address.slice(0, 45),
     });
     await em.flush();
@@ -208,8 +208,5 @@ export class Sessions {
 }
 
 const dayMs = 86_400_000;
-
-const nameOf = ({ name, version }: Client): string | null =>
-  name === null ? null : [name, version].filter(Boolean).join(' ').slice(0, 200);
 
 const refreshTokenOf = ({ id }: { id: string }): string => `${id}.${randomToken()}`;

@@ -19,12 +19,10 @@ import {
   type FieldProblem,
 } from '../../errors/app-error.js';
 import { validateFields, email } from '../../errors/input-validation.js';
-import { AccountToken } from './account-token.entity.js';
 import type { Registration } from './account.service.js';
-import { ApiKey } from './api-key.entity.js';
+import { endCredentials } from './end-credentials.js';
 import { raiseHashCost } from './hash-cost.js';
 import type { Mfa } from './mfa/mfa.service.js';
-import { SessionRecord } from './session.entity.js';
 import type { SessionCaller, Sessions } from './session.service.js';
 import { isKnownNetwork } from './sign-in-network.entity.js';
 import { User } from './user.entity.js';
@@ -169,12 +167,9 @@ export class SignIn {
     if (problems.length > 0) throw BadUserInput.ofFields(problems);
     const passwordHash = await hashPassword(newPassword, caller);
     const session = await em.transactional((transaction) =>
-      this.#openUnchanged(transaction, user, from, AuditAction.PASSWORD_CHANGE, async (current) => {
+      this.#openUnchanged(transaction, user, from, AuditAction.PASSWORD_CHANGE, (current) => {
         current.passwordHash = passwordHash;
-        const endedSessions = await transaction.nativeDelete(SessionRecord, { userId });
-        await transaction.nativeDelete(AccountToken, { userId });
-        const revokedApiKeys = revokesApiKeys ? await transaction.nativeDelete(ApiKey, { userId }) : 0;
-        return { endedSessions, revokedApiKeys };
+        return endCredentials(transaction, userId, { revokesApiKeys });
       }),
     );
     if (!session) throw BadUserInput.ofFields([currentIsWrong]);

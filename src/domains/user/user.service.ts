@@ -8,10 +8,8 @@ import { Role } from '../../auth/viewer.js';
 import { encodeId } from '../../graphql/relay/global-id.js';
 import { BadUserInput, Conflict, NotFound } from '../../errors/app-error.js';
 import { Employee } from '../employee/employee.entity.js';
-import { AccountToken } from './account-token.entity.js';
-import { ApiKey } from './api-key.entity.js';
+import { endCredentials } from './end-credentials.js';
 import { resetMfa } from './mfa/mfa.service.js';
-import { SessionRecord } from './session.entity.js';
 import { User } from './user.entity.js';
 
 /**
@@ -65,7 +63,7 @@ export async function makeAdministrator(
     Object.assign(user, after);
     if (keepsPassword) return { password: null };
     user.passwordHash = passwordHash;
-    const ended = await endCredentials(transaction, user);
+    const ended = await endCredentials(transaction, user.id);
     await record(transaction, {
       action: AuditAction.PASSWORD_RESET,
       target: targetOf(user),
@@ -98,7 +96,7 @@ export function setActive(em: SqlEntityManager, userId: string, isActive: boolea
   return em.transactional(async (transaction) => {
     const user = await findForChange(transaction, userId);
     if (!isActive) await requireAnotherAdministrator(transaction, user);
-    const ended = isActive ? {} : await endCredentials(transaction, user);
+    const ended = isActive ? {} : await endCredentials(transaction, user.id);
     if (user.isActive !== isActive) {
       await record(transaction, {
         action: AuditAction.USER_ACTIVATION_CHANGE,
@@ -110,18 +108,6 @@ export function setActive(em: SqlEntityManager, userId: string, isActive: boolea
     user.isActive = isActive;
     return user;
   });
-}
-
-/** Ends all sessions, API keys and links of a user. @returns the number of sessions and keys */
-async function endCredentials(
-  transaction: SqlEntityManager,
-  user: User,
-): Promise<{ endedSessions: number; revokedApiKeys: number }> {
-  await transaction.nativeDelete(AccountToken, { userId: user.id });
-  return {
-    endedSessions: await transaction.nativeDelete(SessionRecord, { userId: user.id }),
-    revokedApiKeys: await transaction.nativeDelete(ApiKey, { userId: user.id }),
-  };
 }
 
 const targetOf = ({ id }: User): string => encodeId('user', id);

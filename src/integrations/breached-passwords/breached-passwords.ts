@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Logger } from '../../telemetry/logger.js';
+import { boundedBody } from '../bounded-body.js';
 
 const timeoutMs = 2_000;
 
@@ -36,7 +37,8 @@ export class BreachedPasswords {
         await response.body?.cancel();
         throw new Error(`The service responded with ${response.status}.`);
       }
-      return (await textOf(response)).split('\n').some((line) => isKnown(line, rest));
+      const lines = (await boundedBody(response, maxBytes)).toString('latin1').split('\n');
+      return lines.some((line) => isKnown(line, rest));
     } catch (error) {
       this.log.warn({ err: error }, 'breached password check failed; password accepted without it');
       return false;
@@ -48,15 +50,4 @@ export class BreachedPasswords {
 function isKnown(line: string, rest: string): boolean {
   const [found, count] = line.trim().split(':');
   return found?.toUpperCase() === rest && Number(count) > 0;
-}
-
-async function textOf({ body }: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes > maxBytes) throw new Error(`The response has more than ${maxBytes} bytes.`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('latin1');
 }

@@ -1,5 +1,6 @@
 import { RESTDataSource } from '@apollo/datasource-rest';
 import type { Logger } from '../../telemetry/logger.js';
+import { boundedBody } from '../bounded-body.js';
 import { readDailyRates, type DailyRates } from './daily-rates.js';
 
 /** A request for rates failed. */
@@ -147,15 +148,8 @@ async function readBounded(response: Response): Promise<Response> {
     await body?.cancel();
     return new Response(null, { status, headers });
   }
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of body) {
-    bytes += chunk.byteLength;
-    // Throwing ends the iteration, which closes the connection.
-    if (bytes > maxBodyBytes) throw new RateServiceError(`the response is larger than ${maxBodyBytes} bytes`, false);
-    chunks.push(chunk);
-  }
-  return new Response(Buffer.concat(chunks), { status, headers });
+  const tooLarge = (message: string): Error => new RateServiceError(message, false);
+  return new Response(await boundedBody(response, maxBodyBytes, tooLarge), { status, headers });
 }
 
 /** The cause of a `fetch` error: its own message is only "fetch failed". */
