@@ -13,13 +13,26 @@ export function modelOf(graph: number[]): Uint8Array {
   ]);
 }
 
-export function node(operator: string, inputs: string[], output: string, attribute?: number[]): number[] {
+/** @param output its name, or the names of several */
+export function node(operator: string, inputs: string[], output: string | string[], attribute?: number[]): number[] {
   return [
     ...inputs.flatMap((input) => bytesField(1, text(input))),
-    ...bytesField(2, text(output)),
+    ...[output].flat().flatMap((name) => bytesField(2, text(name))),
     ...bytesField(4, text(operator)),
     ...(attribute ? bytesField(5, attribute) : []),
   ];
+}
+
+/** A field of a graph: a constant of float or int64. @param elementType one of `elementTypes` */
+export function initializer(name: string, elementType: number, dims: number[], values: (number | bigint)[]): number[] {
+  const data =
+    elementType === elementTypes.float ? Float32Array.from(values, Number) : BigInt64Array.from(values, BigInt);
+  return bytesField(5, [
+    ...dims.flatMap((size) => intField(1, size)),
+    ...intField(2, elementType),
+    ...bytesField(8, text(name)),
+    ...bytesField(9, [...Buffer.from(data.buffer)]),
+  ]);
 }
 
 /** @param dims a string is the name of a dynamic dimension */

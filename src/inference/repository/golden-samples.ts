@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { LoadedGraph } from '../onnx/backend.js';
 import { problemsOf } from './problems.js';
 import type { GoldenRow } from './version-folder.js';
+import { firstDifference, type Tolerance } from '../signature/compare.js';
 import { fromTensors } from '../signature/decode.js';
 import { encodeRow, toTensors } from '../signature/encode.js';
 import type { RowResult, Signature } from '../signature/types.js';
@@ -13,8 +14,8 @@ export interface GoldenCheck {
   label: string;
   rows: readonly GoldenRow[];
   signature: Signature;
-  /** Maximum relative difference of a number; for numbers below `tolerance`, relative to `tolerance`. */
-  tolerance: number;
+  /** The tolerance of outputs that declare none. */
+  tolerance?: Tolerance;
   /** Maximum rows of one run. */
   maxBatch: number;
 }
@@ -49,7 +50,7 @@ interface RowProblem {
 async function problemsOfChunk(
   rows: readonly GoldenRow[],
   signature: Signature,
-  tolerance: number,
+  tolerance: Tolerance | undefined,
   graph: Pick<LoadedGraph, 'run'>,
 ): Promise<RowProblem[]> {
   const invalid = rows.flatMap(({ line, input }) =>
@@ -63,7 +64,7 @@ async function problemsOfChunk(
       graph,
     );
     return rows.flatMap(({ line, output }, index) => {
-      const problem = problemOfResult(results[index], output, tolerance);
+      const problem = problemOfResult(signature, results[index], output, tolerance);
       return problem === null ? [] : [{ line, problem }];
     });
   } catch (error) {
@@ -85,36 +86,18 @@ async function runRows(
 }
 
 function problemOfResult(
+  { outputs }: Signature,
   result: RowResult | undefined,
   expected: GoldenRow['output'],
-  tolerance: number,
+  tolerance: Tolerance | undefined,
 ): string | null {
   if (result?.kind !== 'ok') return `returns no finite value for ${result?.field ?? 'any output'}`;
-  const difference = firstDifference('', result.output, expected, tolerance);
-  return difference === null ? null : `${difference}; model.onnx and golden.jsonl come from different trainings`;
+  const difference = firstDifference(outputs, result.output, expected, tolerance);
+  if (difference === null) return null;
+  const { place, one, other } = difference;
+  if (one === undefined) return `${place} is missing in the output${trainings}`;
+  if (other === undefined) return `${place} is not in the golden row${trainings}`;
+  return `${place} is ${JSON.stringify(one)}, not ${JSON.stringify(other)}${trainings}`;
 }
 
-/** The first difference, such as `species is "setosa", not "virginica"`; null if there is none within the tolerance. */
-function firstDifference(place: string, result: unknown, expected: unknown, tolerance: number): string | null {
-  if (typeof result === 'number' && typeof expected === 'number') {
-    const allowed = tolerance * Math.max(Math.abs(result), Math.abs(expected), tolerance);
-    return Math.abs(result - expected) <= allowed ? null : `${place} is ${result}, not ${expected}`;
-  }
-  if (!isRecord(result) || !isRecord(expected) || Array.isArray(result) !== Array.isArray(expected)) {
-    return result === expected ? null : `${place} is ${JSON.stringify(result)}, not ${JSON.stringify(expected)}`;
-  }
-  const actual = new Map(Object.entries(result));
-  const golden = new Map(Object.entries(expected));
-  for (const key of new Set([...actual.keys(), ...golden.keys()])) {
-    const inner = place === '' ? key : `${place}.${key}`;
-    if (!actual.has(key)) return `${inner} is missing in the output`;
-    if (!golden.has(key)) return `${inner} is not in the golden row`;
-    const difference = firstDifference(inner, actual.get(key), golden.get(key), tolerance);
-    if (difference !== null) return difference;
-  }
-  return null;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
-}
+const trainings = '; model.onnx and golden.jsonl come from different trainings';

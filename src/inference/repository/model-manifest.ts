@@ -1,6 +1,7 @@
 import { isNode, LineCounter, parseDocument, type Document } from 'yaml';
 import { z } from 'zod';
 import { OperatorError } from '../../errors/operator-error.js';
+import { defaultTolerance, type Tolerance } from '../signature/compare.js';
 import type { CanaryRule, ShadowRule } from './rollout-rules.js';
 
 /** Metadata of a field beyond its graph. */
@@ -28,6 +29,8 @@ export interface ManifestInput extends ManifestField {
 export interface ManifestOutput extends ManifestField {
   /** Names of the elements of a vector, in order; the output is an object with these keys. */
   labels?: string[] | undefined;
+  /** How far floats of equal predictions may differ; by default that of the manifest. */
+  tolerance?: Tolerance | undefined;
 }
 
 /** The manifest of a model folder. */
@@ -39,6 +42,8 @@ export interface Manifest {
   /** The version used when a call requests none; by default the highest. A promotion overrides it. */
   current?: number | undefined;
   serving: Serving;
+  /** How far floats of equal predictions may differ, for outputs without a tolerance of their own. */
+  tolerance?: Tolerance | undefined;
   /** A version that serves a share of the callers instead of the current one. */
   canary?: CanaryRule | undefined;
   /** A version that runs beside the current one for comparison only. */
@@ -110,7 +115,12 @@ const input = z
     message: 'needs a list of values to close',
   });
 
-const output = z.strictObject({ ...field, labels: names.optional() });
+const tolerance = z.strictObject({
+  relative: z.number().min(0, 'must be 0 or more').max(1, 'must be 1 or less').default(defaultTolerance.relative),
+  absolute: z.number().min(0, 'must be 0 or more').default(defaultTolerance.absolute),
+});
+
+const output = z.strictObject({ ...field, labels: names.optional(), tolerance: tolerance.optional() });
 
 const fields = <Field extends z.ZodType>(of: Field) =>
   z
@@ -157,6 +167,7 @@ const manifest = z.strictObject({
   versions: versions.default('all'),
   current: version.optional(),
   serving: serving.prefault({}),
+  tolerance: tolerance.optional(),
   canary: canary.optional(),
   shadow: shadow.optional(),
   ...signature.shape,
@@ -272,7 +283,14 @@ const typeNames: Record<string, string> = {
 
 /** What holds at a path: everything below `inputs` is an input. */
 function schemaAt([section]: readonly PropertyKey[], whole: z.ZodObject): z.ZodObject {
-  const sections: Record<PropertyKey, z.ZodObject> = { inputs: input, outputs: output, serving, canary, shadow };
+  const sections: Record<PropertyKey, z.ZodObject> = {
+    inputs: input,
+    outputs: output,
+    serving,
+    tolerance,
+    canary,
+    shadow,
+  };
   return (section === undefined ? undefined : sections[section]) ?? whole;
 }
 

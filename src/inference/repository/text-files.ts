@@ -38,10 +38,28 @@ export function parseJson(source: string): unknown {
   try {
     return JSON.parse(source) as unknown;
   } catch (error) {
-    const repaired = source.replaceAll(stringOrNonFinite, (token) => (token.startsWith('"') ? token : 'null'));
+    const repaired = withoutNonFinite(source);
     if (repaired === source) throw error;
     return JSON.parse(repaired) as unknown;
   }
+}
+
+/** Parses JSON as `parseJson` does; integers that a number cannot hold exactly are strings of digits. @throws SyntaxError */
+export function parseJsonExactly(source: string): unknown {
+  const value = parseJson(source);
+  if (!/\d{16}/.test(source)) return value;
+  const keepDigits: Reviver = (_key, number, { source: digits }) => (isInexact(number, digits) ? digits : number);
+  return JSON.parse(withoutNonFinite(source), keepDigits as Parameters<typeof JSON.parse>[1]) as unknown;
+}
+
+/** The parameter `context` is missing in the types of TypeScript. */
+type Reviver = (key: string, value: unknown, context: { source?: string }) => unknown;
+
+const isInexact = (number: unknown, digits: string | undefined): boolean =>
+  typeof number === 'number' && digits !== undefined && /^-?\d+$/.test(digits) && BigInt(digits) !== BigInt(number);
+
+function withoutNonFinite(source: string): string {
+  return source.replaceAll(stringOrNonFinite, (token) => (token.startsWith('"') ? token : 'null'));
 }
 
 // An unterminated string extends to the end, so that the search does not start again inside it.

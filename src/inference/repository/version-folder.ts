@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { fileSize, isInside, megabytes, sha256OfFile } from './files.js';
 import { findModelFiles, type ModelFiles } from './model-files.js';
 import { maxManifestBytes, ModelRepositoryError, readSignatureFile, type Manifest } from './model-manifest.js';
-import { parseJson, readText } from './text-files.js';
+import { parseJsonExactly, readText } from './text-files.js';
 
 /** One version of a model: the folder `<model>/<version>`. */
 export interface StoredVersion extends ModelFiles {
@@ -55,10 +55,8 @@ export async function readVersion(
   );
   const files = await findModelFiles(versionDir, label);
   const metrics = await readMetrics(join(versionDir, 'metrics.json'), label);
-  const fields = (await readOwnFields(join(versionDir, signatureName), label)) ?? {
-    inputs: manifest.inputs,
-    outputs: manifest.outputs,
-  };
+  const { inputs, outputs } = (await readOwnFields(join(versionDir, signatureName), label)) ?? manifest;
+  const fields = { inputs, outputs: withTolerance(outputs, manifest.tolerance) };
   const goldenFile = join(versionDir, 'golden.jsonl');
   const goldenDigest = (await fileSize(goldenFile)) === null ? null : await sha256OfFile(goldenFile);
   return { ...files, version, goldenFile, goldenDigest, metrics, fields };
@@ -82,6 +80,12 @@ export async function assertInside(
       problems.push(`${file} is a link to a file outside of the model repository; copy the file instead`);
   }
   if (problems.length > 0) throw new ModelRepositoryError(problems);
+}
+
+/** Outputs without a tolerance get that of the manifest. */
+function withTolerance(outputs: Manifest['outputs'], tolerance: Manifest['tolerance']): Manifest['outputs'] {
+  if (!tolerance) return outputs;
+  return Object.fromEntries(Object.entries(outputs).map(([name, output]) => [name, { tolerance, ...output }]));
 }
 
 /** The inputs and outputs of the version; null if it uses those of the manifest. */
@@ -111,7 +115,7 @@ function parsed<Value>(
   source: string,
 ): { success: true; data: Value } | { success: false; reason: string } {
   try {
-    const { success, data } = schema.safeParse(parseJson(source));
+    const { success, data } = schema.safeParse(parseJsonExactly(source));
     return success ? { success, data } : { success, reason: '' };
   } catch (error) {
     return { success: false, reason: `: ${(error as Error).message}` };

@@ -9,9 +9,6 @@ import { readGoldenRows, type StoredVersion } from '../repository/version-folder
 import type { PredictionCache } from './prediction-cache.js';
 import { VersionRuntime } from './version-runtime.js';
 
-/** Relative tolerance of golden rows; processors round differently. */
-const goldenTolerance = 1e-3;
-
 /** Golden rows checked before a version serves; `npm run models:check` checks all. */
 const maxGoldenRows = 1000;
 
@@ -31,7 +28,7 @@ export async function loadVersion(
     const rows = await readGoldenRows(stored, maxGoldenRows);
     const signature = await signatureByTrial({ stored, rows, maxBatch }, graph);
     // They also warm the graph up: the first runs are the slowest.
-    const golden = { label: stored.label, rows, signature, tolerance: goldenTolerance, maxBatch };
+    const golden = { label: stored.label, rows, signature, maxBatch };
     const problems = await problemsOfGoldenRows(golden, graph);
     if (problems.length > 0) throw new ModelRepositoryError(problems);
     const exampleInput = typicalRow(rows, signature);

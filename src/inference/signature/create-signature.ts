@@ -141,6 +141,7 @@ function outputField(value: GraphValue, reported: ManifestOutput, report: Report
       tensorType,
       rowShape: labels ? [labels.length] : rowShapeOf(value),
       labels: labels ?? null,
+      ...(reported.tolerance === undefined ? {} : { tolerance: reported.tolerance }),
     },
   ];
 }

@@ -1,4 +1,5 @@
 import type { TensorType } from '../onnx/tensor.js';
+import type { Tolerance } from './compare.js';
 
 /** An input or output of a model, as described to callers. */
 export interface ModelField {
@@ -39,6 +40,8 @@ export interface OutputField extends ModelField {
   rowShape: (number | null)[];
   /** Keys of the object that represents the vector; null for a plain list. */
   labels: string[] | null;
+  /** How far floats of equal predictions may differ, if the manifest declares it. */
+  tolerance?: Tolerance;
 }
 
 /** Inputs and outputs of a version, from its graph and manifest, in the order of the graph. */

@@ -53,7 +53,12 @@ describe('a manifest', () => {
     [
       'an unknown key at the top',
       `${sound}owner: me\n`,
-      'test/model.yaml:9: owner is unknown; known keys are title, description, versions, current, serving, canary, shadow, inputs, outputs',
+      'test/model.yaml:9: owner is unknown; known keys are title, description, versions, ',
+    ],
+    [
+      'a tolerance below 0',
+      `${sound}tolerance: { relative: -1 }\n`,
+      'test/model.yaml:9: tolerance.relative must be 0 or more',
     ],
     ['no title', sound.replace('title: Test\n', ''), 'test/model.yaml: title is missing'],
     [
