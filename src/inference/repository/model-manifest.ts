@@ -42,7 +42,7 @@ export interface Manifest {
   /** The version used when a call requests none; by default the highest. A promotion overrides it. */
   current?: number | undefined;
   serving: Serving;
-  /** How far floats of equal predictions may differ, for outputs without a tolerance of their own. */
+  /** How far floats of equal predictions may differ, for outputs that declare no tolerance. */
   tolerance?: Tolerance | undefined;
   /** A version that serves a share of the callers instead of the current one. */
   canary?: CanaryRule | undefined;

@@ -1,3 +1,4 @@
+import { ownValue } from '../../errors/own-value.js';
 import type { OutputField } from './types.js';
 
 /** How far two floats may differ and still count as equal: within either bound, as in `math.isclose` of Python. */
@@ -79,9 +80,7 @@ export function forEachPair(
         return { kind: 'float', one: Number(a), other: Number(b), tolerance };
       return { kind: 'exact', one: a, other: b, isEqual: type === 'integer' ? isSameInteger(a, b) : a === b };
     };
-    const inOne = Object.hasOwn(one, name) ? one[name] : undefined;
-    const inOther = Object.hasOwn(other, name) ? other[name] : undefined;
-    if (!visitPairs(inOne, inOther, [name], pairOf, visit)) return;
+    if (!visitPairs(ownValue(one, name), ownValue(other, name), [name], pairOf, visit)) return;
   }
 }
 
