@@ -7,7 +7,8 @@ import { exchangeRateMetrics } from '../metrics/exchange-rates.js';
 import { httpMetrics, limitMetrics } from '../metrics/http.js';
 import { modelMetrics } from '../metrics/models.js';
 import { operationMetrics, subscriptionMetrics } from '../metrics/operations.js';
-import { processMetrics, queueMetrics, stateMetrics } from '../metrics/state.js';
+import { processMetrics, queueMetrics, stateMetrics, type HistoryStatistics } from '../metrics/state.js';
+import type { WriteQueue } from '../graphql/module.js';
 import { passwordQueue } from '../auth/password.js';
 import type { RateLimiter } from '../http/rate-limiter.js';
 import type { Predictor } from '../inference/serving/predictor.js';
@@ -55,7 +56,7 @@ export function createMetricsRegistries({ services, graphql, counts, limiter, re
         password_hashing: passwordQueue.length,
         ...Object.fromEntries(queues.map(({ name, length }) => [name, length])),
       }),
-      predictionsLost: () => queues.find(({ name }) => name === 'prediction_history')?.lost ?? 0,
+      history: () => historyStatistics(queues),
     }),
     cacheMetrics({ responses: () => responses.statistics, queries: () => queries?.statistics ?? null }),
     subscriptionMetrics(() => subscriptions.statistics()),
@@ -63,6 +64,11 @@ export function createMetricsRegistries({ services, graphql, counts, limiter, re
     modelMetrics({ models: () => predictor.models(), problems: () => predictor.problems() }),
     processMetrics(),
   ];
+}
+
+function historyStatistics(queues: readonly WriteQueue[]): HistoryStatistics {
+  const history = queues.find(({ name }) => name === 'prediction_history');
+  return { reservedBytes: 0, capacityBytes: 0, rejectedCalls: 0, ...history?.room, lost: history?.lost ?? 0 };
 }
 
 const pendingRows = (models: ReturnType<Predictor['models']>): number =>

@@ -108,6 +108,17 @@ export interface WriteQueue {
   readonly length: number;
   /** Rows dropped since the start. */
   readonly lost: number;
+  /** The room that calls reserve before they work; absent if they do not. */
+  readonly room?: QueueRoom;
+}
+
+/** The room of a write queue. */
+export interface QueueRoom {
+  /** Reserved by calls that compute, and occupied by rows that wait to be written. */
+  reservedBytes: number;
+  capacityBytes: number;
+  /** Calls that were rejected since the start, because there was no room. */
+  rejectedCalls: number;
 }
 
 /** An entity whose state each process holds for itself. Responses that contain it are cached per process, until it changes. */

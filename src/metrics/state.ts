@@ -40,8 +40,17 @@ const flag = (isTrue: boolean): Sample<never>[] => [{ labels: {}, value: Number(
 export interface QueuesSource {
   /** Current length by queue. */
   lengths(): Readonly<Record<string, number>>;
+  history(): HistoryStatistics;
+}
+
+/** The history of predictions; bytes are those of rows that are computed or wait to be written. */
+export interface HistoryStatistics {
   /** Predictions that were returned but not recorded. */
-  predictionsLost(): number;
+  lost: number;
+  reservedBytes: number;
+  capacityBytes: number;
+  /** Calls that were rejected because the history had no room. */
+  rejectedCalls: number;
 }
 
 export function queueMetrics(source: QueuesSource): Registry {
@@ -57,7 +66,25 @@ export function queueMetrics(source: QueuesSource): Registry {
     'auspex_predictions_lost_total',
     'Predictions that were returned but could not be recorded.',
     [],
-    one(() => source.predictionsLost()),
+    one(() => source.history().lost),
+  );
+  gauge(
+    'auspex_prediction_history_bytes',
+    'Bytes reserved in the prediction history: by calls that compute, and by predictions that wait to be recorded.',
+    [],
+    one(() => source.history().reservedBytes),
+  );
+  gauge(
+    'auspex_prediction_history_capacity_bytes',
+    'Bytes above which the prediction history rejects calls.',
+    [],
+    one(() => source.history().capacityBytes),
+  );
+  counter(
+    'auspex_prediction_history_rejected_total',
+    'Calls rejected before they ran, because the prediction history had no room.',
+    [],
+    one(() => source.history().rejectedCalls),
   );
   return registry;
 }

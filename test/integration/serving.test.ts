@@ -152,7 +152,7 @@ describe('a model served over HTTP', () => {
     );
     expect(typed.data.predictIris).toEqual([{ source: 'STALE', species: 'setosa' }]);
     const history = await gateway.execute<AnyData>(
-      'admin',
+      'user',
       '{ predictions(filter: { source: STALE }) { nodes { source ageSeconds } } }',
     );
     expect(history.data.predictions.nodes).toHaveLength(2);

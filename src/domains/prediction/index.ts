@@ -1,7 +1,8 @@
 import type { DomainModule } from '../../graphql/module.js';
 import { PredictionRecord } from './prediction.entity.js';
 import { PredictionEvents } from './prediction.events.js';
-import { PredictionHistory } from './prediction.writer.js';
+import { PredictionHistory } from './history/history.js';
+import { HistoryRetention } from './history/retention.js';
 import { createOutputConverter } from './prediction.money.js';
 import { visiblePredictions } from './prediction.nodes.js';
 import { predictionPermissions } from './prediction.permissions.js';
@@ -19,12 +20,12 @@ export const predictionDomain: DomainModule = {
   load({ db, readYourWrites, predictor, exchangeRates, pubSub, counters, log, settings }) {
     const events = new PredictionEvents({ db, pubSub, log, maxBuffered: settings.streams.bufferedEvents });
     const history = new PredictionHistory(db, log, {
-      retentionDays: settings.historyRetentionDays,
       onWritten(rows) {
         for (const userId of new Set(rows.flatMap((row) => row.userId ?? []))) void readYourWrites.pin(userId);
         events.publish(rows);
       },
     });
+    const retention = new HistoryRetention(db, log, settings.historyRetentionDays);
     const predict = createPredict(predictor, history, new PredictionQuota(settings.predictions, counters));
     return {
       resolvers: [
@@ -35,7 +36,10 @@ export const predictionDomain: DomainModule = {
       queue: history,
       nodes: { prediction: { type: 'Prediction', readAs: 'prediction', read: visiblePredictions(history) } },
       extension: typedPredictions(predictor, predict),
-      close: () => history.close(),
+      async close() {
+        retention.close();
+        await history.close();
+      },
     };
   },
 };

@@ -37,7 +37,7 @@ export class PredictionEvents {
   }
 
   /** Call after the rows are committed. */
-  publish(rows: readonly PredictionRow[]): void {
+  publish(rows: readonly { id: string; userId: string | null }[]): void {
     const recorded = rows.flatMap(({ id, userId }) => (userId === null ? [] : [{ id, userId }]));
     for (let start = 0; start < recorded.length; start += maxPredictions)
       this.#feed.publish({ recorded: recorded.slice(start, start + maxPredictions) });

@@ -1,7 +1,7 @@
 import type { Context } from '../../graphql/context/context.js';
 import { loading } from '../../graphql/context/loader-factories.js';
 import { requireViewer } from '../../graphql/permissions/rules.js';
-import type { PredictionHistory } from './prediction.writer.js';
+import type { PredictionHistory } from './history/history.js';
 import { predictionById } from './prediction.loaders.js';
 import { ownerFilter } from './prediction.permissions.js';
 import type { PredictionRow } from './prediction.types.js';
@@ -10,8 +10,9 @@ import type { PredictionRow } from './prediction.types.js';
 export const visiblePredictions =
   (history: PredictionHistory) =>
   async (ids: readonly string[], context: Context): Promise<(PredictionRow | null)[]> => {
-    const owner = ownerFilter(requireViewer(context));
-    await history.settled();
+    const viewer = requireViewer(context);
+    const owner = ownerFilter(viewer);
+    await history.settled(viewer.userId);
     const predictions = await loading(predictionById)(ids, context);
     return predictions.map((prediction) => (owner === null || prediction?.userId === owner ? prediction : null));
   };

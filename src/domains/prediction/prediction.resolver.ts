@@ -27,7 +27,7 @@ import { userById } from '../user/user.loaders.js';
 import type { UserRow } from '../user/user.types.js';
 import { Model, type ModelView } from '../model/model.types.js';
 import type { PredictionEvents } from './prediction.events.js';
-import type { PredictionHistory } from './prediction.writer.js';
+import type { PredictionHistory } from './history/history.js';
 import type { ConvertOutput } from './prediction.money.js';
 import { predictionCountOfUser, predictionsOfUser } from './prediction.loaders.js';
 import { visiblePredictions } from './prediction.nodes.js';
@@ -107,8 +107,9 @@ export class PredictionResolver implements EventSources {
     @Info() info: GraphQLResolveInfo,
   ): Promise<Connection<PredictionRow>> {
     const page = readPage(args, predictionOrder);
-    const scope = { ...filter, userId: ownerFilter(requireViewer(context)) };
-    await this.history.settled();
+    const viewer = requireViewer(context);
+    const scope = { ...filter, userId: ownerFilter(viewer) };
+    await this.history.settled(viewer.userId);
     const count = counting(info, () => countPredictions(context.db, scope));
     return new PredictionConnection({ page, rows: await predictionPage(context.db, scope, page), count });
   }
@@ -172,7 +173,7 @@ export class UserPredictionsResolver {
     @Info() info: GraphQLResolveInfo,
   ): Promise<Connection<PredictionRow>> {
     const page = readPage(args, predictionOrder);
-    await this.history.settled();
+    await this.history.settled(user.id);
     const count = counting(info, () => context.load(predictionCountOfUser).load(user.id));
     const rows = await context.load(predictionsOfUser).load({ ownerId: user.id, page });
     return new PredictionConnection({ page, rows, count });

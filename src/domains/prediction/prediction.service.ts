@@ -7,7 +7,7 @@ import { BadUserInput } from '../../errors/app-error.js';
 import type { InvalidRows, OnInvalid, PredictionSet, Predictor } from '../../inference/serving/predictor.js';
 import { PredictionSource } from './prediction.entity.js';
 import type { PredictionQuota } from './prediction.quota.js';
-import type { PredictionHistory } from './prediction.writer.js';
+import type { PredictionHistory } from './history/history.js';
 import type { PredictionRow } from './prediction.types.js';
 
 /** Rows for a model, with the names of its inputs in either spelling. */
@@ -33,9 +33,11 @@ export function createPredict(predictor: Predictor, history: PredictionHistory, 
     // The caller's next read of predictions must see these, so it goes to the primary.
     const isPinned = context.pinToPrimary(viewer.userId);
     const call = { ...request, caller: viewer.userId, signal: context.signal };
+    // Before anything is computed: what was computed is always recorded.
+    using room = await history.reserve({ model: request.model, rows: request.rows.length, signal: context.signal });
     const predicted = await predictor.predict(call);
     const rows = toRows(predicted, viewer);
-    await Promise.all([history.record(rows), isPinned]);
+    await Promise.all([room.record(rows), isPinned]);
     return inOrder(rows, predicted.invalid);
   };
 }
