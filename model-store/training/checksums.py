@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-FILES = ["golden.jsonl", "metrics.json", "model.onnx"]
+FILES = ["golden.jsonl", "metrics.json", "model.onnx", "reference.json"]
 
 
 def write_checksums(version_folder: Path) -> None:

@@ -1,5 +1,6 @@
 """Car data and pipeline, shared by training and tuning."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ OPTIONAL = [name for name in NUMBERS + TEXTS if name not in REQUIRED]
 # The maker is required, but may be unknown to the model.
 MAY_BE_UNKNOWN = [*OPTIONAL, "company"]
 COLUMNS: dict[str, Kind] = {**dict.fromkeys(NUMBERS, "float"), **dict.fromkeys(TEXTS, "string")}
+# Read for one comparison only; see evaluation.py.
+UNUSED_TEXTS = ["model", "edition"]
 TARGET = "selling_price"
 GROUP = "name"
 
@@ -60,7 +63,8 @@ def read_cars(path: Path) -> pd.DataFrame:
     cars.loc[cars["mileage_mpg"] < MIN_PLAUSIBLE_MPG, "mileage_mpg"] = np.nan
     cars.loc[cars["torque_nm"] > MAX_PLAUSIBLE_NM, "torque_nm"] = np.nan
     cars["company"] = cars["company"].replace(FULL_COMPANY_NAMES)
-    cars[TEXTS] = cars[TEXTS].astype(object).fillna("")
+    texts = [*TEXTS, *UNUSED_TEXTS]
+    cars[texts] = cars[texts].astype(object).fillna("")
     return cars.astype(dict.fromkeys(NUMBERS, np.float32))
 
 
@@ -91,30 +95,39 @@ def with_missing_values(cars: pd.DataFrame, seed: int) -> pd.DataFrame:
     return pd.concat([cars, copy], ignore_index=True)
 
 
-def make_pipeline(cars: pd.DataFrame, **boosting: Any) -> Pipeline:
+def make_pipeline(
+    cars: pd.DataFrame, texts: Sequence[str] = TEXTS, **boosting: Any
+) -> Pipeline:
     """Raw columns -> log(price / typical price); categories are the text values of `cars`.
 
     The empty string is not a category, so that missing and unknown texts both encode as all
     zeros and get the same prediction.
     """
     imputer = SimpleImputer(strategy="constant", fill_value=MISSING_NUMBER)
-    texts = OneHotEncoder(
-        categories=[np.array(sorted(set(cars[name]) - {""}), object) for name in TEXTS],
+    encoder = OneHotEncoder(
+        categories=[np.array(sorted(set(cars[name]) - {""}), object) for name in texts],
         handle_unknown="ignore",
         sparse_output=False,
         dtype=np.float32,
     )
-    columns = ColumnTransformer([("numbers", imputer, NUMBERS), ("texts", texts, TEXTS)])
+    columns = ColumnTransformer([("numbers", imputer, NUMBERS), ("texts", encoder, list(texts))])
     trees = GradientBoostingRegressor(random_state=0, **(BOOSTING | boosting))
     return Pipeline([("columns", columns), ("trees", trees)])
 
 
-def fit(pipeline: Pipeline, cars: pd.DataFrame, missing_seed: int | None = 0) -> Pipeline:
+def fit(
+    pipeline: Pipeline,
+    cars: pd.DataFrame,
+    missing_seed: int | None = 0,
+    texts: Sequence[str] = TEXTS,
+) -> Pipeline:
     """Fits on the log of the price; `missing_seed=None` omits the copies with missing values."""
     rows = cars if missing_seed is None else with_missing_values(cars, missing_seed)
-    return pipeline.fit(rows[NUMBERS + TEXTS], np.log(rows[TARGET] / TYPICAL_PRICE_INR))
+    return pipeline.fit(rows[[*NUMBERS, *texts]], np.log(rows[TARGET] / TYPICAL_PRICE_INR))
 
 
-def predict_price(pipeline: Pipeline, cars: pd.DataFrame) -> np.ndarray:
+def predict_price(
+    pipeline: Pipeline, cars: pd.DataFrame, texts: Sequence[str] = TEXTS
+) -> np.ndarray:
     """Predicts prices in INR."""
-    return TYPICAL_PRICE_INR * np.exp(pipeline.predict(cars[NUMBERS + TEXTS]))
+    return TYPICAL_PRICE_INR * np.exp(pipeline.predict(cars[[*NUMBERS, *texts]]))

@@ -18,12 +18,16 @@ from cars import (
     OPTIONAL,
     TARGET,
     TEXTS,
+    UNUSED_TEXTS,
     fit,
     make_pipeline,
     predict_price,
     without,
 )
 
+SPLIT_YEARS = (2005, 2015)
+FEW_CARS = 10
+FOLD_SEED = 1
 TECHNICAL = ["mileage_mpg", "engine_cc", "max_power_bhp", "torque_nm", "seats"]
 
 
@@ -49,6 +53,58 @@ def bias_by_price(actual: np.ndarray, predicted: np.ndarray) -> dict[str, float]
         "median_bias_above_1m": float(np.median(share[expensive])),
         "total_bias": float(predicted.sum() / actual.sum() - 1),
     }
+
+
+def error_by_age(test: pd.DataFrame, predicted: np.ndarray) -> dict[str, float]:
+    """Median relative error of old and of recent cars."""
+    share = np.abs(predicted - test[TARGET]) / test[TARGET]
+    old, recent = test["year"] < SPLIT_YEARS[0], test["year"] >= SPLIT_YEARS[1]
+    return {
+        "median_relative_error_before_2005": float(share[old].median()),
+        "median_relative_error_from_2015": float(share[recent].median()),
+        "test_rows_before_2005": int(old.sum()),
+        "test_rows_from_2015": int(recent.sum()),
+    }
+
+
+def shape_of_data(cars: pd.DataFrame, train: pd.DataFrame) -> dict[str, float]:
+    """Figures of the data that the card states."""
+    makers = train["company"].value_counts()
+    return {
+        "share_of_rows_with_a_shared_name": float(cars[GROUP].duplicated(keep=False).mean()),
+        "share_of_maruti_and_hyundai": float(cars["company"].isin(["Maruti", "Hyundai"]).mean()),
+        "makers": len(makers),
+        "makers_with_fewer_than_ten_training_cars": int((makers < FEW_CARS).sum()),
+        "makers_with_one_training_car": int((makers == 1).sum()),
+        "first_year": int(cars["year"].min()),
+        "last_year": int(cars["year"].max()),
+    }
+
+
+def rejected_variants(train: pd.DataFrame) -> dict[str, float]:
+    """Mean absolute error of the model and of variants that were not chosen.
+
+    Five folds of the training set, grouped by car name; held-out cars are not used. Without the
+    copies with missing values, the error that matters is that of rows without max_power_bhp.
+    """
+    variants = {"chosen": (0, []), "with_names": (0, UNUSED_TEXTS), "without_copies": (None, [])}
+    result: dict[str, float] = {}
+    for name, (missing_seed, extra) in variants.items():
+        complete, without_power = [], []
+        folds = GroupKFold(5, shuffle=True, random_state=FOLD_SEED)
+        for inside, outside in folds.split(train, groups=train[GROUP]):
+            table, test = train.iloc[inside], train.iloc[outside]
+            texts = [*TEXTS, *extra]
+            model = fit(make_pipeline(table, texts=texts), table, missing_seed, texts=texts)
+            actual = test[TARGET].to_numpy()
+            for errors, rows in (
+                (complete, test),
+                (without_power, without(test, ["max_power_bhp"])),
+            ):
+                errors.append(mean_absolute_error(actual, predict_price(model, rows, texts=texts)))
+        result[f"train_cv_mae_{name}"] = float(np.mean(complete))
+        result[f"train_cv_mae_{name}_without_max_power_bhp"] = float(np.mean(without_power))
+    return result
 
 
 def interval_by_name(test: pd.DataFrame, predicted: np.ndarray, seed: int) -> dict[str, float]:

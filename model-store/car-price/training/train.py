@@ -4,6 +4,7 @@ python model-store/car-price/training/train.py --data car-details.csv
 """
 
 import argparse
+import hashlib
 import sys
 from pathlib import Path
 
@@ -37,10 +38,13 @@ from evaluation import (
     baselines,
     bias_by_price,
     cross_validation,
+    error_by_age,
     error_by_missing_values,
     interval_by_name,
     random_split,
+    rejected_variants,
     scores,
+    shape_of_data,
 )
 from training.checksums import write_checksums
 from training.onnx_model import (
@@ -52,6 +56,7 @@ from training.onnx_model import (
     round_thresholds_down,
     save,
 )
+from training.reference import profile_of_table, write_reference
 from training.synthetic_rows import (
     Manifest,
     Range,
@@ -65,6 +70,7 @@ from training.synthetic_rows import (
 
 VERSION_FOLDER = MODEL_FOLDER / "1"
 SEED = 42
+DATA_SHA256 = "ae28a6bac480b09f6c3b489cde374cb723dea711075417b39849f8470d12cac9"
 GOLDEN_ROWS = 240
 CHECK_ROWS = 5000
 MAX_RELATIVE_ERROR = 1e-5
@@ -83,7 +89,10 @@ def main() -> None:
     """Trains, exports and evaluates the model."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--data", type=Path, required=True, help="car-details.csv")
-    cars = read_cars(arguments.parse_args().data)
+    data = arguments.parse_args().data
+    if hashlib.sha256(data.read_bytes()).hexdigest() != DATA_SHA256:
+        raise ValueError(f"{data} is not the file of the model card; its SHA-256 is {DATA_SHA256}")
+    cars = read_cars(data)
     manifest = read_manifest(MODEL_FOLDER / "model.yaml")
 
     train, test = split_by_name(cars, SEED)
@@ -109,11 +118,14 @@ def main() -> None:
     metrics = {
         **result,
         **bias_by_price(actual, predicted),
+        **error_by_age(test, predicted),
         **interval_by_name(test, predicted, SEED),
         **cross_validation(cars, SEED),
         **baselines(train, test),
         **random_split(cars, SEED),
         **missing,
+        **rejected_variants(train),
+        **shape_of_data(cars, train),
         **export_errors,
         "rows": len(cars),
         "train_rows": len(train),
@@ -121,6 +133,9 @@ def main() -> None:
         "golden_rows": len(golden),
     }
     write_metrics(VERSION_FOLDER / "metrics.json", metrics)
+    write_reference(
+        VERSION_FOLDER / "reference.json", len(train), profile_of_table(train[list(COLUMNS)])
+    )
     write_checksums(VERSION_FOLDER)
 
     draw_predicted_against_actual(

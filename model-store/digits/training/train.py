@@ -30,6 +30,7 @@ from graph import make_graph
 from synthetic_digits import draw_images
 from training.checksums import write_checksums
 from training.onnx_model import OnnxGraph, max_relative_error, save
+from training.reference import profile_of_lists, write_reference
 from training.synthetic_rows import read_manifest, write_golden, write_metrics
 
 VERSION_FOLDER = MODEL_FOLDER / "1"
@@ -75,6 +76,9 @@ def main() -> None:
         "golden_rows": len(golden),
     }
     write_metrics(VERSION_FOLDER / "metrics.json", metrics)
+    write_reference(
+        VERSION_FOLDER / "reference.json", len(train[1]), {"pixels": profile_of_lists(train[0])}
+    )
     write_checksums(VERSION_FOLDER)
 
     draw_confusion_matrix(test[1], predicted, VERSION_FOLDER / "confusion-matrix.png")

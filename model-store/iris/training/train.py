@@ -27,6 +27,7 @@ from training.onnx_model import (
     rename_output,
     save,
 )
+from training.reference import profile_of_table, write_reference
 from training.synthetic_rows import (
     Manifest,
     Range,
@@ -88,6 +89,9 @@ def main() -> None:
         "golden_rows": len(golden),
     }
     write_metrics(VERSION_FOLDER / "metrics.json", metrics)
+    write_reference(
+        VERSION_FOLDER / "reference.json", len(train), profile_of_table(train[list(COLUMNS)])
+    )
     write_checksums(VERSION_FOLDER)
 
     predicted = model.predict(test[list(COLUMNS)])

@@ -21,7 +21,7 @@ import type { Context } from '../../graphql/context/context.js';
 import { decodeId, encodeId } from '../../graphql/relay/global-id.js';
 import { requireViewer } from '../../graphql/permissions/rules.js';
 import { JSONObject } from '../../graphql/schema/json-object.js';
-import type { Predictor } from '../../inference/serving/predictor.js';
+import type { InputWarning, Predictor } from '../../inference/serving/predictor.js';
 import { User } from '../user/user.entity.js';
 import { userById } from '../user/user.loaders.js';
 import type { UserRow } from '../user/user.types.js';
@@ -41,6 +41,7 @@ import {
   PredictionConnection,
   PredictionFilter,
   PredictionResult,
+  PredictionWarning,
   type PredictionRow,
 } from './prediction.types.js';
 
@@ -156,6 +157,17 @@ export class PredictionResultResolver {
   @FieldResolver(() => Model, { description: 'The model that ran.' })
   model(@Root() prediction: PredictionRow): ModelView {
     return this.predictor.model(prediction.model) ?? removedModel(prediction);
+  }
+
+  @Extensions({ listSize: 2 })
+  @FieldResolver(() => [PredictionWarning], {
+    nullable: true,
+    description:
+      'Inputs unlike those of the training, at most 20; empty if there are none. The prediction is made all the same. Null if ' +
+      'nothing is known of the training data, and for a recorded prediction whose version is no longer served.',
+  })
+  warnings(@Root() prediction: PredictionRow): readonly InputWarning[] | null {
+    return prediction.warnings === undefined ? this.predictor.warningsOf(prediction) : prediction.warnings;
   }
 }
 

@@ -68,13 +68,14 @@ function inOrder(rows: readonly PredictionRow[], invalid: InvalidRows): RowOutco
 
 function toRows({ model, version, rows }: PredictionSet, viewer: AuthenticatedViewer): PredictionRow[] {
   const createdAt = new Date();
-  return rows.map(({ input, output, source, ageSeconds, durationMs }) => ({
+  return rows.map(({ input, warnings, output, source, ageSeconds, durationMs }) => ({
     id: newId(),
     userId: viewer.userId,
     model: model.name,
     version: version.version,
     digest: version.digest,
     input,
+    warnings,
     output,
     source: PredictionSource[source],
     ageSeconds,

@@ -5,6 +5,7 @@ import { connectionType } from '../../graphql/relay/connection.js';
 import { Node } from '../../graphql/relay/node.js';
 import { JSONObject } from '../../graphql/schema/json-object.js';
 import type { RowOf } from '../../database/rows.js';
+import type { InputWarning } from '../../inference/serving/predictor.js';
 import { PredictionSource, type PredictionRecord } from './prediction.entity.js';
 
 registerEnumType(PredictionSource, {
@@ -35,8 +36,39 @@ registerEnumType(OnInvalid, {
   },
 });
 
-/** A prediction as stored in the history. */
-export type PredictionRow = RowOf<PredictionRecord>;
+/** A prediction as stored in the history, and, of one that has just been made, its warnings, which are not stored. */
+export type PredictionRow = RowOf<PredictionRecord> & { warnings?: readonly InputWarning[] | null };
+
+/** Why an input is unusual. */
+enum PredictionWarningCode {
+  OUT_OF_TRAINING_RANGE = 'OUT_OF_TRAINING_RANGE',
+  UNKNOWN_CATEGORY = 'UNKNOWN_CATEGORY',
+}
+
+registerEnumType(PredictionWarningCode, {
+  name: 'PredictionWarningCode',
+  description: 'Why an input is unusual.',
+  valuesConfig: {
+    OUT_OF_TRAINING_RANGE: {
+      description: 'The value is outside the range of the training data, so the model extrapolates.',
+    },
+    UNKNOWN_CATEGORY: { description: 'The value is not among those that the model knows.' },
+  },
+});
+
+@ObjectType({ simpleResolvers: true, description: 'An input unlike those that the model was trained with.' })
+export class PredictionWarning {
+  @Field({
+    description: 'The name of the input, as in the field that ran: km_driven in predict, kmDriven in typed fields.',
+  })
+  field!: string;
+
+  @Field(() => PredictionWarningCode, { description: 'The kind of warning.' })
+  code!: PredictionWarningCode;
+
+  @Field({ description: 'What is unusual, with the value and the range of the training data.' })
+  message!: string;
+}
 
 @InterfaceType({
   description:

@@ -6,6 +6,7 @@ import { typedField, type PredictTyped } from '../../typed-models/typed-field.js
 import { shapeOf, typedModel, type TypedModel } from '../../typed-models/typed-model.js';
 import { canPredict } from './prediction.permissions.js';
 import type { Predict } from './prediction.service.js';
+import type { PredictionRow } from './prediction.types.js';
 
 /**
  * A root field for each model, typed from the signature of its current version: `predictCarPrice`. The fields follow the
@@ -23,7 +24,9 @@ export function typedPredictions(
       const version = model ? selectVersion(model, shape, requested ?? null) : (requested ?? null);
       try {
         const outcomes = await predict({ model: typed.model, version, rows: inputs, onInvalid }, context);
-        return outcomes.map((outcome) => (outcome instanceof BadUserInput ? withFieldNames(typed, outcome) : outcome));
+        return outcomes.map((outcome) =>
+          outcome instanceof BadUserInput ? withFieldNames(typed, outcome) : withWarningNames(typed, outcome),
+        );
       } catch (error) {
         throw error instanceof BadUserInput ? withFieldNames(typed, error) : error;
       }
@@ -85,6 +88,17 @@ function shapeOfVersion(model: Model, version: ModelVersion): string {
   const shape = shapes.get(version) ?? shapeOf(typedModel(model, version));
   shapes.set(version, shape);
   return shape;
+}
+
+/** The prediction with the names in the schema in its warnings. */
+function withWarningNames({ inputs }: TypedModel, outcome: PredictionRow | null): PredictionRow | null {
+  if (!outcome?.warnings || outcome.warnings.length === 0) return outcome;
+  const names = new Map(inputs.map(({ raw, name }) => [raw, name]));
+  const warnings = outcome.warnings.map((warning) => ({
+    ...warning,
+    field: names.get(warning.field) ?? warning.field,
+  }));
+  return { ...outcome, warnings };
 }
 
 /** Renames the fields in an error to the names in the schema, also in elements such as `pixels[3]`. */

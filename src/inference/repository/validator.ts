@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { openOnnxSession } from '../onnx/onnx-session.js';
+import { createInputWarnings } from '../reference/input-warnings.js';
 import { checkCard } from './card.js';
 import { problemsOfGoldenRows } from './golden-samples.js';
 import type { Model, ModelProblems, ModelVersion } from '../serving/model.js';
@@ -121,6 +122,7 @@ async function checkVersion(
     try {
       const rows = await readGoldenRows(version);
       const signature = await signatureByTrial({ stored: version, rows, maxBatch }, session);
+      report.problems.push(...createInputWarnings(signature.inputs, version.reference, label).problems);
       if (rows.length === 0)
         report.warnings.push(`${label}/golden.jsonl has no row; write some, so that a changed model is noticed`);
       report.warnings.push(...warningsOfGenerated(label, rows));

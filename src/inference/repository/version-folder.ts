@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { fileSize, isInside, megabytes, sha256OfFile } from './files.js';
 import { findModelFiles, type ModelFiles } from './model-files.js';
 import { maxManifestBytes, ModelRepositoryError, readSignatureFile, type Manifest } from './model-manifest.js';
+import { readReference, type Reference } from '../reference/reference.js';
 import { parseJsonExactly, readText } from './text-files.js';
 
 /** One version of a model: the folder `<model>/<version>`. */
@@ -13,6 +14,8 @@ export interface StoredVersion extends ModelFiles {
   goldenDigest: string | null;
   /** What the training measured, from `metrics.json`; null where there is none. */
   metrics: Record<string, unknown> | null;
+  /** How the training rows were distributed, from `reference.json`; null where there is none. */
+  reference: Reference | null;
   /** What is said of its inputs and outputs: in its own `signature.yaml`, or in the manifest. */
   fields: Pick<Manifest, 'inputs' | 'outputs'>;
 }
@@ -33,7 +36,7 @@ const maxMetricsBytes = 1024 * 1024;
 const signatureName = 'signature.yaml';
 
 /** The files of a version that affect serving, besides external data. */
-const versionFiles = ['model.onnx', 'golden.jsonl', 'metrics.json', signatureName] as const;
+const versionFiles = ['model.onnx', 'golden.jsonl', 'metrics.json', 'reference.json', signatureName] as const;
 
 const jsonObject = z.record(z.string(), z.unknown());
 
@@ -55,11 +58,12 @@ export async function readVersion(
   );
   const files = await findModelFiles(versionDir, label);
   const metrics = await readMetrics(join(versionDir, 'metrics.json'), label);
+  const reference = await readReference(join(versionDir, 'reference.json'), `${label}/reference.json`);
   const { inputs, outputs } = (await readOwnFields(join(versionDir, signatureName), label)) ?? manifest;
   const fields = { inputs, outputs: withTolerance(outputs, manifest.tolerance) };
   const goldenFile = join(versionDir, 'golden.jsonl');
   const goldenDigest = (await fileSize(goldenFile)) === null ? null : await sha256OfFile(goldenFile);
-  return { ...files, version, goldenFile, goldenDigest, metrics, fields };
+  return { ...files, version, goldenFile, goldenDigest, metrics, reference, fields };
 }
 
 /**

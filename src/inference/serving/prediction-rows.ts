@@ -4,6 +4,7 @@ import { encodeRow } from '../signature/encode.js';
 import type { EncodedRow } from '../signature/types.js';
 import { withManifestNames } from '../signature/spellings.js';
 import { maxProblems, validateRow } from '../signature/validation.js';
+import type { InputWarning } from '../reference/input-warnings.js';
 import type { Outcome } from './request-coalescing.js';
 import type { VersionRuntime } from './version-runtime.js';
 
@@ -14,6 +15,8 @@ const rowsPerTurn = 100;
 export interface PredictedRow {
   /** The row as sent by the caller, with the names in the manifest. */
   input: Record<string, unknown>;
+  /** What is unusual about the input; null if nothing is known of the training rows. */
+  warnings: readonly InputWarning[] | null;
   /** One entry per output of the model. */
   output: Record<string, unknown>;
   /** STALE: an expired cached result, because the model failed or timed out. */
@@ -31,6 +34,7 @@ export interface PreparedRow {
   input: Record<string, unknown>;
   row: EncodedRow;
   key: string;
+  warnings: readonly InputWarning[] | null;
 }
 
 /** What an invalid row does: `FAIL` rejects the call, `NULL` only the row. */
@@ -65,7 +69,8 @@ export async function prepareRows(
     if (found.length > 0 || (onInvalid === 'FAIL' && problems.length > 0)) continue;
     const named = withManifestNames(signature, input as Record<string, unknown>);
     const row = encodeRow(signature, named);
-    prepared.push({ index, input: named, row, key: version.keyOf(row) });
+    const warnings = version.findWarnings?.(named) ?? null;
+    prepared.push({ index, input: named, row, key: version.keyOf(row), warnings });
   }
   if (onInvalid === 'FAIL' && problems.length > 0) throw BadUserInput.ofFields(problems);
   return { prepared, invalid };
@@ -83,7 +88,7 @@ export async function toPredictedRows(
   const predicted: PredictedRow[] = [];
   const invalid: InvalidRows = new Map();
   const now = Date.now();
-  for (const [position, { index, input, key }] of prepared.entries()) {
+  for (const [position, { index, input, key, warnings }] of prepared.entries()) {
     if (position % rowsPerTurn === 0 && position > 0) await nextTurn();
     const outcome = outcomes.get(key);
     if (!outcome) throw new Error(`row ${index} has no outcome`);
@@ -94,6 +99,7 @@ export async function toPredictedRows(
     }
     predicted.push({
       input,
+      warnings,
       output: result.output,
       source,
       ageSeconds: source === 'MODEL' ? 0 : Math.max(0, now - computedAt) / 1000,

@@ -18,6 +18,7 @@ import {
 } from './prediction-rows.js';
 import { PendingPredictionFailed, type Outcome } from './request-coalescing.js';
 import type { CallOptions, VersionRuntime } from './version-runtime.js';
+import type { InputWarning } from '../reference/input-warnings.js';
 import type { EncodedRow } from '../signature/types.js';
 import { shortened } from '../../errors/input-validation.js';
 import type { RepositoryWatcher } from '../repository/watcher.js';
@@ -25,6 +26,7 @@ import type { RepositoryWatcher } from '../repository/watcher.js';
 export { ModelRepositoryError } from '../repository/model-repository.js';
 export type { Deployment, Model, ModelProblems, ModelVersion, VersionStatistics } from './model.js';
 export type { InvalidRows, OnInvalid, PredictedRow } from './prediction-rows.js';
+export type { InputWarning } from '../reference/input-warnings.js';
 export type { InputField, OutputField } from '../signature/types.js';
 
 export interface PredictCall {
@@ -39,6 +41,14 @@ export interface PredictCall {
   caller?: string | undefined;
   /** Cancels the call; rows that have not started do not run. */
   signal?: AbortSignal | undefined;
+}
+
+/** What a recorded prediction says of its version and input. */
+export interface PastPrediction {
+  model: string;
+  version: number;
+  digest: string;
+  input: Record<string, unknown>;
 }
 
 /** The predictions of a call. */
@@ -94,6 +104,15 @@ export class Predictor {
   /** A served model; null if unknown. */
   model(name: string): Model | null {
     return this.#parts.registry.get(name)?.view ?? null;
+  }
+
+  /**
+   * The warnings of an input that was predicted before; null if the same files no longer serve under that number, or nothing is
+   * known of their training rows.
+   */
+  warningsOf({ model, version, digest, input }: PastPrediction): readonly InputWarning[] | null {
+    const served = this.#parts.registry.get(model)?.versions.get(version);
+    return served?.version.digest === digest ? (served.findWarnings?.(input) ?? null) : null;
   }
 
   /** Problems of folders that cannot be served as they are on disk, also of models that are not served at all. */

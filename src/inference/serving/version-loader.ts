@@ -6,6 +6,7 @@ import { readModelBytes } from '../repository/model-files.js';
 import { signatureByTrial } from '../repository/trial-runs.js';
 import { typicalRow } from '../repository/typical-row.js';
 import { readGoldenRows, type StoredVersion } from '../repository/version-folder.js';
+import { createInputWarnings } from '../reference/input-warnings.js';
 import type { PredictionCache } from './prediction-cache.js';
 import { VersionRuntime } from './version-runtime.js';
 
@@ -31,12 +32,15 @@ export async function loadVersion(
     const golden = { label: stored.label, rows, signature, maxBatch };
     const problems = await problemsOfGoldenRows(golden, graph);
     if (problems.length > 0) throw new ModelRepositoryError(problems);
+    const warnings = createInputWarnings(signature.inputs, stored.reference, stored.label);
+    if (warnings.problems.length > 0) throw new ModelRepositoryError(warnings.problems);
     const exampleInput = typicalRow(rows, signature);
     const { version, digest, metrics } = stored;
     return new VersionRuntime({
       model: model.name,
       version: { version, digest, metrics, inputs: signature.inputs, outputs: signature.outputs, exampleInput },
       signature,
+      findWarnings: warnings.find,
       graph,
       serving: model.manifest.serving,
       cache,

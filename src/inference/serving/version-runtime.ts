@@ -2,6 +2,7 @@ import { Overloaded, TimedOut } from '../../errors/app-error.js';
 import { isTracing, activeSpan, withSharedSpan } from '../../telemetry/tracing.js';
 import type { LoadedGraph } from '../onnx/backend.js';
 import { Batcher } from './batcher.js';
+import type { FindWarnings } from '../reference/input-warnings.js';
 import type { Serving } from '../repository/model-manifest.js';
 import type { ModelVersion } from './model.js';
 import { cacheKey, fingerprintOf, type CachedResult, type PredictionCache } from './prediction-cache.js';
@@ -17,6 +18,8 @@ export interface VersionParts {
   model: string;
   version: Omit<ModelVersion, 'statistics'>;
   signature: Signature;
+  /** Null if nothing is known of the training rows. */
+  findWarnings: FindWarnings | null;
   graph: LoadedGraph;
   serving: Serving;
   cache: PredictionCache;
@@ -41,6 +44,7 @@ export class VersionRuntime {
   readonly model: string;
   readonly signature: Signature;
   readonly fingerprint: string;
+  readonly findWarnings: FindWarnings | null;
   readonly counters = new VersionCounters();
   readonly version: ModelVersion;
   readonly #graph: LoadedGraph;
@@ -52,9 +56,10 @@ export class VersionRuntime {
   #users = 0;
   #onIdle: (() => void) | null = null;
 
-  constructor({ model, version, signature, graph, serving, cache }: VersionParts) {
+  constructor({ model, version, signature, findWarnings, graph, serving, cache }: VersionParts) {
     this.model = model;
     this.signature = signature;
+    this.findWarnings = findWarnings;
     this.fingerprint = fingerprintOf(model, version.digest, signature);
     this.version = { ...version, statistics: this.counters };
     this.#graph = graph;

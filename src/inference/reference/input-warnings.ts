@@ -1,0 +1,138 @@
+import { shortened } from '../../errors/input-validation.js';
+import { ownValue } from '../../errors/own-value.js';
+import type { InputField, Signature } from '../signature/types.js';
+import type { Profile, Reference } from './reference.js';
+
+/** What is unusual about an input: the model still predicts, but has seen nothing like it in training. */
+export interface InputWarning {
+  /** The name of the input in the manifest. */
+  field: string;
+  code: 'OUT_OF_TRAINING_RANGE' | 'UNKNOWN_CATEGORY';
+  message: string;
+}
+
+/** Finds the warnings of a row in the names of the manifest, at most `maxWarnings`. */
+export type FindWarnings = (row: Readonly<Record<string, unknown>>) => InputWarning[];
+
+/** Maximum warnings of a row. */
+const maxWarnings = 20;
+
+type Check = (value: unknown) => Omit<InputWarning, 'field'> | null;
+
+/**
+ * Prepares the checks of a version once, so that a row costs one comparison per input.
+ * @param fields the inputs that rows have
+ * @param label the version in messages: `iris/1`
+ * @returns the function that checks a row, and problems of the reference; the function is null if there is nothing to check
+ */
+export function createInputWarnings(
+  fields: Signature['inputs'],
+  reference: Reference | null,
+  label: string,
+): { find: FindWarnings | null; problems: string[] } {
+  const problems = problemsOf(fields, reference, label);
+  const checks = fields.flatMap((field) => {
+    const check = checkOf(field, reference ? ownValue(reference.inputs, field.name) : undefined);
+    return check ? [{ field: field.name, check }] : [];
+  });
+  if (checks.length === 0) return { find: null, problems };
+  const find: FindWarnings = (row) => {
+    const warnings: InputWarning[] = [];
+    for (const { field, check } of checks) {
+      const value = ownValue(row, field);
+      const warning = value === undefined || value === null ? null : check(value);
+      if (warning) warnings.push({ field, ...warning });
+      if (warnings.length === maxWarnings) break;
+    }
+    return warnings;
+  };
+  return { find, problems };
+}
+
+function problemsOf(fields: readonly InputField[], reference: Reference | null, label: string): string[] {
+  return Object.entries(reference?.inputs ?? {}).flatMap(([name, { kind }]) => {
+    const field = fields.find((one) => one.name === name);
+    const names = fields.map((one) => one.name).join(', ');
+    if (!field)
+      return [`${label}/reference.json: inputs.${shortened(name)} is no input of the model, which has ${names}`];
+    const fitting = kindsFor(field);
+    return fitting.includes(kind)
+      ? []
+      : [`${label}/reference.json: inputs.${name} is a ${kind} profile; this input needs ${fitting.join(' or ')}`];
+  });
+}
+
+function kindsFor({ type, rowShape }: InputField): Profile['kind'][] {
+  if (type === 'boolean') return ['category'];
+  if (type === 'string') return rowShape.length > 0 ? [] : ['category', 'text'];
+  return rowShape.length > 0 ? ['list'] : ['number', 'category'];
+}
+
+/** The check of an input; null if nothing is known of its values in training. */
+function checkOf(field: InputField, profile: Profile | undefined): Check | null {
+  if (profile?.kind === 'number') return numberCheck(profile, field);
+  if (profile?.kind === 'list') return listCheck(profile);
+  if (profile?.kind === 'text') return textCheck(profile);
+  if (field.rowShape.length > 0 || field.isClosed) return null;
+  const known = field.values ?? (profile && Object.keys(profile.values));
+  return known ? categoryCheck(new Set(known)) : null;
+}
+
+function numberCheck({ low, high }: { low: number; high: number }, { unit }: InputField): Check {
+  return (value) =>
+    typeof value === 'number' && (value < low || value > high)
+      ? outOfRange(`${value} is outside ${low} to ${high}${unit === undefined ? '' : ` ${unit}`}`)
+      : null;
+}
+
+function listCheck({ low, high, mean }: Extract<Profile, { kind: 'list' }>): Check {
+  return (value) => {
+    const { least, greatest, average } = summary(value);
+    if (least < low || greatest > high)
+      return outOfRange(`an element is ${least < low ? least : greatest}, outside ${low} to ${high}`);
+    if (mean && (average < mean.low || average > mean.high))
+      return outOfRange(`the mean of its elements, ${average.toPrecision(4)}, is outside ${mean.low} to ${mean.high}`);
+    return null;
+  };
+}
+
+function textCheck({ length: { low, high } }: Extract<Profile, { kind: 'text' }>): Check {
+  return (value) =>
+    typeof value === 'string' && (value.length < low || value.length > high)
+      ? outOfRange(`its length of ${value.length} characters is outside ${low} to ${high}`)
+      : null;
+}
+
+function categoryCheck(known: ReadonlySet<string>): Check {
+  return (value) =>
+    known.has(String(value))
+      ? null
+      : {
+          code: 'UNKNOWN_CATEGORY',
+          message: `${JSON.stringify(shortened(String(value)))} is not among the ${known.size} values that the model knows`,
+        };
+}
+
+const outOfRange = (what: string): Omit<InputWarning, 'field'> => ({
+  code: 'OUT_OF_TRAINING_RANGE',
+  message: `${what}, the range of the training data; the model extrapolates`,
+});
+
+/** Range and mean of the numbers of nested lists or of a tensor; missing elements are skipped. */
+function summary(value: unknown): { least: number; greatest: number; average: number } {
+  let [least, greatest, sum, count] = [Infinity, -Infinity, 0, 0];
+  const add = (part: unknown): void => {
+    if (typeof part === 'number') {
+      least = Math.min(least, part);
+      greatest = Math.max(greatest, part);
+      sum += part;
+      count += 1;
+    } else if (Array.isArray(part)) {
+      for (const each of part) add(each);
+    } else if (ArrayBuffer.isView(part)) {
+      for (const each of part as Float32Array) add(each);
+    }
+  };
+  add(value);
+  return { least, greatest, average: count === 0 ? 0 : sum / count };
+}
