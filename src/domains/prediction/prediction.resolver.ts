@@ -163,7 +163,7 @@ export class PredictionResultResolver {
   @FieldResolver(() => [PredictionWarning], {
     nullable: true,
     description:
-      'Inputs unlike those of the training, at most 20; empty if there are none. The prediction is made all the same. Null if ' +
+      'Inputs unlike those of the training, at most 20; empty if there are none. The prediction is still made. Null if ' +
       'nothing is known of the training data, and for a recorded prediction whose version is no longer served.',
   })
   warnings(@Root() prediction: PredictionRow): readonly InputWarning[] | null {
