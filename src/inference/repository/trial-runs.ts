@@ -1,5 +1,6 @@
 import type { LoadedGraph } from '../onnx/backend.js';
 import { createSignature, withActualOutputs } from '../signature/create-signature.js';
+import { fromTensors } from '../signature/decode.js';
 import { encodeRow, toTensors } from '../signature/encode.js';
 import type { InputField, Signature } from '../signature/types.js';
 import { validateRows } from '../signature/validation.js';
@@ -9,6 +10,8 @@ import type { GoldenRow, StoredVersion } from './version-folder.js';
 
 /** Numbers of rows that a graph is tried with: one, the least that differs from one, and one that no shape contains by chance. */
 const trialSizes = [1, 2, 7];
+
+type TrialRun = Parameters<typeof withActualOutputs>[2][number];
 
 /** What is needed to try a version. */
 export interface Trial {
@@ -31,7 +34,7 @@ export async function signatureByTrial(
   const golden = rows.find(({ input }) => validateRows(signature, [input]).length === 0);
   const row = encodeRow(signature, golden?.input ?? syntheticRow(signature));
   let actual = signature;
-  const runs: Parameters<typeof withActualOutputs>[2][number][] = [];
+  const runs: TrialRun[] = [];
   for (const size of trialSizes.filter((size) => size <= maxBatch)) {
     const feeds = toTensors(
       signature,
@@ -45,8 +48,19 @@ export async function signatureByTrial(
       throw new ModelRepositoryError([`${label}: ${many} cannot run: ${problemsOf(error).join(' ')}`]);
     }
     actual = withActualOutputs(label, signature, runs);
+    assertDecodable(label, actual, runs.at(-1));
   }
   return actual;
+}
+
+/** @throws ModelRepositoryError if calls could not get these outputs */
+function assertDecodable(label: string, signature: Signature, run: TrialRun | undefined): void {
+  if (!run) return;
+  try {
+    fromTensors(signature, run.outputs, run.rows);
+  } catch (error) {
+    throw new ModelRepositoryError([`${label}: ${problemsOf(error).join(' ')}`]);
+  }
 }
 
 /** A row with values that the manifest allows. */

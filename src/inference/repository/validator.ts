@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import { openOnnxSession } from '../onnx/onnx-session.js';
 import { createInputWarnings } from '../reference/input-warnings.js';
 import { checkCard } from './card.js';
-import { problemsOfGoldenRows } from './golden-samples.js';
 import type { Model, ModelProblems, ModelVersion } from '../serving/model.js';
 import { isInside, sha256OfFile } from './files.js';
 import { scanModelRepository, readModel } from './model-repository.js';
@@ -10,7 +9,7 @@ import { problemsOf, UnreadableFolder } from './problems.js';
 import { readTextIfAny } from './text-files.js';
 import { readModelBytes } from './model-files.js';
 import { readGoldenRows, type GoldenRow, type StoredVersion } from './version-folder.js';
-import { signatureByTrial } from './trial-runs.js';
+import { verifyGraph } from './verify-graph.js';
 import type { Signature } from '../signature/types.js';
 import { VersionCounters } from '../serving/version-statistics.js';
 
@@ -27,6 +26,9 @@ export interface StoreReport {
 
 /** The tolerance of outputs that declare none; stricter than that of a load, which may run on another processor. */
 const tolerance = { relative: 1e-4, absolute: 1e-8 };
+
+/** Milliseconds that the test of independence should take for each version. */
+const budgetMs = 10_000;
 
 /** Larger files bloat the git history. */
 const maxBytesInGit = 5_000_000;
@@ -121,13 +123,16 @@ async function checkVersion(
     if (!session) return null;
     try {
       const rows = await readGoldenRows(version);
-      const signature = await signatureByTrial({ stored: version, rows, maxBatch }, session);
-      report.problems.push(...createInputWarnings(signature.inputs, version.reference, label).problems);
       if (rows.length === 0)
         report.warnings.push(`${label}/golden.jsonl has no row; write some, so that a changed model is noticed`);
       report.warnings.push(...warningsOfGenerated(label, rows));
       report.goldenRows += rows.length;
-      report.problems.push(...(await problemsOfGoldenRows({ label, rows, signature, tolerance, maxBatch }, session)));
+      const { signature, problems } = await verifyGraph(
+        { stored: version, rows, maxBatch, tolerance, budgetMs },
+        session,
+      );
+      report.problems.push(...problems);
+      report.problems.push(...createInputWarnings(signature.inputs, version.reference, label).problems);
       return signature;
     } finally {
       await session.close();

@@ -1,10 +1,9 @@
 import type { Backend, LoadedGraph } from '../onnx/backend.js';
-import { problemsOfGoldenRows } from '../repository/golden-samples.js';
 import { ModelRepositoryError, type StoredModel } from '../repository/model-repository.js';
 import { problemsOf } from '../repository/problems.js';
 import { readModelBytes } from '../repository/model-files.js';
-import { signatureByTrial } from '../repository/trial-runs.js';
 import { typicalRow } from '../repository/typical-row.js';
+import { verifyGraph } from '../repository/verify-graph.js';
 import { readGoldenRows, type StoredVersion } from '../repository/version-folder.js';
 import { createInputWarnings } from '../reference/input-warnings.js';
 import type { PredictionCache } from './prediction-cache.js';
@@ -12,6 +11,9 @@ import { VersionRuntime } from './version-runtime.js';
 
 /** Golden rows checked before a version serves; `npm run models:check` checks all. */
 const maxGoldenRows = 1000;
+
+/** Milliseconds that the test of independence should take. */
+const budgetMs = 1000;
 
 /**
  * Loads a version and checks its golden rows.
@@ -27,10 +29,8 @@ export async function loadVersion(
   try {
     const { maxBatch } = model.manifest.serving;
     const rows = await readGoldenRows(stored, maxGoldenRows);
-    const signature = await signatureByTrial({ stored, rows, maxBatch }, graph);
-    // They also warm the graph up: the first runs are the slowest.
-    const golden = { label: stored.label, rows, signature, maxBatch };
-    const problems = await problemsOfGoldenRows(golden, graph);
+    // It also warms the graph up: the first runs are the slowest.
+    const { signature, problems } = await verifyGraph({ stored, rows, maxBatch, budgetMs }, graph);
     if (problems.length > 0) throw new ModelRepositoryError(problems);
     const warnings = createInputWarnings(signature.inputs, stored.reference, stored.label);
     if (warnings.problems.length > 0) throw new ModelRepositoryError(warnings.problems);

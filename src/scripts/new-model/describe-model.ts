@@ -3,6 +3,7 @@ import { isListable, type KnownValues } from '../../inference/onnx/known-values.
 import type { OnnxSession } from '../../inference/onnx/onnx-session.js';
 import type { Manifest } from '../../inference/repository/model-manifest.js';
 import { problemsOf } from '../../inference/repository/problems.js';
+import { problemOfDependence } from '../../inference/repository/row-independence.js';
 import { signatureByTrial } from '../../inference/repository/trial-runs.js';
 import { createSignature } from '../../inference/signature/create-signature.js';
 import { fromTensors } from '../../inference/signature/decode.js';
@@ -34,6 +35,9 @@ export interface Subject {
 /** The batch size of the gateway, unless the manifest sets another. */
 const defaultMaxBatch = 1024;
 
+/** Milliseconds that the test of independence should take. */
+const budgetMs = 5000;
+
 /**
  * Describes a model by its graph and by running it.
  * @throws ModelRepositoryError if it cannot be served
@@ -43,10 +47,10 @@ export async function describeModel(
   { name, label, known, bytes, rows }: Subject,
   session: OnnxSession,
 ): Promise<{ description: ModelDescription; golden: GeneratedRow[] }> {
-  // A graph that is fixed to one row.
-  const maxBatch = session.inputs.some(({ shape }) => shape[0] === 1) ? 1 : null;
+  const isFixed = session.inputs.some(({ shape }) => shape[0] === 1);
+  const maxBatch = isFixed ? 1 : defaultMaxBatch;
   const fields = undescribedFields(session);
-  const declared = createSignature(label, session, fields, maxBatch ?? defaultMaxBatch);
+  const declared = createSignature(label, session, fields, maxBatch);
   const texts = [...known.categories].filter(([input]) => isText(declared, input));
   const categories = new Map(texts.map(([input, values]) => [input, values.filter(isListable)]));
   // The graph gets a missing text as the empty string.
@@ -54,13 +58,20 @@ export async function describeModel(
   const candidates = rows ?? generatedRows(declared, categories);
   const runnable = await rowsThatRun(label, declared, candidates, session);
   const trialRows = runnable.map((input, index) => ({ line: index + 1, input, output: {} }));
-  const trial = { stored: { label, fields }, rows: trialRows.slice(0, 1), maxBatch: maxBatch ?? defaultMaxBatch };
+  const trial = { stored: { label, fields }, rows: trialRows.slice(0, 1), maxBatch };
   const signature = await signatureByTrial(trial, session);
-  const golden = await goldenRows(signature, runnable, session);
+  const test = { label, signature, rows: trialRows, maxBatch, budgetMs };
+  const isDependent = (await problemOfDependence(test, session)) !== null;
+  const golden = await goldenRows(signature, runnable, session, isFixed || isDependent);
   if (golden.length === 0) throw noRows(label, 'an output is not a finite number');
   const classes = classesOf(signature.outputs, known.classes, golden);
+  const singleRows = isFixed
+    ? 'The graph is fixed to one row.'
+    : isDependent
+      ? 'Rows of one run influence each other.'
+      : null;
   const labelled = golden.map((row) => ({ ...row, output: withLabels(row.output, signature.outputs, classes) }));
-  return { description: { name, signature, categories, optional, classes, maxBatch, bytes }, golden: labelled };
+  return { description: { name, signature, categories, optional, classes, singleRows, bytes }, golden: labelled };
 }
 
 function undescribedFields({ inputs, outputs }: OnnxSession): Pick<Manifest, 'inputs' | 'outputs'> {
@@ -99,8 +110,12 @@ async function rowsThatRun(
 }
 
 /** Runs rows as the check of golden rows does. Rows with an output that is not finite are left out. */
-async function goldenRows(signature: Signature, rows: readonly Row[], session: OnnxSession): Promise<GeneratedRow[]> {
-  const isSingle = session.inputs.some(({ shape }) => shape[0] === 1);
+async function goldenRows(
+  signature: Signature,
+  rows: readonly Row[],
+  session: OnnxSession,
+  isSingle: boolean,
+): Promise<GeneratedRow[]> {
   const chunks = isSingle ? rows.map((row) => [row]) : [rows];
   const results: RowResult[] = [];
   for (const chunk of chunks) {

@@ -11,14 +11,14 @@ export interface ModelDescription {
   optional: ReadonlySet<string>;
   /** The classes of the outputs, by their names. */
   classes: ReadonlyMap<string, readonly string[]>;
-  /** Maximum rows of one run, if the graph limits them. */
-  maxBatch: number | null;
+  /** Why a run has one row only, as a sentence; null if it may have several. */
+  singleRows: string | null;
   /** Size of the graph with its external data. */
   bytes: number;
 }
 
 /** The text of `model.yaml`: valid as it is, with what the graph contains. */
-export function manifestText({ name, signature, categories, optional, classes, maxBatch }: ModelDescription): string {
+export function manifestText({ name, signature, categories, optional, classes, singleRows }: ModelDescription): string {
   const { inputs, outputs } = signature;
   return [
     '# Fill in what the graph does not contain:',
@@ -29,7 +29,7 @@ export function manifestText({ name, signature, categories, optional, classes, m
     '# All keys: docs/adding-a-model.md',
     `title: ${yamlText(titleOf(name))}`,
     '# description: What the model predicts, and from what.',
-    ...(maxBatch === null ? [] : [`serving: { max_batch: ${maxBatch} } # The graph is fixed to this number of rows.`]),
+    ...(singleRows === null ? [] : [`serving: { max_batch: 1 } # ${singleRows}`]),
     'inputs:',
     ...inputs.map((input) => {
       const values = categories.get(input.name) ?? [];

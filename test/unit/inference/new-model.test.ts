@@ -176,6 +176,19 @@ describe('a new model folder', () => {
     expect(await fileOf('model.yaml')).toContain('serving: { max_batch: 1 }');
   });
 
+  it('limits runs to one row for a graph whose rows influence each other', async () => {
+    const quantized = [
+      ...bytesField(1, node('DynamicQuantizeLinear', ['x'], ['q', 'scale', 'zero'])),
+      ...bytesField(1, node('DequantizeLinear', ['q', 'scale', 'zero'], 'y')),
+      ...input('x', float, ['N', 4]),
+      ...output('y', float, ['N', 4]),
+    ];
+    await create(await exported(quantized));
+
+    expect(await fileOf('model.yaml')).toContain('serving: { max_batch: 1 } # Rows of one run influence each other.');
+    expect(await served()).toEqual((await goldenRows()).map((row) => row.output));
+  });
+
   it('makes a text optional that has a category for missing ones', async () => {
     await create(await exported(classifier(['', 'free'])));
 
