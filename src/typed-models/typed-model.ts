@@ -76,7 +76,7 @@ function typedInput(model: string, input: InputField, version: ModelVersion): Ty
   const { isClosed, minimum = -Infinity, maximum = Infinity } = input;
   const values = enumValuesOf(input);
   const isInt =
-    input.tensorType === 'int32' || (isInt32(minimum) && isInt32(maximum)) || (isClosed && areInt32(input.values));
+    isSmallInteger(input.tensorType) || (isInt32(minimum) && isInt32(maximum)) || (isClosed && areInt32(input.values));
   return {
     ...typedField(model, input, values, isInt ? 'Int' : 'SafeInt'),
     alias: aliasOf(input.name, version),
@@ -100,7 +100,7 @@ function typedInput(model: string, input: InputField, version: ModelVersion): Ty
 function typedOutput(model: string, output: OutputField): TypedField {
   const listed = output.labels ? undefined : output.values;
   const values = output.labels ? null : enumValuesOf(output);
-  const isInt = output.tensorType === 'int32' || areInt32(listed);
+  const isInt = isSmallInteger(output.tensorType) || areInt32(listed);
   const field = typedField(model, output, values, isInt ? 'Int' : 'Int64');
   return {
     ...field,
@@ -142,6 +142,7 @@ function enumValuesOf({ type, values }: InputField | OutputField): string[] | nu
   return type === 'string' && values?.every(isValidEnumValue) ? values : null;
 }
 
+const isSmallInteger = (type: string): boolean => /^(?:u?int(?:8|16)|int32)$/.test(type);
 const isInt32 = (value: number): boolean => value >= -(2 ** 31) && value < 2 ** 31;
 const areInt32 = (values: readonly string[] | undefined): boolean =>
   values?.every((value) => isInt32(Number(value))) ?? false;

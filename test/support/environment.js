@@ -8,6 +8,8 @@ process.once('beforeExit', () => process.exit());
 export default class HostTypedArrays extends TestEnvironment {
   constructor(config, context) {
     super(config, context);
-    Object.assign(this.global, { Float32Array, Float64Array, Int32Array, BigInt64Array, Uint8Array });
+    Object.assign(this.global, { Float32Array, Float64Array });
+    Object.assign(this.global, { Int8Array, Int16Array, Int32Array, BigInt64Array });
+    Object.assign(this.global, { Uint8Array, Uint16Array, Uint32Array, BigUint64Array });
   }
 }

@@ -9,6 +9,10 @@ export interface GraphValue {
   operator?: string;
   /** The dimensions; null for a dynamic one. */
   shape: (number | null)[];
+  /** The names of the dynamic dimensions, such as `sequence`, where they have one; equal names have equal sizes. */
+  symbols?: (string | null)[];
+  /** The names of the elements of each row, from the `ZipMap` of the graph. */
+  labels?: string[];
 }
 
 /**

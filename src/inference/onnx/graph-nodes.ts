@@ -9,26 +9,42 @@ const attributeFields = { name: 1, ints: 8, strings: 9 } as const;
 
 /** A node of the main graph. */
 export interface GraphNode {
+  /** The type of its operator, such as `ZipMap`. */
+  operator: string;
   inputs: string[];
+  outputs: string[];
   /** The encoded node. */
   bytes: Buffer;
+  /** Where its field starts and ends in the encoded graph. */
+  start: number;
+  end: number;
 }
 
 /** The type of the operator that produces a value of the graph, such as `ZipMap`; null if there is none. */
 export function producerOf(model: Uint8Array, value: string): string | null {
-  for (const node of nodeMessages(model)) {
-    const isProducer = messages(node, nodeFields.output).some((output) => output.toString() === value);
-    if (isProducer) return messages(node, nodeFields.operator).at(-1)?.toString() ?? null;
-  }
-  return null;
+  return nodesOf(model).find(({ outputs }) => outputs.includes(value))?.operator ?? null;
 }
 
 /** The nodes of the main graph. @throws Error if the bytes are no ONNX graph */
 export function nodesOf(model: Uint8Array): GraphNode[] {
-  return nodeMessages(model).map((bytes) => ({
-    inputs: messages(bytes, nodeFields.input).map(String),
-    bytes,
-  }));
+  const bytes = Buffer.from(model.buffer, model.byteOffset, model.byteLength);
+  return messages(bytes, modelGraph).flatMap((graph) => nodesIn(graph));
+}
+
+function nodesIn(graph: Buffer): GraphNode[] {
+  const nodes: GraphNode[] = [];
+  const fields = new FieldReader(graph);
+  while (fields.next()) {
+    if (fields.number !== graphNode || fields.wireType !== lengthDelimited) continue;
+    const { bytes, start, end } = fields;
+    nodes.push({
+      operator: messages(bytes, nodeFields.operator).at(-1)?.toString() ?? '',
+      inputs: messages(bytes, nodeFields.input).map(String),
+      outputs: messages(bytes, nodeFields.output).map(String),
+      ...{ bytes, start, end },
+    });
+  }
+  return nodes;
 }
 
 /** The lists of strings or integers of the attributes with these names; integers as text. */
@@ -39,11 +55,6 @@ export function attributesOf({ bytes }: GraphNode, names: readonly string[]): st
       ...messages(attribute, attributeFields.strings).map(String),
       ...fieldValues(attribute, attributeFields.ints).flatMap(varintsIn).map(String),
     ]);
-}
-
-function nodeMessages(model: Uint8Array): Buffer[] {
-  const bytes = Buffer.from(model.buffer, model.byteOffset, model.byteLength);
-  return messages(bytes, modelGraph).flatMap((graph) => messages(graph, graphNode));
 }
 
 /** The contents of a length-delimited field. */

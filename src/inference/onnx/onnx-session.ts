@@ -1,10 +1,12 @@
 // With its extension on disk, since test threads run the sources.
 import './disable-telemetry.ts';
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
-import type { Tensors } from './tensor.js';
+import { tensorTypes, type Tensor, type Tensors, type TensorType } from './tensor.ts';
+import { adaptGraph, type AdaptedValue } from './adapt-graph.ts';
 import type { RunResult, GraphValue } from './backend.js';
-import { producerOf } from './graph-nodes.ts';
 import { externalTensors } from './external-data.ts';
+import { FixedBatch } from './fixed-batch.ts';
+import { producerOf } from './graph-nodes.ts';
 
 /** An ONNX graph loaded on this thread. */
 export interface OnnxSession {
@@ -26,7 +28,8 @@ export interface OnnxSession {
  */
 export async function openOnnxSession(model: Uint8Array): Promise<OnnxSession> {
   if (externalTensors(model).length > 0) throw new Error('The graph refers to data in other files.');
-  const session = await InferenceSession.create(model, {
+  const adapted = adaptGraph(model);
+  const session = await InferenceSession.create(adapted.model, {
     executionProviders: ['cpu'],
     executionMode: 'sequential',
     intraOpNumThreads: 1,
@@ -38,46 +41,92 @@ export async function openOnnxSession(model: Uint8Array): Promise<OnnxSession> {
   }).catch((error: unknown) => {
     throw explained(error);
   });
+  const originals = (metadata: readonly InferenceSession.ValueMetadata[]) =>
+    metadata.map((value) => graphValue(value, adapted.values.get(value.name)));
+  const inputs = originals(session.inputMetadata);
+  const outputs = originals(session.outputMetadata).map((value) =>
+    value.type === null ? withOperator(value, model) : value,
+  );
+  const names = new Map(Array.from(adapted.values, ([served, { name }]) => [name, served]));
+  const fixedBatch = FixedBatch.of(inputs);
+
+  async function run(feeds: Tensors): Promise<RunResult> {
+    const ortFeeds = Object.entries(feeds).map(([name, tensor]) => [names.get(name) ?? name, ortTensor(tensor)]);
+    // `session.run` also defers its work to an immediate, which runs right after this one.
+    let startedAt = 0;
+    setImmediate(() => (startedAt = performance.now()));
+    const results = await session.run(Object.fromEntries(ortFeeds) as Record<string, OrtTensor>);
+    const computeMs = performance.now() - startedAt;
+    const outputs = Object.entries(results).map(([name, tensor]) => {
+      const original = adapted.values.get(name);
+      return [original?.name ?? name, plainTensor(tensor, original?.type)];
+    });
+    return { outputs: Object.fromEntries(outputs) as Tensors, computeMs };
+  }
+
   return {
-    inputs: session.inputMetadata.map(graphValue),
-    outputs: session.outputMetadata
-      .map(graphValue)
-      .map((value) => (value.type === null ? withOperator(value, model) : value)),
-    async run(feeds) {
-      const ortFeeds = mapValues(feeds, ({ type, data, dims }) => new OrtTensor(type, data, dims));
-      // `session.run` also defers its work to an immediate, which runs right after this one.
-      let startedAt = 0;
-      setImmediate(() => (startedAt = performance.now()));
-      const results = await session.run(ortFeeds);
-      const computeMs = performance.now() - startedAt;
-      return {
-        outputs: mapValues(results, ({ type, data, dims }) => ({ type, data, dims }) as Tensors[string]),
-        computeMs,
-      };
-    },
+    inputs: fixedBatch ? inputs.map(withFreeRows) : inputs,
+    outputs: fixedBatch ? outputs.map(withFreeRows) : outputs,
+    run: (feeds) => (fixedBatch ? fixedBatch.run(feeds, run) : run(feeds)),
     close: () => session.release(),
   };
 }
 
+/** The 16-bit floats are float32 in the adapted graph. */
+function ortTensor({ type, data, dims }: Tensor): OrtTensor {
+  return new OrtTensor(type === 'float16' || type === 'bfloat16' ? 'float32' : type, data, dims);
+}
+
+function plainTensor({ type, data, dims }: OrtTensor, original = type as TensorType): Tensor {
+  return { type: original, dims, data };
+}
+
+/** What to do about errors that name none. */
+const remedies = [
+  {
+    pattern: /is not a registered function\/op/,
+    remedy: 'ONNX Runtime has no such operator: export the model with the standard operators',
+  },
+  {
+    pattern: /model IR version/,
+    remedy: 'save the model with an older version of the onnx package, or set ir_version to the maximum',
+  },
+  { pattern: /released onnx opset versions/, remedy: 'export the model for a lower opset' },
+  {
+    pattern: /Unsupported data type|MLDataType for/,
+    remedy: `cast the value in the graph: inputs and outputs are ${tensorTypes.join(', ')}`,
+  },
+];
+
 /** The error of a load, with a remedy where the system lacks something. */
 function explained(error: unknown): Error {
   const message = (error instanceof Error ? error.message : String(error)).trim();
+  for (const { pattern, remedy } of remedies)
+    if (pattern.test(message)) return new Error(`${message}; ${remedy}`, { cause: error });
   const [, locale] = /Failed to construct locale with name:([\w.@-]{1,40})/.exec(message) ?? [];
   const remedy = `The graph normalizes text in the locale ${locale}, which this system lacks; generate it (Debian: package locales, then localedef -i en_US -f UTF-8 en_US.UTF-8).`;
   return new Error(locale === undefined ? message : remedy, { cause: error });
 }
 
-function graphValue(metadata: InferenceSession.ValueMetadata): GraphValue {
-  if (!metadata.isTensor) return { name: metadata.name, type: null, shape: [] };
-  const shape = metadata.shape.map((dimension) => (typeof dimension === 'number' ? dimension : null));
-  return { name: metadata.name, type: metadata.type, shape };
+function graphValue(metadata: InferenceSession.ValueMetadata, original: AdaptedValue | undefined): GraphValue {
+  const name = original?.name ?? metadata.name;
+  if (!metadata.isTensor) return { name, type: null, shape: [] };
+  const { shape } = metadata;
+  const isFree = (dimension: number | string): boolean => typeof dimension === 'string' || dimension < 0;
+  const symbols = shape.map((dimension) => (typeof dimension === 'string' && dimension !== '' ? dimension : null));
+  return {
+    name,
+    type: original?.type ?? metadata.type,
+    shape: shape.map((dimension) => (isFree(dimension) ? null : Number(dimension))),
+    ...(shape.slice(1).some(isFree) ? { symbols } : {}),
+    ...(original?.labels === undefined ? {} : { labels: original.labels }),
+  };
 }
+
+/** A graph for a fixed number of rows takes any number, run after run. */
+const withFreeRows = (value: GraphValue): GraphValue => ({ ...value, shape: [null, ...value.shape.slice(1)] });
 
 function withOperator(value: GraphValue, model: Uint8Array): GraphValue {
   const operator = producerOf(model, value.name);
   return operator === null ? value : { ...value, operator };
-}
-
-function mapValues<From, To>(record: Readonly<Record<string, From>>, change: (value: From) => To): Record<string, To> {
-  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, change(value)]));
 }

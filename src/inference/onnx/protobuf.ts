@@ -100,6 +100,14 @@ export function fieldHeader(number: number, length: number): Buffer {
   return Buffer.from([...varint(number * 8 + lengthDelimited), ...varint(length)]);
 }
 
+/** A length-delimited field. */
+export const bytesField = (number: number, content: Buffer): Buffer =>
+  Buffer.concat([fieldHeader(number, content.length), content]);
+
+/** A varint field. */
+export const intField = (number: number, value: number): Buffer =>
+  Buffer.from([...varint(number * 8), ...varint(value)]);
+
 function varint(value: number): number[] {
   return value < 128 ? [value] : [(value % 128) + 128, ...varint(Math.floor(value / 128))];
 }

@@ -1,4 +1,5 @@
-import { ownValue } from '../../errors/own-value.js';
+// With its extension on disk, since test threads run the sources.
+import { ownValue } from '../../errors/own-value.ts';
 import type { Tensor, TensorData, Tensors } from './tensor.js';
 
 /** Copies the rows from `start` (inclusive) to `end` (exclusive) of `rowCount` rows. */

@@ -3,8 +3,8 @@ import type { LoadedGraph } from '../onnx/backend.js';
 import { problemsOf } from './problems.js';
 import type { GoldenRow } from './version-folder.js';
 import { firstDifference, type Tolerance } from '../signature/compare.js';
-import { fromTensors } from '../signature/decode.js';
-import { encodeRow, toTensors } from '../signature/encode.js';
+import { encodeRow } from '../signature/encode.js';
+import { runRows } from '../signature/run-rows.js';
 import type { RowResult, Signature } from '../signature/types.js';
 import { validateRows } from '../signature/validation.js';
 
@@ -58,10 +58,10 @@ async function problemsOfChunk(
   );
   if (invalid.length > 0) return invalid;
   try {
-    const results = await runRows(
-      rows.map(({ input }) => input),
-      signature,
+    const { results } = await runRows(
       graph,
+      signature,
+      rows.map(({ input }) => encodeRow(signature, input)),
     );
     return rows.flatMap(({ line, output }, index) => {
       const problem = problemOfResult(signature, results[index], output, tolerance);
@@ -73,16 +73,6 @@ async function problemsOfChunk(
       .slice(0, 1)
       .map(({ line }) => ({ line, problem: `cannot run${batch}: ${problemsOf(error).join(' ')}` }));
   }
-}
-
-async function runRows(
-  inputs: readonly Record<string, unknown>[],
-  signature: Signature,
-  graph: Pick<LoadedGraph, 'run'>,
-): Promise<RowResult[]> {
-  const encoded = inputs.map((input) => encodeRow(signature, input));
-  const { outputs } = await graph.run(toTensors(signature, encoded), encoded.length);
-  return fromTensors(signature, outputs, encoded.length);
 }
 
 function problemOfResult(

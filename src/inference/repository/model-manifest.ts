@@ -2,6 +2,7 @@ import { isNode, LineCounter, parseDocument, type Document } from 'yaml';
 import { z } from 'zod';
 import { OperatorError } from '../../errors/operator-error.js';
 import { defaultTolerance, type Tolerance } from '../signature/compare.js';
+import { defaultMaxRowBytes } from '../signature/types.js';
 import type { CanaryRule, ShadowRule } from './rollout-rules.js';
 
 /** Metadata of a field beyond its graph. */
@@ -64,6 +65,10 @@ export interface Serving {
   deadlineMs: number;
   /** Seconds after expiry for which a cached result may be returned if the model fails or times out; 0 never. */
   staleSeconds: number;
+  /** Maximum bytes of the value of one input or output in one row. */
+  maxRowBytes: number;
+  /** Maximum bytes of the inputs and outputs of all rows of a call. */
+  maxCallBytes: number;
 }
 
 /** The model repository is invalid; `problems` names each file, the problem and the fix. */
@@ -141,6 +146,8 @@ const serving = z.strictObject({
   max_queue: whole(1, 1_000_000).default(16_384),
   deadline_ms: whole(1, 600_000).default(2000),
   stale_seconds: whole(0, 31_536_000).default(0),
+  max_row_bytes: whole(1, 2 ** 30).default(defaultMaxRowBytes),
+  max_call_bytes: whole(1, 2 ** 30).default(2 * defaultMaxRowBytes),
 });
 
 const canary = z.strictObject({
@@ -227,6 +234,8 @@ function camelCased({ serving, canary, ...reported }: z.infer<typeof manifest>):
       maxQueue: serving.max_queue,
       deadlineMs: serving.deadline_ms,
       staleSeconds: serving.stale_seconds,
+      maxRowBytes: serving.max_row_bytes,
+      maxCallBytes: serving.max_call_bytes,
     },
     canary: canary && {
       version: canary.version,

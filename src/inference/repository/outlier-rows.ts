@@ -1,5 +1,7 @@
-import type { InputField, Signature } from '../signature/types.js';
+import { elementTypes } from '../signature/element-types.js';
+import type { EncodedRow, InputField, Signature } from '../signature/types.js';
 import { defaultMaxLength } from '../signature/types.js';
+import { chosenShape } from './trial-runs.js';
 
 /** Magnitude of a float without limits, far beyond usual values. */
 const largeFloat = 1e6;
@@ -15,14 +17,15 @@ type Extreme = 'low' | 'high';
 /**
  * Rows with extreme values that the manifest allows: the lowest and the highest of every input, a mixture of both, and one
  * without what may be missing. The graph may fail on them.
+ * @param like a row whose sizes of free dimensions they have, since rows of other sizes run apart
  */
-export function outlierRows({ inputs }: Signature): Record<string, unknown>[] {
+export function outlierRows({ inputs }: Signature, like?: EncodedRow): Record<string, unknown>[] {
   const row = (extremeOf: (column: number, element: number) => Extreme | null) =>
     Object.fromEntries(
       inputs.flatMap((input, column) => {
         let element = 0;
         const scalar = () => scalarOf(input, extremeOf(column, element++));
-        const value = nested(input.rowShape, scalar);
+        const value = nested(shapeOf(input, like?.[column]), scalar);
         return value === null ? [] : [[input.name, value]];
       }),
     );
@@ -34,6 +37,9 @@ export function outlierRows({ inputs }: Signature): Record<string, unknown>[] {
     ...(hasMissing ? [row((_, element) => (element % 2 === 0 ? null : 'low'))] : []),
   ];
 }
+
+const shapeOf = (input: InputField, value: EncodedRow[number] | undefined): readonly number[] =>
+  typeof value === 'object' && value !== null ? value.shape : chosenShape(input);
 
 function nested([length, ...inner]: readonly number[], scalar: () => unknown): unknown {
   return length === undefined ? scalar() : Array.from({ length }, () => nested(inner, scalar));
@@ -55,9 +61,11 @@ function scalarOf(input: InputField, extreme: Extreme | null): unknown {
 const text = ({ maxLength = defaultMaxLength }: InputField): string =>
   'word '.repeat(longText / 5).slice(0, Math.min(maxLength, longText));
 
-function limited({ type, minimum, maximum }: InputField, isHigh: boolean): number {
-  const high = maximum ?? Math.max(type === 'integer' ? largeInteger : largeFloat, minimum ?? 0);
-  const low = minimum ?? Math.min(type === 'integer' ? 0 : -largeFloat, maximum ?? 0);
+function limited({ type, tensorType, minimum, maximum }: InputField, isHigh: boolean): number {
+  const [, highest] = elementTypes[tensorType].range ?? [];
+  const large = Math.min(type === 'integer' ? largeInteger : largeFloat, highest ?? Infinity);
+  const high = maximum ?? Math.max(large, minimum ?? 0);
+  const low = minimum ?? Math.min(type === 'integer' ? 0 : -large, maximum ?? 0);
   // Limits of an integer need not be integers.
   if (type === 'integer') return isHigh ? Math.floor(high) : Math.ceil(low);
   return isHigh ? high : low;

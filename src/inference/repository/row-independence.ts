@@ -2,8 +2,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ownValue } from '../../errors/own-value.js';
 import type { LoadedGraph } from '../onnx/backend.js';
 import { firstDifference } from '../signature/compare.js';
-import { fromTensors } from '../signature/decode.js';
-import { encodeRow, toTensors } from '../signature/encode.js';
+import { encodeRow } from '../signature/encode.js';
+import { runRows } from '../signature/run-rows.js';
 import type { EncodedRow, OutputField, RowResult, Signature } from '../signature/types.js';
 import { validateRows } from '../signature/validation.js';
 import { outlierRows } from './outlier-rows.js';
@@ -50,7 +50,7 @@ export async function problemOfDependence(
 ): Promise<string | null> {
   const { label, signature, maxBatch } = test;
   if (maxBatch === 1) return null;
-  const run = (rows: readonly EncodedRow[]) => runRows(signature, rows, graph);
+  const run = (rows: readonly EncodedRow[]) => runRows(graph, signature, rows).then(({ results }) => results);
   const probes = await runProbes(test, run);
   const [first] = probes;
   if (!first) return null;
@@ -58,7 +58,7 @@ export async function problemOfDependence(
   const again = await run([first.row]);
   const outputs = withRounding(signature.outputs, probes);
   if (differenceOf(outputs, first.alone, again[0]) !== null) return null;
-  const outliers = await runOutliers(test, run);
+  const outliers = await runOutliers(test, first.row, run);
   for (const batch of batches(probes, outliers, maxBatch)) {
     const difference = await differenceInBatch(batch, outputs, run);
     if (difference !== null) return `${label}: rows influence each other: ${difference}; ${remedy}`;
@@ -71,15 +71,6 @@ const remedy =
   'rows of different callers share a run. Set serving.max_batch: 1, or export a graph that computes each row by itself (static quantization, no batch statistics, no padding)';
 
 type Run = (rows: readonly EncodedRow[]) => Promise<RowResult[]>;
-
-async function runRows(
-  signature: Signature,
-  rows: readonly EncodedRow[],
-  graph: Pick<LoadedGraph, 'run'>,
-): Promise<RowResult[]> {
-  const { outputs } = await graph.run(toTensors(signature, rows), rows.length);
-  return fromTensors(signature, outputs, rows.length);
-}
 
 /** Runs golden rows alone, spread over all of them, and extreme rows where there are too few. */
 async function runProbes({ rows, signature, budgetMs }: IndependenceTest, run: Run): Promise<Probe[]> {
@@ -115,9 +106,9 @@ async function runAlone(
   return alone ? { name, row, alone } : null;
 }
 
-async function runOutliers({ signature }: IndependenceTest, run: Run): Promise<Probe[]> {
+async function runOutliers({ signature }: IndependenceTest, like: EncodedRow, run: Run): Promise<Probe[]> {
   const outliers: Probe[] = [];
-  for (const input of outlierRows(signature)) {
+  for (const input of outlierRows(signature, like)) {
     const outlier = await runAlone(signature, 'an extreme row', input, run);
     if (outlier) outliers.push(outlier);
   }

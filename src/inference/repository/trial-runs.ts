@@ -20,6 +20,8 @@ export interface Trial {
   rows: readonly GoldenRow[];
   /** Maximum rows of one run. */
   maxBatch: number;
+  /** Maximum bytes of a value in a row. */
+  maxRowBytes?: number;
 }
 
 /**
@@ -27,10 +29,10 @@ export interface Trial {
  * @throws ModelRepositoryError if graph and manifest disagree, or the graph cannot run these numbers of rows
  */
 export async function signatureByTrial(
-  { stored: { label, fields }, rows, maxBatch }: Trial,
+  { stored: { label, fields }, rows, maxBatch, maxRowBytes }: Trial,
   graph: Pick<LoadedGraph, 'inputs' | 'outputs' | 'run'>,
 ): Promise<Signature> {
-  const signature = createSignature(label, graph, fields, maxBatch);
+  const signature = createSignature(label, graph, fields, maxRowBytes);
   const golden = rows.find(({ input }) => validateRows(signature, [input]).length === 0);
   const row = encodeRow(signature, golden?.input ?? syntheticRow(signature));
   let actual = signature;
@@ -45,7 +47,9 @@ export async function signatureByTrial(
     } catch (error) {
       const kind = golden ? `the row of golden.jsonl:${golden.line}` : 'a synthetic row';
       const many = size === 1 ? kind : `${kind}, repeated to ${size} rows,`;
-      throw new ModelRepositoryError([`${label}: ${many} cannot run: ${problemsOf(error).join(' ')}`]);
+      throw new ModelRepositoryError([
+        `${label}: ${many} cannot run: ${problemsOf(error).join(' ')}${remedyFor(size, golden)}`,
+      ]);
     }
     actual = withActualOutputs(label, signature, runs);
     assertDecodable(label, actual, runs.at(-1));
@@ -63,11 +67,23 @@ function assertDecodable(label: string, signature: Signature, run: TrialRun | un
   }
 }
 
+/** What to do if a graph does not run this number of rows. */
+function remedyFor(size: number, golden: GoldenRow | undefined): string {
+  if (size > 1) return '; export it with a free number of rows, or set serving.max_batch: 1';
+  return golden ? '' : '; write a row that it accepts into golden.jsonl';
+}
+
 /** A row with values that the manifest allows. */
 function syntheticRow({ inputs }: Signature): GoldenRow['input'] {
   return Object.fromEntries(
-    inputs.filter(({ required }) => required).map((input) => [input.name, syntheticValue(input, input.rowShape)]),
+    inputs.filter(({ required }) => required).map((input) => [input.name, syntheticValue(input, chosenShape(input))]),
   );
+}
+
+/** Sizes for free dimensions: a short sequence, or an image that several layers can halve. */
+export function chosenShape({ rowShape }: Pick<InputField, 'rowShape'>): number[] {
+  const free = rowShape.filter((size) => size === null).length;
+  return rowShape.map((size) => size ?? (free === 1 ? 8 : 64));
 }
 
 function syntheticValue(input: InputField, [length, ...inner]: readonly number[]): unknown {

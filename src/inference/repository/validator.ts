@@ -10,7 +10,8 @@ import { readTextIfAny } from './text-files.js';
 import { readModelBytes } from './model-files.js';
 import { readGoldenRows, type GoldenRow, type StoredVersion } from './version-folder.js';
 import { verifyGraph } from './verify-graph.js';
-import type { Signature } from '../signature/types.js';
+import { defaultMaxRowBytes, type Signature } from '../signature/types.js';
+import type { Serving } from './model-manifest.js';
 import { VersionCounters } from '../serving/version-statistics.js';
 
 /** The result of validating a repository. Each text names its file, and the line if there is one. */
@@ -80,7 +81,7 @@ async function checkModel(report: StoreReport, storeDir: string, name: string): 
   for (const version of model?.versions ?? []) {
     report.versions += 1;
     const folder = join(storeDir, name, String(version.version));
-    const signature = await checkVersion(report, folder, version, model?.manifest.serving.maxBatch ?? 1);
+    const signature = await checkVersion(report, folder, version, model?.manifest.serving);
     const { digest, metrics } = version;
     if (signature)
       versions.push({
@@ -103,7 +104,10 @@ async function checkVersion(
   report: StoreReport,
   folder: string,
   version: StoredVersion,
-  maxBatch: number,
+  { maxBatch, maxRowBytes }: Pick<Serving, 'maxBatch' | 'maxRowBytes'> = {
+    maxBatch: 1,
+    maxRowBytes: defaultMaxRowBytes,
+  },
 ): Promise<Signature | null> {
   const { label } = version;
   report.problems.push(...problemsOfMetrics(version));
@@ -128,7 +132,7 @@ async function checkVersion(
       report.warnings.push(...warningsOfGenerated(label, rows));
       report.goldenRows += rows.length;
       const { signature, problems } = await verifyGraph(
-        { stored: version, rows, maxBatch, tolerance, budgetMs },
+        { stored: version, rows, maxBatch, maxRowBytes, tolerance, budgetMs },
         session,
       );
       report.problems.push(...problems);

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BadUserInput, type FieldProblem } from '../../errors/app-error.js';
 import { encodeRow } from '../signature/encode.js';
+import { bytesOfRow, fixedBytes } from '../signature/row-bytes.js';
 import type { EncodedRow } from '../signature/types.js';
 import { withManifestNames } from '../signature/spellings.js';
 import { maxProblems, validateRow } from '../signature/validation.js';
@@ -59,6 +60,9 @@ export async function prepareRows(
   const prepared: PreparedRow[] = [];
   const invalid: InvalidRows = new Map();
   const problems: FieldProblem[] = [];
+  const { maxCallBytes } = version.serving;
+  const outputBytes = fixedBytes(signature.outputs);
+  let bytes = 0;
   for (const [index, input] of rows.entries()) {
     if (index % rowsPerTurn === 0 && index > 0) await nextTurn();
     const max = onInvalid === 'NULL' ? maxRowProblems : maxProblems - problems.length;
@@ -69,6 +73,8 @@ export async function prepareRows(
     if (found.length > 0 || (onInvalid === 'FAIL' && problems.length > 0)) continue;
     const named = withManifestNames(signature, input as Record<string, unknown>);
     const row = encodeRow(signature, named);
+    bytes += outputBytes + bytesOfRow(row);
+    if (bytes > maxCallBytes) throw tooManyBytes(index, maxCallBytes);
     const warnings = version.findWarnings?.(named) ?? null;
     prepared.push({ index, input: named, row, key: version.keyOf(row), warnings });
   }
@@ -112,5 +118,13 @@ export async function toPredictedRows(
   }
   return { rows: predicted, invalid };
 }
+
+const tooManyBytes = (rows: number, maxBytes: number): BadUserInput =>
+  BadUserInput.ofFields([
+    {
+      field: 'inputs',
+      message: `must be fewer rows in one call: ${rows} of these have up to ${maxBytes} bytes of inputs and outputs, the maximum (serving.max_call_bytes of the model)`,
+    },
+  ]);
 
 const notFinite = 'has no finite value for this row; the model cannot predict these inputs';

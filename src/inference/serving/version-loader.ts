@@ -27,10 +27,10 @@ export async function loadVersion(
 ): Promise<VersionRuntime> {
   const graph = await loadGraph(stored, backend);
   try {
-    const { maxBatch } = model.manifest.serving;
+    const { maxBatch, maxRowBytes } = model.manifest.serving;
     const rows = await readGoldenRows(stored, maxGoldenRows);
     // It also warms the graph up: the first runs are the slowest.
-    const { signature, problems } = await verifyGraph({ stored, rows, maxBatch, budgetMs }, graph);
+    const { signature, problems } = await verifyGraph({ stored, rows, maxBatch, maxRowBytes, budgetMs }, graph);
     if (problems.length > 0) throw new ModelRepositoryError(problems);
     const warnings = createInputWarnings(signature.inputs, stored.reference, stored.label);
     if (warnings.problems.length > 0) throw new ModelRepositoryError(warnings.problems);

@@ -1,13 +1,13 @@
 import { Overloaded, TimedOut } from '../../errors/app-error.js';
 import { isTracing, activeSpan, withSharedSpan } from '../../telemetry/tracing.js';
 import type { LoadedGraph } from '../onnx/backend.js';
-import { Batcher } from './batcher.js';
+import { Batcher, type BatchLimits } from './batcher.js';
 import type { FindWarnings } from '../reference/input-warnings.js';
 import type { Serving } from '../repository/model-manifest.js';
 import type { ModelVersion } from './model.js';
 import { cacheKey, fingerprintOf, type CachedResult, type PredictionCache } from './prediction-cache.js';
-import { fromTensors } from '../signature/decode.js';
-import { toTensors } from '../signature/encode.js';
+import { fixedBytes } from '../signature/row-bytes.js';
+import { runRows } from '../signature/run-rows.js';
 import type { EncodedRow, RowResult, Signature } from '../signature/types.js';
 import { PendingPrediction, PendingPredictionFailed, Wait, type Outcome } from './request-coalescing.js';
 import { VersionCounters } from './version-statistics.js';
@@ -33,6 +33,9 @@ export interface CallOptions {
 
 /** Bound on pending rows, including those that wait for the cache, as a multiple of the queue's bound. */
 const pendingPerQueueSlot = 4;
+
+/** Bound on the tensors of a run, beside which its results exist as JSON. */
+const maxRunBytes = 32 * 1024 * 1024;
 
 const idleCheckMs = 20;
 
@@ -68,7 +71,7 @@ export class VersionRuntime {
     this.#batcher = new Batcher(
       { run: (pendingRows) => this.#tracedRun(pendingRows), room: () => graph.room() },
       this.counters,
-      serving,
+      batchLimits(serving, signature),
     );
   }
 
@@ -79,7 +82,7 @@ export class VersionRuntime {
   /** Applies new limits from the manifest; queued rows are unaffected. */
   configure(serving: Serving, metrics: ModelVersion['metrics']): void {
     this.#serving = serving;
-    this.#batcher.limits = serving;
+    this.#batcher.limits = batchLimits(serving, this.signature);
     this.version.metrics = metrics;
   }
 
@@ -222,13 +225,13 @@ export class VersionRuntime {
   /** Runs a batch and writes its results to the cache at once. */
   async #run(pendingRows: readonly PendingPrediction[]): Promise<{ results: RowResult[]; computeMs: number }> {
     for (const pending of pendingRows) pending.isRunning = true;
-    const feeds = toTensors(
+    const { results, computeMs } = await runRows(
+      this.#graph,
       this.signature,
       pendingRows.map(({ row }) => row),
+      hangMsOf(this.#serving),
     );
-    const { outputs, computeMs } = await this.#graph.run(feeds, pendingRows.length, hangMsOf(this.#serving));
     activeSpan()?.setAttribute('auspex.model.compute_ms', computeMs);
-    const results = fromTensors(this.signature, outputs, pendingRows.length);
     // Before the calls resolve, so that a repeated call finds the results.
     this.#cacheResults(pendingRows, results);
     return { results, computeMs };
@@ -285,6 +288,15 @@ export class VersionRuntime {
     // A new pending row may have the same key.
     if (this.#pendingRows.get(pending.key) === pending) this.#pendingRows.delete(pending.key);
   }
+}
+
+/** The limits of the manifest, with fewer rows for a run if their values are large. */
+function batchLimits(serving: Serving, signature: Signature): BatchLimits {
+  const rows = Math.max(
+    1,
+    Math.floor(maxRunBytes / Math.max(1, fixedBytes(signature.inputs) + fixedBytes(signature.outputs))),
+  );
+  return { ...serving, maxBatch: Math.min(serving.maxBatch, rows) };
 }
 
 /** After this time no caller waits for a run any longer, and its thread may be needed by others. */

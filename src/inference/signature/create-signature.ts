@@ -7,9 +7,10 @@ import {
   type ManifestOutput,
 } from '../repository/model-manifest.js';
 import { tensorTypes, type Tensors, type TensorType } from '../onnx/tensor.js';
+import { elementTypes } from './element-types.js';
 import { ownValue } from '../../errors/own-value.js';
 import {
-  maxElements,
+  defaultMaxRowBytes,
   sizeOf,
   type FieldType,
   type InputField,
@@ -21,14 +22,14 @@ import {
 /**
  * Combines the graph and the manifest. The shapes of outputs are as the graph declares them; see `withActualOutputs`.
  * @param label the version in messages: `iris/1`
- * @param maxBatch rows of one run; a graph for one row needs 1
+ * @param maxRowBytes maximum bytes of the value of one input or output in one row
  * @throws ModelRepositoryError with every field on which the two disagree
  */
 export function createSignature(
   label: string,
   graph: { inputs: GraphValue[]; outputs: GraphValue[] },
   manifest: Pick<Manifest, 'inputs' | 'outputs'>,
-  maxBatch = Infinity,
+  maxRowBytes = defaultMaxRowBytes,
 ): Signature {
   const problems = [
     ...unmatched(`${label}: input`, graph.inputs, manifest.inputs),
@@ -37,7 +38,7 @@ export function createSignature(
   const inputs = graph.inputs.flatMap((value) => {
     const reported = ownValue(manifest.inputs, value.name);
     return reported
-      ? inputField(value, reported, maxBatch, (problem) => problems.push(`${label}: input ${value.name} ${problem}`))
+      ? inputField(value, reported, maxRowBytes, (problem) => problems.push(`${label}: input ${value.name} ${problem}`))
       : [];
   });
   const outputs = graph.outputs.flatMap((value) => {
@@ -47,27 +48,8 @@ export function createSignature(
       : [];
   });
   if (problems.length > 0) throw new ModelRepositoryError(problems);
-  return { inputs, outputs };
+  return { inputs, outputs, maxRowBytes };
 }
-
-const fieldTypes: Record<TensorType, FieldType> = {
-  float32: 'float',
-  float64: 'float',
-  int64: 'integer',
-  int32: 'integer',
-  bool: 'boolean',
-  string: 'string',
-};
-
-/** A missing value is NaN in float tensors and empty in string tensors; other types cannot represent it. */
-const canBeMissing: Record<TensorType, boolean> = {
-  float32: true,
-  float64: true,
-  string: true,
-  int64: false,
-  int32: false,
-  bool: false,
-};
 
 function unmatched(what: string, graph: readonly GraphValue[], manifest: Record<string, unknown>): string[] {
   const inGraph = graph.map(({ name }) => name);
@@ -83,43 +65,44 @@ function unmatched(what: string, graph: readonly GraphValue[], manifest: Record<
 
 type Report = (problem: string) => void;
 
-function inputField(value: GraphValue, reported: ManifestInput, maxBatch: number, report: Report): InputField[] {
+function inputField(value: GraphValue, reported: ManifestInput, maxRowBytes: number, report: Report): InputField[] {
   const tensorType = servedType(value, report);
   if (!tensorType) return [];
+  const { field: elementField, bytes: elementBytes, canBeMissing } = elementTypes[tensorType];
   const [rows] = value.shape;
-  if (rows !== null && !(rows === 1 && maxBatch === 1)) {
-    const advice = rows === 1 ? '; a graph for one row needs serving.max_batch: 1' : '';
+  if (rows === undefined) {
+    report('has no dimension; the first must be the number of rows: export it with the shape [N] or [N, ...]');
+  } else if (rows !== null) {
     report(
-      `has the shape ${shapeText(value.shape)}; the first dimension must be free, since it is the number of rows${advice}`,
+      `has the shape ${shapeText(value.shape)}; the first dimension is the number of rows: export it free for all inputs, or fixed to the same number for all`,
     );
   }
   const isNumber = tensorType !== 'string' && tensorType !== 'bool';
-  const rowShape = rowShapeOf(value).map((size) => size ?? 0);
-  if (rowShape.includes(0))
-    report(
-      `has the shape ${shapeText(value.shape)}; only the first dimension of an input may be free: export it with the others fixed`,
-    );
-  if (sizeOf(rowShape) > maxElements)
-    report(`has ${sizeOf(rowShape)} elements for each row; it may have ${maxElements}`);
+  const rowShape = rowShapeOf(value);
+  if (rowShape.includes(0)) report(`has the shape ${shapeText(value.shape)}, which holds no value`);
+  const bytes = sizeOf(rowShape.map((size) => size ?? 1)) * elementBytes;
+  if (bytes > maxRowBytes)
+    report(`has ${bytes} bytes for each row; raise serving.max_row_bytes, which is ${maxRowBytes}`);
   if (rowShape.length > 0 && !reported.required)
     report('takes lists, which have no sign for a missing value; set required: true');
-  if (reported.nullable_elements === true && (rowShape.length === 0 || fieldTypes[tensorType] !== 'float'))
+  if (reported.nullable_elements === true && (rowShape.length === 0 || elementField !== 'float'))
     report('is no list of floats; nullable_elements is for those');
   if (reported.max_length !== undefined && tensorType !== 'string')
-    report(`is ${fieldTypes[tensorType]}; max_length is for strings`);
+    report(`is ${elementField}; max_length is for strings`);
   if (!isNumber && (reported.integer || reported.minimum !== undefined || reported.maximum !== undefined)) {
-    report(`is ${fieldTypes[tensorType]}; integer, minimum and maximum are for numbers`);
+    report(`is ${elementField}; integer, minimum and maximum are for numbers`);
   }
   if (!isNumber && tensorType === 'bool' && reported.values) report('is boolean; it needs no list of values');
-  else if (!reported.required && !canBeMissing[tensorType])
+  else if (!reported.required && !canBeMissing)
     report(`is ${tensorType}, which has no sign for a missing value; set required: true`);
-  const type = isNumber && reported.integer ? 'integer' : fieldTypes[tensorType];
+  const type = isNumber && reported.integer ? 'integer' : elementField;
   return [
     {
       ...describedField(value, reported, type),
       required: reported.required,
       tensorType,
       rowShape,
+      ...(rowShape.includes(null) ? { symbols: value.symbols?.slice(1) ?? [] } : {}),
       isClosed: reported.closed,
       ...(reported.nullable_elements === true ? { hasNullableElements: true } : {}),
       ...(reported.max_length === undefined ? {} : { maxLength: reported.max_length }),
@@ -132,11 +115,11 @@ function inputField(value: GraphValue, reported: ManifestInput, maxBatch: number
 function outputField(value: GraphValue, reported: ManifestOutput, report: Report): OutputField[] {
   const tensorType = servedType(value, report);
   if (!tensorType) return [];
-  const { labels } = reported;
+  const labels = reported.labels ?? value.labels;
   if (labels && reported.values) report('has both values and labels; a vector has labels, a single value has values');
   return [
     {
-      ...describedField(value, { ...reported, values: labels ?? reported.values }, fieldTypes[tensorType]),
+      ...describedField(value, { ...reported, values: labels ?? reported.values }, elementTypes[tensorType].field),
       required: true,
       tensorType,
       rowShape: labels ? [labels.length] : rowShapeOf(value),
@@ -164,7 +147,9 @@ export function withActualOutputs(
       const shape = shapes[index] ?? [];
       if (shape[0] === rows) continue;
       const many = `${rows} ${rows === 1 ? 'row' : 'rows'}`;
-      report(`has the shape [${shape.join(', ')}] for ${many}; the first dimension must be the number of rows`);
+      report(
+        `has the shape [${shape.join(', ')}] for ${many}; the first dimension must be the number of rows: transpose it in the export, or leave it out`,
+      );
       return output;
     }
     const [first = []] = shapes;
@@ -213,6 +198,7 @@ function servedType({ type, operator }: GraphValue, report: Report): TensorType 
   return served;
 }
 
+/** What to do about a sequence, map or optional value that `adaptGraph` left. */
 function nonTensorAdvice(operator: string | undefined): string {
   if (operator === 'ZipMap') return '; export the model without ZipMap: options={"zipmap": False}';
   return `${operator === undefined ? '' : ` but comes from ${operator}`}; export the model with tensors only`;

@@ -1,16 +1,17 @@
 import type { Tensor, TensorData, Tensors, TensorType } from '../onnx/tensor.js';
 import { ownValue } from '../../errors/own-value.js';
 import { isPlainObject } from './json.js';
-import { maxElements, sizeOf, type FieldType, type OutputField, type RowResult, type Signature } from './types.js';
+import { elementTypes } from './element-types.js';
+import { sizeOf, type FieldType, type OutputField, type RowResult, type Signature } from './types.js';
 
 /**
  * Decodes the outputs of a run. @returns one result per row
  * @throws Error if a tensor does not match the signature
  */
-export function fromTensors({ outputs }: Signature, tensors: Tensors, rowCount: number): RowResult[] {
+export function fromTensors({ outputs, maxRowBytes }: Signature, tensors: Tensors, rowCount: number): RowResult[] {
   const columns = outputs.map((output) => ({
     output,
-    ...valuesPerRow(output, ownValue(tensors, output.name), rowCount),
+    ...valuesPerRow(output, ownValue(tensors, output.name), { rowCount, maxRowBytes }),
   }));
   return Array.from({ length: rowCount }, (_, row): RowResult => {
     const response: [string, unknown][] = [];
@@ -35,7 +36,7 @@ export function isOutput({ outputs }: Signature, value: unknown): value is Recor
 function valuesPerRow(
   output: OutputField,
   tensor: Tensor | undefined,
-  rowCount: number,
+  { rowCount, maxRowBytes }: { rowCount: number; maxRowBytes: number },
 ): { data: TensorData; rowShape: number[] } {
   const expected = output.rowShape;
   const [rows, ...inner] = tensor?.dims ?? [];
@@ -43,15 +44,15 @@ function valuesPerRow(
   const matchesSignature =
     rowShape.length === expected.length && expected.every((size, index) => size === null || size === rowShape[index]);
   const size = sizeOf(rowShape);
-  if (
-    !tensor ||
-    rows !== rowCount ||
-    !matchesSignature ||
-    size > maxElements ||
-    tensor.data.length !== rowCount * size
-  ) {
+  if (!tensor || rows !== rowCount || !matchesSignature || tensor.data.length !== rowCount * size) {
     throw new Error(
       `The output ${output.name} has the shape [${tensor?.dims.join(', ') ?? 'nothing'}] for ${rowCount} rows.`,
+    );
+  }
+  const bytes = size * elementTypes[output.tensorType].bytes;
+  if (bytes > maxRowBytes) {
+    throw new Error(
+      `The output ${output.name} has ${bytes} bytes for a row; serving.max_row_bytes is ${maxRowBytes}; raise it, or return less.`,
     );
   }
   return { data: tensor.data, rowShape };

@@ -1,53 +1,91 @@
 import type { Tensor, TensorData, Tensors, TensorType } from '../onnx/tensor.js';
-import { elementsOf } from './json.js';
+import { base64Tensor, isBase64Tensor, type EncodedTensor } from './base64-tensor.js';
+import { elementTypes } from './element-types.js';
+import { elementsOf, shapeOfLists } from './json.js';
 import { inputValue, spellingsOf } from './spellings.js';
-import type { EncodedRow, Scalar, Signature } from './types.js';
+import { sizeOf, type EncodedRow, type InputField, type Scalar, type Signature } from './types.js';
 
 /** Encodes a valid row in the order of the signature. Absent and null are equal, and so are 0 and -0. */
 export function encodeRow(signature: Signature, row: Record<string, unknown>): EncodedRow {
   const spellings = spellingsOf(signature);
-  return signature.inputs.map(({ name, rowShape, hasNullableElements }) => {
-    const value = inputValue(row, name, spellings);
-    return rowShape.length === 0
-      ? encoded(value)
-      : elementsOf(value, rowShape.length).map(
-          (element) => encoded(element) ?? (hasNullableElements === true ? null : 0),
-        );
+  return signature.inputs.map((input) => {
+    const value = inputValue(row, input.name, spellings);
+    return input.rowShape.length === 0 ? encoded(input.tensorType, value) : encodedTensor(input, value, signature);
   });
 }
 
-/** Builds one tensor per input with the number of rows as the first dimension. A missing number is NaN, a missing string empty. */
+function encodedTensor(input: InputField, value: unknown, { maxRowBytes }: Signature): EncodedTensor {
+  const { tensorType, rowShape, hasNullableElements } = input;
+  if (isBase64Tensor(value)) {
+    const tensor = base64Tensor(input, value, maxRowBytes);
+    if (typeof tensor === 'string') throw new Error(`${input.name} ${tensor}`);
+    return tensor;
+  }
+  const filler = hasNullableElements === true ? null : 0;
+  const elements = elementsOf(value, rowShape.length).map((element) => encoded(tensorType, element) ?? filler);
+  return { shape: shapeOfLists(value, rowShape), data: elementTypes[tensorType].toData(elements) };
+}
+
+/**
+ * Builds one tensor per input with the number of rows as the first dimension. A missing number is NaN, a missing string empty.
+ * @param rows whose lists have the same shapes; see `groupsOfEqualShape`
+ */
 export function toTensors({ inputs }: Signature, rows: readonly EncodedRow[]): Tensors {
   return Object.fromEntries(
-    inputs.map(({ name, tensorType, shape }, column): [string, Tensor] => {
-      const dims = [rows.length, ...shape.slice(1).map((size) => size ?? 1)];
-      return [name, { type: tensorType, dims, data: dataOf[tensorType](elementsOfColumn(rows, column)) }];
+    inputs.map(({ name, tensorType, shape, rowShape }, column): [string, Tensor] => {
+      const values = rows.map((row) => row[column] ?? null);
+      if (rowShape.length === 0) {
+        const dims = [rows.length, ...shape.slice(1).map((size) => size ?? 1)];
+        return [name, { type: tensorType, dims, data: elementTypes[tensorType].toData(values as (Scalar | null)[]) }];
+      }
+      const tensors = values as EncodedTensor[];
+      const rowDims = tensors[0]?.shape ?? [];
+      return [name, { type: tensorType, dims: [rows.length, ...rowDims], data: joined(tensorType, tensors) }];
     }),
   );
 }
 
-/** The elements of a tensor column. A missing number is NaN, a missing string empty. */
-const dataOf: Record<TensorType, (values: (Scalar | null)[]) => TensorData> = {
-  float32: (values) => new Float32Array(values.map(numberOrNaN)),
-  float64: (values) => new Float64Array(values.map(numberOrNaN)),
-  int64: (values) => new BigInt64Array(values.map((value) => BigInt(value ?? 0))),
-  int32: (values) => new Int32Array(values.map(Number)),
-  bool: (values) => new Uint8Array(values.map(Number)),
-  string: (values) => values.map((value) => (typeof value === 'string' ? value : '')),
-};
-
-function elementsOfColumn(rows: readonly EncodedRow[], column: number): (Scalar | null)[] {
-  const values = rows.map((row) => row[column] ?? null);
-  // Testing is faster than flattening a flat list.
-  return values.some(Array.isArray) ? values.flat() : (values as (Scalar | null)[]);
+function joined(type: TensorType, tensors: readonly EncodedTensor[]): TensorData {
+  const [first] = tensors;
+  if (first === undefined || type === 'string') return tensors.flatMap(({ data }) => data as string[]);
+  const size = sizeOf(first.shape);
+  const whole = elementTypes[type].toData([]).constructor as new (length: number) => WritableData;
+  const data = new whole(size * tensors.length);
+  for (const [index, tensor] of tensors.entries()) data.set(tensor.data, index * size);
+  return data as unknown as TensorData;
 }
 
-function numberOrNaN(value: Scalar | null): number {
-  return typeof value === 'number' ? value : NaN;
+interface WritableData {
+  set(part: TensorData, offset: number): void;
 }
 
-function encoded(value: unknown): Scalar | null {
+/**
+ * Groups rows that can be in one run: those whose lists have the same shapes. Rows are not padded, since a graph may take the
+ * filling for data.
+ * @returns the positions of the rows of each group
+ */
+export function groupsOfEqualShape({ inputs }: Signature, rows: readonly EncodedRow[]): number[][] {
+  const free = inputs.flatMap(({ rowShape }, column) => (rowShape.includes(null) ? [column] : []));
+  if (free.length === 0) return [Array.from(rows.keys())];
+  const groups = new Map<string, number[]>();
+  for (const [index, row] of rows.entries()) {
+    const shape = free.map((column) => (row[column] as EncodedTensor).shape.join()).join(';');
+    const group = groups.get(shape);
+    if (group) group.push(index);
+    else groups.set(shape, [index]);
+  }
+  return [...groups.values()];
+}
+
+function encoded(type: TensorType, value: unknown): Scalar | null {
   // -0 + 0 is 0.
   if (typeof value === 'number') return value + 0;
-  return typeof value === 'string' || typeof value === 'boolean' ? value : null;
+  if (typeof value === 'string') return elementTypes[type].field === 'integer' ? integerOf(value) : value;
+  return typeof value === 'boolean' ? value : null;
+}
+
+/** An integer that is given as digits: a number if that is exact, so that both forms share a cached result. */
+function integerOf(digits: string): Scalar {
+  const value = BigInt(digits);
+  return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
 }

@@ -9,3 +9,14 @@ export function isPlainObject(value: unknown): value is Record<string, unknown> 
 export function elementsOf(value: unknown, depth: number): unknown[] {
   return (value as unknown[]).flat(depth - 1);
 }
+
+/** The shape of nested lists, by the first element of each; shorter than `rowShape` if there are fewer lists. */
+export function shapeOfLists(value: unknown, rowShape: readonly (number | null)[]): number[] {
+  const shape: number[] = [];
+  let list = value;
+  while (shape.length < rowShape.length && Array.isArray(list)) {
+    shape.push(list.length);
+    list = list[0] as unknown;
+  }
+  return shape;
+}

@@ -1,5 +1,6 @@
 import type { TensorType } from '../onnx/tensor.js';
 import type { Tolerance } from './compare.js';
+import type { EncodedTensor } from './base64-tensor.js';
 
 /** An input or output of a model, as described to callers. */
 export interface ModelField {
@@ -24,8 +25,13 @@ export type FieldType = 'float' | 'integer' | 'string' | 'boolean';
 
 export interface InputField extends ModelField {
   tensorType: TensorType;
-  /** The dimensions of the value in one row: [] for a scalar, [4] for a list of 4, [8, 8] for 8 lists of 8. */
-  rowShape: number[];
+  /**
+   * The dimensions of the value in one row: [] for a scalar, [4] for a list of 4, [8, 8] for 8 lists of 8; null for a dimension
+   * that each row chooses.
+   */
+  rowShape: (number | null)[];
+  /** The names of the dimensions in `rowShape`, where the graph names them; in one row, equal names have equal sizes. */
+  symbols?: (string | null)[];
   /** Whether values outside `values` are rejected. */
   isClosed: boolean;
   /** Whether the elements of a list may be null, which the graph gets as NaN. */
@@ -48,10 +54,12 @@ export interface OutputField extends ModelField {
 export interface Signature {
   inputs: InputField[];
   outputs: OutputField[];
+  /** Maximum bytes of the value of one input or output in one row. */
+  maxRowBytes: number;
 }
 
-/** An encoded row with one entry per input: a scalar, the flattened elements of nested lists, or null if missing. */
-export type EncodedRow = (Scalar | (Scalar | null)[] | null)[];
+/** An encoded row with one entry per input: a scalar, the tensor of nested lists, or null if missing. */
+export type EncodedRow = (Scalar | EncodedTensor | null)[];
 
 export type Scalar = number | string | boolean;
 
@@ -61,8 +69,8 @@ export type RowResult = { kind: 'ok'; output: Record<string, unknown> } | { kind
 /** Maximum characters of a string, unless the manifest sets another. */
 export const defaultMaxLength = 1000;
 
-/** Maximum elements of a value. */
-export const maxElements = 100_000;
+/** Maximum bytes of a value in a row, unless the manifest sets another. */
+export const defaultMaxRowBytes = 16 * 1024 * 1024;
 
 export function sizeOf(rowShape: readonly number[]): number {
   return rowShape.reduce((product, size) => product * size, 1);

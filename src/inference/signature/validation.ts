@@ -1,10 +1,12 @@
 import type { FieldProblem } from '../../errors/app-error.js';
 import { shortened } from '../../errors/input-validation.js';
-import type { TensorType } from '../onnx/tensor.js';
+import type { TensorData } from '../onnx/tensor.js';
 import { ownValue } from '../../errors/own-value.js';
-import { elementsOf, isPlainObject } from './json.js';
+import { base64Tensor, isBase64Tensor, tooLarge } from './base64-tensor.js';
+import { elementTypes } from './element-types.js';
+import { elementsOf, isPlainObject, shapeOfLists } from './json.js';
 import { givenName, inputValue, spellingsOf, type Spellings } from './spellings.js';
-import { defaultMaxLength, type FieldType, type InputField, type Signature } from './types.js';
+import { defaultMaxLength, sizeOf, type FieldType, type InputField, type Signature } from './types.js';
 
 /** Maximum problems per error. */
 export const maxProblems = 100;
@@ -32,9 +34,10 @@ export function validateRow(signature: Signature, row: unknown, max: number): Ro
   }
   const spellings = spellingsOf(signature);
   const problems: RowProblem[] = [];
+  const sizes: NamedSizes = new Map();
   for (const input of signature.inputs) {
     if (problems.length >= max) break;
-    problems.push(...problemsWithInput(input, row, spellings));
+    problems.push(...problemsWithInput(input, row, { spellings, sizes, maxRowBytes: signature.maxRowBytes }));
   }
   for (const key of Object.keys(row)) {
     if (problems.length >= max) break;
@@ -46,10 +49,19 @@ export function validateRow(signature: Signature, row: unknown, max: number): Ro
 
 type RowProblem = Omit<FieldProblem, 'row'>;
 
-function problemsWithInput(input: InputField, row: Record<string, unknown>, spellings: Spellings): RowProblem[] {
-  const value = inputValue(row, input.name, spellings);
-  const field = givenName(row, input.name, spellings);
-  if (input.rowShape.length > 0) return problemsWithLists(input, field, value);
+/** The sizes of named dimensions in a row, each with the input that has it. */
+type NamedSizes = Map<string, { size: number; field: string }>;
+
+interface RowContext {
+  spellings: Spellings;
+  sizes: NamedSizes;
+  maxRowBytes: number;
+}
+
+function problemsWithInput(input: InputField, row: Record<string, unknown>, context: RowContext): RowProblem[] {
+  const value = inputValue(row, input.name, context.spellings);
+  const field = givenName(row, input.name, context.spellings);
+  if (input.rowShape.length > 0) return problemsWithLists(input, field, value, context);
   const message = problemWith(input, value);
   return message === null ? [] : [{ field, message }];
 }
@@ -62,13 +74,6 @@ function problemWithKey(key: string, row: Record<string, unknown>, { names, mani
   const areBothGiven = ownValue(row, key) != null && ownValue(row, name) != null;
   return areBothGiven ? `is the same input as ${name}; send one of them` : null;
 }
-
-/** The range of the type. Numbers in JSON are exact up to 2^53. */
-const typeLimits: Partial<Record<TensorType, [minimum: number, maximum: number]>> = {
-  float32: [-3.4028234663852886e38, 3.4028234663852886e38],
-  int64: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
-  int32: [-(2 ** 31), 2 ** 31 - 1],
-};
 
 /** The problem of a scalar; null if it is valid. */
 function problemWith(input: InputField, value: unknown): string | null {
@@ -84,23 +89,79 @@ function problemWithElement(input: InputField, value: unknown): string | null {
       return typeof value === 'string' ? problemWithText(input, value) : `must be a string, not ${kindOf(value)}`;
     case 'float':
     case 'integer':
+      if (typeof value === 'string' && elementTypes[input.tensorType].wideRange) return problemWithDigits(input, value);
       return typeof value === 'number' ? problemWithNumber(input, value) : `must be a number, not ${kindOf(value)}`;
   }
 }
 
-/** Problems of nested lists: their shape, or else of their elements. */
-function problemsWithLists(input: InputField, name: string, value: unknown): RowProblem[] {
-  const { rowShape } = input;
+/** Problems of nested lists, or of their bytes in base64: their shape, or else of their elements. */
+function problemsWithLists(
+  input: InputField,
+  name: string,
+  value: unknown,
+  { sizes, maxRowBytes }: RowContext,
+): RowProblem[] {
   if (value === undefined || value === null) return [{ field: name, message: 'is required' }];
-  const misshapen = wrongShape(name, value, rowShape);
-  if (misshapen !== null) return [{ field: name, message: `must be ${listsText(input)}; ${misshapen}` }];
+  const tensor = isBase64Tensor(value) ? base64Tensor(input, value, maxRowBytes) : null;
+  if (typeof tensor === 'string') return [{ field: name, message: tensor }];
+  const shape = tensor?.shape ?? shapeOfLists(value, input.rowShape);
+  const message =
+    (tensor ? null : problemWithShape(input, name, value, { shape, maxRowBytes })) ?? otherSize(input, shape, sizes);
+  if (message !== null) return [{ field: name, message }];
+  for (const [axis, symbol] of (input.symbols ?? []).entries())
+    if (symbol !== null && !sizes.has(symbol)) sizes.set(symbol, { size: shape[axis] ?? 0, field: name });
+  const elements = tensor ? jsonElements(input, tensor.data) : elementsOf(value, shape.length);
+  return problemsWithElements(input, name, elements, shape);
+}
+
+function problemsWithElements(
+  input: InputField,
+  name: string,
+  elements: Iterable<unknown>,
+  shape: readonly number[],
+): RowProblem[] {
   const problems: RowProblem[] = [];
-  for (const [index, element] of elementsOf(value, rowShape.length).entries()) {
+  let index = 0;
+  for (const element of elements) {
     const message = element === null && input.hasNullableElements === true ? null : problemWithElement(input, element);
-    if (message !== null) problems.push({ field: `${name}${placeOf(index, rowShape)}`, message });
+    if (message !== null) problems.push({ field: `${name}${placeOf(index, shape)}`, message });
     if (problems.length === maxElementProblems) break;
+    index += 1;
   }
   return problems;
+}
+
+/** The elements of bytes as they would be in JSON; a missing one is NaN there. */
+function* jsonElements({ type, hasNullableElements }: InputField, data: TensorData): Generator {
+  for (const element of data) {
+    if (typeof element === 'bigint') yield String(element);
+    else if (type === 'boolean') yield element === 1;
+    else yield hasNullableElements === true && Number.isNaN(element) ? null : element;
+  }
+}
+
+function problemWithShape(
+  input: InputField,
+  name: string,
+  value: unknown,
+  { shape, maxRowBytes }: { shape: readonly number[]; maxRowBytes: number },
+): string | null {
+  // A free dimension has the size of the first list.
+  const expected = input.rowShape.map((size, axis) => size ?? shape[axis] ?? 1);
+  const misshapen = wrongShape(name, value, expected);
+  if (misshapen !== null) return `must be ${listsText(input)}; ${misshapen}`;
+  const bytes = sizeOf(expected) * elementTypes[input.tensorType].bytes;
+  return bytes > maxRowBytes ? tooLarge(bytes, maxRowBytes) : null;
+}
+
+/** The problem of a dimension that another input has with another size. */
+function otherSize({ symbols = [] }: InputField, shape: readonly number[], sizes: NamedSizes): string | null {
+  for (const [axis, symbol] of symbols.entries()) {
+    const other = symbol === null ? undefined : sizes.get(symbol);
+    if (other && other.size !== shape[axis])
+      return `must have the size of ${other.field} in the dimension ${shortened(symbol ?? '')}: ${other.size}, not ${shape[axis] ?? 0}`;
+  }
+  return null;
 }
 
 /** The first misshapen list, such as `pixels[3] has 7`; null if there is none. */
@@ -108,6 +169,7 @@ function wrongShape(place: string, value: unknown, [size, ...inner]: readonly nu
   if (size === undefined) return null;
   if (!Array.isArray(value)) return `${place} is ${kindOf(value)}`;
   if (value.length !== size) return `${place} has ${value.length}`;
+  if (value.length === 0) return `${place} is empty`;
   if (inner.length === 0) return null;
   for (const [index, element] of value.entries()) {
     const wrong = wrongShape(`${place}[${index}]`, element, inner);
@@ -119,7 +181,8 @@ function wrongShape(place: string, value: unknown, [size, ...inner]: readonly nu
 /** For example `8 lists of 8 numbers`. */
 function listsText({ rowShape, type }: InputField): string {
   const [innermost, ...outer] = rowShape.toReversed();
-  return [...outer.toReversed().map((size) => `${size} lists of `), `${innermost} ${elementsText[type]}`].join('');
+  const lists = outer.toReversed().map((size) => `${size ?? 'any number of'} lists of `);
+  return `${lists.join('')}${innermost ?? 'any number of'} ${elementsText[type]}`;
 }
 
 const elementsText: Record<FieldType, string> = {
@@ -130,9 +193,9 @@ const elementsText: Record<FieldType, string> = {
 };
 
 /** The indices of an element: `[3][5]`. */
-function placeOf(index: number, rowShape: readonly number[]): string {
+function placeOf(index: number, shape: readonly number[]): string {
   let rest = index;
-  return rowShape
+  return shape
     .toReversed()
     .map((size) => {
       const place = `[${rest % size}]`;
@@ -160,8 +223,25 @@ function problemWithNumber(input: InputField, value: number): string | null {
   const isOutside = (minimum !== undefined && value < minimum) || (maximum !== undefined && value > maximum);
   if (isOutside)
     return `must be ${rangeText(minimum, maximum)}${unit === undefined ? '' : ` (unit: ${unit})`}, not ${value}`;
-  const [lowest, highest] = typeLimits[input.tensorType] ?? [-Infinity, Infinity];
-  if (value < lowest || value > highest) return `must be ${rangeText(lowest, highest)}, not ${value}`;
+  const { range: [lowest, highest] = [-Infinity, Infinity], wideRange } = elementTypes[input.tensorType];
+  if (value < lowest || value > highest) {
+    const isExact = wideRange === undefined || value < wideRange[0];
+    const range = isExact && wideRange ? rangeText(...wideRange) : rangeText(lowest, highest);
+    return `must be ${range}, not ${value}${isExact ? '' : '; send it as a string of digits, since JSON numbers are exact up to 2^53'}`;
+  }
+  return problemWithChoice(input, value);
+}
+
+/** An integer of 64 bits as a string, since a JSON number beyond 2^53 is inexact. */
+function problemWithDigits(input: InputField, value: string): string | null {
+  if (!/^-?\d{1,20}$/.test(value)) return 'must be a number, or a string of digits';
+  const { minimum, maximum } = input;
+  const integer = BigInt(value);
+  const [lowest, highest] = elementTypes[input.tensorType].wideRange ?? [integer, integer];
+  if (integer < lowest || integer > highest) return `must be from ${lowest} to ${highest}, not ${value}`;
+  // Exact: JavaScript compares integers with numbers by their value.
+  if ((minimum !== undefined && integer < minimum) || (maximum !== undefined && integer > maximum))
+    return `must be ${rangeText(minimum, maximum)}, not ${value}`;
   return problemWithChoice(input, value);
 }
 
@@ -170,7 +250,7 @@ function problemWithChoice({ isClosed, values }: InputField, value: string | num
   return `must be one of ${values.slice(0, 20).map(quoted).join(', ')}${values.length > 20 ? ', ...' : ''}${typeof value === 'number' ? `, not ${value}` : ''}`;
 }
 
-function rangeText(minimum: number | undefined, maximum: number | undefined): string {
+function rangeText(minimum: number | bigint | undefined, maximum: number | bigint | undefined): string {
   if (minimum === undefined) return `${maximum} or less`;
   if (maximum === undefined) return `${minimum} or more`;
   return `from ${minimum} to ${maximum}`;

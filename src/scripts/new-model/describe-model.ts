@@ -6,8 +6,8 @@ import { problemsOf } from '../../inference/repository/problems.js';
 import { problemOfDependence } from '../../inference/repository/row-independence.js';
 import { signatureByTrial } from '../../inference/repository/trial-runs.js';
 import { createSignature } from '../../inference/signature/create-signature.js';
-import { fromTensors } from '../../inference/signature/decode.js';
 import { encodeRow, toTensors } from '../../inference/signature/encode.js';
+import { runRows } from '../../inference/signature/run-rows.js';
 import type { OutputField, RowResult, Signature } from '../../inference/signature/types.js';
 import { validateRows } from '../../inference/signature/validation.js';
 import { generatedRows } from './generated-rows.js';
@@ -47,10 +47,8 @@ export async function describeModel(
   { name, label, known, bytes, rows }: Subject,
   session: OnnxSession,
 ): Promise<{ description: ModelDescription; golden: GeneratedRow[] }> {
-  const isFixed = session.inputs.some(({ shape }) => shape[0] === 1);
-  const maxBatch = isFixed ? 1 : defaultMaxBatch;
   const fields = undescribedFields(session);
-  const declared = createSignature(label, session, fields, maxBatch);
+  const declared = createSignature(label, session, fields);
   const texts = [...known.categories].filter(([input]) => isText(declared, input));
   const categories = new Map(texts.map(([input, values]) => [input, values.filter(isListable)]));
   // The graph gets a missing text as the empty string.
@@ -58,20 +56,16 @@ export async function describeModel(
   const candidates = rows ?? generatedRows(declared, categories);
   const runnable = await rowsThatRun(label, declared, candidates, session);
   const trialRows = runnable.map((input, index) => ({ line: index + 1, input, output: {} }));
+  const maxBatch = defaultMaxBatch;
   const trial = { stored: { label, fields }, rows: trialRows.slice(0, 1), maxBatch };
   const signature = await signatureByTrial(trial, session);
   const test = { label, signature, rows: trialRows, maxBatch, budgetMs };
   const isDependent = (await problemOfDependence(test, session)) !== null;
-  const golden = await goldenRows(signature, runnable, session, isFixed || isDependent);
+  const golden = await goldenRows(signature, runnable, session, isDependent);
   if (golden.length === 0) throw noRows(label, 'an output is not a finite number');
   const classes = classesOf(signature.outputs, known.classes, golden);
-  const singleRows = isFixed
-    ? 'The graph is fixed to one row.'
-    : isDependent
-      ? 'Rows of one run influence each other.'
-      : null;
   const labelled = golden.map((row) => ({ ...row, output: withLabels(row.output, signature.outputs, classes) }));
-  return { description: { name, signature, categories, optional, classes, singleRows, bytes }, golden: labelled };
+  return { description: { name, signature, categories, optional, classes, isDependent, bytes }, golden: labelled };
 }
 
 function undescribedFields({ inputs, outputs }: OnnxSession): Pick<Manifest, 'inputs' | 'outputs'> {
@@ -116,15 +110,10 @@ async function goldenRows(
   session: OnnxSession,
   isSingle: boolean,
 ): Promise<GeneratedRow[]> {
-  const chunks = isSingle ? rows.map((row) => [row]) : [rows];
+  const encoded = rows.map((row) => encodeRow(signature, row));
   const results: RowResult[] = [];
-  for (const chunk of chunks) {
-    const feeds = toTensors(
-      signature,
-      chunk.map((row) => encodeRow(signature, row)),
-    );
-    results.push(...fromTensors(signature, (await session.run(feeds)).outputs, chunk.length));
-  }
+  for (const chunk of isSingle ? encoded.map((row) => [row]) : [encoded])
+    results.push(...(await runRows(session, signature, chunk)).results);
   return rows.flatMap((input, index) => {
     const result = results[index];
     return result?.kind === 'ok' ? [{ input, output: result.output }] : [];

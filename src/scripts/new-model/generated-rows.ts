@@ -1,3 +1,4 @@
+import { chosenShape } from '../../inference/repository/trial-runs.js';
 import { sizeOf, type InputField, type Signature } from '../../inference/signature/types.js';
 
 type Row = Record<string, unknown>;
@@ -18,7 +19,7 @@ const magnitudes = [1, 2, 5, 10, 20, 50, 100, 0];
  * @param categories known texts by input
  */
 export function generatedRows({ inputs }: Signature, categories: ReadonlyMap<string, readonly string[]>): Row[] {
-  const elements = inputs.reduce((sum, { rowShape }) => sum + sizeOf(rowShape), 0);
+  const elements = inputs.reduce((sum, input) => sum + sizeOf(chosenShape(input)), 0);
   const count = Math.max(1, Math.min(maxRows, Math.floor(maxElementsInRows / Math.max(1, elements))));
   return magnitudes.slice(0, count).map((magnitude, row) =>
     Object.fromEntries(
@@ -26,7 +27,7 @@ export function generatedRows({ inputs }: Signature, categories: ReadonlyMap<str
         const categoriesOfInput = categories.get(input.name) ?? [];
         const known = categoriesOfInput.length === 0 ? texts : categoriesOfInput;
         const scalar = (index: number) => scalarOf(input, { known, magnitude, seed: 31 * row + 7 * column + index });
-        return [input.name, nested(input.rowShape, scalar)];
+        return [input.name, nested(chosenShape(input), scalar)];
       }),
     ),
   );

@@ -11,14 +11,21 @@ export interface ModelDescription {
   optional: ReadonlySet<string>;
   /** The classes of the outputs, by their names. */
   classes: ReadonlyMap<string, readonly string[]>;
-  /** Why a run has one row only, as a sentence; null if it may have several. */
-  singleRows: string | null;
+  /** Whether rows of one run influence each other, so that a run has one row only. */
+  isDependent: boolean;
   /** Size of the graph with its external data. */
   bytes: number;
 }
 
 /** The text of `model.yaml`: valid as it is, with what the graph contains. */
-export function manifestText({ name, signature, categories, optional, classes, singleRows }: ModelDescription): string {
+export function manifestText({
+  name,
+  signature,
+  categories,
+  optional,
+  classes,
+  isDependent,
+}: ModelDescription): string {
   const { inputs, outputs } = signature;
   return [
     '# Fill in what the graph does not contain:',
@@ -29,7 +36,7 @@ export function manifestText({ name, signature, categories, optional, classes, s
     '# All keys: docs/adding-a-model.md',
     `title: ${yamlText(titleOf(name))}`,
     '# description: What the model predicts, and from what.',
-    ...(singleRows === null ? [] : [`serving: { max_batch: 1 } # ${singleRows}`]),
+    ...(isDependent ? ['serving: { max_batch: 1 } # Rows of one run influence each other.'] : []),
     'inputs:',
     ...inputs.map((input) => {
       const values = categories.get(input.name) ?? [];

@@ -96,53 +96,72 @@ describe('an exported graph', () => {
     ];
 
     expect(await problems(graph, { inputs: { x: {} }, outputs: { y: {} } })).toEqual([
-      'm/1: output y has the shape [] for 1 row; the first dimension must be the number of rows',
+      'm/1: output y has the shape [] for 1 row; the first dimension must be the number of rows: transpose it in the export, or leave it out',
     ]);
   });
 
-  it('may take one row only, in runs of one row', async () => {
-    const graph = classifier(1, [1]);
-    const manifest = { inputs: { x: {} }, outputs: { label: {} } };
-    const golden = [1, 0]
-      .map((label) => JSON.stringify({ input: { x: [1 - label, label, 0, 0] }, output: { label } }))
-      .join('\n');
+  it.each([1, 2, 3])('may take exactly %i rows, of which the last run is filled up', async (fixed) => {
+    const rows = [0, 1, 2, 3, 4, 5, 6].map((label) => ({
+      x: [0, 1, 2, 3].map((index) => Number(index === label % 4)),
+    }));
+    const predictor = await serve(classifier(fixed, [fixed]), { inputs: { x: {} }, outputs: { label: {} } });
 
-    expect(await problems(graph, manifest, golden)).toEqual([
-      'm/1: input x has the shape [1, 4]; the first dimension must be free, since it is the number of rows; a graph for one row needs serving.max_batch: 1',
-    ]);
-    const predictor = await serve(graph, { ...manifest, serving: { max_batch: 1 } }, golden);
-    expect(await outputs(predictor, { x: [1, 9, 2, 3] }, { x: [1, 2, 3, 9] })).toEqual([{ label: 1 }, { label: 3 }]);
+    expect(await outputs(predictor, ...rows)).toEqual([0, 1, 2, 3, 0, 1, 2].map((label) => ({ label })));
+    expect(predictor.model('m')?.current.inputs[0]).toMatchObject({ shape: [null, 4], rowShape: [4] });
   });
 
-  it('names ZipMap in its error only if it has one', async () => {
-    const sequence = (elements: number[]) => [...bytesField(1, text('y')), ...bytesField(2, elements)];
-    const tensor = bytesField(4, bytesField(1, bytesField(1, intField(1, float))));
+  it('must have inputs for the same number of rows', async () => {
+    const graph = [...identity(float, ['N', 2]), ...input('k', float, [1])];
+
+    expect(await problems(graph, { inputs: { x: {}, k: {} }, outputs: { y: {} } })).toEqual([
+      'm/1: input k has the shape [1]; the first dimension is the number of rows: export it free for all inputs, or fixed to the same number for all',
+    ]);
+  });
+
+  it('may return a ZipMap, whose keys are the labels', async () => {
     const map = bytesField(
       4,
       bytesField(1, bytesField(5, [...intField(1, int64), ...bytesField(2, bytesField(1, intField(1, float)))])),
     );
-    const keys = [
-      ...bytesField(1, text('classlabels_int64s')),
-      ...intField(8, 0),
-      ...intField(8, 1),
-      ...intField(20, 7),
+    const keys = (name: string, ...values: number[][]) => [
+      ...bytesField(1, text(name)),
+      ...values.flat(),
+      ...intField(20, name.endsWith('strings') ? 8 : 7),
     ];
-    const zipMap = [...node('ZipMap', ['x'], 'y', keys), ...bytesField(7, text('ai.onnx.ml'))];
+    const zipMap = (attribute: number[]) => [
+      ...bytesField(1, [...node('ZipMap', ['x'], 'y', attribute), ...bytesField(7, text('ai.onnx.ml'))]),
+      ...input('x', float, ['N', 2]),
+      ...bytesField(12, [...bytesField(1, text('y')), ...bytesField(2, map)]),
+    ];
+    const numbers = zipMap(keys('classlabels_int64s', intField(8, 0), intField(8, 1)));
+    const names = zipMap(keys('classlabels_strings', bytesField(9, text('no')), bytesField(9, text('yes'))));
     const manifest = { inputs: { x: {} }, outputs: { y: {} } };
-    const head = input('x', float, ['N', 2]);
 
-    expect(
-      await problems(
-        [
-          ...bytesField(1, node('SplitToSequence', ['x'], 'y', integer('axis', 1))),
-          ...head,
-          ...bytesField(12, sequence(tensor)),
-        ],
-        manifest,
-      ),
-    ).toEqual(['m/1: output y is no tensor but comes from SplitToSequence; export the model with tensors only']);
-    expect(await problems([...bytesField(1, zipMap), ...head, ...bytesField(12, sequence(map))], manifest)).toEqual([
-      'm/1: output y is no tensor; export the model without ZipMap: options={"zipmap": False}',
+    expect(await outputs(await serve(numbers, manifest), { x: [0.25, 0.75] })).toEqual([{ y: { 0: 0.25, 1: 0.75 } }]);
+    const predictor = await serve(names, manifest);
+    expect(await outputs(predictor, { x: [0.25, 0.75] })).toEqual([{ y: { no: 0.25, yes: 0.75 } }]);
+    expect(predictor.model('m')?.current.outputs[0]).toMatchObject({ labels: ['no', 'yes'], values: ['no', 'yes'] });
+  });
+
+  it('returns a sequence of tensors as an output for each', async () => {
+    const sequence = bytesField(4, bytesField(1, bytesField(1, intField(1, float))));
+    const output = bytesField(12, [...bytesField(1, text('y')), ...bytesField(2, sequence)]);
+    const graph = [
+      ...bytesField(1, node('Neg', ['x'], 'n')),
+      ...bytesField(1, node('SequenceConstruct', ['x', 'n'], 'y')),
+      ...input('x', float, ['N', 2]),
+      ...output,
+    ];
+    const predictor = await serve(graph, { inputs: { x: {} }, outputs: { y_0: {}, y_1: {} } });
+
+    expect(await outputs(predictor, { x: [1, 2] })).toEqual([{ y_0: [1, 2], y_1: [-1, -2] }]);
+    const split = [
+      ...bytesField(1, node('SplitToSequence', ['x'], 'y', integer('axis', 1))),
+      ...input('x', float, ['N', 2]),
+      ...output,
+    ];
+    expect(await problems(split, { inputs: { x: {} }, outputs: { y: {} } })).toEqual([
+      'm/1: output y is no tensor but comes from SplitToSequence; export the model with tensors only',
     ]);
   });
 

@@ -27,7 +27,15 @@ describe('a manifest', () => {
     expect(readManifest('test/model.yaml', sound)).toEqual({
       title: 'Test',
       versions: 'all',
-      serving: { maxBatch: 1024, windowMs: 0, maxQueue: 16_384, deadlineMs: 2000, staleSeconds: 0 },
+      serving: {
+        maxBatch: 1024,
+        windowMs: 0,
+        maxQueue: 16_384,
+        deadlineMs: 2000,
+        staleSeconds: 0,
+        maxRowBytes: 2 ** 24,
+        maxCallBytes: 2 ** 25,
+      },
       inputs: {
         year: { unit: 'year', required: true, integer: true, minimum: 1980, maximum: 2030, closed: false },
         fuel: { required: false, integer: false, values: ['Diesel', 'Petrol'], closed: false },
@@ -266,7 +274,7 @@ describe('the guide to adding a model', () => {
       ),
     ];
 
-    expect(keys).toHaveLength(24);
+    expect(keys).toHaveLength(26);
     expect(keys.filter((key) => !guide.includes(`\`${key}\``))).toEqual([]);
   });
 });

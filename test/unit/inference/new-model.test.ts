@@ -170,10 +170,14 @@ describe('a new model folder', () => {
     expect((await checkModelStore(storeDir)).problems).toEqual([]);
   });
 
-  it('limits runs to one row for a graph that is fixed to one', async () => {
-    await create(await exported(identity('x', float, [1, 4])));
+  it.each([
+    ['is fixed to one row', [1, 4]],
+    ['is fixed to eight rows', [8, 4]],
+    ['takes sequences of any length', ['N', 'L']],
+  ])('serves a graph that %s', async (_, dims) => {
+    await create(await exported(identity('x', float, dims)));
 
-    expect(await fileOf('model.yaml')).toContain('serving: { max_batch: 1 }');
+    expect(await served()).toEqual((await goldenRows()).map((row) => row.output));
   });
 
   it('limits runs to one row for a graph whose rows influence each other', async () => {
@@ -278,7 +282,7 @@ describe('a model that cannot be added', () => {
     await rm(path.join(storeDir, '..', `${path.basename(storeDir)}.secret`));
   });
 
-  it('has a fixed batch, a free dimension or an output that is no tensor', async () => {
+  it('has inputs for different numbers of rows, or an output that is no tensor', async () => {
     const sequence = bytesField(4, bytesField(1, bytesField(1, intField(1, float))));
     const split = [
       ...bytesField(1, node('SplitToSequence', ['x'], 'y', integer('axis', 1))),
@@ -286,11 +290,9 @@ describe('a model that cannot be added', () => {
       ...bytesField(12, [...bytesField(1, text('y')), ...bytesField(2, sequence)]),
     ];
 
-    expect(await rejection(await exported(identity('x', float, [8, 4])))).toContain(
-      'input x has the shape [8, 4]; the first dimension must be free',
-    );
-    expect(await rejection(await exported(identity('x', float, ['N', 'L'])))).toContain(
-      'only the first dimension of an input may be free',
+    const mixed = [...identity('x', float, ['N', 4]), ...input('k', float, [1])];
+    expect(await rejection(await exported(mixed))).toContain(
+      'input k has the shape [1]; the first dimension is the number of rows: export it free for all inputs',
     );
     expect(await rejection(await exported(split))).toContain('output y is no tensor but comes from SplitToSequence');
   });

@@ -18,6 +18,7 @@ const input = (name: string, more: Partial<InputField> = {}): InputField => ({
 const signature: Signature = {
   inputs: [input('km_driven'), input('age', { required: false }), input('seat-count', { required: false })],
   outputs: [],
+  maxRowBytes: 1000,
 };
 const problems = (row: unknown, of = signature) =>
   validateRows(of, [row]).map(({ field, message }) => `${field} ${message}`);
@@ -49,9 +50,9 @@ describe('the inputs of a row', () => {
   });
 
   it('have one spelling if the other is the name of another input, or of two', () => {
-    const distinct: Signature = { inputs: [input('km_driven'), input('kmDriven')], outputs: [] };
+    const distinct: Signature = { inputs: [input('km_driven'), input('kmDriven')], outputs: [], maxRowBytes: 1000 };
     expect(encodeRow(distinct, { km_driven: 1, kmDriven: 2 })).toEqual([1, 2]);
-    const ambiguous: Signature = { inputs: [input('x_y'), input('x-y')], outputs: [] };
+    const ambiguous: Signature = { inputs: [input('x_y'), input('x-y')], outputs: [], maxRowBytes: 1000 };
     expect(problems({ x_y: 1, xY: 2 }, ambiguous)).toEqual([
       'x-y is required',
       expect.stringMatching('^xY is not an input'),

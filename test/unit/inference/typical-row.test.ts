@@ -17,7 +17,7 @@ const field = (name: string, parts: Partial<InputField> = {}): InputField => ({
 const rowsOf = (...inputs: GoldenRow['input'][]): GoldenRow[] =>
   inputs.map((input, index) => ({ line: index + 1, input, output: {} }));
 
-const signatureOf = (...inputs: InputField[]): Signature => ({ inputs, outputs: [] });
+const signatureOf = (...inputs: InputField[]): Signature => ({ inputs, outputs: [], maxRowBytes: 1_000_000 });
 
 const car = signatureOf(
   field('year', { minimum: 1980, maximum: 2030 }),

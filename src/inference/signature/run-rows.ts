@@ -1,0 +1,36 @@
+import type { LoadedGraph } from '../onnx/backend.js';
+import { fromTensors } from './decode.js';
+import { groupsOfEqualShape, toTensors } from './encode.js';
+import type { EncodedRow, RowResult, Signature } from './types.js';
+
+/** Runs at the same time, if rows have several shapes: enough to use all threads. */
+const maxRuns = 4;
+
+/**
+ * Runs encoded rows, in one run if their lists have the same shapes, otherwise in one for each shape.
+ * @param limitMs time limit of each run in milliseconds
+ * @returns one result per row, in order, and the milliseconds of all runs
+ * @throws Error from the runtime, or if the outputs do not match the signature
+ */
+export async function runRows(
+  graph: Pick<LoadedGraph, 'run'>,
+  signature: Signature,
+  rows: readonly EncodedRow[],
+  limitMs?: number,
+): Promise<{ results: RowResult[]; computeMs: number }> {
+  const results: RowResult[] = [];
+  let computeMs = 0;
+  const groups = groupsOfEqualShape(signature, rows);
+  const remaining = groups.values();
+  const runGroups = async (): Promise<void> => {
+    for (const group of remaining) {
+      const members = group.flatMap((index) => rows.slice(index, index + 1));
+      const run = await graph.run(toTensors(signature, members), group.length, limitMs);
+      computeMs += run.computeMs;
+      for (const [position, result] of fromTensors(signature, run.outputs, group.length).entries())
+        results[group[position] ?? 0] = result;
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(maxRuns, groups.length) }, runGroups));
+  return { results, computeMs };
+}
