@@ -3,6 +3,7 @@ import bcrypt from 'bcrypt';
 import { hashToken } from '../../src/auth/token.js';
 import { Role } from '../../src/auth/viewer.js';
 import { encodeId } from '../../src/graphql/relay/global-id.js';
+import { useCheapHashes } from '../support/cheap-hashes.js';
 import {
   codesOf,
   fieldsOf,
@@ -30,6 +31,7 @@ const second = 'staple of the barn';
 
 let smtp: TestMailServer;
 let gateway: TestGateway;
+useCheapHashes();
 beforeAll(async () => {
   smtp = await startMailServer();
   gateway = await startGateway({

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { sql } from 'kysely';
 import { Role } from '../../src/auth/viewer.js';
 import { encodeId } from '../../src/graphql/relay/global-id.js';
+import { useCheapHashes } from '../support/cheap-hashes.js';
 import {
   codesOf,
   fieldsOf,
@@ -16,6 +17,7 @@ import { waitUntil } from '../support/wait-until.js';
 
 let gateway: TestGateway;
 let adminId: string;
+useCheapHashes();
 beforeAll(async () => {
   gateway = await startGateway({
     MAX_LOGINS_PER_ADDRESS: '100000',

@@ -5,6 +5,7 @@ import { SignInChallenges } from '../../src/auth/sign-in-challenge.js';
 import { SigningKeys } from '../../src/auth/signing-keys.js';
 import { hashToken, randomToken } from '../../src/auth/token.js';
 import { Role } from '../../src/auth/viewer.js';
+import { useCheapHashes } from '../support/cheap-hashes.js';
 import {
   codesOf,
   fieldsOf,
@@ -40,6 +41,7 @@ let gateway: TestGateway;
 let strict: TestGateway;
 /** A MANAGER with a session that was opened before MFA was required. */
 let early: Person;
+useCheapHashes();
 beforeAll(async () => {
   gateway = await startGateway(env);
   early = await addPerson(Role.MANAGER);

@@ -4,6 +4,7 @@ import { defaultHashingLimits } from '../../src/auth/hashing-queue.js';
 import { passwordQueue } from '../../src/auth/password.js';
 import { Role } from '../../src/auth/viewer.js';
 import { newId } from '../../src/database/base.entity.js';
+import { useCheapHashes } from '../support/cheap-hashes.js';
 import { codesOf, startGateway, type GraphQLResponse, type AnyData, type TestGateway } from '../support/gateway.js';
 import { waitUntil } from '../support/wait-until.js';
 
@@ -13,6 +14,7 @@ const correct = 'correct horse battery';
 const wrong = 'correct horse cattery';
 
 let gateway: TestGateway;
+useCheapHashes();
 beforeAll(async () => {
   gateway = await startGateway({
     TRUST_PROXY: '1',
@@ -22,9 +24,6 @@ beforeAll(async () => {
   });
 });
 afterAll(() => gateway.close());
-afterEach(() => {
-  jest.restoreAllMocks();
-});
 
 let counter = 0;
 /** @returns an address that no other test uses. */
@@ -130,6 +129,7 @@ describe('signing in', () => {
   });
 
   it('stores a hash of the current cost if the right password had a cheaper one', async () => {
+    jest.restoreAllMocks();
     const { id, email } = await addUser();
     const hashOf = async (): Promise<string> => {
       const user = gateway.db.selectFrom('user_account').select('password_hash').where('id', '=', id);

@@ -3,6 +3,7 @@ import bcrypt from 'bcrypt';
 import { hashToken, randomToken, TokenSigner } from '../../src/auth/token.js';
 import { Role } from '../../src/auth/viewer.js';
 import { newId } from '../../src/database/base.entity.js';
+import { useCheapHashes } from '../support/cheap-hashes.js';
 import {
   codesOf,
   fieldsOf,
@@ -21,6 +22,7 @@ const current = 'correct horse battery';
 const next = 'staple of the barn';
 
 let gateway: TestGateway;
+useCheapHashes();
 beforeAll(async () => {
   gateway = await startGateway({
     JWT_SECRET: secret,
@@ -31,9 +33,6 @@ beforeAll(async () => {
   });
 });
 afterAll(() => gateway.close());
-afterEach(() => {
-  jest.restoreAllMocks();
-});
 
 let counter = 0;
 const newAddress = () => `10.3.${Math.floor(++counter / 250)}.${counter % 250}`;
@@ -114,6 +113,7 @@ async function stateOf(person: Person) {
 
 describe('changePassword', () => {
   it('ends every session of the account, opens a new one, and replaces the password', async () => {
+    jest.restoreAllMocks();
     const [person, other] = [await addPerson(), await addPerson()];
     const elsewhere = (await signIn(person.email, current)).data.login.refreshToken;
     const { data, errors } = await change(person, current, next);

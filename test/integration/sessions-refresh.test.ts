@@ -3,6 +3,7 @@ import { hashToken, randomToken, TokenSigner } from '../../src/auth/token.js';
 import { Role } from '../../src/auth/viewer.js';
 import { newId } from '../../src/database/base.entity.js';
 import { encodeId } from '../../src/graphql/relay/global-id.js';
+import { useCheapHashes } from '../support/cheap-hashes.js';
 import {
   codesOf,
   isEmpty,
@@ -18,6 +19,7 @@ const REFRESH =
 const secret = 'vT5rQ0xYw8LkZp3BnM6sHd1FgJc9aEuI2o';
 
 let gateway: TestGateway;
+useCheapHashes();
 beforeAll(async () => {
   gateway = await startGateway({
     JWT_SECRET: secret,

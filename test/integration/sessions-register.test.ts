@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { useCheapHashes } from '../support/cheap-hashes.js';
 import {
   codesOf,
   fieldsOf,
@@ -13,6 +14,7 @@ const REGISTER =
 const password = 'correct horse battery';
 
 let gateway: TestGateway;
+useCheapHashes();
 beforeAll(async () => {
   gateway = await startGateway({ TRUST_PROXY: '1', MAX_REGISTRATIONS_PER_ADDRESS: '3' });
 });
@@ -59,6 +61,7 @@ describe('register', () => {
   });
 
   it('stores only a bcrypt hash of cost 12 of the password', async () => {
+    jest.restoreAllMocks();
     const email = newEmail();
     await register(email, password);
     const row = (await rowsOf(gateway)).find((user) => user.email === email);

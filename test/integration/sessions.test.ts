@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Role } from '../../src/auth/viewer.js';
 import { encodeId } from '../../src/graphql/relay/global-id.js';
+import { useCheapHashes } from '../support/cheap-hashes.js';
 import { codesOf, fieldsOf, startGateway, type AnyData, type Caller, type TestGateway } from '../support/gateway.js';
 import { addPerson } from '../support/people.js';
 
@@ -8,6 +9,7 @@ const password = 'correct horse battery';
 const dayMs = 86_400_000;
 
 let gateway: TestGateway;
+useCheapHashes();
 beforeAll(async () => {
   gateway = await startGateway({ REFRESH_TOKEN_TTL_DAYS: '7', SESSION_LIFETIME_DAYS: '10' });
 });

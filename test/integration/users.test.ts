@@ -5,6 +5,7 @@ import { createApiKeySecret } from '../../src/auth/api-key.js';
 import { Role } from '../../src/auth/viewer.js';
 import { newId } from '../../src/database/base.entity.js';
 import { encodeId } from '../../src/graphql/relay/global-id.js';
+import { useCheapHashes } from '../support/cheap-hashes.js';
 import {
   codesOf,
   isEmpty,
@@ -28,6 +29,7 @@ const SET_EMPLOYEE =
   'mutation ($userId: ID!, $employeeId: ID) { setUserEmployee(userId: $userId, employeeId: $employeeId) { id employee { id } } }';
 
 let gateway: TestGateway;
+useCheapHashes();
 beforeAll(async () => {
   gateway = await startGateway({ JWT_SECRET: secret });
 });
