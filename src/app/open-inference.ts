@@ -43,6 +43,7 @@ export async function openInference(
     storeDir: path.resolve(projectDir, settings.repositoryDir),
     pollMs: settings.pollMs,
     threads: settings.threads,
+    memoryBytes: settings.memoryMb === undefined ? undefined : settings.memoryMb * 1e6,
     cache: predictionCache,
     cacheTtlSeconds: settings.cacheTtlSeconds,
     logger: modelLog,

@@ -30,7 +30,7 @@ interface VariableType<Value> {
 
 interface VariableOptions {
   description: string;
-  unit?: 'milliseconds' | 'seconds' | 'days' | 'bytes';
+  unit?: 'milliseconds' | 'seconds' | 'days' | 'bytes' | 'megabytes';
   isSecret?: boolean;
 }
 

@@ -7,6 +7,8 @@ export interface ModelsSource {
   models(): readonly MeasuredModel[];
   /** Problems in the model repository, including models that are not loaded. */
   problems(): readonly ModelProblems[];
+  /** Estimated memory of the loaded graphs in bytes. */
+  memoryBytes(): number;
 }
 
 /** What the metrics read of a model. */
@@ -153,6 +155,9 @@ export function modelMetrics(source: ModelsSource): Registry {
     perVersion,
     ofShadows((of) => of.largestDifference),
   );
+  gauge('auspex_model_memory_bytes', 'Estimated memory of the loaded models, bounded by MODEL_MEMORY_MB.', [], () => [
+    { labels: {}, value: source.memoryBytes() },
+  ]);
   gauge('auspex_model_problems', 'Number of problems of the model in the repository.', ['model'], () => {
     const served = source.models().map(({ name, problems: known }) => ({ model: name, problems: known }));
     const all = new Map([...source.problems(), ...served].map((one) => [one.model, one.problems.length]));

@@ -217,7 +217,9 @@ describe('model metrics', () => {
     problems: { model: string; problems: string[] }[] = [],
   ): Promise<Map<string, Family>> => {
     const server = fastify();
-    addMetricsRoute(server, [modelMetrics({ models: () => models, problems: () => problems })]);
+    addMetricsRoute(server, [
+      modelMetrics({ models: () => models, problems: () => problems, memoryBytes: () => 3000 }),
+    ]);
     const { body } = await server.inject('/metrics');
     await server.close();
     return parse(body);
@@ -273,15 +275,15 @@ describe('model metrics', () => {
   it('drop the series of removed models', async () => {
     const models = [model];
     const server = fastify();
-    addMetricsRoute(server, [modelMetrics({ models: () => models, problems: () => [] })]);
+    addMetricsRoute(server, [modelMetrics({ models: () => models, problems: () => [], memoryBytes: () => 3000 })]);
     const before = parse((await server.inject('/metrics')).body);
     models.pop();
     const after = parse((await server.inject('/metrics')).body);
     await server.close();
     const ofModels = (families: Map<string, Family>): Sample[] =>
       [...families.values()].flatMap(({ samples }) => samples);
-    expect(ofModels(before)).toHaveLength(9 + 14 + 3 + 2 + 5 + 1);
-    expect(ofModels(after)).toEqual([]);
+    expect(ofModels(before)).toHaveLength(9 + 14 + 3 + 2 + 5 + 1 + 1);
+    expect(ofModels(after)).toEqual([{ name: 'auspex_model_memory_bytes', labels: {}, value: 3000 }]);
   });
 });
 

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import bcrypt from 'bcrypt';
 import { defaultHashingLimits } from '../../src/auth/hashing-queue.js';
 import { passwordQueue } from '../../src/auth/password.js';

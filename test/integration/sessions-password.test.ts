@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import bcrypt from 'bcrypt';
 import { hashToken, randomToken, TokenSigner } from '../../src/auth/token.js';
 import { Role } from '../../src/auth/viewer.js';

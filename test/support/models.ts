@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Backend, RunResult, LoadedGraph } from '../../src/inference/onnx/backend.js';
+import type { Backend, RunResult, LoadedGraph, ModelSource } from '../../src/inference/onnx/backend.js';
 import { openPredictor, type PredictorOptions } from '../../src/inference/serving/open-predictor.js';
 import type { Predictor } from '../../src/inference/serving/predictor.js';
 import type { Tensors } from '../../src/inference/onnx/tensor.js';
@@ -66,13 +66,16 @@ export class FakeBackend implements Backend {
   /** The values of `x` of each run, in order. */
   readonly runs: number[][] = [];
   loaded = 0;
+  /** The sessions that each version keeps between calls, by label. */
+  readonly sessions = new Map<string, number>();
   /** Rows that can run concurrently with a run in progress. */
   freeRows = 0;
   /** Awaited before a run returns its result. */
   before: (xs: readonly number[], model: FakeModel) => Promise<void> | void = () => undefined;
   isClosed = false;
+  readonly memoryBytes = 0;
 
-  load({ bytes }: { bytes: Uint8Array }): Promise<LoadedGraph> {
+  load({ label, bytes }: ModelSource): Promise<LoadedGraph> {
     const model = JSON.parse(Buffer.from(bytes).toString()) as FakeModel;
     const column = (name: string) => ({ name, type: 'float32', shape: [null, 1] });
     this.loaded += 1;
@@ -80,6 +83,10 @@ export class FakeBackend implements Backend {
       inputs: [column('x'), column('z')],
       outputs: [column('y')],
       room: () => this.freeRows,
+      shrink: (sessions) => {
+        this.sessions.set(label, sessions);
+        return Promise.resolve();
+      },
       run: (feeds) => this.#run(model, feeds),
       close: () => {
         this.loaded -= 1;

@@ -15,7 +15,12 @@ export const inference = () =>
       }),
       threads: variable('INFERENCE_THREADS', integer(1, 64), {
         description:
-          'Worker threads for large batches; each holds every model in memory. If absent: one fewer than the cores, from 2 to 4.',
+          'Worker threads for large batches; each loads the models that it runs. If absent: one fewer than the cores, from 2 to 4.',
+      }),
+      memoryMb: variable('MODEL_MEMORY_MB', integer(1, 1_048_576), {
+        unit: 'megabytes',
+        description:
+          'Memory of loaded models. Beyond it those that have not run for longest are freed, and loaded again when called. If absent: half of the memory that the process may use.',
       }),
       cacheTtlSeconds: variable('PREDICTION_CACHE_TTL_SECONDS', integer(1, 31_536_000), {
         default: 3600,

@@ -25,6 +25,8 @@ export interface Backend {
    * @throws Error with the reason why the runtime rejects it
    */
   load(source: ModelSource): Promise<LoadedGraph>;
+  /** Estimated memory of all loaded graphs in this process. */
+  readonly memoryBytes: number;
   /** Ends the runtime and frees all graphs. */
   close(): Promise<void>;
 }
@@ -50,6 +52,11 @@ export interface LoadedGraph {
    * @throws Error from the runtime
    */
   run(feeds: Tensors, rowCount: number, limitMs?: number): Promise<RunResult>;
+  /**
+   * Frees memory that the next runs may not need; they load what they need again.
+   * @param sessions the loaded copies of the graph that remain: one, or none for a version without calls
+   */
+  shrink(sessions: 0 | 1): Promise<void>;
   /** Frees the memory of the model. No run may be in progress or follow. */
   close(): Promise<void>;
 }

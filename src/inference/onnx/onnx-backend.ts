@@ -1,10 +1,11 @@
-import { availableParallelism } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import path from 'node:path';
 import { activeSpan } from '../../telemetry/tracing.js';
 import type { Tensors } from './tensor.js';
 import type { Backend, RunResult, LoadedGraph, ModelSource } from './backend.js';
-import { openOnnxSession, type OnnxSession } from './onnx-session.js';
+import { EventLoopSession, EventLoopThread } from './event-loop-session.js';
 import { mayRunOnEventLoop, RunCosts } from './placement.js';
+import { SessionMemory } from './session-memory.js';
 import { joinRows, sliceRows } from './tensor-rows.js';
 import { WorkerPool, type WorkerPoolOptions } from './worker-pool.js';
 
@@ -13,6 +14,7 @@ const defaults: WorkerPoolOptions = {
   program: new URL(`./onnx-worker${path.extname(import.meta.url)}`, import.meta.url),
   // One core is left to the event loop; a second thread serves while the first is busy.
   size: Math.max(2, Math.min(4, availableParallelism() - 1)),
+  largeBytes: 64 * 1024 * 1024,
   maxQueue: 256,
   hangMs: 30_000,
   loadHangMs: 120_000,
@@ -21,24 +23,32 @@ const defaults: WorkerPoolOptions = {
   exitMs: 1000,
 };
 
+const defaultMemoryBytes = Math.min(process.constrainedMemory() || Infinity, totalmem()) / 2;
+
+export interface OnnxBackendOptions extends Partial<WorkerPoolOptions> {
+  /** Memory of sessions beyond which those that have not run for longest are freed; by default half of what the process may use. */
+  memoryBytes?: number | undefined;
+}
+
 /**
- * ONNX Runtime in this process. Every graph is loaded in worker threads. A graph that loads and runs fast enough is also loaded
- * on the main thread, where small batches run; see `placement.ts`.
+ * ONNX Runtime in this process. A graph is loaded in the worker threads that run it. One that loads and runs fast enough runs small
+ * batches on the main thread; see `placement.ts`.
  */
-export function openOnnxBackend(options: Partial<WorkerPoolOptions> = {}): Backend {
-  const pool = new WorkerPool({ ...defaults, ...options });
+export function openOnnxBackend({ memoryBytes = defaultMemoryBytes, ...options }: OnnxBackendOptions = {}): Backend {
+  const memory = new SessionMemory(memoryBytes);
+  const pool = new WorkerPool({ ...defaults, ...options }, memory);
   const eventLoop = new EventLoopThread();
   const graphs = new Set<LoadedGraph>();
   let lastNumber = 0;
 
   async function load({ bytes }: ModelSource): Promise<LoadedGraph> {
     const number = (lastNumber += 1);
-    const { inputs, outputs, loadMs } = await pool.load(number, bytes);
-    const here = mayRunOnEventLoop(bytes, loadMs) ? await openHere(number, bytes) : null;
+    const { inputs, outputs, loadMs, sessionBytes } = await pool.load(number, bytes);
+    const here = mayRunOnEventLoop(bytes, loadMs) ? new EventLoopSession(bytes, sessionBytes, eventLoop, memory) : null;
     const costs = new RunCosts();
 
     async function runInThreads(feeds: Tensors, rowCount: number, limitMs?: number): Promise<RunResult> {
-      const sizes = costs.chunks(rowCount, pool.idle);
+      const sizes = costs.chunks(rowCount, pool.idleFor(number));
       let start = 0;
       const responses = await Promise.all(
         sizes.map(async (rows) => {
@@ -55,7 +65,7 @@ export function openOnnxBackend(options: Partial<WorkerPoolOptions> = {}): Backe
       inputs,
       outputs,
       room() {
-        if (pool.idle > 0) return Number.MAX_SAFE_INTEGER;
+        if (pool.idleFor(number) > 0) return Number.MAX_SAFE_INTEGER;
         return here ? costs.rowsOnEventLoop() : 0;
       },
       async run(feeds, rowCount, limitMs) {
@@ -63,13 +73,19 @@ export function openOnnxBackend(options: Partial<WorkerPoolOptions> = {}): Backe
         const inThreads = !here || rowCount > costs.rowsOnEventLoop();
         activeSpan()?.setAttribute('auspex.model.thread', inThreads ? 'worker' : 'event loop');
         if (inThreads) return runInThreads(feeds, rowCount, limitMs);
-        const response = await eventLoop.run(here, feeds);
+        const response = await here.run(feeds);
         costs.learn(rowCount, response.computeMs);
         return response;
       },
+      async shrink(sessions) {
+        const isHere = here !== null && costs.rowsOnEventLoop() > 0;
+        await pool.unload(number, isHere ? 0 : sessions);
+        if (sessions === 0) here?.evict();
+        else if (isHere) await here.load();
+      },
       async close() {
         if (!graphs.delete(graph)) return;
-        await here?.close();
+        here?.evict();
         await pool.release(number);
       },
     };
@@ -77,33 +93,16 @@ export function openOnnxBackend(options: Partial<WorkerPoolOptions> = {}): Backe
     return graph;
   }
 
-  async function openHere(number: number, bytes: Uint8Array): Promise<OnnxSession> {
-    try {
-      return await openOnnxSession(bytes);
-    } catch (error) {
-      await pool.release(number);
-      throw error;
-    }
-  }
-
   return {
     load,
+    get memoryBytes() {
+      return memory.bytes;
+    },
     async close() {
       await pool.close();
       await Promise.all(Array.from(graphs, (graph) => graph.close()));
     },
   };
-}
-
-/** The main thread: at most one run per event loop turn, over all graphs. */
-class EventLoopThread {
-  #last: Promise<unknown> = Promise.resolve();
-
-  run(session: OnnxSession, feeds: Tensors): Promise<RunResult> {
-    const response = this.#last.then(() => session.run(feeds));
-    this.#last = response.catch(() => null);
-    return response;
-  }
 }
 
 /** The time of a call's runs: serial within a thread, parallel across threads. */

@@ -24,6 +24,8 @@ export interface LoadResponse {
   outputs: GraphValue[];
   /** Milliseconds of CPU time of the thread. */
   loadMs: number;
+  /** Estimated memory of the session. */
+  sessionBytes: number;
 }
 
 const gate = new NativeGate(workerData as Int32Array);
@@ -35,14 +37,16 @@ async function response(request: ThreadRequest): Promise<ThreadValue> {
       return null;
     case 'load': {
       const before = process.threadCpuUsage();
+      const rssBefore = process.memoryUsage.rss();
       const session = await openOnnxSession(request.bytes);
       const { user, system } = process.threadCpuUsage(before);
+      const sessionBytes = estimatedBytes(request.bytes.length, process.memoryUsage.rss() - rssBefore);
       // The runtime has its own copy; this one would stay until a late garbage collection.
       (request.bytes.buffer as ArrayBuffer).transfer(0);
       // A replacement thread may receive a request twice.
       await sessions.get(request.graph)?.close();
       sessions.set(request.graph, session);
-      return { inputs: session.inputs, outputs: session.outputs, loadMs: (user + system) / 1000 };
+      return { inputs: session.inputs, outputs: session.outputs, loadMs: (user + system) / 1000, sessionBytes };
     }
     case 'run': {
       const session = sessions.get(request.graph);
@@ -60,6 +64,14 @@ async function response(request: ThreadRequest): Promise<ThreadValue> {
       parentPort?.close();
       return null;
   }
+}
+
+/**
+ * The growth of the process during a load, within what graphs take: a session of weights takes their bytes once or twice, one of decision trees
+ * up to twenty times the file. Other threads allocate meanwhile.
+ */
+function estimatedBytes(fileBytes: number, growth: number): number {
+  return Math.min(Math.max(growth, fileBytes), 24 * fileBytes + 256 * 1024);
 }
 
 // Requests are serialized: a close waits for the run before it.

@@ -2,13 +2,16 @@ import { Overloaded } from '../../errors/app-error.js';
 import type { Tensors } from './tensor.js';
 import type { RunResult } from './backend.js';
 import type { LoadResponse, ThreadRequest, ThreadValue } from './onnx-worker.js';
+import { SessionMemory, type Resident } from './session-memory.js';
 import { WorkerThread } from './worker-thread.js';
 
 export interface WorkerPoolOptions {
   /** The program of a thread, see `WorkerThread`. */
   program: URL;
-  /** Threads, each of which holds every graph; 1 or more. */
+  /** Threads; 1 or more. */
   size: number;
+  /** Graphs with more bytes are loaded in one thread at a time; others in every thread that runs them. */
+  largeBytes: number;
   /** Runs that may wait for a thread. */
   maxQueue: number;
   /** Default time limit of a run in milliseconds; its thread is replaced after that. */
@@ -29,44 +32,55 @@ export interface PoolResponse extends RunResult {
 }
 
 /**
- * Worker threads that load and run graphs. A thread does one thing at a time; what waits goes to the first that is free. One
- * that ends or hangs fails what it was at, and is replaced by another, which loads all graphs before it runs any.
+ * Worker threads that load and run graphs. A thread does one thing at a time, and holds the graphs that it has run. A run goes to an idle
+ * thread that holds its graph, or else to any idle thread, which loads the graph first. A thread that ends or hangs fails what it was
+ * at, and is replaced.
  */
 export class WorkerPool {
   readonly #seats: readonly Seat[];
-  readonly #queue: Task[] = [];
-  readonly #graphs = new Map<number, Uint8Array>();
+  readonly #queue: RunTask[] = [];
+  readonly #graphs = new Map<number, PooledGraph>();
   /** Aborted threads that have not ended yet. */
   readonly #ending = new Set<WorkerThread>();
-  #lastChange: Promise<unknown> = Promise.resolve();
   #isClosed = false;
 
-  constructor(private readonly options: WorkerPoolOptions) {
+  constructor(
+    private readonly options: WorkerPoolOptions,
+    private readonly memory: SessionMemory,
+  ) {
     this.#seats = Array.from({ length: options.size }, (_, place) => ({
       place,
       own: [],
+      sessions: new Map(),
+      task: null,
       state: down(new Error('not started')),
     }));
     for (const seat of this.#seats) this.#start(seat);
     process.on('exit', this.#makeExitSafe);
   }
 
-  /** Idle threads. */
-  get idle(): number {
-    return this.#seats.filter(({ state }) => state.phase === 'ready' && !state.thread.isBusy).length;
+  /** Idle threads that a run of the graph can use now. */
+  idleFor(graph: number): number {
+    return this.#seatsFor(graph).filter(isIdle).length;
   }
 
   /**
-   * Loads a graph in one thread after another, while the others continue serving.
+   * Loads a graph in one thread, to learn whether it is valid.
    * @param graph a number unique within this pool
    * @throws Error from the runtime, or if no thread could load it
    */
-  load(graph: number, bytes: Uint8Array): Promise<LoadResponse> {
-    return this.#change(() => this.#load(graph, bytes));
+  async load(graph: number, bytes: Uint8Array): Promise<LoadResponse> {
+    // An idle thread shows soonest whether the graph is valid.
+    const [seat] = this.#seats.toSorted((one, other) => waitFor(one) - waitFor(other));
+    if (!seat) throw new RangeError('a pool has one thread or more');
+    const response = (await this.#runOn(seat, { kind: 'load', graph, bytes })) as LoadResponse;
+    this.#graphs.set(graph, { bytes, sessionBytes: response.sessionBytes });
+    if (seat.state.phase === 'ready') this.#hold(seat, graph, response.sessionBytes);
+    return response;
   }
 
   /**
-   * Runs a loaded graph on the first idle thread.
+   * Runs a loaded graph.
    * @throws Overloaded if too many runs are queued, TimedOut if the run hung, Error from the runtime or if the thread ended
    */
   run(graph: number, feeds: Tensors, limitMs = this.options.hangMs): Promise<PoolResponse> {
@@ -85,12 +99,16 @@ export class WorkerPool {
     });
   }
 
-  /** Frees a graph in every thread; a lost thread has freed it already. */
+  /** Frees the sessions of a graph beyond `kept`; a run loads it again. */
+  async unload(graph: number, kept = 0): Promise<void> {
+    const holders = this.#seats.filter(({ sessions }) => sessions.has(graph));
+    await Promise.all(holders.slice(kept).map((seat) => this.#free(seat, graph)));
+  }
+
+  /** Frees a graph; no run may follow. */
   async release(graph: number): Promise<void> {
-    await this.#change(async () => {
-      this.#graphs.delete(graph);
-      await Promise.allSettled(this.#seats.map((seat) => this.#runOn(seat, { kind: 'release', graph })));
-    });
+    this.#graphs.delete(graph);
+    await this.unload(graph);
   }
 
   /** Fails queued runs, waits a while for runs in progress, and ends the threads. */
@@ -116,33 +134,6 @@ export class WorkerPool {
     if (!areStoppable) process.kill(process.pid, 'SIGKILL');
   };
 
-  /** Loads and releases are serialized, so that a restarted thread knows which graphs exist. */
-  #change<Result>(change: () => Promise<Result>): Promise<Result> {
-    const changing = this.#lastChange.then(change);
-    this.#lastChange = changing.catch(() => null);
-    return changing;
-  }
-
-  async #load(graph: number, bytes: Uint8Array): Promise<LoadResponse> {
-    // On an idle thread first: it shows soonest whether the graph is valid.
-    const [first, ...others] = this.#seats.toSorted((one, other) => waitFor(one) - waitFor(other));
-    if (!first) throw new RangeError('a pool has one thread or more');
-    const loadInto = async (seat: Seat) => (await this.#runOn(seat, { kind: 'load', graph, bytes })) as LoadResponse;
-    const response = await loadInto(first);
-    this.#graphs.set(graph, bytes);
-    let { loadMs } = response;
-    for (const seat of others) {
-      try {
-        loadMs = Math.min(loadMs, (await loadInto(seat)).loadMs);
-      } catch (error) {
-        // The graph is valid, so the thread is not; its replacement loads all graphs.
-        if (seat.state.phase === 'ready') seat.state.thread.abort(error as Error);
-      }
-    }
-    // The minimum: the first load in a process includes the start of the runtime.
-    return { ...response, loadMs };
-  }
-
   /** Runs a task on the thread of a seat once it is idle. */
   #runOn(seat: Seat, request: ThreadRequest): Promise<ThreadValue> {
     return new Promise((resolve, reject) => {
@@ -151,16 +142,19 @@ export class WorkerPool {
     });
   }
 
-  /** Dispatches queued runs to idle threads; fails them if no thread is running or starting. */
+  /** Dispatches tasks to idle threads; fails them if no thread is running or starting. */
   #serve(): void {
     for (const seat of this.#seats) {
-      const { own, state } = seat;
-      if (state.phase === 'down') {
-        for (const task of own.splice(0)) task.reject(state.error);
-      } else if (state.phase === 'ready' && !state.thread.isBusy) {
-        const task = own.shift() ?? this.#queue.shift();
-        if (task) void this.#dispatch(seat, state.thread, task);
-      }
+      if (seat.state.phase === 'down') for (const task of seat.own.splice(0)) task.reject(seat.state.error);
+      const task = isIdle(seat) ? seat.own.shift() : undefined;
+      if (task) void this.#dispatch(seat, task);
+    }
+    for (const task of [...this.#queue]) {
+      if (!this.#seats.some(isIdle)) break;
+      const seat = this.#seatsFor(task.request.graph).find(isIdle);
+      if (!seat) continue;
+      this.#queue.splice(this.#queue.indexOf(task), 1);
+      void this.#dispatch(seat, task);
     }
     const [first] = this.#seats;
     if (first?.state.phase === 'down' && this.#seats.every(({ state }) => state.phase === 'down')) {
@@ -168,13 +162,70 @@ export class WorkerPool {
     }
   }
 
-  async #dispatch({ place }: Seat, thread: WorkerThread, { request, limitMs, resolve, reject }: Task): Promise<void> {
+  /** The threads that may run a graph, those that hold it first. Only one may hold a large graph. */
+  #seatsFor(graph: number): Seat[] {
+    const [holders, others] = [true, false].map((holds) =>
+      this.#seats.filter(({ sessions }) => sessions.has(graph) === holds),
+    ) as [Seat[], Seat[]];
+    const isLarge = (this.#graphs.get(graph)?.bytes.length ?? 0) > this.options.largeBytes;
+    return isLarge && holders.length > 0 ? holders : [...holders, ...others];
+  }
+
+  async #dispatch(seat: Seat, task: Task): Promise<void> {
+    const { request, limitMs, resolve, reject } = task;
+    seat.task = task;
     try {
-      resolve(await thread.send(request, limitMs), place);
+      if (request.kind === 'run') {
+        const session = seat.sessions.get(request.graph);
+        if (session) this.memory.touch(session);
+        else await this.#loadInto(seat, request.graph);
+      }
+      resolve(await this.#send(seat, request, limitMs), seat.place);
     } catch (error) {
       reject(error as Error);
     }
+    seat.task = null;
     this.#serve();
+  }
+
+  /** Loads a known graph into a thread that lacks it. */
+  async #loadInto(seat: Seat, graph: number): Promise<void> {
+    const known = this.#graphs.get(graph);
+    if (!known) throw new Error(`graph ${graph} is not loaded`);
+    try {
+      await this.#send(seat, { kind: 'load', graph, bytes: known.bytes }, this.options.loadHangMs);
+    } catch (error) {
+      // The graph is valid, so the thread is not.
+      if (seat.state.phase === 'ready') seat.state.thread.abort(error as Error);
+      throw error;
+    }
+    this.#hold(seat, graph, known.sessionBytes);
+  }
+
+  #send({ state }: Seat, request: ThreadRequest, limitMs: number): Promise<ThreadValue> {
+    if (state.phase === 'down') throw state.error;
+    return state.thread.send(request, limitMs);
+  }
+
+  #hold(seat: Seat, graph: number, bytes: number): void {
+    const session: Resident = {
+      bytes,
+      get isBusy() {
+        return seat.task?.request.kind === 'run' && seat.task.request.graph === graph;
+      },
+      evict: () => void this.#free(seat, graph),
+    };
+    seat.sessions.set(graph, session);
+    this.memory.add(session);
+  }
+
+  async #free(seat: Seat, graph: number): Promise<void> {
+    const session = seat.sessions.get(graph);
+    if (!session) return;
+    seat.sessions.delete(graph);
+    this.memory.remove(session);
+    // A thread that is lost has freed it.
+    await this.#runOn(seat, { kind: 'release', graph }).catch(() => undefined);
   }
 
   #start(seat: Seat): void {
@@ -186,6 +237,8 @@ export class WorkerPool {
     }
     const thread = new WorkerThread(this.options.program, (error) => {
       this.#awaitEnd(thread);
+      for (const session of seat.sessions.values()) this.memory.remove(session);
+      seat.sessions.clear();
       // A thread that served is replaced at once; one that failed to start is retried after a delay.
       if (seat.state.phase === 'ready') this.#start(seat);
       else this.#retry(seat, error);
@@ -197,9 +250,6 @@ export class WorkerPool {
   async #makeReady(seat: Seat, thread: WorkerThread): Promise<void> {
     try {
       await thread.send({ kind: 'start' }, this.options.loadHangMs);
-      // Iterating a map includes entries added meanwhile.
-      for (const [graph, bytes] of this.#graphs)
-        await thread.send({ kind: 'load', graph, bytes }, this.options.loadHangMs);
     } catch (error) {
       thread.abort(error as Error);
       return;
@@ -224,12 +274,23 @@ export class WorkerPool {
   }
 }
 
+/** A graph of the pool. Its bytes remain, so that a thread can load it at any time. */
+interface PooledGraph {
+  bytes: Uint8Array;
+  /** Estimated memory of one session. */
+  sessionBytes: number;
+}
+
 /** A slot for a thread. Its tasks outlive the thread. */
 interface Seat {
   /** From 0. */
   place: number;
   /** Tasks for this thread only, such as loading a graph. */
   own: Task[];
+  /** What the thread holds, by graph. */
+  sessions: Map<number, Resident>;
+  /** What the thread does. */
+  task: Task | null;
   state:
     | { phase: 'starting' | 'ready'; thread: WorkerThread }
     | { phase: 'down'; error: Error; retry: NodeJS.Timeout | undefined };
@@ -243,12 +304,18 @@ interface Task {
   reject: (error: Error) => void;
 }
 
+interface RunTask extends Task {
+  request: Extract<ThreadRequest, { kind: 'run' }>;
+}
+
+const isIdle = ({ state, task }: Seat): boolean => state.phase === 'ready' && task === null;
+
 function down(error: Error, retry?: NodeJS.Timeout): Seat['state'] {
   return { phase: 'down', error, retry };
 }
 
 /** Lower if a task would start sooner. */
-function waitFor({ state }: Seat): number {
-  if (state.phase === 'ready') return state.thread.isBusy ? 1 : 0;
+function waitFor({ state, task }: Seat): number {
+  if (state.phase === 'ready') return task ? 1 : 0;
   return state.phase === 'starting' ? 2 : 3;
 }

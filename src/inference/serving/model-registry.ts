@@ -80,6 +80,8 @@ export class ModelRegistry {
     this.#serve(served, before);
     this.#retireAllBut(loaded, before);
     this.#notifyListeners();
+    const withRole = new Set([served.current, served.canary?.version, served.shadow?.version]);
+    await Promise.all(fresh.map((version) => version.shrink(withRole.has(version))));
   }
 
   /** Stops serving a model, and removes its problems. @returns whether there was anything of it */

@@ -18,8 +18,10 @@ export interface PredictorOptions {
   logger: Logger;
   /** Runs the models; ONNX Runtime by default. Closed by the predictor. */
   backend?: Backend;
-  /** Worker threads of ONNX Runtime, each with every model loaded; by default the number of cores minus one, from 2 to 4. */
+  /** Worker threads of ONNX Runtime; by default the number of cores minus one, from 2 to 4. */
   threads?: number | undefined;
+  /** Memory of loaded graphs beyond which the least recently used are freed; by default half of what the process may use. */
+  memoryBytes?: number | undefined;
   /** Polling interval for changed folders in milliseconds; 0 disables hot reload. */
   pollMs?: number;
   /** Finds problems of serving these models together, such as colliding names. */
@@ -33,9 +35,10 @@ export interface PredictorOptions {
  * @throws ModelRepositoryError with every problem of every model
  */
 export async function openPredictor(options: PredictorOptions): Promise<Predictor> {
-  const { storeDir, logger, cache, cacheTtlSeconds = 3600, pollMs = 0, threads } = options;
+  const { storeDir, logger, cache, cacheTtlSeconds = 3600, pollMs = 0, threads, memoryBytes } = options;
   const { check = () => [], typingProblems = () => [] } = options;
-  const backend = options.backend ?? openOnnxBackend(threads === undefined ? {} : { size: threads });
+  const backend =
+    options.backend ?? openOnnxBackend({ memoryBytes, ...(threads === undefined ? {} : { size: threads }) });
   const results = new PredictionCache(cache, cacheTtlSeconds);
   const registry = new ModelRegistry({ backend, cache: results, logger, check, typingProblems });
   try {

@@ -120,6 +120,11 @@ export class Predictor {
     return this.#parts.registry.problems();
   }
 
+  /** Estimated memory of the loaded graphs in bytes. */
+  memoryBytes(): number {
+    return this.#parts.backend.memoryBytes;
+  }
+
   /**
    * Applies promoted versions and stopped canaries to all models at once.
    * @param startMs when their reading began, by `performance.now()`, for the log

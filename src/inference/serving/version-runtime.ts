@@ -133,6 +133,11 @@ export class VersionRuntime {
     return outcomesOf(pendingRows);
   }
 
+  /** Frees memory that is not needed between calls. @param isServing whether it has a role, so that calls are expected */
+  shrink(isServing: boolean): Promise<void> {
+    return this.#graph.shrink(isServing ? 1 : 0);
+  }
+
   /** Frees the model's memory once it is idle. No call may start after this. */
   async retire(): Promise<void> {
     await new Promise<void>((resolve) => {

@@ -116,6 +116,46 @@ describe('a loaded graph', () => {
   });
 });
 
+describe('the memory of graphs', () => {
+  it('is one session after a load, none for a version without calls, and grows where the graph runs', async () => {
+    const memory = openOnnxBackend({ size: 2 });
+    const graph = await memory.load({ label: 'car-price/1', bytes: carPrice.bytes });
+    const one = memory.memoryBytes;
+    expect(one).toBeGreaterThanOrEqual(carPrice.bytes.length);
+    const prices = elements(await graph.run(carPrice.feeds(1), 1), 'selling_price');
+
+    await graph.shrink(1);
+    expect(memory.memoryBytes).toBe(one);
+    await graph.shrink(0);
+    expect(memory.memoryBytes).toBe(0);
+
+    expect(elements(await graph.run(carPrice.feeds(1), 1), 'selling_price')).toEqual(prices);
+    expect(memory.memoryBytes).toBe(one);
+    await graph.run(carPrice.feeds(1000), 1000);
+    expect(memory.memoryBytes).toBeGreaterThan(one);
+    await graph.close();
+    expect(memory.memoryBytes).toBe(0);
+    await memory.close();
+  });
+
+  it('stays within the budget, and every graph responds', async () => {
+    const memory = openOnnxBackend({ size: 2, memoryBytes: 1 });
+    const graphs = await Promise.all([iris, carPrice].map(({ bytes }) => memory.load({ label: 'model/1', bytes })));
+    await graphs[0]?.shrink(1);
+    const irisOnly = memory.memoryBytes;
+
+    for (let round = 0; round < 3; round += 1) {
+      expect(elements((await graphs[0]?.run(iris.feeds(1), 1)) as RunResult, 'species')).toHaveLength(1);
+      expect(elements((await graphs[1]?.run(carPrice.feeds(900), 900)) as RunResult, 'selling_price')).toHaveLength(
+        900,
+      );
+    }
+    await graphs[0]?.run(iris.feeds(1), 1);
+    expect(memory.memoryBytes).toBeLessThanOrEqual(irisOnly);
+    await memory.close();
+  });
+});
+
 describe('the ONNX backend', () => {
   it('rejects bytes that are not a model, and keeps serving', async () => {
     await expect(load({ bytes: Buffer.from('no model') })).rejects.toThrow('protobuf parsing failed');

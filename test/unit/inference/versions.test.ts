@@ -53,6 +53,14 @@ const promoted = (version: number | null, stoppedCanary: Deployment['stoppedCana
 const served = (predictor: Predictor) => predictor.model('times')?.versions.map(({ version }) => version);
 const current = (predictor: Predictor) => predictor.model('times')?.current.version;
 
+describe('the memory of versions', () => {
+  it('is one session for those with a role, none for others', async () => {
+    await open({ canary: { version: 2, percent: 1 } });
+
+    expect(Object.fromEntries(backend.sessions)).toEqual({ 'times/1': 0, 'times/2': 1, 'times/3': 1 });
+  });
+});
+
 describe('the policy', () => {
   it('serves all versions, the highest as current', async () => {
     const predictor = await open({});

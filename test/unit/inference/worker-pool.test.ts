@@ -1,13 +1,16 @@
+import { SessionMemory } from '../../../src/inference/onnx/session-memory.js';
 import { WorkerPool, type PoolResponse, type WorkerPoolOptions } from '../../../src/inference/onnx/worker-pool.js';
 import { Overloaded, TimedOut } from '../../../src/errors/app-error.js';
+import { waitUntil } from '../../support/wait-until.js';
 
 const program = new URL('../../support/scripted-thread.js', import.meta.url);
 
 const pools: WorkerPool[] = [];
 
-function openPool(options: Partial<WorkerPoolOptions> = {}): WorkerPool {
+function openPool(options: Partial<WorkerPoolOptions> = {}, memory = new SessionMemory(Infinity)): WorkerPool {
   const limits = {
     size: 2,
+    largeBytes: 100,
     maxQueue: 100,
     hangMs: 20_000,
     loadHangMs: 20_000,
@@ -15,7 +18,7 @@ function openPool(options: Partial<WorkerPoolOptions> = {}): WorkerPool {
     graceMs: 1000,
     exitMs: 1000,
   };
-  const pool = new WorkerPool({ program, ...limits, ...options });
+  const pool = new WorkerPool({ program, ...limits, ...options }, memory);
   pools.push(pool);
   return pool;
 }
@@ -38,20 +41,21 @@ afterEach(async () => {
 describe('the worker pool', () => {
   it('runs in all of its threads, and queues further runs', async () => {
     const pool = await loadedPool();
+    await waitUntil(() => pool.idleFor(1) === 2);
 
     const responses = await Promise.all(Array.from({ length: 20 }, () => act(pool, 'respond')));
 
     expect(new Set(responses.map(({ thread }) => thread))).toEqual(new Set([0, 1]));
-    expect(pool.idle).toBe(2);
+    expect(pool.idleFor(1)).toBe(2);
   });
 
   it('counts the threads that are idle', async () => {
     const pool = await loadedPool();
     const runs = [act(pool, 'respond'), act(pool, 'respond')];
 
-    expect(pool.idle).toBe(0);
+    expect(pool.idleFor(1)).toBe(0);
     await Promise.all(runs);
-    expect(pool.idle).toBe(2);
+    expect(pool.idleFor(1)).toBe(2);
   });
 
   it('reports the error of a load, and keeps serving loaded graphs', async () => {
@@ -74,7 +78,7 @@ describe('the worker pool', () => {
     ['crashes', 'throw', "The model's thread failed: the thread crashed"],
     ['exits', 'exit', "The model's thread ended with exit code 3."],
   ])(
-    'fails the request of a thread that %s, and replaces the thread by one with all graphs',
+    'fails the request of a thread that %s, and replaces the thread by one that loads what it runs',
     async (_, what, message) => {
       const pool = await loadedPool({ size: 1 });
       await pool.load(2, Buffer.from('good'));
@@ -105,7 +109,7 @@ describe('the worker pool', () => {
     expect(next.status).toBe('fulfilled');
   });
 
-  it('loads a graph in all threads while one is being replaced', async () => {
+  it('loads a graph while a thread is being replaced', async () => {
     const pool = await loadedPool();
     const lost = act(pool, 'exit');
     const loading = pool.load(2, Buffer.from('good'));
@@ -141,6 +145,61 @@ describe('the worker pool', () => {
 
     expect(new Set(outcomes.map(({ status }) => status))).toEqual(new Set(['rejected']));
     expect(await act(pool, 'respond', 2)).toMatchObject({ computeMs: 1 });
+  });
+
+  it('loads a graph in a thread at its first run there, and a large graph in one thread only', async () => {
+    const memory = new SessionMemory(Infinity);
+    const pool = openPool({}, memory);
+    await pool.load(1, Buffer.from('good'));
+    await pool.load(2, Buffer.alloc(101));
+    expect(memory.bytes).toBe(2000);
+    await waitUntil(() => pool.idleFor(1) === 2);
+    expect(pool.idleFor(2)).toBe(1);
+
+    const [small, large] = await Promise.all(
+      [1, 2].map((graph) => Promise.all(Array.from({ length: 10 }, () => act(pool, 'respond', graph)))),
+    );
+
+    expect(new Set(small?.map(({ thread }) => thread))).toEqual(new Set([0, 1]));
+    expect(new Set(large?.map(({ thread }) => thread)).size).toBe(1);
+    expect(memory.bytes).toBe(3000);
+  });
+
+  it('frees the graphs that have not run for longest beyond the budget, and loads them again when they run', async () => {
+    const memory = new SessionMemory(2500);
+    const pool = openPool({ size: 1 }, memory);
+    for (const graph of [1, 2]) await pool.load(graph, Buffer.from('good'));
+    const first = await act(pool, 'respond', 1);
+    await pool.load(3, Buffer.from('good'));
+    expect(memory.bytes).toBe(2000);
+
+    // Graph 2 was freed, and frees graph 1.
+    for (const graph of [3, 2, 1, 2, 3]) expect((await act(pool, 'respond', graph)).outputs).toEqual(first.outputs);
+    expect(memory.bytes).toBe(2000);
+  });
+
+  it('keeps a graph that exceeds the budget alone', async () => {
+    const memory = new SessionMemory(10);
+    const pool = openPool({ size: 1 }, memory);
+    await pool.load(1, Buffer.from('good'));
+
+    expect(await act(pool, 'respond')).toMatchObject({ computeMs: 1 });
+    expect(memory.bytes).toBe(1000);
+  });
+
+  it('counts no memory for a thread that ended, and unloads graphs', async () => {
+    const memory = new SessionMemory(Infinity);
+    const pool = openPool({ size: 1 }, memory);
+    await pool.load(1, Buffer.from('good'));
+    await expect(act(pool, 'exit')).rejects.toThrow('exit code 3');
+    expect(memory.bytes).toBe(0);
+
+    await act(pool, 'respond');
+    expect(memory.bytes).toBe(1000);
+    await pool.unload(1);
+    expect(memory.bytes).toBe(0);
+    await act(pool, 'respond');
+    expect(memory.bytes).toBe(1000);
   });
 
   it('rejects requests after close', async () => {
