@@ -45,6 +45,8 @@ const rows = (count: number, more: Partial<PredictionRow> = {}): PredictionRow[]
     digest: 'd'.repeat(64),
     input: { year: 2014 },
     output: { selling_price: 1 },
+    units: { selling_price: 'INR' },
+    signatureDigest: 'a'.repeat(32),
     source: PredictionSource.MODEL,
     ageSeconds: 0,
     durationMs: 1,

@@ -117,6 +117,48 @@ describe('a model served over HTTP', () => {
     });
   });
 
+  it('records the predictions that the manifest says, without inputs if it says so', async () => {
+    await serve('{}');
+    const run = 'query ($inputs: [JSONObject!]!) { predict(model: "iris", inputs: $inputs) { id input output } }';
+    const history = '{ predictions(first: 100) { totalCount nodes { input output } } }';
+    const read = async () => (await gateway.execute<AnyData>('user', history)).data.predictions;
+    /** Predicts rows until the manifest has taken effect: the history then grows as expected. */
+    const grows = async (count: number, min: number, max: number): Promise<void> => {
+      const before = (await read()).totalCount as number;
+      const { data, errors } = await gateway.execute<AnyData>('user', run, { inputs: flowers(count) });
+      expect(errors).toEqual([]);
+      expect(data.predict.every((row: AnyData) => row.input.petal_length > 0)).toBe(true);
+      const grown = ((await read()).totalCount as number) - before;
+      expect([grown >= min, grown <= max, grown]).toEqual([true, true, grown]);
+    };
+    const setHistory = async (rule: string, takesEffect: () => Promise<boolean>): Promise<void> => {
+      await store.writeManifest(`current: 1\nhistory: ${rule}`);
+      await waitUntil(takesEffect);
+    };
+    const recordsOne = async (): Promise<boolean> => {
+      const before = (await read()).totalCount as number;
+      await gateway.execute('user', run, { inputs: flowers(1) });
+      return (await read()).totalCount > before;
+    };
+
+    await grows(10, 10, 10);
+    await setHistory('none', async () => !(await recordsOne()));
+    await grows(10, 0, 0);
+    const [unrecorded] = (await gateway.execute<AnyData>('user', run, { inputs: flowers(1) })).data.predict;
+    const node = await gateway.execute<AnyData>('user', 'query ($id: ID!) { node(id: $id) { id } }', {
+      id: unrecorded.id,
+    });
+    expect([unrecorded.id, node.data]).toEqual([expect.stringMatching(/^prediction_/), { node: null }]);
+
+    await setHistory('{ redact: [inputs] }', recordsOne);
+    await grows(5, 5, 5);
+    const [last] = (await read()).nodes;
+    expect(last).toEqual({ input: {}, output: expect.objectContaining({ species: 'setosa' }) });
+
+    await setHistory('{ sampled: 0.3 }', async () => !(await recordsOne()));
+    await grows(1000, 200, 400);
+  });
+
   it('returns TIMEOUT with 504 past the deadline, and frees the queue slot', async () => {
     await serve('{ deadline_ms: 60, window_ms: 1000, max_queue: 2 }');
     const late = await gateway.execute('user', predict, { inputs: flowers(2) });

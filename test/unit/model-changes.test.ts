@@ -19,6 +19,7 @@ const modelOf = (over: Partial<Model> = {}): Model => ({
   current: version(1),
   canary: null,
   shadow: null,
+  history: { share: 1, redactsInput: false },
   isTyped: true,
   problems: [],
   manifestVersion: 1,

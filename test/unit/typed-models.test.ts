@@ -68,6 +68,7 @@ function modelOf(
     canary: null,
     isTyped: true,
     shadow: null,
+    history: { share: 1, redactsInput: false },
     problems: [],
     manifestVersion: 9,
     overrides: [],

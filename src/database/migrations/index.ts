@@ -14,6 +14,7 @@ import { Migration20261127150000 } from './Migration20261127150000.js';
 import { Migration20261127175215 } from './Migration20261127175215.js';
 import { Migration20261127175543 } from './Migration20261127175543.js';
 import { Migration20261127181500 } from './Migration20261127181500.js';
+import { Migration20261127204500 } from './Migration20261127204500.js';
 
 /** Every migration, oldest first. Append only: a released migration never changes. */
 export const migrations: Constructor<Migration>[] = [
@@ -31,4 +32,5 @@ export const migrations: Constructor<Migration>[] = [
   Migration20261127175215,
   Migration20261127175543,
   Migration20261127181500,
+  Migration20261127204500,
 ];

@@ -63,7 +63,7 @@ export class PredictionResolver implements EventSources {
   @Query(() => [Prediction], {
     nullable: 'items',
     description:
-      'Runs a model: one prediction per input, in the order of the inputs; null only for an invalid row with `onInvalid: NULL`. Predictions are recorded, so the response is never cached; the results of the model are.',
+      'Runs a model: one prediction per input, in the order of the inputs; null only for an invalid row with `onInvalid: NULL`. Predictions are recorded unless the manifest says otherwise, so the response is never cached; the results of the model are.',
   })
   @Extensions({ listSize: { lengthOf: 'inputs' } })
   predict(
@@ -87,7 +87,8 @@ export class PredictionResolver implements EventSources {
 
   @Query(() => Prediction, {
     nullable: true,
-    description: 'A prediction by id; null if unknown, or if the viewer is neither its owner nor an ADMIN.',
+    description:
+      'A prediction by id; null if unknown or not recorded, or if the viewer is neither its owner nor an ADMIN.',
   })
   async prediction(
     @Arg('id', () => ID, { description: 'The id of the prediction.' }) id: string,

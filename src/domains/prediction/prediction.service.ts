@@ -34,10 +34,13 @@ export function createPredict(predictor: Predictor, history: PredictionHistory, 
     const isPinned = context.pinToPrimary(viewer.userId);
     const call = { ...request, caller: viewer.userId, signal: context.signal };
     // Before anything is computed: what was computed is always recorded.
-    using room = await history.reserve({ model: request.model, rows: request.rows.length, signal: context.signal });
+    const { share, redactsInput } = predictor.model(request.model)?.history ?? { share: 1, redactsInput: false };
+    const expected = { model: request.model, rows: Math.ceil(request.rows.length * share), redactsInput };
+    using room = await history.reserve({ ...expected, signal: context.signal });
     const predicted = await predictor.predict(call);
     const rows = toRows(predicted, viewer);
-    await Promise.all([room.record(rows), isPinned]);
+    const recorded = share === 1 ? rows : rows.filter(() => Math.random() < share);
+    await Promise.all([room.record(recorded), isPinned]);
     return inOrder(rows, predicted.invalid);
   };
 }

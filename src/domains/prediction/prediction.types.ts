@@ -96,10 +96,13 @@ export abstract class PredictionResult {
 @ObjectType({
   simpleResolvers: true,
   implements: [PredictionResult, Node],
-  description: 'The result of a model for one row.',
+  description:
+    'The result of a model for one row. The history records predictions unless the manifest of the model says otherwise.',
 })
 export class Prediction extends PredictionResult {
-  @Field(() => JSONObject, { description: 'The input row.' })
+  @Field(() => JSONObject, {
+    description: 'The input row; empty in the history if the manifest of the model leaves inputs out.',
+  })
   input!: Record<string, unknown>;
 
   @Field(() => JSONObject, {

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { OperatorError } from '../../errors/operator-error.js';
 import { defaultTolerance, type Tolerance } from '../signature/compare.js';
 import { defaultMaxRowBytes } from '../signature/types.js';
+import { historyRule, partialHistory, type HistoryRule } from './history-rule.js';
 import type { CanaryRule, ShadowRule } from './rollout-rules.js';
 
 /** Metadata of a field beyond its graph. */
@@ -49,6 +50,7 @@ export interface Manifest {
   canary?: CanaryRule | undefined;
   /** A version that runs beside the current one for comparison only. */
   shadow?: ShadowRule | undefined;
+  history: HistoryRule;
   inputs: Record<string, ManifestInput>;
   outputs: Record<string, ManifestOutput>;
 }
@@ -177,6 +179,7 @@ const manifest = z.strictObject({
   tolerance: tolerance.optional(),
   canary: canary.optional(),
   shadow: shadow.optional(),
+  history: historyRule,
   ...signature.shape,
 });
 
@@ -299,6 +302,7 @@ function schemaAt([section]: readonly PropertyKey[], whole: z.ZodObject): z.ZodO
     tolerance,
     canary,
     shadow,
+    history: partialHistory,
   };
   return (section === undefined ? undefined : sections[section]) ?? whole;
 }

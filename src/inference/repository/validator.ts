@@ -94,7 +94,7 @@ async function checkModel(report: StoreReport, storeDir: string, name: string): 
   return model && current
     ? {
         ...{ name, title: model.manifest.title, versions, current, manifestVersion: model.current },
-        ...{ canary: null, shadow: null, isTyped: true, problems: [], overrides: [] },
+        ...{ canary: null, shadow: null, history: model.manifest.history, isTyped: true, problems: [], overrides: [] },
       }
     : null;
 }

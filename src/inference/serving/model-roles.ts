@@ -65,6 +65,7 @@ export function assignRoles(inputs: RoleInputs): ServedModel {
     get shadow() {
       return shadow?.view ?? null;
     },
+    history: manifest.history,
     isTyped: true,
     problems,
     overrides: overridesOf(stored, current.version.version),

@@ -1,3 +1,4 @@
+import type { HistoryRule } from '../repository/history-rule.js';
 import type { CanaryRule, ShadowRule } from '../repository/rollout-rules.js';
 import type { InputField, OutputField } from '../signature/types.js';
 
@@ -12,6 +13,8 @@ export interface Model {
   current: ModelVersion;
   canary: Canary | null;
   shadow: Shadow | null;
+  /** Which of its predictions are recorded. */
+  history: HistoryRule;
   /** Whether its names allow a typed field; otherwise `predict` alone serves it. */
   isTyped: boolean;
   /** Problems of the folder on disk, for which the versions loaded before keep serving, and names that allow no typed field. */

@@ -36,6 +36,7 @@ describe('a manifest', () => {
         maxRowBytes: 2 ** 24,
         maxCallBytes: 2 ** 25,
       },
+      history: { share: 1, redactsInput: false },
       inputs: {
         year: { unit: 'year', required: true, integer: true, minimum: 1980, maximum: 2030, closed: false },
         fuel: { required: false, integer: false, values: ['Diesel', 'Petrol'], closed: false },
@@ -132,6 +133,30 @@ describe('a manifest', () => {
       canary: { version: 3, percent: 10, maxErrorRate: 0.01, maxP95Ms: 50, minCalls: 100 },
       shadow: { version: 4, percent: 0.5 },
     });
+  });
+
+  it.each([
+    ['', { share: 1, redactsInput: false }],
+    ['history: all', { share: 1, redactsInput: false }],
+    ['history: none', { share: 0, redactsInput: false }],
+    ['history: { sampled: 0.01 }', { share: 0.01, redactsInput: false }],
+    ['history: { redact: [inputs] }', { share: 1, redactsInput: true }],
+    ['history: { sampled: 0.5, redact: [inputs] }', { share: 0.5, redactsInput: true }],
+  ])('decides which predictions are recorded: %s', (line, history) => {
+    expect(readManifest('test/model.yaml', sound + line).history).toEqual(history);
+  });
+
+  it.each([
+    ['some', 'history must be all, none, or an object with sampled'],
+    ['[all]', 'history must be all, none, or an object with sampled'],
+    ['{ sampled: 0 }', 'history.sampled must be above 0; write history: none'],
+    ['{ sampled: 1.5 }', 'history.sampled must be 1 or less'],
+    ['{ redact: [outputs] }', 'history must be all, none, or an object with sampled'],
+    ['{ sample: 0.1 }', 'history.sample is unknown; known keys are sampled, redact'],
+  ])('rejects a history of %s, naming the line and what is possible', (history, problem) => {
+    expect(problemsOf(`${sound}history: ${history}`)).toEqual([
+      expect.stringMatching(new RegExp(String.raw`^test/model\.yaml:\d+: ${problem}`)),
+    ]);
   });
 
   it('fills in defaults of a canary', () => {
@@ -274,7 +299,7 @@ describe('the guide to adding a model', () => {
       ),
     ];
 
-    expect(keys).toHaveLength(26);
+    expect(keys).toHaveLength(27);
     expect(keys.filter((key) => !guide.includes(`\`${key}\``))).toEqual([]);
   });
 });

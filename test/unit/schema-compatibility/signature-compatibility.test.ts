@@ -40,6 +40,7 @@ const modelWith = (current: number): Model => {
     current: version,
     canary: null,
     shadow: null,
+    history: { share: 1, redactsInput: false },
     isTyped: true,
     problems: [],
     manifestVersion: current,
