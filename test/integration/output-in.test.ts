@@ -1,4 +1,11 @@
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { projectDir } from '../../src/app/data-dir.js';
+import { newId } from '../../src/database/base.entity.js';
+import { encodeId } from '../../src/graphql/relay/global-id.js';
 import { roundMoney } from '../../src/integrations/exchange-rates/currency.js';
 import { codesOf, startGateway, type AnyData, type TestGateway } from '../support/gateway.js';
 import {
@@ -174,6 +181,58 @@ describe('outputIn', () => {
     expect(unconfigured.logs.filter(({ msg }) => String(msg).includes('EXCHANGE_RATES_URL'))).toHaveLength(1);
     const health: AnyData = await (await fetch(unconfigured.url.replace('/graphql', '/readyz'))).json();
     expect(health.parts).not.toHaveProperty('exchangeRates');
+  });
+
+  it('uses the currency that the output had at the time of the call', async () => {
+    const store = await mkdtemp(path.join(tmpdir(), 'auspex-units-'));
+    await cp(path.join(projectDir, 'model-store', 'car-price'), path.join(store, 'car-price'), { recursive: true });
+    const other = await startGateway({
+      EXCHANGE_RATES_URL: service.url,
+      MODEL_STORE: store,
+      MODEL_STORE_POLL_MS: '20',
+    });
+    const read = async (query: string, variables: Record<string, unknown>): Promise<AnyData> => {
+      const { data, errors } = await other.execute<AnyData>('user', query, { currency: 'EUR', ...variables });
+      expect(errors).toEqual([]);
+      return data;
+    };
+    const input = `{ company: "${car.company}", year: ${car.year}, km_driven: ${car.kmDriven} }`;
+    const run = `query ($currency: Currency!) { predict(model: "car-price", inputs: [${input}]) { id units signatureDigest ${converted} } }`;
+    const one = `query ($currency: Currency!, $id: ID!) { prediction(id: $id) { id units signatureDigest ${converted} } }`;
+    try {
+      const [before] = (await read(run, {})).predict;
+      expect([before.units, before.outputIn.amounts[0].from]).toEqual([{ selling_price: 'INR' }, 'INR']);
+      const manifest = path.join(store, 'car-price', 'model.yaml');
+      await writeFile(manifest, (await readFile(manifest, 'utf8')).replace('unit: INR', 'unit: USD'));
+      let after: AnyData;
+      await waitUntil(async () => {
+        [after] = (await read(run, {})).predict;
+        return after.units.selling_price === 'USD';
+      });
+      expect([after.outputIn.amounts[0].from, after.signatureDigest === before.signatureDigest]).toEqual([
+        'USD',
+        false,
+      ]);
+      expect((await read(one, { id: before.id })).prediction).toEqual(before);
+
+      // A row of an earlier release, which did not store units.
+      const id = newId();
+      await sql`insert into prediction (id, user_id, model, version, digest, input, output, source, duration_ms, created_at)
+        select ${id}, user_id, model, version, digest, input, output, source, duration_ms, now() from prediction limit 1`.execute(
+        other.db,
+      );
+      const old = await other.execute<AnyData>('user', one, { currency: 'EUR', id: encodeId('prediction', id) });
+      expect(old.data.prediction).toMatchObject({ units: null, signatureDigest: null, outputIn: null });
+      expect(old.errors).toMatchObject([
+        {
+          message: expect.stringMatching(/^The currency of this prediction is unknown/),
+          extensions: { code: 'BAD_USER_INPUT' },
+        },
+      ]);
+    } finally {
+      await other.close();
+      await rm(store, { recursive: true });
+    }
   });
 
   it('is never cached', async () => {

@@ -29,7 +29,7 @@ export const predictionDomain: DomainModule = {
     const predict = createPredict(predictor, history, new PredictionQuota(settings.predictions, counters));
     return {
       resolvers: [
-        new PredictionResolver(predict, history, createOutputConverter(predictor, exchangeRates, log), events),
+        new PredictionResolver(predict, history, createOutputConverter(exchangeRates, log), events),
         new PredictionResultResolver(predictor),
         new UserPredictionsResolver(history),
       ],

@@ -44,6 +44,14 @@ export class PredictionRecord {
   @Property({ type: 'jsonb' })
   output!: Record<string, unknown>;
 
+  /** Units of numeric outputs at the time of the call; null if none had one, or in rows of releases that did not store them. */
+  @Property({ type: 'jsonb', nullable: true })
+  units!: Record<string, string> | null;
+
+  /** Identifies the signature at the time of the call; null in rows of releases that did not store it. */
+  @Property({ length: 32, nullable: true })
+  signatureDigest!: string | null;
+
   @Enum({ items: () => PredictionSource, nativeEnumName: 'prediction_source' })
   source!: PredictionSource;
 

@@ -1,11 +1,9 @@
-import { ownValue } from '../../errors/own-value.js';
-import type { Model, Predictor } from '../../inference/serving/predictor.js';
 import { BadUserInput, ServiceUnavailable } from '../../errors/app-error.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { roundMoney } from '../../integrations/exchange-rates/currency.js';
 import { crossRate } from '../../integrations/exchange-rates/daily-rates.js';
 import type { CurrentRates, ExchangeRates } from '../../integrations/exchange-rates/exchange-rates.js';
-import { moneyOutputs, type MoneyOutput } from '../../typed-models/money-outputs.js';
+import { amountsOf, type StoredAmount } from './prediction.meaning.js';
 import type { ConvertedAmount, ConvertedOutput, PredictionRow } from './prediction.types.js';
 
 /**
@@ -16,14 +14,10 @@ import type { ConvertedAmount, ConvertedOutput, PredictionRow } from './predicti
 export type ConvertOutput = (prediction: PredictionRow, currency: string) => Promise<ConvertedOutput>;
 
 /** @param rates null if no source of rates is configured */
-export function createOutputConverter(
-  predictor: Pick<Predictor, 'model'>,
-  rates: Pick<ExchangeRates, 'current'> | null,
-  log: Logger,
-): ConvertOutput {
+export function createOutputConverter(rates: Pick<ExchangeRates, 'current'> | null, log: Logger): ConvertOutput {
   let hasWarned = false;
   return async (prediction, currency) => {
-    const money = moneyOf(predictor.model(prediction.model), prediction);
+    const money = moneyOf(prediction);
     if (!rates) {
       if (!hasWarned)
         log.warn('currency conversion requested without a source of exchange rates; set EXCHANGE_RATES_URL');
@@ -34,7 +28,7 @@ export function createOutputConverter(
       );
     }
     const now = await rates.current();
-    const amounts = money.map((output) => converted(output, prediction, currency, now));
+    const amounts = money.map((amount) => converted(amount, prediction.model, currency, now));
     return { currency, amounts, date: now.date, isStale: now.isStale };
   };
 }
@@ -42,23 +36,23 @@ export function createOutputConverter(
 /** Only an operator can add a source, so clients need not retry soon. */
 const noSourceRetrySeconds = 3600;
 
-function moneyOf(model: Model | null, { model: name, version: number }: PredictionRow): MoneyOutput[] {
-  const version = model?.versions.find(({ version: served }) => served === number);
-  if (!version)
+/** The amounts in the currencies that they had at the time of the call. */
+function moneyOf({ model, signatureDigest, units, output }: PredictionRow): StoredAmount[] {
+  if (signatureDigest === null)
     throw new BadUserInput(
-      `The currency of this prediction is unknown: version ${number} of ${name} is no longer served. Run the model again.`,
+      `The currency of this prediction is unknown: it was recorded before predictions had their units. Run ${model} again.`,
     );
-  const money = moneyOutputs(version.outputs);
+  const money = amountsOf(units ?? {}, output);
   if (money.length === 0)
     throw new BadUserInput(
-      `No output of ${name} is an amount of money; select outputIn only if an output has a currency as its unit.`,
+      `No output of ${model} is an amount of money; select outputIn only if an output has a currency as its unit.`,
     );
   return money;
 }
 
 function converted(
-  { name, currency: from }: MoneyOutput,
-  { output, model }: PredictionRow,
+  { name, currency: from, amount: stored }: StoredAmount,
+  model: string,
   to: string,
   rates: CurrentRates,
 ): ConvertedAmount {
@@ -71,7 +65,7 @@ function converted(
       `The source of exchange rates has no rate for ${from}, the currency of ${model}.`,
       noSourceRetrySeconds,
     );
-  const amount = roundMoney(Number(ownValue(output, name)) * rate, to);
+  const amount = roundMoney(stored * rate, to);
   if (!Number.isFinite(amount)) throw new BadUserInput(`The output ${name} is too large to be converted to ${to}.`);
   return { output: name, amount, from, rate };
 }

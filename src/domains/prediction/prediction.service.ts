@@ -6,6 +6,7 @@ import { requireViewer } from '../../graphql/permissions/rules.js';
 import { BadUserInput } from '../../errors/app-error.js';
 import type { InvalidRows, OnInvalid, PredictionSet, Predictor } from '../../inference/serving/predictor.js';
 import { PredictionSource } from './prediction.entity.js';
+import { meaningOf } from './prediction.meaning.js';
 import type { PredictionQuota } from './prediction.quota.js';
 import type { PredictionHistory } from './history/history.js';
 import type { PredictionRow } from './prediction.types.js';
@@ -71,6 +72,7 @@ function inOrder(rows: readonly PredictionRow[], invalid: InvalidRows): RowOutco
 
 function toRows({ model, version, rows }: PredictionSet, viewer: AuthenticatedViewer): PredictionRow[] {
   const createdAt = new Date();
+  const meaning = meaningOf(version);
   return rows.map(({ input, warnings, output, source, ageSeconds, durationMs }) => ({
     id: newId(),
     userId: viewer.userId,
@@ -80,6 +82,7 @@ function toRows({ model, version, rows }: PredictionSet, viewer: AuthenticatedVi
     input,
     warnings,
     output,
+    ...meaning,
     source: PredictionSource[source],
     ageSeconds,
     durationMs,

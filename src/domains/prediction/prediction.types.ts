@@ -109,6 +109,20 @@ export class Prediction extends PredictionResult {
     description: 'One entry per output of the model: { selling_price: 412345.5 }.',
   })
   output!: Record<string, unknown>;
+
+  @Field(() => JSONObject, {
+    nullable: true,
+    description:
+      'Units of numeric outputs at the time of the call: { selling_price: "INR" }; null if none had one, and for predictions that an earlier release recorded.',
+  })
+  units!: Record<string, string> | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'Equal for predictions whose model had the same inputs and outputs, with their units and limits; null for predictions that an earlier release recorded.',
+  })
+  signatureDigest!: string | null;
 }
 
 @ObjectType({ simpleResolvers: true, description: 'A money output of a model, converted to another currency.' })
@@ -147,7 +161,10 @@ export class ConvertedOutput {
   @Field(() => GraphQLDate, { description: 'The date of the rates. Central banks publish them on working days.' })
   date!: string;
 
-  @Field({ description: 'Whether the rates are outdated because newer ones are unavailable.' })
+  @Field({
+    description:
+      'Whether the rates are outdated: a refresh failed, or rates of a later working day of the European Central Bank must have been published.',
+  })
   isStale!: boolean;
 }
 

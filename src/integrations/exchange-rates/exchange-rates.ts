@@ -17,11 +17,12 @@ import { ServiceUnavailable } from '../../errors/app-error.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { ageOf, readShared, type CachedRates } from './cached-rates.js';
 import type { DailyRates } from './daily-rates.js';
+import { areOutdated } from './publication-days.js';
 import { RateService, RateServiceError } from './rate-service.js';
 
 /** Rates to convert with now. */
 export interface CurrentRates extends DailyRates {
-  /** Whether they are past their TTL because a refresh failed. */
+  /** Whether they are past their TTL because a refresh failed, or newer ones must have been published since their date. */
   isStale: boolean;
 }
 
@@ -143,7 +144,7 @@ export class ExchangeRates {
     const rates = cached === null ? 'no rates yet' : `rates of ${cached.rates.date}`;
     return {
       isUp: !this.#isFailing,
-      detail: cached !== null && ageOf(cached) >= this.#ttlMs ? `${rates}, stale` : rates,
+      detail: cached !== null && this.#isStale(cached) ? `${rates}, stale` : rates,
     };
   }
 
@@ -161,6 +162,10 @@ export class ExchangeRates {
     return this.#options.ttlSeconds * 1000;
   }
 
+  #isStale(cached: CachedRates): boolean {
+    return ageOf(cached) >= this.#ttlMs || areOutdated(cached.rates.date, Date.now());
+  }
+
   #isUsable(cached: CachedRates): boolean {
     return ageOf(cached) < this.#ttlMs + this.#options.maxStaleSeconds * 1000;
   }
@@ -175,7 +180,7 @@ export class ExchangeRates {
   }
 
   #toCurrent(cached: CachedRates): CurrentRates {
-    return { ...cached.rates, isStale: ageOf(cached) >= this.#ttlMs };
+    return { ...cached.rates, isStale: this.#isStale(cached) };
   }
 
   #refreshInBackground(): void {
