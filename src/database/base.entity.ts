@@ -9,6 +9,9 @@ export const newId = (): string => v7();
 export const firstIdAt = (ms: number): string => `${timeOfId(ms)}-7000-8000-000000000000`;
 export const lastIdAt = (ms: number): string => `${timeOfId(ms)}-7fff-bfff-ffffffffffff`;
 
+/** The time in a UUIDv7, in milliseconds. */
+export const timeOf = (id: string): number => Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
+
 const maxIdTime = 2 ** 48 - 1;
 
 function timeOfId(ms: number): string {

@@ -40,12 +40,14 @@ export function pageOf<DB, TB extends keyof DB, O>(
   const id = sql.ref(`${order.column.split('.')[0] ?? ''}.id`);
   const direction = sql.raw(isDown ? 'desc' : 'asc');
   const type = sql.raw(order.type);
+  // A comparison of the id alone lets PostgreSQL skip partitions, which are ranges of ids.
+  const isById = order.property === 'id';
   const isBeyond = (compare: '<' | '>', { value, id: rowId }: Position) =>
-    sql<boolean>`(${column}, ${id}) ${sql.raw(compare)} (${value}::${type}, ${rowId}::uuid)`;
-  let page = query
-    .orderBy(sql`${column} ${direction}`)
-    .orderBy(sql`${id} ${direction}`)
-    .limit(limit + 1);
+    isById
+      ? sql<boolean>`${id} ${sql.raw(compare)} ${rowId}::uuid`
+      : sql<boolean>`(${column}, ${id}) ${sql.raw(compare)} (${value}::${type}, ${rowId}::uuid)`;
+  let page = query.orderBy(sql`${column} ${direction}`).limit(limit + 1);
+  if (!isById) page = page.orderBy(sql`${id} ${direction}`);
   if (after) page = page.where(isBeyond(order.isDescending ? '<' : '>', after));
   if (before) page = page.where(isBeyond(order.isDescending ? '>' : '<', before));
   return page;

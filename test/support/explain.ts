@@ -9,7 +9,7 @@ export interface Explained {
   rows: number;
   /** Pages of 8 kB that were read, from the cache or the disk. */
   buffers: number;
-  /** Tables read by a sequential scan. */
+  /** Tables read by a sequential scan, also of one partition. */
   sequentialScans: string[];
   indexes: string[];
   /** The plan as text, for messages of failed assertions. */
@@ -72,7 +72,7 @@ function summary(sql: string, plan: PlanNode): Explained {
     rows: scans.reduce((sum, { node }) => sum + seen(node), 0),
     buffers: plan['Shared Hit Blocks'] + plan['Shared Read Blocks'],
     sequentialScans: scans.flatMap(({ node }) =>
-      node['Node Type'].includes('Seq Scan') ? [node['Relation Name'] ?? ''] : [],
+      node['Node Type'].includes('Seq Scan') && !isTinyPartition(node) ? [tableOf(node['Relation Name'] ?? '')] : [],
     ),
     indexes: nodes.flatMap(({ node }) => node['Index Name'] ?? []),
     plan: nodes
@@ -83,6 +83,12 @@ function summary(sql: string, plan: PlanNode): Explained {
       .join('\n'),
   };
 }
+
+/** The table of a partition by day. */
+const tableOf = (relation: string): string => relation.replace(/_\d{8}$/, '');
+
+/** No index is faster than a partition of one row. */
+const isTinyPartition = (node: PlanNode): boolean => /_\d{8}$/.test(node['Relation Name'] ?? '') && seen(node) <= 1;
 
 const seen = (node: PlanNode): number =>
   Math.round(

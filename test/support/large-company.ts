@@ -19,6 +19,17 @@ const idPrefix = {
 const id = (kind: keyof typeof idPrefix, n: string): string =>
   `('${idPrefix[kind]}' || lpad(to_hex(${n}), 12, '0'))::uuid`;
 
+/** A partition for each of the 200 days, in place of those that the migration made. */
+const partitions = `do $$
+declare name text;
+begin
+  for name in select inhrelid::regclass from pg_inherits where inhparent = 'prediction'::regclass loop execute 'drop table ' || name; end loop;
+  for day in 0..200 loop
+    execute format('create table prediction_%s partition of prediction for values from (%L) to (%L)', to_char(date '2026-01-01' + day, 'YYYYMMDD'),
+      auspex_first_prediction_id(date '2026-01-01' + day), auspex_first_prediction_id(date '2026-01-01' + day + 1));
+  end loop;
+end $$`;
+
 /** A deterministic pseudorandom number from 0 up to 1. */
 const chance = (n: string): string => `((hashint8(${n}) & 2147483647) / 2147483648.0)`;
 
@@ -62,12 +73,14 @@ export async function loadLargeCompany(url: string): Promise<void> {
       `select indexrelid::regclass::text as name, pg_get_indexdef(indexrelid) as definition from pg_index
        where indrelid in ('employee'::regclass, 'prediction'::regclass) and not indisunique`,
     );
+    await client.query(partitions);
     for (const { name } of indexes) await client.query(`drop index ${name}`);
     for (const statement of rows) await client.query(statement);
     await client.query(`set maintenance_work_mem = '256MB'`);
     // Statistics of every row: a sample would choose other plans from run to run.
     await client.query('set default_statistics_target = 1000');
-    for (const { definition } of indexes) await client.query(definition);
+    // `only` would leave out the partitions.
+    for (const { definition } of indexes) await client.query(definition.replace(' ON ONLY ', ' ON '));
     for (const table of ['department', 'employee', 'user_account', 'prediction'])
       await client.query(`vacuum (analyze) ${table}`);
   } finally {

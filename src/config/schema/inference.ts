@@ -34,7 +34,7 @@ export const inference = () =>
       historyDays: variable('PREDICTION_HISTORY_DAYS', integer(1, 36_500), {
         default: 90,
         unit: 'days',
-        description: 'Retention of recorded predictions.',
+        description: 'Retention of recorded predictions: those of a day (UTC) are deleted this long after its end.',
       }),
     })
     .describe('Inference');

@@ -15,6 +15,7 @@ import { Migration20261127175215 } from './Migration20261127175215.js';
 import { Migration20261127175543 } from './Migration20261127175543.js';
 import { Migration20261127181500 } from './Migration20261127181500.js';
 import { Migration20261127204500 } from './Migration20261127204500.js';
+import { Migration20261127210000 } from './Migration20261127210000.js';
 
 /** Every migration, oldest first. Append only: a released migration never changes. */
 export const migrations: Constructor<Migration>[] = [
@@ -33,4 +34,5 @@ export const migrations: Constructor<Migration>[] = [
   Migration20261127175543,
   Migration20261127181500,
   Migration20261127204500,
+  Migration20261127210000,
 ];

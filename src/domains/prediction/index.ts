@@ -25,7 +25,7 @@ export const predictionDomain: DomainModule = {
         events.publish(rows);
       },
     });
-    const retention = new HistoryRetention(db, log, settings.historyRetentionDays);
+    const retention = new HistoryRetention(db, log, { days: settings.historyRetentionDays });
     const predict = createPredict(predictor, history, new PredictionQuota(settings.predictions, counters));
     return {
       resolvers: [
@@ -34,10 +34,11 @@ export const predictionDomain: DomainModule = {
         new UserPredictionsResolver(history),
       ],
       queue: history,
+      ready: () => Promise.resolve(void retention.run()),
       nodes: { prediction: { type: 'Prediction', readAs: 'prediction', read: visiblePredictions(history) } },
       extension: typedPredictions(predictor, predict),
       async close() {
-        retention.close();
+        await retention.close();
         await history.close();
       },
     };

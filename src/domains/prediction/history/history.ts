@@ -6,6 +6,7 @@ import type { QueueRoom, WriteQueue } from '../../../graphql/module.js';
 import type { Logger } from '../../../telemetry/logger.js';
 import type { PredictionRow } from '../prediction.types.js';
 import { insertRows } from './insert-rows.js';
+import { createPartitionsOf } from './partitions.js';
 import { PendingRows, type PendingChunk } from './pending-rows.js';
 import { Room } from './room.js';
 import { toStoredRow, type StoredRow } from './stored-row.js';
@@ -209,9 +210,20 @@ export class PredictionHistory implements WriteQueue {
     }
   }
 
-  async #insert(rows: readonly StoredRow[]): Promise<void> {
+  async #insertAll(rows: readonly StoredRow[]): Promise<void> {
     try {
       await insertRows(this.#db, rows);
+    } catch (error) {
+      if (!lacksPartition(error)) throw error;
+      const ids = rows.map(({ id }) => id);
+      await createPartitionsOf(this.#db, ids);
+      await insertRows(this.#db, rows);
+    }
+  }
+
+  async #insert(rows: readonly StoredRow[]): Promise<void> {
+    try {
+      await this.#insertAll(rows);
       this.#onWritten(rows);
     } catch (error) {
       if (!isRejection(error)) throw error;
@@ -231,6 +243,10 @@ export class PredictionHistory implements WriteQueue {
     }
   }
 }
+
+/** Whether PostgreSQL has no partition for a row. */
+const lacksPartition = (error: unknown): boolean =>
+  systemErrorCode(error) === '23514' && String(error).includes('no partition of relation');
 
 /** Serializes rows, a chunk per turn of the event loop. */
 async function toChunks(rows: readonly PredictionRow[], redactsInput: boolean): Promise<StoredRow[][]> {
