@@ -91,6 +91,10 @@ const remedies = [
     pattern: /model IR version/,
     remedy: 'save the model with an older version of the onnx package, or set ir_version to the maximum',
   },
+  {
+    pattern: /Could not find an implementation for/,
+    remedy: 'ONNX Runtime has this operator for other types only: export the model with float32',
+  },
   { pattern: /released onnx opset versions/, remedy: 'export the model for a lower opset' },
   {
     pattern: /Unsupported data type|MLDataType for/,
