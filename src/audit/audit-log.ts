@@ -49,6 +49,17 @@ export class AuditLog {
     this.#uncommitted.set(open, records);
   }
 
+  /** Makes a change that belongs to no request, and records it unless it returns null; in one transaction. */
+  async change(
+    caller: AuditCaller,
+    make: (transaction: SqlEntityManager) => Promise<AuditEvent | null>,
+  ): Promise<void> {
+    await this.#options.orm.em.fork().transactional(async (transaction) => {
+      const event = await make(transaction);
+      if (event) await this.record(transaction, caller, event);
+    });
+  }
+
   /** @returns a function that records changes of this caller */
   by(caller: AuditCaller): RecordEvent {
     return (transaction, event) => this.record(transaction, caller, event);
@@ -113,6 +124,9 @@ const noCaller: AuditCaller = {
   client: { name: null, version: null },
   requestId: '',
 };
+
+/** The gateway itself, which no account stands for. */
+export const gatewayCaller: AuditCaller = { ...noCaller, client: { name: 'auspex', version: null } };
 
 /** The caller of an npm script, who has a shell and no account. */
 export const scriptCaller = (script: string): AuditCaller => ({

@@ -15,7 +15,10 @@ export interface ModelsSource {
 export interface MeasuredModel extends Pick<Model, 'name' | 'shadow' | 'problems'> {
   versions: readonly Pick<ModelVersion, 'version' | 'statistics'>[];
   current: Pick<ModelVersion, 'version'>;
-  canary: Pick<NonNullable<Model['canary']>, 'version' | 'percent' | 'stopped'> | null;
+  canary: Pick<
+    NonNullable<Model['canary']>,
+    'version' | 'percent' | 'stopped' | 'calls' | 'failures' | 'currentCalls' | 'currentFailures'
+  > | null;
 }
 
 /** Metrics of models. Names follow Triton Inference Server, with Prometheus units. */
@@ -36,6 +39,16 @@ export function modelMetrics(source: ModelsSource): Registry {
         .flatMap(({ name, canary }) =>
           canary ? [{ labels: { model: name, version: canary.version }, value: valueOf(canary) }] : [],
         );
+  const ofEvidence =
+    (countsOf: (canary: NonNullable<MeasuredModel['canary']>) => Record<'canary' | 'current', number>) => () =>
+      source.models().flatMap(({ name, canary }) =>
+        canary
+          ? Object.entries(countsOf(canary)).map(([role, value]) => ({
+              labels: { model: name, version: canary.version, role },
+              value,
+            }))
+          : [],
+      );
   const ofShadows =
     (valueOf: (shadow: NonNullable<MeasuredModel['shadow']>) => number) => (): Sample<'model' | 'version'>[] =>
       source
@@ -52,9 +65,27 @@ export function modelMetrics(source: ModelsSource): Registry {
   );
   counter(
     'auspex_inference_request_failure_total',
-    'Failed inference requests: model error, timeout or full queue.',
+    'Failed inference requests: model error, timeout, full queue, or a result that was stale, invalid or late.',
     perVersion,
     ofVersions((of) => of.failures),
+  );
+  counter(
+    'auspex_inference_stale_rows_total',
+    'Rows with an expired cached result, because the model failed or timed out.',
+    perVersion,
+    ofVersions((of) => of.staleRows),
+  );
+  counter(
+    'auspex_inference_invalid_rows_total',
+    'Rows for which the model returned a value that is not finite.',
+    perVersion,
+    ofVersions((of) => of.invalidRows),
+  );
+  counter(
+    'auspex_inference_late_requests_total',
+    'Inference requests that took more than half of their deadline, or timed out.',
+    perVersion,
+    ofVersions((of) => of.lateCalls),
   );
   counter(
     'auspex_inference_rows_total',
@@ -115,15 +146,27 @@ export function modelMetrics(source: ModelsSource): Registry {
   );
   gauge(
     'auspex_model_canary_percent',
-    'Percentage of callers routed to the canary while it runs.',
+    'Percentage of requests routed to the canary while it runs.',
     perVersion,
     ofCanaries((of) => of.percent),
   );
   gauge(
     'auspex_model_canary_stopped',
-    '1 if the canary exceeded a limit and was stopped.',
+    '1 if the canary was worse than the current version or a limit, and was stopped.',
     perVersion,
     ofCanaries((of) => (of.stopped === null ? 0 : 1)),
+  );
+  gauge(
+    'auspex_model_canary_requests',
+    'Requests that canary and current version computed on all replicas since the canary started.',
+    [...perVersion, 'role'],
+    ofEvidence((of) => ({ canary: of.calls, current: of.currentCalls })),
+  );
+  gauge(
+    'auspex_model_canary_failures',
+    'Those of auspex_model_canary_requests that failed.',
+    [...perVersion, 'role'],
+    ofEvidence((of) => ({ canary: of.failures, current: of.currentFailures })),
   );
   gauge(
     'auspex_model_shadow_percent',

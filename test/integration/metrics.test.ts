@@ -190,6 +190,9 @@ describe('model metrics', () => {
   const statistics: VersionStatistics = {
     successes: 5_000_000_000,
     failures: 3,
+    staleRows: 11,
+    invalidRows: 12,
+    lateCalls: 13,
     rows: 1 + 2 * 7 + 1500 + 70_000,
     runs: 5,
     queueMs: 1500,
@@ -208,7 +211,15 @@ describe('model metrics', () => {
     name: 'a "model"\\with\nsigns',
     versions: [{ version: 4, statistics }],
     current: { version: 4 },
-    canary: { version: 5, percent: 10, stopped: 'too slow' },
+    canary: {
+      version: 5,
+      percent: 10,
+      calls: 40,
+      failures: 2,
+      currentCalls: 60,
+      currentFailures: 1,
+      stopped: 'too slow',
+    },
     shadow: { version: 6, percent: 20, rows: 30, differences: 4, largestDifference: 0.25, failures: 1 },
     problems: [],
   };
@@ -233,13 +244,16 @@ describe('model metrics', () => {
       [
         'request_success_total',
         'request_failure_total',
+        'stale_rows_total',
+        'invalid_rows_total',
+        'late_requests_total',
         'rows_total',
         'exec_total',
         'cache_hits_total',
         'cache_misses_total',
         'pending_rows',
       ].map(of),
-    ).toEqual([5_000_000_000, 3, 71_515, 5, 7, 8, 9]);
+    ).toEqual([5_000_000_000, 3, 11, 12, 13, 71_515, 5, 7, 8, 9]);
     expect([of('queue_duration_seconds_total'), of('compute_duration_seconds_total')]).toEqual([1.5, 0.25]);
   });
 
@@ -264,6 +278,11 @@ describe('model metrics', () => {
     const of = (name: string, labels: Record<string, string>): number | undefined =>
       valueOf(families, `auspex_model_${name}`, labels);
     expect([of('canary_percent', { version: '5' }), of('canary_stopped', { version: '5' })]).toEqual([10, 1]);
+    const roles = ['canary', 'current'].map((role) => ({ version: '5', role }));
+    expect(roles.map((labels) => [of('canary_requests', labels), of('canary_failures', labels)])).toEqual([
+      [40, 2],
+      [60, 1],
+    ]);
     expect(
       ['rows_total', 'differences_total', 'failures_total', 'largest_difference_ratio', 'percent'].map((name) =>
         of(`shadow_${name}`, { version: '6' }),
@@ -282,7 +301,7 @@ describe('model metrics', () => {
     await server.close();
     const ofModels = (families: Map<string, Family>): Sample[] =>
       [...families.values()].flatMap(({ samples }) => samples);
-    expect(ofModels(before)).toHaveLength(9 + 14 + 3 + 2 + 5 + 1 + 1);
+    expect(ofModels(before)).toHaveLength(12 + 14 + 3 + 2 + 4 + 5 + 1 + 1);
     expect(ofModels(after)).toEqual([{ name: 'auspex_model_memory_bytes', labels: {}, value: 3000 }]);
   });
 });

@@ -2,8 +2,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
-import { recordCanaryStop } from '../../src/domains/deployment/deployment.service.js';
+import { AuditLog, gatewayCaller } from '../../src/audit/audit-log.js';
+import { openOrm } from '../../src/database/orm.js';
+import { recordCanaryStop, type ChangeOfGateway } from '../../src/domains/deployment/canary.service.js';
 import { DeploymentWatcher } from '../../src/domains/deployment/deployment.watcher.js';
+import { domains } from '../../src/domains/index.js';
 import type { CanaryStop, Deployment } from '../../src/inference/serving/predictor.js';
 import { createLogger } from '../../src/telemetry/logger.js';
 import { startGateway, type AnyData, type TestGateway } from '../support/gateway.js';
@@ -47,6 +50,19 @@ async function cutListeners(gateway: TestGateway, count: number): Promise<void> 
   await sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query like 'listen "auspex_model_deployment"'`.execute(
     gateway.db,
   );
+}
+
+/** Makes changes of a gateway in a database. */
+function openChange({ databaseUrl }: TestGateway): { change: ChangeOfGateway; close: () => Promise<void> } {
+  const orm = openOrm({ url: databaseUrl, entities: domains.flatMap((domain) => domain.entities), poolSize: 3 });
+  const audit = new AuditLog({ orm, log: createLogger('silent') });
+  return {
+    change: (make) => audit.change(gatewayCaller, make),
+    async close() {
+      await audit.close();
+      await orm.close();
+    },
+  };
 }
 
 describe('two replicas', () => {
@@ -152,9 +168,12 @@ describe('two replicas', () => {
       model: 'iris',
       version: 2,
       digest: data.model.versions[1].digest as string,
+      restarts: 0,
       reason: '5 of the last 20 calls failed',
     };
-    await Promise.all([recordCanaryStop(one.db, stop), recordCanaryStop(one.db, stop), recordCanaryStop(one.db, stop)]);
+    const { change, close } = openChange(one);
+    await Promise.all([1, 2, 3].map(() => recordCanaryStop(change, stop)));
+    await close();
     const stopped = { version: 2, stopped: '5 of the last 20 calls failed' };
     await waitUntil(
       async () => (await canaryOf(one)).stopped !== null && (await canaryOf(other)).stopped !== null,
@@ -177,8 +196,10 @@ describe('the deployment watcher', () => {
   beforeAll(async () => {
     store = await makeIrisStore({ versions: [1, 2] });
     gateway = await startGateway({ MODEL_STORE: store.dir, MODEL_STORE_POLL_MS: '0' });
+    changes = openChange(gateway);
   });
   afterAll(async () => {
+    await changes.close();
     await gateway.close();
     await store.remove();
   });
@@ -188,18 +209,22 @@ describe('the deployment watcher', () => {
     applied: (readonly Deployment[])[] = [];
     listeners = new Set<(stop: CanaryStop) => void>();
     apply = (deployments: readonly Deployment[]): void => void this.applied.push(deployments);
+    canaries = () => [];
+    canaryStopped = (): void => undefined;
     onCanaryStopped = (listener: (stop: CanaryStop) => void) => {
       this.listeners.add(listener);
       return () => this.listeners.delete(listener);
     };
     stopCanary(digest: string): void {
-      for (const listener of this.listeners) listener({ model: 'iris', version: 2, digest, reason: 'too slow' });
+      for (const listener of this.listeners)
+        listener({ model: 'iris', version: 2, digest, restarts: 0, reason: 'too slow' });
     }
     get last(): Deployment | undefined {
       return this.applied.at(-1)?.find(({ model }) => model === 'iris');
     }
   }
 
+  let changes: ReturnType<typeof openChange>;
   let predictor: FakePredictor;
   let watcher: DeploymentWatcher;
   let logs: string[];
@@ -214,6 +239,7 @@ describe('the deployment watcher', () => {
       db: gateway.db,
       databaseUrl: gateway.databaseUrl,
       predictor,
+      change: changes.change,
       log: createLogger('info', sink),
       pollMs,
     });
@@ -230,10 +256,12 @@ describe('the deployment watcher', () => {
         revision: 1,
         stopped_canary_digest: null,
         stopped_canary_reason: null,
+        canary_restarts: 0,
       })
       .onConflict((conflict) => conflict.column('model').doUpdateSet({ version }))
       .execute();
   const never = 3_600_000;
+  const noStep = { canaryStep: null, canaryRestarts: 0 };
 
   beforeEach(async () => {
     predictor = new FakePredictor();
@@ -253,7 +281,7 @@ describe('the deployment watcher', () => {
     await setVersion(2);
     watcher = watch(never);
     await watcher.ready();
-    expect(predictor.applied).toEqual([[{ model: 'iris', version: 2, stoppedCanary: null }]]);
+    expect(predictor.applied).toEqual([[{ model: 'iris', version: 2, stoppedCanary: null, ...noStep }]]);
   });
 
   it('does not become ready without the database', async () => {
@@ -269,7 +297,7 @@ describe('the deployment watcher', () => {
     await setVersion(2);
     await waitUntil(() => predictor.last?.version === 2);
     await sleep(300);
-    expect(predictor.applied).toEqual([[], [{ model: 'iris', version: 2, stoppedCanary: null }]]);
+    expect(predictor.applied).toEqual([[], [{ model: 'iris', version: 2, stoppedCanary: null, ...noStep }]]);
   });
 
   it('reads missed changes after reconnecting', async () => {
@@ -306,15 +334,15 @@ describe('the deployment watcher', () => {
     await waitUntil(() => predictor.last?.stoppedCanary != null);
     const stoppedCanary = { digest: 'a'.repeat(64), reason: 'too slow' };
     expect(predictor.applied).toEqual([
-      [{ model: 'iris', version: 1, stoppedCanary: null }],
-      [{ model: 'iris', version: 1, stoppedCanary }],
+      [{ model: 'iris', version: 1, stoppedCanary: null, ...noStep }],
+      [{ model: 'iris', version: 1, stoppedCanary, ...noStep }],
     ]);
     expect(
       await gateway.db
         .selectFrom('model_deployment')
         .select(['version', 'stopped_canary_digest', 'stopped_canary_reason', 'revision'])
         .execute(),
-    ).toEqual([{ version: 1, stopped_canary_digest: 'a'.repeat(64), stopped_canary_reason: 'too slow', revision: 1 }]);
+    ).toEqual([{ version: 1, stopped_canary_digest: 'a'.repeat(64), stopped_canary_reason: 'too slow', revision: 2 }]);
   });
 
   it('stops listening once it is closed', async () => {

@@ -446,8 +446,15 @@ describe('a typed prediction field', () => {
   const canaryOf = (version: number, stopped: string | null = null) => ({
     version,
     percent: 50,
+    steps: [50],
+    by: 'request' as const,
     maxErrorRate: 1,
     minCalls: 1,
+    calls: 0,
+    failures: 0,
+    slowCalls: 0,
+    currentCalls: 0,
+    currentFailures: 0,
     stopped,
   });
 

@@ -16,6 +16,7 @@ import { Migration20261127175543 } from './Migration20261127175543.js';
 import { Migration20261127181500 } from './Migration20261127181500.js';
 import { Migration20261127204500 } from './Migration20261127204500.js';
 import { Migration20261127210000 } from './Migration20261127210000.js';
+import { Migration20261127211700 } from './Migration20261127211700.js';
 
 /** Every migration, oldest first. Append only: a released migration never changes. */
 export const migrations: Constructor<Migration>[] = [
@@ -35,4 +36,5 @@ export const migrations: Constructor<Migration>[] = [
   Migration20261127181500,
   Migration20261127204500,
   Migration20261127210000,
+  Migration20261127211700,
 ];

@@ -29,6 +29,11 @@ registerEnumType(AuditAction, {
     MODEL_PROMOTE: { description: 'A version of a model was promoted.' },
     MODEL_ROLLBACK: { description: 'A promotion was rolled back.' },
     MODEL_DEPLOYMENT_CLEAR: { description: 'A promotion was cleared.' },
+    MODEL_CANARY_STEP: { description: 'The share of a canary grew, after enough calls without evidence against it.' },
+    MODEL_CANARY_STOP: {
+      description: 'A canary stopped, because it was worse than the current version or its limits.',
+    },
+    MODEL_CANARY_RESTART: { description: 'A canary was started again.' },
     DOCUMENTS_PUBLISH: { description: 'A client release was published.' },
     DOCUMENTS_RETIRE: { description: 'A client release was retired.' },
     ACCESS: { description: 'A root field was rejected with FORBIDDEN.' },

@@ -55,6 +55,39 @@ export class ModelDeployment {
 
   @Property({ length: 1000, nullable: true })
   stoppedCanaryReason: string | null = null;
+
+  /** SHA-256 of the canary whose share `canaryPercent` is. */
+  @Property({ length: 64, nullable: true })
+  canaryDigest: string | null = null;
+
+  /** The share in percent that the steps of the canary have reached; null for the first step. */
+  @Property({ type: 'double', nullable: true })
+  canaryPercent: number | null = null;
+
+  /** Time of the last step, stop or restart of a canary. */
+  @Property({ type: 'timestamptz', length: 3, nullable: true })
+  canaryChangedAt: Date | null = null;
+
+  /** How often stopped canaries were restarted: evidence and stops from before a restart have no effect after it. */
+  @Property({ type: 'integer', default: 0 })
+  canaryRestarts: Opt<number> = 0;
+}
+
+/** What all replicas know of the canary of a model. */
+@Entity({ tableName: 'canary_evidence' })
+export class StoredCanaryEvidence {
+  @PrimaryKey({ length: 100 })
+  model!: string;
+
+  /** `Canary.key`: evidence of another canary, version, limit or start is replaced. */
+  @Property({ length: 64 })
+  key!: string;
+
+  @Property({ type: 'jsonb', nullable: true })
+  evidence: unknown = null;
+
+  @Property({ type: 'timestamptz', length: 3 })
+  updatedAt!: Date;
 }
 
 @ObjectType({ simpleResolvers: true, description: 'A promotion that was cleared, and the model that it belonged to.' })
@@ -75,5 +108,6 @@ export class ClearDeploymentPayload {
 declare module '../../database/tables.js' {
   interface Tables {
     model_deployment: Columns<ModelDeployment>;
+    canary_evidence: Columns<StoredCanaryEvidence>;
   }
 }

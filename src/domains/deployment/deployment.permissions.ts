@@ -14,7 +14,12 @@ import {
 const canDeploy = chain(isSession, hasRole(Role.ADMIN), isCurrentAdministrator);
 
 export const deploymentPermissions: Permissions = {
-  Mutation: { promoteModel: canDeploy, rollbackModel: canDeploy, clearDeployment: canDeploy },
+  Mutation: {
+    promoteModel: canDeploy,
+    rollbackModel: canDeploy,
+    clearDeployment: canDeploy,
+    restartCanary: canDeploy,
+  },
   // The rule of `models` with the role: an id reaches a deployment without its model.
   Model: { deployment: and(isSignedIn, hasScope('predict'), hasRole(Role.ADMIN)) },
 };

@@ -17,15 +17,25 @@ const maxDeployments = 10_000;
 export async function allDeployments(db: Database): Promise<Deployment[]> {
   const rows = await db
     .selectFrom('model_deployment')
-    .select(['model', 'version', 'stopped_canary_digest as digest', 'stopped_canary_reason as reason'])
+    .select([
+      'model',
+      'version',
+      'stopped_canary_digest as stoppedDigest',
+      'stopped_canary_reason as reason',
+      'canary_digest as digest',
+      'canary_percent as percent',
+      'canary_restarts as canaryRestarts',
+    ])
     .orderBy('changed_at', (order) => order.desc().nullsLast())
     .orderBy('model')
     .limit(maxDeployments)
     .execute();
-  return rows.map(({ model, version, digest, reason }) => ({
+  return rows.map(({ model, version, stoppedDigest, reason, digest, percent, canaryRestarts }) => ({
     model,
     version,
-    stoppedCanary: digest === null ? null : { digest, reason: reason ?? '' },
+    stoppedCanary: stoppedDigest === null ? null : { digest: stoppedDigest, reason: reason ?? '' },
+    canaryStep: digest === null || percent === null ? null : { digest, percent },
+    canaryRestarts,
   }));
 }
 

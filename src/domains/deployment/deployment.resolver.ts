@@ -12,6 +12,7 @@ import { Model } from '../model/model.types.js';
 import { User } from '../user/user.entity.js';
 import { userById } from '../user/user.loaders.js';
 import type { UserRow } from '../user/user.types.js';
+import { restartCanary } from './canary.service.js';
 import { ClearDeploymentPayload, ModelDeployment } from './deployment.entity.js';
 import { promotionOf } from './deployment.loaders.js';
 import type { DeploymentRow } from './deployment.queries.js';
@@ -97,6 +98,22 @@ export class ModelDeploymentsResolver {
     };
   }
 
+  @Invalidates('Model')
+  @Mutation(() => Model, {
+    nullable: true,
+    description:
+      'Starts the canary of a model again on every replica, at its first step and without the evidence so far; lifts its stop. ' +
+      'ADMIN only. CONFLICT if the model has no canary.',
+  })
+  async restartCanary(
+    @Arg('model', { description: "The name of the model's folder: car-price." }) name: string,
+    @Ctx() context: Context,
+  ): Promise<Model> {
+    await restartCanary(context.em, this.#served(name), this.#administrator(context));
+    await this.deployments.refresh();
+    return this.#served(name);
+  }
+
   @FieldResolver(() => ModelDeployment, {
     nullable: true,
     description:
@@ -125,7 +142,10 @@ export class ModelDeploymentResolver {
     return encodeId('deployment', modelUuid(model));
   }
 
-  @FieldResolver(() => User, { nullable: true, description: 'The administrator; null if the account was deleted.' })
+  @FieldResolver(() => User, {
+    nullable: true,
+    description: 'The administrator; null if the account was deleted, or a canary was promoted after its last step.',
+  })
   changedBy(@Root() deployment: DeploymentRow, @Ctx() context: Context): Promise<UserRow | null> | null {
     return deployment.changedBy === null ? null : context.load(userById).load(deployment.changedBy);
   }

@@ -1,10 +1,8 @@
 import { OptimisticLockError, UniqueConstraintViolationException } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
-import { sql } from 'kysely';
 import { AuditAction } from '../../audit/audit-event.js';
 import type { RecordEvent } from '../../audit/audit-log.js';
-import type { Database } from '../../database/tables.js';
-import type { CanaryStop, Model } from '../../inference/serving/predictor.js';
+import type { Model } from '../../inference/serving/predictor.js';
 import { BadUserInput, Conflict } from '../../errors/app-error.js';
 import { encodeId } from '../../graphql/relay/global-id.js';
 import { modelUuid } from '../model/model.loaders.js';
@@ -13,7 +11,7 @@ import { ModelDeployment } from './deployment.entity.js';
 /** NOTIFY channel of deployment changes; messages have no payload. */
 export const deploymentChannel = 'auspex_model_deployment';
 
-const maxEarlierVersions = 20;
+export const maxEarlierVersions = 20;
 
 /**
  * Makes a version current on every replica. Promoting the current promotion again changes nothing.
@@ -90,20 +88,6 @@ export async function clearPromotion(em: SqlEntityManager, model: Model, by: Adm
     deployment.earlierVersions = [];
   });
   return cleared;
-}
-
-/** Records that a canary stopped, for all replicas and later starts. Idempotent. */
-export async function recordCanaryStop(db: Database, { model, digest, reason }: CanaryStop): Promise<void> {
-  await sql`
-    with stopped as (
-      insert into model_deployment (model, stopped_canary_digest, stopped_canary_reason)
-      values (${model}, ${digest}, ${reason.slice(0, 1000)})
-      on conflict (model) do update
-        set stopped_canary_digest = excluded.stopped_canary_digest, stopped_canary_reason = excluded.stopped_canary_reason
-        where model_deployment.stopped_canary_digest is distinct from excluded.stopped_canary_digest
-      returning 1
-    )
-    select pg_notify(${deploymentChannel}, '') from stopped`.execute(db);
 }
 
 const isServed = (model: Model, version: number): boolean =>

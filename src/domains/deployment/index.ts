@@ -1,9 +1,11 @@
+import { gatewayCaller } from '../../audit/audit-log.js';
 import type { DomainModule } from '../../graphql/module.js';
 import { SignatureCompatibility } from '../../typed-models/signature-compatibility.js';
 import type { Context } from '../../graphql/context/context.js';
 import type { Predictor } from '../../inference/serving/predictor.js';
 import { modelsByUuid } from '../model/model.loaders.js';
-import { ModelDeployment } from './deployment.entity.js';
+import type { ChangeOfGateway } from './canary.service.js';
+import { ModelDeployment, StoredCanaryEvidence } from './deployment.entity.js';
 import { promotionOf } from './deployment.loaders.js';
 import { deploymentPermissions } from './deployment.permissions.js';
 import { ModelDeploymentResolver, ModelDeploymentsResolver } from './deployment.resolver.js';
@@ -23,11 +25,12 @@ const deploymentsByUuid =
 /** Which version of each model is current: promotions, rollbacks, stopped canaries. */
 export const deploymentDomain: DomainModule = {
   name: 'deployment',
-  entities: [ModelDeployment],
+  entities: [ModelDeployment, StoredCanaryEvidence],
   resolvers: [ModelDeploymentsResolver, ModelDeploymentResolver],
   permissions: deploymentPermissions,
   load({ db, databaseUrl, predictor, documents, baseSchema, audit, log }) {
-    const deployments = new DeploymentWatcher({ db, databaseUrl, predictor, log });
+    const change: ChangeOfGateway = (decide) => audit.change(gatewayCaller, decide);
+    const deployments = new DeploymentWatcher({ db, databaseUrl, predictor, change, log });
     const compatibility = new SignatureCompatibility({
       predictor,
       baseSchema,

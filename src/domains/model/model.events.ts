@@ -75,7 +75,7 @@ function servedBy(models: readonly Model[]): Map<string, string> {
           description,
           versions.map(version),
           current.version,
-          canary,
+          canary && [canary.version, canary.percent, canary.stopped],
           shadow && [shadow.version, shadow.percent],
         ]),
       ];

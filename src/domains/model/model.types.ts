@@ -59,9 +59,24 @@ export class ModelVersionStatistics {
   successes!: number;
 
   @Field(() => GraphQLSafeInt, {
-    description: 'Failed calls: the model failed, timed out or was overloaded. Invalid input is not counted.',
+    description:
+      'Failed calls: the model failed, timed out, was overloaded or late, returned a value that is not finite, or an expired cached ' +
+      'result had to do. Invalid input is not counted.',
   })
   failures!: number;
+
+  @Field(() => GraphQLSafeInt, {
+    description: 'Rows with an expired cached result, because the model failed or timed out.',
+  })
+  staleRows!: number;
+
+  @Field(() => GraphQLSafeInt, { description: 'Rows for which the model returned a value that is not finite.' })
+  invalidRows!: number;
+
+  @Field(() => GraphQLSafeInt, {
+    description: 'Calls that took more than half of their deadline, also those that timed out.',
+  })
+  lateCalls!: number;
 
   @Field(() => GraphQLSafeInt, { description: 'Rows that the graph ran on (Triton: inference count).' })
   rows!: number;
@@ -131,17 +146,33 @@ export class ModelVersion {
 
 @ObjectType({
   simpleResolvers: true,
-  description: 'A version that serves a fixed share of callers instead of the current one.',
+  description:
+    'A version that serves a share of the calls instead of the current one, with the evidence for and against it.',
 })
 export class ModelCanary {
   @Field(() => Int, { description: 'The canary version.' })
   version!: number;
 
-  @Field(() => Float, { description: 'Percentage of callers that the canary serves; a caller keeps its version.' })
+  @Field(() => Float, { description: 'Percentage of calls that the canary serves at its present step, while it runs.' })
   percent!: number;
 
+  @Extensions({ listSize: 20 })
+  @Field(() => [Float], {
+    description:
+      'The percentages that it serves one after the other. After 100 % it is promoted; a single one is not changed.',
+  })
+  steps!: readonly number[];
+
+  @Field(() => String, {
+    description:
+      'What decides which version a call gets: `request` is chance; with `user`, or `header:` and the name of a request header, the ' +
+      'same users or values keep their version.',
+  })
+  by!: string;
+
   @Field(() => Float, {
-    description: 'Error rate, 0 to 1, above which the canary stops.',
+    description:
+      'Failure rate, 0 to 1, above which the canary stops even if the current version is no better; 1 for no limit.',
   })
   maxErrorRate!: number;
 
@@ -151,14 +182,35 @@ export class ModelCanary {
   })
   maxP95Ms?: number | null | undefined;
 
-  @Field(() => Int, { description: 'Calls before the limits apply.' })
+  @Field(() => Int, { description: 'Calls that the canary computes at a step before the next one.' })
   minCalls!: number;
 
   @Field(() => String, {
     nullable: true,
-    description: 'Why the canary stopped; the current version then serves all callers. Null while it runs.',
+    description:
+      'Why the canary stopped; the current version then serves all calls, until `restartCanary`. Null while it runs.',
   })
   stopped?: string | null;
+
+  @Field(() => GraphQLSafeInt, {
+    description:
+      'Calls that the canary computed on all replicas since it started. Cached results and full queues are no evidence.',
+  })
+  calls!: number;
+
+  @Field(() => GraphQLSafeInt, {
+    description: 'Those of `calls` that failed, as `ModelVersionStatistics.failures` defines it.',
+  })
+  failures!: number;
+
+  @Field(() => GraphQLSafeInt, { description: 'Those of `calls` that took longer than `maxP95Ms`; 0 without a limit.' })
+  slowCalls!: number;
+
+  @Field(() => GraphQLSafeInt, { description: 'Calls that the current version computed meanwhile.' })
+  currentCalls!: number;
+
+  @Field(() => GraphQLSafeInt, { description: 'Those of `currentCalls` that failed.' })
+  currentFailures!: number;
 }
 
 @ObjectType({

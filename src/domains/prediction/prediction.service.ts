@@ -33,11 +33,16 @@ export function createPredict(predictor: Predictor, history: PredictionHistory, 
     await quota.charge(viewer.userId, request.rows.length);
     // The caller's next read of predictions must see these, so it goes to the primary.
     const isPinned = context.pinToPrimary(viewer.userId);
-    const call = { ...request, caller: viewer.userId, signal: context.signal };
     // Before anything is computed: what was computed is always recorded.
     const { share, redactsInput } = predictor.model(request.model)?.history ?? { share: 1, redactsInput: false };
     const expected = { model: request.model, rows: Math.ceil(request.rows.length * share), redactsInput };
     using room = await history.reserve({ ...expected, signal: context.signal });
+    const call = {
+      ...request,
+      caller: viewer.userId,
+      header: (name: string) => context.header(name),
+      signal: context.signal,
+    };
     const predicted = await predictor.predict(call);
     const rows = toRows(predicted, viewer);
     const recorded = share === 1 ? rows : rows.filter(() => Math.random() < share);

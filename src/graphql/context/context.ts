@@ -11,6 +11,7 @@ import {
   type ViewerSources,
 } from '../../auth/viewer.js';
 import type { ReadRouter } from '../../database/read-router.js';
+import { ownValue } from '../../errors/own-value.js';
 import type { Database } from '../../database/tables.js';
 import type { Client } from '../../persisted-documents/sent-operation.js';
 import type { Logger } from '../../telemetry/logger.js';
@@ -41,6 +42,8 @@ export interface Context {
   readonly address: string;
   /** The client program, as it names itself. */
   readonly client: Client;
+  /** Reads a header of the request by its name; undefined over a WebSocket, whose operations have none. */
+  header(name: string): string | undefined;
   readonly transport: Transport;
   /** Aborted when the client disconnects, or cancels the operation, before the response. */
   readonly signal: AbortSignal;
@@ -85,6 +88,8 @@ export interface RequestInfo {
   requestId: string;
   address: string;
   client: Client;
+  /** None over a WebSocket. */
+  headers?: IncomingHttpHeaders;
   transport: Transport;
   signal: AbortSignal;
 }
@@ -133,18 +138,20 @@ class RequestContext implements Context {
   private tasks: ResponseTask[] | null = null;
   /** The chosen server; null before the first read. An object, to be shared by the operations of a batch. */
   private readonly reading: { db: Database | null } = { db: null };
+  private readonly headers: IncomingHttpHeaders;
   private queries: QueryCache | null;
 
   constructor(
     private readonly services: ContextServices,
     readonly viewer: Viewer,
-    { requestId, address, client, transport, signal }: RequestInfo,
+    { requestId, address, client, headers = {}, transport, signal }: RequestInfo,
   ) {
     this.queries = services.queries;
     this.log = services.log.child({ requestId });
     this.requestId = requestId;
     this.address = address;
     this.client = client;
+    this.headers = headers;
     this.transport = transport;
     this.signal = signal;
   }
@@ -156,6 +163,11 @@ class RequestContext implements Context {
   get em(): SqlEntityManager {
     this.loaders.clear();
     return this.services.orm.em.fork();
+  }
+
+  header(name: string): string | undefined {
+    const value = ownValue(this.headers, name.toLowerCase());
+    return Array.isArray(value) ? value.join() : value;
   }
 
   async currentRole(): Promise<Role | null> {

@@ -115,6 +115,7 @@ async function execute(body: unknown, call: Call): Promise<Outcome> {
     requestId: request.id,
     address: request.client.address,
     client: clientOf(request.headers),
+    headers: request.headers,
     transport: isPreferred ? 'sse' : 'http',
     signal,
   });

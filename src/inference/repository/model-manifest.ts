@@ -4,7 +4,8 @@ import { OperatorError } from '../../errors/operator-error.js';
 import { defaultTolerance, type Tolerance } from '../signature/compare.js';
 import { defaultMaxRowBytes } from '../signature/types.js';
 import { historyRule, partialHistory, type HistoryRule } from './history-rule.js';
-import type { CanaryRule, ShadowRule } from './rollout-rules.js';
+import { version, whole, within } from './manifest-numbers.js';
+import { canary, canaryRule, shadow, type CanaryRule, type ShadowRule } from './rollout-rules.js';
 
 /** Metadata of a field beyond its graph. */
 export interface ManifestField {
@@ -134,14 +135,6 @@ const fields = <Field extends z.ZodType>(of: Field) =>
     .record(text(100), of)
     .refine((record) => Object.keys(record).length <= maxNames, `must have ${maxNames} entries or fewer`);
 
-const within = (lowest: number, highest: number) =>
-  z.number().min(lowest, `must be ${lowest} or more`).max(highest, `must be ${highest} or less`);
-const whole = (lowest: number, highest: number) =>
-  z.int().min(lowest, `must be ${lowest} or more`).max(highest, `must be ${highest} or less`);
-
-/** The maximum of GraphQL's Int. */
-const version = whole(1, 2 ** 31 - 1);
-
 const serving = z.strictObject({
   max_batch: whole(1, 65_536).default(1024),
   window_ms: within(0, 1000).default(0),
@@ -151,17 +144,6 @@ const serving = z.strictObject({
   max_row_bytes: whole(1, 2 ** 30).default(defaultMaxRowBytes),
   max_call_bytes: whole(1, 2 ** 30).default(2 * defaultMaxRowBytes),
 });
-
-const canary = z.strictObject({
-  version,
-  percent: within(0, 100),
-  max_error_rate: within(0, 1).default(0.05),
-  max_p95_ms: within(1, 600_000).optional(),
-  // A canary is judged by its last 100 calls.
-  min_calls: whole(1, 100).default(20),
-});
-
-const shadow = z.strictObject({ version, percent: within(0, 100) });
 
 const versions = z.union(
   [z.enum(['all', 'latest']), z.array(version).min(1, 'must name at least one').max(100)],
@@ -240,13 +222,7 @@ function camelCased({ serving, canary, ...reported }: z.infer<typeof manifest>):
       maxRowBytes: serving.max_row_bytes,
       maxCallBytes: serving.max_call_bytes,
     },
-    canary: canary && {
-      version: canary.version,
-      percent: canary.percent,
-      maxErrorRate: canary.max_error_rate,
-      maxP95Ms: canary.max_p95_ms,
-      minCalls: canary.min_calls,
-    },
+    canary: canary && canaryRule(canary),
   };
 }
 

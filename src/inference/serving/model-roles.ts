@@ -1,4 +1,4 @@
-import { Canary } from '../rollout/canary.js';
+import { Canary, type CanaryState } from '../rollout/canary.js';
 import { Shadow } from '../rollout/shadow.js';
 import { ModelRepositoryError, type StoredModel } from '../repository/model-repository.js';
 import type { Signature } from '../signature/types.js';
@@ -51,7 +51,12 @@ export function assignRoles(inputs: RoleInputs): ServedModel {
     );
     return null;
   };
-  const canary = canaryOf(candidate('canary'), manifest.canary, deployment, before?.canary ?? null);
+  const canary = canaryOf(
+    { version: candidate('canary'), current },
+    manifest.canary,
+    deployment,
+    before?.canary ?? null,
+  );
   const shadow = shadowOf(candidate('shadow'), manifest.shadow, before?.shadow ?? null);
   const { title, description } = manifest;
   const view: Model = {
@@ -61,7 +66,9 @@ export function assignRoles(inputs: RoleInputs): ServedModel {
     versions: [...versions.values()].map(({ version }) => version),
     current: current.version,
     manifestVersion: stored.current,
-    canary: canary && { ...canary.rule, stopped: canary.stopped },
+    get canary() {
+      return canary && viewOf(canary);
+    },
     get shadow() {
       return shadow?.view ?? null;
     },
@@ -88,19 +95,41 @@ function overridesOf({ name, manifest, current }: StoredModel, serving: number):
   ];
 }
 
-/** A canary keeps its record while its version and rule are unchanged. */
+/** A canary keeps its evidence while its version, the current version and its rule are unchanged, and nobody restarts it. */
 function canaryOf(
-  version: VersionRuntime | null,
+  { version, current }: { version: VersionRuntime | null; current: VersionRuntime },
   rule: Canary['rule'] | undefined,
   deployment: Deployment | undefined,
   before: Canary | null,
 ): Canary | null {
   if (!version || !rule) return null;
-  const decided = deployment?.stoppedCanary;
-  const stopped = decided?.digest === version.version.digest ? decided.reason : null;
-  if (before?.version !== version || !isSame(before.rule, rule)) return new Canary(version, rule, stopped);
-  before.stopped = stopped ?? before.stopped;
+  const { stoppedCanary, canaryStep, canaryRestarts = 0 } = deployment ?? {};
+  const { digest } = version.version;
+  const state: CanaryState = {
+    stopped: stoppedCanary?.digest === digest ? stoppedCanary.reason : null,
+    percent: canaryStep?.digest === digest ? canaryStep.percent : null,
+    restarts: canaryRestarts,
+  };
+  if (!before || !isSame(before.rule, rule)) return new Canary(version, current, rule, state);
+  if (before.version !== version || before.current !== current || before.state.restarts !== state.restarts)
+    return new Canary(version, current, rule, state);
+  // A canary that has just stopped here is not recorded yet.
+  before.state = { ...state, stopped: state.stopped ?? before.state.stopped };
   return before;
+}
+
+function viewOf({ rule, percent, state, evidence }: Canary): NonNullable<Model['canary']> {
+  const { canary, current, slow } = evidence;
+  return {
+    ...rule,
+    percent,
+    stopped: state.stopped,
+    calls: canary.calls,
+    failures: canary.failures,
+    slowCalls: slow,
+    currentCalls: current.calls,
+    currentFailures: current.failures,
+  };
 }
 
 function shadowOf(

@@ -11,7 +11,7 @@ export interface Model {
   versions: ModelVersion[];
   /** The version used when a call requests none. */
   current: ModelVersion;
-  canary: Canary | null;
+  readonly canary: Canary | null;
   shadow: Shadow | null;
   /** Which of its predictions are recorded. */
   history: HistoryRule;
@@ -43,8 +43,17 @@ export interface ModelVersion {
 export interface VersionStatistics {
   /** Successful calls. */
   successes: number;
-  /** Failed calls: the model failed, timed out or was overloaded. Invalid input is not counted. */
+  /**
+   * Failed calls: the model failed, timed out or was overloaded, was late, returned a value that is not finite, or an expired cached
+   * result had to do. Invalid input is not counted.
+   */
   failures: number;
+  /** Rows with an expired cached result, because the model failed or timed out. */
+  staleRows: number;
+  /** Rows for which the model returned no finite value. */
+  invalidRows: number;
+  /** Calls that took more than half of their deadline, also those that timed out. */
+  lateCalls: number;
   /** Rows that were run (Triton: inference_count). */
   rows: number;
   /** Runs of the graph (Triton: execution_count). */
@@ -65,8 +74,17 @@ export interface VersionStatistics {
 
 /** The state of a canary. */
 interface Canary extends CanaryRule {
+  /** The share in percent that it serves while it runs. */
+  percent: number;
   /** Why it stopped; null while it runs. */
   stopped: string | null;
+  /** Calls that the canary computed on all replicas since it started, also those of the other version meanwhile. */
+  calls: number;
+  failures: number;
+  /** Calls of the canary above the latency limit. */
+  slowCalls: number;
+  currentCalls: number;
+  currentFailures: number;
 }
 
 /** A shadow and its comparison with the current version. */
@@ -88,6 +106,10 @@ export interface Deployment {
   version: number | null;
   /** The stopped canary and the reason; null if there is none. */
   stoppedCanary: { digest: string; reason: string } | null;
+  /** The share in percent that a canary has reached; absent or null for the first step. */
+  canaryStep?: { digest: string; percent: number } | null;
+  /** How often stopped canaries of the model were restarted; 0 if absent. */
+  canaryRestarts?: number;
 }
 
 /** Problems of a model folder on disk. */

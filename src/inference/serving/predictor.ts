@@ -4,6 +4,7 @@ import type { Logger } from '../../telemetry/logger.js';
 import { recordCost } from '../../telemetry/operation-cost.js';
 import type { Backend } from '../onnx/backend.js';
 import type { Canary } from '../rollout/canary.js';
+import { countError, countResults, lateShare, type CallOutcome } from './call-outcome.js';
 import type { Deployment, Model, ModelProblems, ModelVersion } from './model.js';
 import type { PredictionCache } from './prediction-cache.js';
 import type { ModelRegistry } from './model-registry.js';
@@ -23,6 +24,8 @@ import type { EncodedRow } from '../signature/types.js';
 import { shortened } from '../../errors/input-validation.js';
 import type { RepositoryWatcher } from '../repository/watcher.js';
 
+export { parseEvidence, type CanaryEvidence } from '../rollout/canary-evidence.js';
+export type { Canary, CanaryStep } from '../rollout/canary.js';
 export { ModelRepositoryError } from '../repository/model-repository.js';
 export type { Deployment, Model, ModelProblems, ModelVersion, VersionStatistics } from './model.js';
 export type { InvalidRows, OnInvalid, PredictedRow } from './prediction-rows.js';
@@ -37,8 +40,10 @@ export interface PredictCall {
   rows: readonly unknown[];
   /** What an invalid row does; FAIL by default. */
   onInvalid?: OnInvalid;
-  /** Identifies the caller, so that a caller keeps its version while a canary runs. */
+  /** Identifies the caller, so that a caller keeps its version while a canary by `user` runs. */
   caller?: string | undefined;
+  /** Reads a header of the request, by which a canary may select its calls. */
+  header?: ((name: string) => string | undefined) | undefined;
   /** Cancels the call; rows that have not started do not run. */
   signal?: AbortSignal | undefined;
 }
@@ -69,7 +74,18 @@ export interface CanaryStop {
   model: string;
   version: number;
   digest: string;
+  /** `Deployment.canaryRestarts` when it started: a restart since then lifts the stop. */
+  restarts: number;
   reason: string;
+}
+
+/** How a version runs a call. */
+interface RunOptions {
+  /** When the call started, by `performance.now()`. */
+  startedAt: number;
+  deadlineMs: number;
+  /** Called with what the call says about the version, unless its rows are invalid or the caller cancelled it. */
+  judge: (outcome: CallOutcome) => void;
 }
 
 /** How long a shutdown waits for runs without waiting callers. */
@@ -144,6 +160,22 @@ export class Predictor {
     return () => this.#canaryListeners.delete(listener);
   }
 
+  /** The canaries that run, for the exchange of evidence with other replicas. */
+  canaries(): Canary[] {
+    return this.models().flatMap(({ name }) => {
+      const canary = this.#parts.registry.get(name)?.canary;
+      return canary?.state.stopped === null ? [canary] : [];
+    });
+  }
+
+  /** Stops a canary for a reason that its evidence gave. */
+  canaryStopped({ version: { model, version }, state }: Canary, reason: string): void {
+    this.#parts.logger.error({ model, modelVersion: version.version, reason }, 'canary stopped');
+    this.#parts.registry.updateCanary(model);
+    const stop = { model, version: version.version, digest: version.digest, restarts: state.restarts, reason };
+    for (const listener of this.#canaryListeners) listener(stop);
+  }
+
   /**
    * Predicts rows, in order, in either spelling of their inputs. Cached rows are not run; others run in batches with those of other calls, each distinct row once.
    * @throws BadUserInput naming `model`, `version`, `inputs`, or each invalid field of each row
@@ -185,53 +217,58 @@ export class Predictor {
     }
     const version = versionOf(model, call.version ?? null);
     const { canary } = model;
-    if (canary && call.version == null && canary.takes(call.caller)) {
+    const role = call.version == null ? (canary?.roleOf(call) ?? null) : null;
+    if (canary && role === 'canary') {
       const predicted = await this.#runCanary(canary, call, startedAt);
       if (predicted) return { model: model.view, version: canary.version.version, ...predicted };
     }
     const elapsedMs = performance.now() - startedAt;
-    const predicted = await this.#run(version, call, { startedAt, deadlineMs: version.serving.deadlineMs - elapsedMs });
+    const predicted = await this.#run(version, call, {
+      startedAt,
+      deadlineMs: version.serving.deadlineMs - elapsedMs,
+      judge: (outcome) => {
+        if (canary && role === 'current') this.#judge(canary, role, outcome);
+      },
+    });
     if (version === model.current) model.shadow?.compare(predicted.rows);
     return { model: model.view, version: version.version, ...predicted };
   }
 
-  /** Runs the canary with half of the deadline. @returns null if it failed and the current version must run */
+  /** Runs the canary, which must not be late. @returns null if it failed and the current version must run */
   async #runCanary(canary: Canary, call: PredictCall, startedAt: number): Promise<Predicted | null> {
     const { version } = canary;
     try {
       // FAIL: a row that is invalid for the canary may be valid for the current version.
       const strict: PredictCall = { ...call, onInvalid: 'FAIL' };
-      const predicted = await this.#run(version, strict, { startedAt, deadlineMs: version.serving.deadlineMs / 2 });
-      this.#judge(canary, true, performance.now() - startedAt);
-      return predicted;
-    } catch (error) {
+      const deadlineMs = version.serving.deadlineMs * lateShare;
+      return await this.#run(version, strict, {
+        startedAt,
+        deadlineMs,
+        judge: (outcome) => this.#judge(canary, 'canary', outcome),
+      });
+    } catch {
+      // Rows that its limits reject, or that it fails on, may work with the current version.
       call.signal?.throwIfAborted();
-      // Rows that its limits reject, or that it is too busy for, may work with the current version.
-      if (!(error instanceof BadUserInput)) this.#judge(canary, false, performance.now() - startedAt);
       return null;
     }
   }
 
-  #judge(canary: Canary, isSuccess: boolean, durationMs: number): void {
-    const reason = canary.judge({ isSuccess, durationMs });
-    if (reason === null) return;
-    const { model, version } = canary.version;
-    this.#parts.logger.error({ model, modelVersion: version.version, reason }, 'canary stopped');
-    this.#parts.registry.updateCanary(model);
-    for (const listener of this.#canaryListeners)
-      listener({ model, version: version.version, digest: version.digest, reason });
+  #judge(canary: Canary, role: 'canary' | 'current', { kind, durationMs }: CallOutcome): void {
+    if (kind === 'unjudged') return;
+    const reason = canary.record(role, { isFailure: kind === 'failure', durationMs });
+    if (reason !== null) this.canaryStopped(canary, reason);
   }
 
   /** Runs a call on a version. */
   #run(
     version: VersionRuntime,
     { rows: sent, signal, onInvalid = 'FAIL' }: PredictCall,
-    { startedAt, deadlineMs }: { startedAt: number; deadlineMs: number },
+    { startedAt, deadlineMs, judge }: RunOptions,
   ): Promise<Predicted> {
     return version.using(async () => {
       const { prepared, invalid } = await prepareRows(version, sent, onInvalid);
       const distinct = new Map(prepared.map(({ key, row }) => [key, row]));
-      const outcomes = await this.#outcomes(version, distinct, prepared, { deadlineMs, signal });
+      const outcomes = await this.#outcomes(version, distinct, prepared, { startedAt, deadlineMs, signal, judge });
       const predicted = await toPredictedRows(prepared, outcomes, { startedAt, onInvalid });
       return { rows: predicted.rows, invalid: new Map([...invalid, ...predicted.invalid]) };
     });
@@ -241,14 +278,17 @@ export class Predictor {
     version: VersionRuntime,
     distinct: ReadonlyMap<string, EncodedRow>,
     prepared: readonly PreparedRow[],
-    options: CallOptions,
+    options: CallOptions & RunOptions,
   ): Promise<Map<string, Outcome>> {
+    const { startedAt, judge } = options;
+    const { deadlineMs } = version.serving;
+    const durationMs = (): number => performance.now() - startedAt;
     try {
       const outcomes = await version.predict(distinct, options);
-      version.counters.successes += 1;
+      judge(countResults(version.counters, outcomes, { durationMs: durationMs(), deadlineMs }));
       return outcomes;
     } catch (error) {
-      if (!options.signal?.aborted) version.counters.failures += 1;
+      if (!options.signal?.aborted) judge(countError(version.counters, error, durationMs()));
       if (!(error instanceof PendingPredictionFailed)) throw error;
       if (error.cause instanceof AppError) throw error.cause;
       const {

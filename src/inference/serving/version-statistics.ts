@@ -8,6 +8,9 @@ const sizes = Array.from({ length: Math.log2(largestBatch) + 1 }, (_, power) => 
 export class VersionCounters implements VersionStatistics {
   successes = 0;
   failures = 0;
+  staleRows = 0;
+  invalidRows = 0;
+  lateCalls = 0;
   rows = 0;
   runs = 0;
   queueMs = 0;

@@ -130,7 +130,7 @@ describe('a manifest', () => {
       versions: [2, 3, 4],
       current: 2,
       serving: { maxBatch: 64, windowMs: 2.5, maxQueue: 100, deadlineMs: 500, staleSeconds: 60 },
-      canary: { version: 3, percent: 10, maxErrorRate: 0.01, maxP95Ms: 50, minCalls: 100 },
+      canary: { version: 3, steps: [10], by: 'request', maxErrorRate: 0.01, maxP95Ms: 50, minCalls: 100 },
       shadow: { version: 4, percent: 0.5 },
     });
   });
@@ -162,10 +162,17 @@ describe('a manifest', () => {
   it('fills in defaults of a canary', () => {
     expect(readManifest('test/model.yaml', `${sound}canary: { version: 2, percent: 5 }`).canary).toEqual({
       version: 2,
-      percent: 5,
-      maxErrorRate: 0.05,
+      steps: [5],
+      by: 'request',
+      maxErrorRate: 1,
       maxP95Ms: undefined,
-      minCalls: 20,
+      minCalls: 1000,
+    });
+  });
+
+  it('limits the failure rate of a canary that serves all calls, which nothing is left to compare with', () => {
+    expect(readManifest('test/model.yaml', `${sound}canary: { version: 2, percent: 100 }`).canary).toMatchObject({
+      maxErrorRate: 0.05,
     });
   });
 
@@ -193,7 +200,21 @@ describe('a manifest', () => {
     ['serving: { stale_seconds: 31536001 }', 'serving.stale_seconds must be 31536000 or less'],
     ['serving: { maxBatch: 1 }', 'known keys are max_batch, window_ms, max_queue, deadline_ms, stale_seconds'],
     ['canary: { percent: 5 }', 'canary.version is missing'],
-    ['canary: { version: 2 }', 'canary.percent is missing'],
+    ['canary: { version: 2 }', 'canary.percent or steps must be set, one of them'],
+    ['canary: { version: 2, percent: 5, steps: [1, 5] }', 'canary.percent or steps must be set, one of them'],
+    ['canary: { version: 2, steps: [] }', 'canary.steps must name at least one share'],
+    ['canary: { version: 2, steps: [5, 5] }', 'canary.steps must rise from above 0: [1, 5, 25, 100]'],
+    ['canary: { version: 2, steps: [0, 5] }', 'canary.steps must rise from above 0: [1, 5, 25, 100]'],
+    ['canary: { version: 2, steps: [100] }', 'canary.steps must begin below 100'],
+    ['canary: { version: 2, steps: [5, 101] }', 'canary.steps.1 must be 100 or less'],
+    [
+      'canary: { version: 2, percent: 5, by: tenant }',
+      'canary.by must be request, user, or header: and the name of a header',
+    ],
+    [
+      "canary: { version: 2, percent: 5, by: 'header:' }",
+      'canary.by must be request, user, or header: and the name of a header',
+    ],
     ['canary: { version: 0, percent: 5 }', 'canary.version must be 1 or more'],
     ['canary: { version: 2, percent: -1 }', 'canary.percent must be 0 or more'],
     ['canary: { version: 2, percent: 101 }', 'canary.percent must be 100 or less'],
@@ -202,10 +223,10 @@ describe('a manifest', () => {
     ['canary: { version: 2, percent: 5, max_p95_ms: 0 }', 'canary.max_p95_ms must be 1 or more'],
     ['canary: { version: 2, percent: 5, max_p95_ms: 600001 }', 'canary.max_p95_ms must be 600000 or less'],
     ['canary: { version: 2, percent: 5, min_calls: 0 }', 'canary.min_calls must be 1 or more'],
-    ['canary: { version: 2, percent: 5, min_calls: 101 }', 'canary.min_calls must be 100 or less'],
+    ['canary: { version: 2, percent: 5, min_calls: 1000001 }', 'canary.min_calls must be 1000000 or less'],
     [
       'canary: { version: 2, percent: 5, share: 1 }',
-      'known keys are version, percent, max_error_rate, max_p95_ms, min_calls',
+      'known keys are version, percent, steps, by, max_error_rate, max_p95_ms, min_calls',
     ],
     ['shadow: { version: 2 }', 'shadow.percent is missing'],
     ['shadow: { version: two, percent: 1 }', 'shadow.version must be a number'],
@@ -299,7 +320,8 @@ describe('the guide to adding a model', () => {
       ),
     ];
 
-    expect(keys).toHaveLength(27);
+    expect(keys).toHaveLength(28);
+    keys.push('canary.percent');
     expect(keys.filter((key) => !guide.includes(`\`${key}\``))).toEqual([]);
   });
 });

@@ -1,7 +1,13 @@
 import { writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Deployment, Predictor } from '../../../src/inference/serving/predictor.js';
-import { openFakePredictor, TestStore, type FakeBackend, type ManifestParts } from '../../support/models.js';
+import type { CanaryStop, Deployment, Predictor } from '../../../src/inference/serving/predictor.js';
+import {
+  openFakePredictor,
+  TestStore,
+  type FakeBackend,
+  type FakeModel,
+  type ManifestParts,
+} from '../../support/models.js';
 
 let store: TestStore;
 let backend: FakeBackend;
@@ -146,80 +152,158 @@ describe('a promotion', () => {
 });
 
 describe('a canary', () => {
-  const canary = { version: 2, percent: 30, max_error_rate: 0.2, min_calls: 10 };
+  const canary = { version: 2, percent: 30 };
+  const all = { ...canary, percent: 100 };
+  const isBroken = (_xs: readonly number[], { factor }: FakeModel): Promise<void> | undefined =>
+    factor === 2 ? Promise.reject(new Error('broken')) : undefined;
+  const canaryOf = (predictor: Predictor) => predictor.model('times')?.canary;
 
-  it('serves its share of the callers, always the same ones', async () => {
+  it('serves its share of the calls, also of a single caller', async () => {
     const predictor = await open({ current: 1, canary });
+    const versions = await servingVersions(predictor, Array<string>(400).fill('service-account'));
+    const share = versions.filter((version) => version === 2).length / versions.length;
+    expect(share).toBeGreaterThan(0.15);
+    expect(share).toBeLessThan(0.45);
+  });
+
+  it('serves its share of the users, always the same ones', async () => {
+    const predictor = await open({ current: 1, canary: { ...canary, by: 'user' } });
     const first = await servingVersions(predictor, callers);
     const share = first.filter((version) => version === 2).length / callers.length;
     expect(share).toBeGreaterThan(0.2);
     expect(share).toBeLessThan(0.4);
     expect(await servingVersions(predictor, callers)).toEqual(first);
+    expect((await predictor.predict({ model: 'times', rows: [{ x: 1 }] })).version.version).toBe(1);
+  });
+
+  it('serves its share of the values of a header, and no call without it', async () => {
+    const predictor = await open({ current: 1, canary: { ...canary, by: 'header:X-Tenant' } });
+    const versionOf = async (tenant: string | undefined): Promise<number> => {
+      const header = (name: string) => (name === 'X-Tenant' ? tenant : undefined);
+      return (await predictor.predict({ model: 'times', rows: [{ x: 1 }], header, caller: 'a' })).version.version;
+    };
+    const first = await Promise.all(callers.map(versionOf));
+    expect([...new Set(first)].sort()).toEqual([1, 2]);
+    expect(await Promise.all(callers.map(versionOf))).toEqual(first);
+    expect(await Promise.all([undefined, ''].map(versionOf))).toEqual([1, 1]);
+    expect(canaryOf(predictor)?.by).toBe('header:X-Tenant');
   });
 
   it.each([
     [0, [1]],
     [100, [2]],
-  ])('serves %d percent of the callers', async (percent, versions) => {
+  ])('serves %d percent of the calls', async (percent, versions) => {
     const predictor = await open({ current: 1, canary: { ...canary, percent } });
     expect([...new Set(await servingVersions(predictor, callers.slice(0, 50)))]).toEqual(versions);
   });
 
-  it('does not serve callers that request a version, or calls without a caller', async () => {
-    const predictor = await open({ current: 1, canary: { ...canary, percent: 100 } });
+  it('does not serve calls that request a version', async () => {
+    const predictor = await open({ current: 1, canary: all });
     expect(
       (await predictor.predict({ model: 'times', version: 1, rows: [{ x: 1 }], caller: 'a' })).version.version,
     ).toBe(1);
-    expect((await predictor.predict({ model: 'times', rows: [{ x: 1 }] })).version.version).toBe(1);
   });
 
-  it('fails no call if it fails, and is stopped past its limit', async () => {
-    const predictor = await open({ current: 1, canary: { ...canary, percent: 100 } });
-    const stops: unknown[] = [];
+  it('fails no call if it fails, and is stopped once that is certain', async () => {
+    const predictor = await open({ current: 1, canary: { ...canary, percent: 50 } });
+    const stops: CanaryStop[] = [];
     predictor.onCanaryStopped((stop) => stops.push(stop));
-    backend.before = (_xs, { factor }) => (factor === 2 ? Promise.reject(new Error('broken')) : undefined);
-    expect(await servingVersions(predictor, callers.slice(0, 9))).toEqual(Array(9).fill(1));
-    expect(stops).toEqual([]);
-    await servingVersions(predictor, ['a']);
+    backend.before = isBroken;
+    expect([...new Set(await servingVersions(predictor, callers.slice(0, 60)))]).toEqual([1]);
     const digest = predictor.model('times')?.versions[1]?.digest;
-    const reason = '10 of the last 10 calls failed; max_error_rate is 0.2';
-    expect(stops).toEqual([{ model: 'times', version: 2, digest, reason }]);
-    expect(predictor.model('times')?.canary).toMatchObject({ version: 2, percent: 100, stopped: reason });
+    const reason = canaryOf(predictor)?.stopped;
+    expect(reason).toMatch(/^(\d+) of \1 calls failed, and 0 of \d+ of the current version meanwhile;/);
+    expect(stops).toEqual([{ model: 'times', version: 2, digest, reason, restarts: 0 }]);
 
     backend.before = () => undefined;
-    expect(await servingVersions(predictor, callers.slice(0, 5))).toEqual(Array(5).fill(1));
+    expect([...new Set(await servingVersions(predictor, callers.slice(0, 50)))]).toEqual([1]);
+  });
+
+  it('is judged by its limit alone while it serves all calls', async () => {
+    const predictor = await open({ current: 1, canary: all });
+    backend.before = isBroken;
+    await servingVersions(predictor, callers.slice(0, 30));
+    expect(canaryOf(predictor)).toMatchObject({ maxErrorRate: 0.05, currentCalls: 0 });
+    expect(canaryOf(predictor)?.stopped).toMatch(/^(\d+) of \1 calls failed; max_error_rate is 0.05;/);
+  });
+
+  it('continues through an outage that the current version shares', async () => {
+    const predictor = await open({ current: 1, canary: { ...canary, percent: 50 } });
+    backend.before = () => Promise.reject(new Error('broken'));
+    const calls = callers.map((caller, x) => predictor.predict({ model: 'times', rows: [{ x }], caller }));
+    await Promise.allSettled(calls);
+    const { stopped, failures, calls: judged, currentFailures, currentCalls } = canaryOf(predictor) ?? {};
+    expect(stopped).toBeNull();
+    expect([failures, currentFailures]).toEqual([judged, currentCalls]);
+    expect(judged).toBeGreaterThan(50);
   });
 
   it('is stopped if it is too slow', async () => {
-    const predictor = await open({ current: 1, canary: { ...canary, percent: 100, max_p95_ms: 20 } });
+    const predictor = await open({ current: 1, canary: { ...all, max_p95_ms: 20 } });
     backend.before = (_xs, { factor }) => (factor === 2 ? sleep(30) : undefined);
-    await servingVersions(predictor, callers.slice(0, 11));
-    expect(predictor.model('times')?.canary?.stopped).toMatch(
-      /^one call in twenty took \d+\.\d ms or more; max_p95_ms is 20$/,
-    );
+    await servingVersions(predictor, callers.slice(0, 20));
+    expect(canaryOf(predictor)?.stopped).toMatch(/^(\d+) of \1 calls took longer than max_p95_ms, 20;/);
   });
 
-  it('may fail within its limit', async () => {
-    const predictor = await open({ current: 1, canary: { ...canary, percent: 100, max_error_rate: 0.5 } });
-    let runs = 0;
-    backend.before = (_xs, { factor }) =>
-      factor === 2 && (runs += 1) % 3 === 0 ? Promise.reject(new Error('broken')) : undefined;
-    await servingVersions(predictor, callers.slice(0, 60));
-    expect(predictor.model('times')?.canary?.stopped).toBeNull();
+  it('fails if its results are not finite', async () => {
+    const predictor = await open({ current: 1, canary: { ...canary, percent: 50 } });
+    backend.before = (_xs, model) => {
+      if (model.factor === 2) model.factor = NaN;
+    };
+    expect([...new Set(await servingVersions(predictor, callers.slice(0, 60)))]).toEqual([1]);
+    expect(canaryOf(predictor)?.stopped).toMatch(/^(\d+) of \1 calls failed/);
+    const { successes, failures, invalidRows } = predictor.model('times')?.versions[1]?.statistics ?? {};
+    expect([successes, failures]).toEqual([0, invalidRows]);
   });
 
-  it('stays stopped if it was stopped by another replica, until its folder changes', async () => {
-    const predictor = await open({ current: 1, canary: { ...canary, percent: 100 } });
+  it('is not judged by cached results, full queues, invalid rows and cancelled calls', async () => {
+    const predictor = await open({ current: 1, canary: all, serving: { max_queue: 1 } });
+    await predictor.predict({ model: 'times', rows: [{ x: 1 }] });
+    for (let call = 0; call < 30; call += 1) await predictor.predict({ model: 'times', rows: [{ x: 1 }] });
+    const rejected = [
+      predictor.predict({ model: 'times', rows: [{ x: 2 }, { x: 3 }] }),
+      predictor.predict({ model: 'times', rows: [{ x: 'a' }] }),
+      predictor.predict({ model: 'times', rows: [{ x: 4 }], signal: AbortSignal.abort(new Error('cancelled')) }),
+    ];
+    for (const result of await Promise.allSettled(rejected)) expect(result.status).toBe('rejected');
+    for (let x = 10; x < 19; x += 1) await predictor.predict({ model: 'times', rows: [{ x }] });
+    expect(canaryOf(predictor)).toMatchObject({ calls: 10, failures: 0, stopped: null });
+  });
+
+  it('stays stopped if it was stopped by another replica, until its folder changes or it is restarted', async () => {
+    const predictor = await open({ current: 1, canary: all });
     const digest = predictor.model('times')?.versions[1]?.digest ?? '';
     const stopped = { digest, reason: 'too many failures' };
     predictor.apply(promoted(null, stopped));
     expect(await servingVersions(predictor, ['a', 'b'])).toEqual([1, 1]);
-    expect(predictor.model('times')?.canary?.stopped).toBe('too many failures');
+    expect(canaryOf(predictor)?.stopped).toBe('too many failures');
+    predictor.apply([{ model: 'times', version: null, stoppedCanary: null, canaryRestarts: 1 }]);
+    expect(await servingVersions(predictor, ['a', 'b'])).toEqual([2, 2]);
 
     await store.version('times', 2, { factor: 2, note: 'better' });
-    const restarted = await openStore();
-    restarted.apply(promoted(null, stopped));
-    expect(await servingVersions(restarted, ['a', 'b'])).toEqual([2, 2]);
+    const reopened = await openStore();
+    reopened.apply(promoted(null, stopped));
+    expect(await servingVersions(reopened, ['a', 'b'])).toEqual([2, 2]);
+  });
+
+  it('starts without evidence after a restart', async () => {
+    const predictor = await open({ current: 1, canary: all });
+    backend.before = isBroken;
+    await servingVersions(predictor, callers.slice(0, 30));
+    expect(canaryOf(predictor)?.stopped).not.toBeNull();
+    predictor.apply([{ model: 'times', version: null, stoppedCanary: null, canaryRestarts: 1 }]);
+    expect(canaryOf(predictor)).toMatchObject({ stopped: null, calls: 0, failures: 0 });
+  });
+
+  it('serves the share of the step that the deployment has reached', async () => {
+    const predictor = await open({ current: 1, canary: { version: 2, steps: [1, 50, 100] } });
+    const digest = predictor.model('times')?.versions[1]?.digest ?? '';
+    expect(canaryOf(predictor)).toMatchObject({ percent: 1, steps: [1, 50, 100] });
+    predictor.apply([{ model: 'times', version: null, stoppedCanary: null, canaryStep: { digest, percent: 50 } }]);
+    expect(canaryOf(predictor)?.percent).toBe(50);
+    const other = { digest: 'f'.repeat(64), percent: 50 };
+    predictor.apply([{ model: 'times', version: null, stoppedCanary: null, canaryStep: other }]);
+    expect(canaryOf(predictor)?.percent).toBe(1);
   });
 
   it('is the current version and no longer a canary after its promotion', async () => {
