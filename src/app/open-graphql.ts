@@ -66,6 +66,7 @@ export async function openGraphql(
   const apollo = createApollo({
     schema,
     limits,
+    outputElements: (model) => services.predictor.outputElements(model),
     isIntrospectionOpen,
     responses,
     operations,

@@ -129,7 +129,7 @@ export function typedField(
         description: 'What an invalid row does to the other rows.',
       },
     },
-    extensions: { listSize: { lengthOf: 'inputs' } },
+    extensions: { listSize: { lengthOf: 'inputs', model } },
     resolve: (_source, call, context) => predict(call as Parameters<PredictTyped>[0], context),
   };
 }

@@ -51,6 +51,31 @@ describe('the size of an operation', () => {
     expect(sizeOf('{ me { friends { friends { name } } } }').cost).toBe(31);
   });
 
+  it('counts the rows of a model, wide outputs as an object for each 256 elements', () => {
+    const models = buildSchema(
+      'type Result { output: Int } type Query { predict(model: String!, inputs: [Int!]!): [Result] predictNarrow(inputs: [Int!]!): [Result] }',
+    );
+    const fields = models.getQueryType()?.getFields() ?? {};
+    Object.assign(fields.predict?.extensions ?? {}, { listSize: { lengthOf: 'inputs', modelOf: 'model' } });
+    Object.assign(fields.predictNarrow?.extensions ?? {}, { listSize: { lengthOf: 'inputs', model: 'narrow' } });
+    const elements = (model: string): number => ({ wide: 768, narrow: 255 })[model] ?? 0;
+    const costOf = (text: string, variables: Record<string, unknown>): number => {
+      const document = parse(text);
+      const operation = getOperationAST(document);
+      if (!operation) throw new Error('There is no operation.');
+      return measure(models, document, operation, variables, elements).cost;
+    };
+    const inputs = new Array(100).fill(1);
+    const byVariable = 'query ($m: String!, $r: [Int!]!) { predict(model: $m, inputs: $r) { output } }';
+
+    expect(costOf(byVariable, { m: 'wide', r: inputs })).toBe(400);
+    expect(costOf(byVariable, { m: 'narrow', r: inputs })).toBe(100);
+    expect(costOf(byVariable, { m: 'unknown', r: inputs })).toBe(100);
+    expect(costOf('{ predict(model: "wide", inputs: [1, 2]) { output } }', {})).toBe(8);
+    expect(costOf('query ($m: String = "wide") { predict(model: $m, inputs: [1]) { output } }', {})).toBe(4);
+    expect(costOf('query ($r: [Int!]!) { predictNarrow(inputs: $r) { output } }', { r: inputs })).toBe(100);
+  });
+
   it('counts fragments on members of a union or an interface', () => {
     expect(
       sizeOf(

@@ -65,7 +65,7 @@ export class PredictionResolver implements EventSources {
     description:
       'Runs a model: one prediction per input, in the order of the inputs; null only for an invalid row with `onInvalid: NULL`. Predictions are recorded unless the manifest says otherwise, so the response is never cached; the results of the model are.',
   })
-  @Extensions({ listSize: { lengthOf: 'inputs' } })
+  @Extensions({ listSize: { lengthOf: 'inputs', modelOf: 'model' } })
   predict(
     @Arg('model', { description: 'The name of the model.' }) model: string,
     @Arg('inputs', () => [JSONObject], {

@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { HeaderMap, type ApolloServerPlugin, type GraphQLRequestContext, type GraphQLResponse } from '@apollo/server';
 import { printSchema, type FormattedExecutionResult, type GraphQLSchema } from 'graphql';
+import { jsonText } from '../server/json-text.js';
 import type { CacheHealth } from '../../cache/cache.js';
 import type { CachedText, VersionedCache } from '../../cache/versioned-cache.js';
 import type { CacheHintOptions } from '../schema/cache-control.js';
@@ -101,9 +102,11 @@ export class ResponseCache {
   }
 
   /** Serializes a result for HTTP. */
-  readonly stringify = (result: FormattedExecutionResult): string => {
-    const text = result.data && !result.errors && !result.extensions ? this.#texts.get(result.data) : undefined;
-    return text === undefined ? `${JSON.stringify(result)}\n` : `{"data":${text}}\n`;
+  readonly stringify = (result: FormattedExecutionResult): string | Promise<string> => {
+    const known = result.data && !result.errors && !result.extensions ? this.#texts.get(result.data) : undefined;
+    if (known !== undefined) return `{"data":${known}}\n`;
+    const text = jsonText(result);
+    return typeof text === 'string' ? `${text}\n` : text.then((whole) => `${whole}\n`);
   };
 
   /** Invalidates responses and rows with one of the entities, for all processes that share the cache once this resolves. */

@@ -18,7 +18,7 @@ import { operationLog } from './plugins/operation-log.js';
 import type { OperationStatistics } from './plugins/operation-statistics.js';
 import { operationTrace } from './plugins/operation-trace.js';
 import { readYourWritesPlugin } from './plugins/read-your-writes.js';
-import { queryLimits, type QueryLimits } from './query-limits.js';
+import { queryLimits, type OutputElements, type QueryLimits } from './query-limits.js';
 import { validationOptions, validationRule } from './validation.js';
 import type { ResponseCache } from '../caching/response-cache.js';
 import type { SchemaSource } from '../schema/build-schema.js';
@@ -26,6 +26,7 @@ import type { SchemaSource } from '../schema/build-schema.js';
 export interface ApolloOptions {
   schema: SchemaSource;
   limits: QueryLimits;
+  outputElements: OutputElements;
   isIntrospectionOpen: boolean;
   responses: ResponseCache;
   operations: OperationStatistics;
@@ -51,6 +52,7 @@ export const preflightHeaders = [
 export function createApollo({
   schema,
   limits,
+  outputElements,
   isIntrospectionOpen,
   responses,
   operations,
@@ -75,7 +77,7 @@ export function createApollo({
     stringifyResult: responses.stringify,
     plugins: [
       drain,
-      queryLimits(limits, isIntrospectionOpen),
+      queryLimits(limits, isIntrospectionOpen, outputElements),
       operationLog,
       operations.plugin(),
       ...(isTracing() ? [operationTrace] : []),

@@ -26,9 +26,16 @@ import { assertMayIntrospect } from './introspection.js';
 
 /**
  * A hint on a list field without page arguments, by type-graphql's `@Extensions({ listSize })`: the expected number of items, or
- * the list argument whose length is that number.
+ * the list argument whose length is that number. Items that a model computes also weigh by the width of its outputs: `model` names it, or
+ * `modelOf` the argument that does.
  */
-type ListSize = number | { lengthOf: string };
+type ListSize = number | ComputedList;
+
+interface ComputedList {
+  lengthOf: string;
+  model?: string;
+  modelOf?: string;
+}
 
 /** Maximum sizes of an operation. */
 export interface QueryLimits extends DocumentLimits {
@@ -36,6 +43,12 @@ export interface QueryLimits extends DocumentLimits {
   /** Objects in the response. */
   cost: number;
 }
+
+/** The elements that a model returns for a row, in all outputs; 0 for an unknown model. */
+export type OutputElements = (model: string) => number;
+
+/** Elements of an output that cost as much as an object. */
+const elementsPerObject = 256;
 
 /** What an operation requests with its variables. */
 export interface OperationSize {
@@ -52,13 +65,17 @@ type Variables = Readonly<Record<string, unknown>>;
 type VariableValues = ReadonlyMap<string, unknown>;
 
 /** Rejects operations over the limit of cost, and introspection if it is closed, before execution. */
-export function queryLimits(limits: QueryLimits, isIntrospectionOpen: boolean): ApolloServerPlugin<Context> {
+export function queryLimits(
+  limits: QueryLimits,
+  isIntrospectionOpen: boolean,
+  outputElements: OutputElements,
+): ApolloServerPlugin<Context> {
   return {
     requestDidStart: () =>
       Promise.resolve({
         didResolveOperation: ({ schema, document, operation, request, contextValue }) => {
           if (!operation) return Promise.resolve();
-          const size = measure(schema, document, operation, request.variables ?? {});
+          const size = measure(schema, document, operation, request.variables ?? {}, outputElements);
           if (size.introspects && !isIntrospectionOpen) assertMayIntrospect(contextValue.viewer);
           assertWithinCost(size, limits);
           return Promise.resolve();
@@ -81,12 +98,13 @@ export function measure(
   document: DocumentNode,
   operation: OperationDefinitionNode,
   variables: Variables,
+  outputElements: OutputElements = () => 0,
 ): OperationSize {
   const fragments = new Map<string, FragmentDefinitionNode>();
   for (const definition of document.definitions) {
     if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition);
   }
-  const visitor = new SizeVisitor(schema, fragments, withDefaults(operation, variables));
+  const visitor = new SizeVisitor(schema, fragments, withDefaults(operation, variables), outputElements);
   const root = schema.getRootType(operation.operation);
   return root ? visitor.selection(operation.selectionSet, root.name) : nothing;
 }
@@ -101,6 +119,7 @@ class SizeVisitor {
     readonly schema: GraphQLSchema,
     readonly fragments: ReadonlyMap<string, FragmentDefinitionNode>,
     readonly variables: VariableValues,
+    readonly outputElements: OutputElements,
   ) {}
 
   selection(set: SelectionSetNode, typeName: string): OperationSize {
@@ -158,12 +177,19 @@ class SizeVisitor {
   #cost(node: FieldNode, field: GraphQLField<unknown, unknown>, typeName: string, inside: number): number {
     const hint = field.extensions.listSize as ListSize | undefined;
     if (typeof hint === 'number') return hint * (1 + inside);
-    if (hint) return Math.max(1, this.#length(this.#argument(node, hint.lengthOf))) * (1 + inside);
+    if (hint)
+      return Math.max(1, this.#length(this.#argument(node, hint.lengthOf))) * (1 + inside + this.#width(node, hint));
     // A connection returns its page once for each of the selected `nodes` and `edges`, which `inside` counts.
     if (field.args.some(({ name }) => name === 'first' || name === 'last'))
       return 1 + this.#pageSize(node) * Math.max(1, inside);
     const isCounted = typeName.endsWith('Connection');
     return (isListType(getNullableType(field.type)) && !isCounted ? unknownListSize : 1) * (1 + inside);
+  }
+
+  /** The cost of a row's outputs beyond an object. */
+  #width(node: FieldNode, { model, modelOf }: ComputedList): number {
+    const name = model ?? (modelOf === undefined ? null : this.#string(this.#argument(node, modelOf)));
+    return name === null ? 0 : Math.floor(this.outputElements(name) / elementsPerObject);
   }
 
   #pageSize(node: FieldNode): number {
@@ -188,6 +214,12 @@ class SizeVisitor {
     return typeof sent === 'number' ? sent : null;
   }
 
+  #string(value: ValueNode | undefined): string | null {
+    if (value?.kind === Kind.STRING) return value.value;
+    const sent = value?.kind === Kind.VARIABLE ? this.variables.get(value.name.value) : null;
+    return typeof sent === 'string' ? sent : null;
+  }
+
   #length(value: ValueNode | undefined): number {
     if (value?.kind === Kind.LIST) return value.values.length;
     const sent = value?.kind === Kind.VARIABLE ? this.variables.get(value.name.value) : null;
@@ -204,6 +236,7 @@ function withDefaults(operation: OperationDefinitionNode, variables: Variables):
     filled.set(name, sent);
     if (sent !== undefined || !defaultValue) continue;
     if (defaultValue.kind === Kind.BOOLEAN) filled.set(name, defaultValue.value);
+    if (defaultValue.kind === Kind.STRING) filled.set(name, defaultValue.value);
     if (defaultValue.kind === Kind.INT) filled.set(name, Number(defaultValue.value));
     if (defaultValue.kind === Kind.LIST) filled.set(name, defaultValue.values);
   }

@@ -52,16 +52,16 @@ export async function signatureByTrial(
       ]);
     }
     actual = withActualOutputs(label, signature, runs);
-    assertDecodable(label, actual, runs.at(-1));
+    await assertDecodable(label, actual, runs.at(-1));
   }
   return actual;
 }
 
 /** @throws ModelRepositoryError if calls could not get these outputs */
-function assertDecodable(label: string, signature: Signature, run: TrialRun | undefined): void {
+async function assertDecodable(label: string, signature: Signature, run: TrialRun | undefined): Promise<void> {
   if (!run) return;
   try {
-    fromTensors(signature, run.outputs, run.rows);
+    await fromTensors(signature, run.outputs, run.rows);
   } catch (error) {
     throw new ModelRepositoryError([`${label}: ${problemsOf(error).join(' ')}`]);
   }

@@ -1,8 +1,8 @@
 import { createHash, hash } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { Cache } from '../../cache/cache.js';
-import { isOutput } from '../signature/decode.js';
-import type { EncodedRow, Signature } from '../signature/types.js';
+import { isOutput, rowsPerTurn } from '../signature/decode.js';
+import { elementsPerRow, type EncodedRow, type Signature } from '../signature/types.js';
 
 /** The part of a version that keys and results depend on. */
 export interface CachedVersion {
@@ -67,12 +67,19 @@ export class PredictionCache {
   }
 
   /**
-   * Reads results in one round trip, including expired ones. @returns undefined for a miss and for entries that do not match
-   * the signature
+   * Reads results in one round trip, wide ones in several, including expired ones. @returns undefined for a miss and for entries that do
+   * not match the signature
    */
   async getMany({ signature }: CachedVersion, keys: readonly string[]): Promise<(CachedResult | undefined)[]> {
-    const found = await this.cache.getMany(keys);
-    return keys.map((_, index) => parseEntry(signature, found[index]));
+    const results: (CachedResult | undefined)[] = [];
+    const size = rowsPerTurn(elementsPerRow(signature.outputs));
+    for (let start = 0; start < keys.length; start += size) {
+      if (start > 0) await nextTurn();
+      const part = keys.slice(start, start + size);
+      const found = await this.cache.getMany(part);
+      results.push(...part.map((_, index) => parseEntry(signature, found[index])));
+    }
+    return results;
   }
 
   /** Writes results in the background, in one round trip. They expire after the TTL plus `staleSeconds`. */

@@ -20,7 +20,7 @@ import {
 import { PendingPredictionFailed, type Outcome } from './request-coalescing.js';
 import type { CallOptions, VersionRuntime } from './version-runtime.js';
 import type { InputWarning } from '../reference/input-warnings.js';
-import type { EncodedRow } from '../signature/types.js';
+import { elementsPerRow, type EncodedRow } from '../signature/types.js';
 import { shortened } from '../../errors/input-validation.js';
 import type { RepositoryWatcher } from '../repository/watcher.js';
 
@@ -129,6 +129,11 @@ export class Predictor {
   warningsOf({ model, version, digest, input }: PastPrediction): readonly InputWarning[] | null {
     const served = this.#parts.registry.get(model)?.versions.get(version);
     return served?.version.digest === digest ? (served.findWarnings?.(input) ?? null) : null;
+  }
+
+  /** The elements that the current version of a model returns for a row; 0 if unknown. Free dimensions count as one. */
+  outputElements(name: string): number {
+    return elementsPerRow(this.model(name)?.current.outputs ?? []);
   }
 
   /** Problems of folders that cannot be served as they are on disk, also of models that are not served at all. */

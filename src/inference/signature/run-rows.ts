@@ -27,7 +27,7 @@ export async function runRows(
       const members = group.flatMap((index) => rows.slice(index, index + 1));
       const run = await graph.run(toTensors(signature, members), group.length, limitMs);
       computeMs += run.computeMs;
-      for (const [position, result] of fromTensors(signature, run.outputs, group.length).entries())
+      for (const [position, result] of (await fromTensors(signature, run.outputs, group.length)).entries())
         results[group[position] ?? 0] = result;
     }
   };

@@ -75,3 +75,7 @@ export const defaultMaxRowBytes = 16 * 1024 * 1024;
 export function sizeOf(rowShape: readonly number[]): number {
   return rowShape.reduce((product, size) => product * size, 1);
 }
+
+/** The elements of a row in all outputs; free dimensions count as one. */
+export const elementsPerRow = (outputs: readonly Pick<OutputField, 'rowShape'>[]): number =>
+  outputs.reduce((sum, { rowShape }) => sum + sizeOf(rowShape.map((size) => size ?? 1)), 0);

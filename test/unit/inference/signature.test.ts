@@ -419,8 +419,8 @@ describe('a row with lists', () => {
     boxes: { type: 'float32' as const, dims: [2, 3, 2], data: Float32Array.from({ length: 12 }, (_, index) => index) },
   };
 
-  it('is returned as nested lists, with dynamic dimensions as in the output', () => {
-    expect(fromTensors(lists, returned, 2)).toEqual([
+  it('is returned as nested lists, with dynamic dimensions as in the output', async () => {
+    expect(await fromTensors(lists, returned, 2)).toEqual([
       {
         kind: 'ok',
         output: {
@@ -448,10 +448,10 @@ describe('a row with lists', () => {
     ]);
   });
 
-  it('has no response if one element is not a number', () => {
+  it('has no response if one element is not a number', async () => {
     const boxes = { ...returned.boxes, data: returned.boxes.data.with(11, NaN) };
 
-    expect(fromTensors(lists, { ...returned, boxes }, 2).map(({ kind }) => kind)).toEqual(['ok', 'not-finite']);
+    expect((await fromTensors(lists, { ...returned, boxes }, 2)).map(({ kind }) => kind)).toEqual(['ok', 'not-finite']);
   });
 
   it.each([
@@ -459,20 +459,20 @@ describe('a row with lists', () => {
     ['of another size', { ...returned.boxes, dims: [2, 2, 3] }],
     ['for another number of rows', { ...returned.boxes, dims: [3, 2, 2] }],
     ['that is not there', undefined],
-  ])('fails on an output %s', (_, boxes) => {
-    expect(() => fromTensors(lists, { ...returned, boxes } as typeof returned, 2)).toThrow(
+  ])('fails on an output %s', async (_, boxes) => {
+    await expect(fromTensors(lists, { ...returned, boxes } as typeof returned, 2)).rejects.toThrow(
       'The output boxes has the shape',
     );
   });
 
-  it('fails if a row has too many bytes', () => {
+  it('fails if a row has too many bytes', async () => {
     const boxes = { type: 'float32' as const, dims: [1, 2_097_153, 2], data: new Float32Array(4_194_306) };
     const one = {
       digit: { ...returned.digit, dims: [1, 1], data: BigInt64Array.of(1n) },
       shares: { ...returned.shares, dims: [1, 2], data: Float32Array.of(0, 1) },
     };
 
-    expect(() => fromTensors(lists, { ...one, boxes }, 1)).toThrow(
+    await expect(fromTensors(lists, { ...one, boxes }, 1)).rejects.toThrow(
       'The output boxes has 16777224 bytes for a row; serving.max_row_bytes is 16777216',
     );
   });

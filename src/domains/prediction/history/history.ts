@@ -37,8 +37,8 @@ export interface ExpectedRows {
 
 /** Delay before a write, so that concurrent calls share it. */
 const joinMs = 20;
-/** Rows per chunk: serializing them blocks the event loop for one or two milliseconds. */
-const chunkRows = 250;
+/** Rows and bytes per chunk: serializing them blocks the event loop for one or two milliseconds. */
+const chunkSize = { rows: 250, bytes: 256 * 1024 };
 /** Rows and bytes per insert. */
 const batch = { rows: 500, bytes: 1024 * 1024 };
 /** Queued rows that occupy another writer. */
@@ -251,10 +251,20 @@ const lacksPartition = (error: unknown): boolean =>
 /** Serializes rows, a chunk per turn of the event loop. */
 async function toChunks(rows: readonly PredictionRow[], redactsInput: boolean): Promise<StoredRow[][]> {
   const chunks: StoredRow[][] = [];
-  for (let start = 0; start < rows.length; start += chunkRows) {
-    if (start > 0) await nextTurn();
-    chunks.push(rows.slice(start, start + chunkRows).map((row) => toStoredRow(row, redactsInput)));
+  let chunk: StoredRow[] = [];
+  let bytes = 0;
+  for (const row of rows) {
+    if (chunk.length >= chunkSize.rows || bytes >= chunkSize.bytes) {
+      chunks.push(chunk);
+      chunk = [];
+      bytes = 0;
+      await nextTurn();
+    }
+    const stored = toStoredRow(row, redactsInput);
+    chunk.push(stored);
+    bytes += stored.bytes;
   }
+  if (chunk.length > 0) chunks.push(chunk);
   return chunks;
 }
 
