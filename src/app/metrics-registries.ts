@@ -72,7 +72,8 @@ export function createMetricsRegistries({ services, graphql, counts, limiter, re
 
 function historyStatistics(queues: readonly WriteQueue[]): HistoryStatistics {
   const history = queues.find(({ name }) => name === 'prediction_history');
-  return { reservedBytes: 0, capacityBytes: 0, rejectedCalls: 0, ...history?.room, lost: history?.lost ?? 0 };
+  const empty = { reservedBytes: 0, capacityBytes: 0, rejectedCalls: 0, journal: null };
+  return { ...empty, ...history?.room, lost: history?.lost ?? 0 };
 }
 
 const pendingRows = (models: ReturnType<Predictor['models']>): number =>

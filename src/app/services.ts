@@ -109,6 +109,7 @@ export async function openServices(
       publicUrl: publicUrlOf(config),
       mfa: config.mfa,
       historyRetentionDays: config.inference.historyDays,
+      predictionJournalDir: config.inference.hasJournal ? path.join(dataDir, 'prediction-journal') : null,
       streams: { bufferedEvents: config.subscriptions.bufferedEvents },
       predictions: config.rateLimits,
     },

@@ -78,6 +78,8 @@ export interface Services {
     publicUrl: string | null;
     mfa: { requiredRoles: readonly string[]; issuer: string };
     historyRetentionDays: number;
+    /** The directory of the journals of predictions; null without one. */
+    predictionJournalDir: string | null;
     streams: { bufferedEvents: number };
     predictions: { windowSeconds: number; rowsPerViewer: number };
   };
@@ -119,6 +121,8 @@ export interface QueueRoom {
   capacityBytes: number;
   /** Calls that were rejected since the start, because there was no room. */
   rejectedCalls: number;
+  /** The files that keep items when the process is killed; null without them. */
+  journal: { isUp: boolean; bytes: number } | null;
 }
 
 /** An entity whose state each process holds for itself. Responses that contain it are cached per process, until it changes. */

@@ -51,6 +51,8 @@ export interface HistoryStatistics {
   capacityBytes: number;
   /** Calls that were rejected because the history had no room. */
   rejectedCalls: number;
+  /** Null without a journal. */
+  journal: { isUp: boolean; bytes: number } | null;
 }
 
 export function queueMetrics(source: QueuesSource): Registry {
@@ -85,6 +87,18 @@ export function queueMetrics(source: QueuesSource): Registry {
     'Calls rejected before they ran, because the prediction history had no room.',
     [],
     one(() => source.history().rejectedCalls),
+  );
+  gauge(
+    'auspex_prediction_journal_up',
+    '1 if predictions that wait to be recorded survive a killed process; 0 without a journal or after an error of the disk.',
+    [],
+    one(() => Number(source.history().journal?.isUp === true)),
+  );
+  gauge(
+    'auspex_prediction_journal_bytes',
+    'Bytes of the files with predictions that wait to be recorded.',
+    [],
+    one(() => source.history().journal?.bytes ?? 0),
   );
   return registry;
 }

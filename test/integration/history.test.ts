@@ -119,12 +119,25 @@ describe('the history of predictions', () => {
   it('writes the other rows if the database rejects one', async () => {
     const history = openHistory();
     const good = rows(20);
-    const bad = rows(1, { userId: newId() }); // there is no such user
+    const bad = rows(1, { version: 2 ** 40 });
     await record(history, [...good.slice(0, 10), ...bad, ...good.slice(10)]);
     await history.close();
     expect(await stored(good)).toBe(20);
     expect(await stored(bad)).toBe(0);
     expect([history.lost, history.room.reservedBytes]).toEqual([1, 0]);
+  });
+
+  it('writes rows of an account that was deleted meanwhile without their user', async () => {
+    const history = openHistory();
+    const [row] = rows(1, { userId: newId() });
+    await record(history, [...rows(3), ...(row ? [row] : [])]);
+    await history.close();
+    const found = await db
+      .selectFrom('prediction')
+      .select('user_id')
+      .where('id', '=', row?.id ?? '')
+      .execute();
+    expect([found, history.lost]).toEqual([[{ user_id: null }], 0]);
   });
 
   it('writes a row once if the write is repeated', async () => {

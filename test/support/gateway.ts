@@ -22,6 +22,7 @@ const testEnv = {
   PORT: '0',
   LOG_LEVEL: 'info',
   DATA_DIR: '/nonexistent',
+  PREDICTION_JOURNAL: 'false',
   RATE_LIMIT_PER_VIEWER: '0',
   RATE_LIMIT_PER_ADDRESS: '0',
   RATE_LIMIT_PREDICTION_ROWS: '0',

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { integer, text, variable } from '../variable.js';
+import { boolean, integer, text, variable } from '../variable.js';
 
 export const inference = () =>
   z
@@ -35,6 +35,11 @@ export const inference = () =>
         default: 90,
         unit: 'days',
         description: 'Retention of recorded predictions: those of a day (UTC) are deleted this long after its end.',
+      }),
+      hasJournal: variable('PREDICTION_JOURNAL', boolean, {
+        default: true,
+        description:
+          'Whether predictions that are not recorded yet are also written to files in `DATA_DIR`, with their inputs, so that the next start records them if the process is killed. Without effect where `DATA_DIR` cannot be written.',
       }),
     })
     .describe('Inference');

@@ -2,6 +2,7 @@ import type { DomainModule } from '../../graphql/module.js';
 import { PredictionRecord } from './prediction.entity.js';
 import { PredictionEvents } from './prediction.events.js';
 import { PredictionHistory } from './history/history.js';
+import { journalDirOf } from './history/journal-dir.js';
 import { HistoryRetention } from './history/retention.js';
 import { createOutputConverter } from './prediction.money.js';
 import { visiblePredictions } from './prediction.nodes.js';
@@ -34,7 +35,11 @@ export const predictionDomain: DomainModule = {
         new UserPredictionsResolver(history),
       ],
       queue: history,
-      ready: () => Promise.resolve(void retention.run()),
+      async ready() {
+        void retention.run();
+        const { predictionJournalDir: dir } = settings;
+        if (dir !== null) await history.openJournal(await journalDirOf(db, dir));
+      },
       nodes: { prediction: { type: 'Prediction', readAs: 'prediction', read: visiblePredictions(history) } },
       extension: typedPredictions(predictor, predict),
       async close() {

@@ -1,13 +1,13 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '../../../database/tables.js';
 import { Overloaded } from '../../../errors/app-error.js';
-import { systemErrorCode } from '../../../errors/system-error-code.js';
 import type { QueueRoom, WriteQueue } from '../../../graphql/module.js';
 import type { Logger } from '../../../telemetry/logger.js';
 import type { PredictionRow } from '../prediction.types.js';
 import { insertRows } from './insert-rows.js';
-import { createPartitionsOf } from './partitions.js';
+import { Journal } from './journal.js';
 import { PendingRows, type PendingChunk } from './pending-rows.js';
+import { recoverJournal } from './recovery.js';
 import { Room } from './room.js';
 import { toStoredRow, type StoredRow } from './stored-row.js';
 
@@ -62,6 +62,8 @@ export class PredictionHistory implements WriteQueue {
   readonly #log: Logger;
   readonly #maxWriters: number;
   readonly #onWritten: (rows: readonly StoredRow[]) => void;
+  #journal: Journal | null = null;
+  #recovering: Promise<unknown> = Promise.resolve();
   readonly #room: Room;
   readonly #pending = new PendingRows();
   readonly #writers = new Set<Promise<void>>();
@@ -69,7 +71,10 @@ export class PredictionHistory implements WriteQueue {
   readonly #bytesPerRow = new Map<string, number>();
   #activeWriters = 0;
   #isFailing = false;
+  readonly #closing = new AbortController();
+  readonly #closed = Promise.withResolvers<undefined>();
   #isClosing = false;
+  #isClosed = false;
   #lost = 0;
   #rejected = 0;
 
@@ -95,7 +100,8 @@ export class PredictionHistory implements WriteQueue {
 
   get room(): QueueRoom {
     const { reserved, capacity } = this.#room;
-    return { reservedBytes: reserved, capacityBytes: capacity, rejectedCalls: this.#rejected };
+    const journal = this.#journal && { isUp: this.#journal.isUp, bytes: this.#journal.bytes };
+    return { reservedBytes: reserved, capacityBytes: capacity, rejectedCalls: this.#rejected, journal };
   }
 
   /**
@@ -116,8 +122,11 @@ export class PredictionHistory implements WriteQueue {
         if (predicted.length > 0) this.#learn(model, bytes / predicted.length);
         this.#room.adjust(bytes - reserved);
         reserved = 0;
-        for (const chunk of chunks) this.#pending.add(chunk, chunk[0]?.userId ?? null);
+        const entries = chunks.map((rows) => this.#journal?.append(rows) ?? Promise.resolve(null));
+        for (const [index, rows] of chunks.entries())
+          this.#pending.add({ rows, owner: rows[0]?.userId ?? null, entry: entries[index] ?? Promise.resolve(null) });
         this.#startWriters();
+        await Promise.all(entries);
       },
       [Symbol.dispose]: () => {
         this.#room.adjust(-reserved);
@@ -134,18 +143,46 @@ export class PredictionHistory implements WriteQueue {
     timer.abort();
   }
 
-  /** Writes the remaining rows. Rows not written in time are logged as lost. */
+  /**
+   * Keeps rows in files of the directory until they are written, and writes what killed processes left there, in the background.
+   * Without effect if the directory cannot be written.
+   */
+  async openJournal(dir: string): Promise<void> {
+    const journal = await Journal.open(dir, this.#log);
+    this.#journal = journal;
+    if (!journal) return;
+    const write = async (rows: readonly StoredRow[]): Promise<void> => {
+      await Promise.race([this.#writeWithRetries(rows), this.#closed.promise]);
+      if (this.#isClosing) throw new Error('The history was closed.');
+    };
+    this.#recovering = recoverJournal({ dir, journal, log: this.#log, write, signal: this.#closing.signal }).catch(
+      (error: unknown) => {
+        if (!this.#isClosing) this.#log.warn({ err: error, dir }, 'the journal of predictions cannot be read');
+      },
+    );
+  }
+
+  /** Writes the remaining rows. Rows not written in time stay in the journal, or are logged as lost. */
   async close(deadlineMs = 10_000): Promise<void> {
     this.#isClosing = true;
+    this.#closing.abort();
+    this.#closed.resolve(undefined);
+    await this.#recovering;
     const deadline = new AbortController();
     await Promise.race([
       this.#drained(),
       sleep(deadlineMs, undefined, { signal: deadline.signal }).catch(() => undefined),
     ]);
     deadline.abort();
-    if (this.#pending.length === 0) return;
-    this.#lost += this.#pending.length;
-    this.#log.error({ rows: this.#pending.length }, 'predictions lost: not written before shutdown');
+    this.#isClosed = true;
+    const rows = this.#pending.length;
+    if (rows > 0 && this.#journal?.isUp === true)
+      this.#log.warn({ rows }, 'predictions not written before shutdown; the next start reads them from the journal');
+    else if (rows > 0) {
+      this.#lost += rows;
+      this.#log.error({ rows }, 'predictions lost: not written before shutdown');
+    }
+    await this.#journal?.close();
   }
 
   async #drained(): Promise<void> {
@@ -171,7 +208,10 @@ export class PredictionHistory implements WriteQueue {
     const needed = Math.min(this.#maxWriters, Math.ceil(this.#pending.length / rowsPerWriter));
     while (this.#activeWriters < needed) {
       this.#activeWriters += 1;
-      const writer = this.#write(this.#activeWriters === 1).finally(() => this.#writers.delete(writer));
+      const writer = this.#write(this.#activeWriters === 1)
+        // Only after `close`, which reports the rows that are left.
+        .catch(() => undefined)
+        .finally(() => this.#writers.delete(writer));
       this.#writers.add(writer);
     }
   }
@@ -179,7 +219,7 @@ export class PredictionHistory implements WriteQueue {
   async #write(isFirst: boolean): Promise<void> {
     if (isFirst && !this.#isClosing) await sleep(joinMs);
     for (let chunks = this.#next(); chunks.length > 0; chunks = this.#next()) {
-      await this.#writeWithRetries(chunks);
+      await this.#writeWithRetries(chunks.flatMap(({ rows }) => rows));
       this.#pending.finish(chunks);
       this.#room.adjust(-sum(chunks.map(({ bytes }) => bytes)));
     }
@@ -191,15 +231,16 @@ export class PredictionHistory implements WriteQueue {
     return this.#pending.take(batch.rows, batch.bytes);
   }
 
-  async #writeWithRetries(chunks: readonly PendingChunk[]): Promise<void> {
-    const rows = chunks.flatMap((chunk) => chunk.rows);
+  async #writeWithRetries(rows: readonly StoredRow[]): Promise<void> {
     for (let pauseMs = retryMs.first; ; pauseMs = Math.min(pauseMs * 2, retryMs.longest)) {
       try {
-        await this.#insert(rows);
+        this.#lost += await insertRows(this.#db, rows, this.#log);
+        this.#onWritten(rows);
         if (this.#isFailing) this.#log.info('prediction history recovered');
         this.#isFailing = false;
         return;
       } catch (error) {
+        if (this.#isClosed) throw error;
         this.#log[this.#isFailing ? 'debug' : 'warn'](
           { err: error, rows: this.#pending.length },
           'prediction history write failed; retrying',
@@ -209,44 +250,7 @@ export class PredictionHistory implements WriteQueue {
       }
     }
   }
-
-  async #insertAll(rows: readonly StoredRow[]): Promise<void> {
-    try {
-      await insertRows(this.#db, rows);
-    } catch (error) {
-      if (!lacksPartition(error)) throw error;
-      const ids = rows.map(({ id }) => id);
-      await createPartitionsOf(this.#db, ids);
-      await insertRows(this.#db, rows);
-    }
-  }
-
-  async #insert(rows: readonly StoredRow[]): Promise<void> {
-    try {
-      await this.#insertAll(rows);
-      this.#onWritten(rows);
-    } catch (error) {
-      if (!isRejection(error)) throw error;
-      const [first] = rows;
-      if (rows.length === 1 && first) {
-        this.#lost += 1;
-        this.#log.error(
-          { err: error, id: first.id, model: first.model },
-          'prediction dropped: rejected by the database',
-        );
-        return;
-      }
-      // A rejected row must not block the others.
-      const half = Math.ceil(rows.length / 2);
-      await this.#insert(rows.slice(0, half));
-      await this.#insert(rows.slice(half));
-    }
-  }
 }
-
-/** Whether PostgreSQL has no partition for a row. */
-const lacksPartition = (error: unknown): boolean =>
-  systemErrorCode(error) === '23514' && String(error).includes('no partition of relation');
 
 /** Serializes rows, a chunk per turn of the event loop. */
 async function toChunks(rows: readonly PredictionRow[], redactsInput: boolean): Promise<StoredRow[][]> {
@@ -269,6 +273,3 @@ async function toChunks(rows: readonly PredictionRow[], redactsInput: boolean): 
 }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
-
-/** Whether PostgreSQL rejected the data itself (SQLSTATE classes 22 and 23), so that a retry cannot succeed. */
-const isRejection = (error: unknown): boolean => /^2[23]/.test(systemErrorCode(error) ?? '');

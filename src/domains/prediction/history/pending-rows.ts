@@ -1,3 +1,4 @@
+import type { JournalEntry } from './journal.js';
 import type { StoredRow } from './stored-row.js';
 
 /** Rows of one call that are written together. */
@@ -5,6 +6,8 @@ export interface PendingChunk {
   rows: readonly StoredRow[];
   bytes: number;
   owner: string | null;
+  /** Its place in the journal; null if it is not there. */
+  entry: Promise<JournalEntry | null>;
   /** Resolves once the rows are written or dropped. */
   written: Promise<void>;
   finish: () => void;
@@ -27,10 +30,10 @@ export class PendingRows {
     return this.#queued.size + this.#urgent.size;
   }
 
-  add(rows: readonly StoredRow[], owner: string | null): void {
+  add({ rows, owner, entry }: Pick<PendingChunk, 'rows' | 'owner' | 'entry'>): void {
     const { promise: written, resolve } = Promise.withResolvers<undefined>();
     const bytes = rows.reduce((sum, row) => sum + row.bytes, 0);
-    const chunk: PendingChunk = { rows, bytes, owner, written, finish: () => resolve(undefined) };
+    const chunk: PendingChunk = { rows, bytes, owner, entry, written, finish: () => resolve(undefined) };
     this.#queued.add(chunk);
     this.#rows += rows.length;
     if (owner === null) return;
@@ -58,6 +61,7 @@ export class PendingRows {
     for (const chunk of chunks) {
       this.#rows -= chunk.rows.length;
       chunk.finish();
+      void chunk.entry.then((entry) => entry?.release());
       if (chunk.owner === null) continue;
       const chunks = this.#byOwner.get(chunk.owner);
       chunks?.delete(chunk);

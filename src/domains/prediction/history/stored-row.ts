@@ -28,3 +28,10 @@ export function toStoredRow(row: PredictionRow, redactsInput = false): StoredRow
   );
   return { id: row.id, userId: row.userId, model: row.model, json, bytes: json.length + overheadBytes };
 }
+
+/** The row without its user, as the table has it when an account was deleted. */
+export const withoutUser = (row: StoredRow): StoredRow => ({
+  ...row,
+  userId: null,
+  json: JSON.stringify({ ...(JSON.parse(row.json) as object), user_id: null }),
+});

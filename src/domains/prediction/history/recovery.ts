@@ -1,0 +1,81 @@
+import { createReadStream } from 'node:fs';
+import { readdir, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import type { Logger } from '../../../telemetry/logger.js';
+import { journalExtension, type Journal } from './journal.js';
+import type { StoredRow } from './stored-row.js';
+
+/** A file that was changed more recently may belong to a process that runs. */
+const restMs = 3_000;
+const batchRows = 250;
+
+export interface RecoveryOptions {
+  dir: string;
+  journal: Journal;
+  log: Logger;
+  /** Writes rows; rows that are there already are left as they are. Rejects only when the gateway stops. */
+  write: (rows: readonly StoredRow[]) => Promise<void>;
+  signal: AbortSignal;
+}
+
+/**
+ * Writes the predictions that a killed process left in its journal, and removes its files. Rows may be written twice, also by two
+ * processes at once: that changes nothing. @returns the number of rows
+ */
+export async function recoverJournal(options: RecoveryOptions): Promise<number> {
+  const { dir, journal, log, signal } = options;
+  let recovered = 0;
+  for (;;) {
+    const files = (await readdir(dir)).filter((file) => file.endsWith(journalExtension) && !journal.owns(file));
+    let isWaiting = false;
+    for (const file of files.map((name) => path.join(dir, name))) {
+      const { mtimeMs, size } = await stat(file).catch(() => ({ mtimeMs: 0, size: -1 }));
+      if (size < 0) continue;
+      if (Date.now() - mtimeMs < restMs) isWaiting = true;
+      else recovered += await recoverFile(file, size, options);
+      if (signal.aborted) return recovered;
+    }
+    if (!isWaiting) break;
+    await sleep(restMs, undefined, { ref: false, signal }).catch(() => undefined);
+    if (signal.aborted) return recovered;
+  }
+  if (recovered > 0) log.info({ rows: recovered }, 'predictions of a killed process recovered from its journal');
+  return recovered;
+}
+
+async function recoverFile(file: string, size: number, { write, signal }: RecoveryOptions): Promise<number> {
+  let batch: StoredRow[] = [];
+  let recovered = 0;
+  const flush = async (): Promise<void> => {
+    await write(batch);
+    recovered += batch.length;
+    batch = [];
+  };
+  const input = createReadStream(file, { encoding: 'utf8' });
+  for await (const line of createInterface({ input, crlfDelay: Infinity })) {
+    const row = toStoredRow(line);
+    if (row) batch.push(row);
+    if (batch.length >= batchRows) await flush();
+    if (signal.aborted) return recovered;
+  }
+  if (batch.length > 0) await flush();
+  const now = await stat(file).catch(() => null);
+  // It grew: its process runs.
+  if (!signal.aborted && now?.size === size) await rm(file, { force: true });
+  return recovered;
+}
+
+const journalRow = z.looseObject({ id: z.uuid(), user_id: z.uuid().nullable(), model: z.string() });
+
+/** @returns null for a line that was cut off when the process was killed */
+function toStoredRow(json: string): StoredRow | null {
+  try {
+    const { id, user_id: userId, model } = journalRow.parse(JSON.parse(json));
+    return { id, userId, model, json, bytes: json.length };
+  } catch {
+    return null;
+  }
+}

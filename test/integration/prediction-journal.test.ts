@@ -1,0 +1,195 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { appendFile, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { sql } from 'kysely';
+import { newId } from '../../src/database/base.entity.js';
+import { migrate } from '../../src/database/migrate/migrate.js';
+import { databaseOf, openOrm } from '../../src/database/orm.js';
+import type { Database } from '../../src/database/tables.js';
+import { domains } from '../../src/domains/index.js';
+import { PredictionHistory } from '../../src/domains/prediction/history/history.js';
+import { journalDirOf } from '../../src/domains/prediction/history/journal-dir.js';
+import { PredictionSource } from '../../src/domains/prediction/prediction.entity.js';
+import type { PredictionRow } from '../../src/domains/prediction/prediction.types.js';
+import { createLogger } from '../../src/telemetry/logger.js';
+import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { waitUntil } from '../support/wait-until.js';
+
+const silent = createLogger('silent');
+let database: TestDatabase;
+let db: Database;
+let close: () => Promise<void>;
+let dir: string;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  const orm = openOrm({ url: database.url, entities: domains.flatMap((domain) => domain.entities), poolSize: 8 });
+  await migrate(orm, database.url);
+  db = databaseOf(orm);
+  close = () => orm.close();
+});
+afterAll(async () => {
+  await close();
+  await database.drop();
+});
+beforeEach(async () => {
+  dir = await mkdtemp(path.join(tmpdir(), 'auspex-journal-'));
+});
+afterEach(() => rm(dir, { recursive: true, force: true }));
+
+const rows = (count: number): PredictionRow[] =>
+  Array.from({ length: count }, () => ({
+    ...{ id: newId(), userId: null, model: 'iris', version: 1, digest: 'd', input: { text: 'a\nb "c" é' }, output: {} },
+    ...{ units: null, signatureDigest: null, source: PredictionSource.MODEL, ageSeconds: 0, durationMs: 1 },
+    createdAt: new Date(),
+  }));
+
+const stored = async (all: readonly PredictionRow[]): Promise<number> => {
+  const ids = all.map(({ id }) => id);
+  return (await db.selectFrom('prediction').select('id').where('id', 'in', ids).execute()).length;
+};
+
+async function openHistory(at = dir): Promise<PredictionHistory> {
+  const history = new PredictionHistory(db, silent);
+  await history.openJournal(at);
+  return history;
+}
+
+async function record(history: PredictionHistory, predicted: readonly PredictionRow[]): Promise<void> {
+  using room = await history.reserve({ model: 'iris', rows: predicted.length });
+  await room.record(predicted);
+}
+
+/** Makes every write of predictions fail until the returned function is called. */
+async function breakWrites(): Promise<() => Promise<void>> {
+  await sql`alter table prediction rename to prediction_renamed`.execute(db);
+  return async () => {
+    await sql`alter table prediction_renamed rename to prediction`.execute(db);
+  };
+}
+
+const journalText = async (): Promise<string> => {
+  const texts = (await readdir(dir)).map((file) => readFile(path.join(dir, file), 'utf8'));
+  return (await Promise.all(texts)).join('');
+};
+
+/** The files were written long enough ago. */
+const rest = async (): Promise<void> => {
+  for (const file of await readdir(dir)) await utimes(path.join(dir, file), new Date(), new Date(Date.now() - 60_000));
+};
+
+describe('the journal of predictions', () => {
+  it('has a prediction before its call returns, until it is written', async () => {
+    const history = await openHistory();
+    const repair = await breakWrites();
+    const all = rows(600);
+    await record(history, all);
+    const text = await journalText();
+    expect(text.trim().split('\n')).toHaveLength(600);
+    expect(all.filter(({ id }) => !text.includes(id))).toEqual([]);
+    expect(history.room.journal).toEqual({ isUp: true, bytes: Buffer.byteLength(text) });
+    await repair();
+    await waitUntil(() => history.room.journal?.bytes === 0);
+    expect(await journalText()).toBe('');
+    expect(await stored(all)).toBe(600);
+    await history.close();
+    expect(await readdir(dir)).toEqual([]);
+  });
+
+  it('gives the next start what a killed process left, also a second time, and without a row that was cut off', async () => {
+    const killed = await openHistory();
+    const repair = await breakWrites();
+    const all = rows(700);
+    await record(killed, all);
+    const text = await journalText();
+    await repair();
+    await killed.close();
+    expect(await stored(all)).toBe(700);
+    const lost = rows(3);
+    const lines = lost.map((row) => {
+      const [line = ''] = text.split('\n');
+      return line.replace(all[0]?.id ?? '', row.id);
+    });
+    await writeFile(path.join(dir, 'killed-1.jsonl'), text);
+    await appendFile(path.join(dir, 'killed-1.jsonl'), `${lines.join('\n')}\n${lines[0]?.slice(0, 50)}`);
+    await rest();
+    const next = await openHistory();
+    const fresh = rows(1);
+    await record(next, fresh);
+    await waitUntil(async () => (await readdir(dir)).every((file) => !file.startsWith('killed')));
+    expect([await stored(all), await stored(lost), await stored(fresh)]).toEqual([700, 3, 1]);
+    await next.close();
+    expect([next.lost, await readdir(dir)]).toEqual([0, []]);
+  });
+
+  it('keeps what cannot be written before a shutdown', async () => {
+    const history = await openHistory();
+    const repair = await breakWrites();
+    const all = rows(5);
+    await record(history, all);
+    await history.close(10);
+    expect([history.lost, await stored([]).catch(() => 'broken')]).toEqual([0, 'broken']);
+    await rest();
+    const next = await openHistory();
+    await repair();
+    await waitUntil(async () => (await stored(all)) === 5);
+    await waitUntil(async () => (await journalText()) === '');
+    await next.close();
+  });
+
+  it('leaves the files of a process that runs', async () => {
+    const history = await openHistory();
+    const repair = await breakWrites();
+    const all = rows(2);
+    await record(history, all);
+    const other = await openHistory();
+    expect(await journalText()).toContain(all[0]?.id);
+    await other.close();
+    expect(await journalText()).toContain(all[0]?.id);
+    await repair();
+    await history.close();
+    expect(await stored(all)).toBe(2);
+  });
+
+  it('is missing where the directory cannot be written, and predictions are recorded without it', async () => {
+    const file = path.join(dir, 'file');
+    await writeFile(file, '');
+    const history = await openHistory(path.join(file, 'journal'));
+    expect(history.room.journal).toBeNull();
+    const all = rows(3);
+    await record(history, all);
+    await history.close();
+    expect(await stored(all)).toBe(3);
+  });
+
+  it('fails without failing calls when its directory disappears', async () => {
+    const history = await openHistory();
+    await rm(dir, { recursive: true });
+    const all: PredictionRow[] = [];
+    await waitUntil(async () => {
+      const [row] = rows(1);
+      if (row) all.push(row);
+      await record(history, all.slice(-1));
+      return history.room.journal?.isUp === false;
+    });
+    await history.close();
+    expect([await stored(all), history.lost]).toEqual([all.length, 0]);
+  });
+
+  it('has a directory for each database', async () => {
+    const other = await createTestDatabase();
+    const orm = openOrm({ url: other.url, entities: domains.flatMap((domain) => domain.entities), poolSize: 1 });
+    try {
+      const [here, again, there] = [
+        await journalDirOf(db, dir),
+        await journalDirOf(db, dir),
+        await journalDirOf(databaseOf(orm), dir),
+      ];
+      expect([here === again, here === there, path.dirname(here)]).toEqual([true, false, dir]);
+    } finally {
+      await orm.close();
+      await other.drop();
+    }
+  });
+});
