@@ -37,7 +37,8 @@ interface Part {
 function* parts(value: unknown): Generator<Part> {
   const size = estimatedSize(value);
   if (typeof value !== 'object' || value === null || size <= valuesPerTurn || hasOwnText(value)) {
-    yield { text: JSON.stringify(value) ?? 'null', size };
+    // In a list, undefined is null.
+    yield { text: value === undefined ? 'null' : JSON.stringify(value), size };
     return;
   }
   if (Array.isArray(value)) yield* listParts(value, size);
