@@ -61,11 +61,7 @@ export function createMetricsRegistries({ services, graphql, counts, limiter, re
     cacheMetrics({ responses: () => responses.statistics, queries: () => queries?.statistics ?? null }),
     subscriptionMetrics(() => subscriptions.statistics()),
     exchangeRateMetrics({ exchangeRates: () => exchangeRates?.statistics ?? null }),
-    modelMetrics({
-      models: () => predictor.models(),
-      problems: () => predictor.problems(),
-      memoryBytes: () => predictor.memoryBytes(),
-    }),
+    modelMetrics(predictor),
     processMetrics(),
   ];
 }

@@ -1,6 +1,12 @@
 import { Registry } from 'prom-client';
 import type { HistogramCounts } from '../telemetry/histogram.js';
-import type { Model, ModelProblems, ModelVersion, VersionStatistics } from '../inference/serving/predictor.js';
+import type {
+  AdmissionStatistics,
+  Model,
+  ModelProblems,
+  ModelVersion,
+  VersionStatistics,
+} from '../inference/serving/predictor.js';
 import { metricsOf, type Sample } from './registry.js';
 
 export interface ModelsSource {
@@ -9,11 +15,13 @@ export interface ModelsSource {
   problems(): readonly ModelProblems[];
   /** Estimated memory of the loaded graphs in bytes. */
   memoryBytes(): number;
+  /** Null for a model that was never called. */
+  admission(model: string): AdmissionStatistics | null;
 }
 
 /** What the metrics read of a model. */
 export interface MeasuredModel extends Pick<Model, 'name' | 'shadow' | 'problems'> {
-  versions: readonly Pick<ModelVersion, 'version' | 'statistics'>[];
+  versions: readonly Pick<ModelVersion, 'version' | 'statistics' | 'isFailing'>[];
   current: Pick<ModelVersion, 'version'>;
   canary: Pick<
     NonNullable<Model['canary']>,
@@ -123,6 +131,39 @@ export function modelMetrics(source: ModelsSource): Registry {
     perVersion,
     ofVersions((of) => of.cacheMisses),
   );
+  counter(
+    'auspex_inference_dropped_rows_total',
+    'Rows not run again after a failed run, because no request waited for them.',
+    perVersion,
+    ofVersions((of) => of.droppedRows),
+  );
+  gauge(
+    'auspex_inference_breaker_open',
+    '1 while the version fails on every row and requests fail at once.',
+    perVersion,
+    () =>
+      source
+        .models()
+        .flatMap(({ name, versions }) =>
+          versions.map(({ version, isFailing }) => ({ labels: { model: name, version }, value: isFailing ? 1 : 0 })),
+        ),
+  );
+  const admissions = () => source.models().map(({ name }) => ({ name, of: source.admission(name) }));
+  gauge('auspex_inference_waiting_rows', 'Rows of requests that wait for their admission.', ['model'], () =>
+    admissions().map(({ name, of }) => ({ labels: { model: name }, value: of?.waitingRows ?? 0 })),
+  );
+  counter(
+    'auspex_inference_admission_rejections_total',
+    'Requests rejected before any work: the queue was full, or they waited too long.',
+    ['model', 'reason'],
+    () =>
+      admissions().flatMap(({ name, of }) =>
+        Object.entries(of?.rejections ?? { queue_full: 0, wait: 0 }).map(([reason, value]) => ({
+          labels: { model: name, reason },
+          value,
+        })),
+      ),
+  );
   gauge(
     'auspex_inference_pending_rows',
     'Rows queued or running.',
@@ -202,8 +243,15 @@ export function modelMetrics(source: ModelsSource): Registry {
     { labels: {}, value: source.memoryBytes() },
   ]);
   gauge('auspex_model_problems', 'Number of problems of the model in the repository.', ['model'], () => {
-    const served = source.models().map(({ name, problems: known }) => ({ model: name, problems: known }));
-    const all = new Map([...source.problems(), ...served].map((one) => [one.model, one.problems.length]));
+    // A version that fails is no problem of the repository.
+    const served = source.models().map(({ name, problems, versions }) => {
+      const failing = versions.filter(({ isFailing }) => isFailing).length;
+      return [name, problems.length - failing] as const;
+    });
+    const all = new Map([
+      ...source.problems().map(({ model, problems }) => [model, problems.length] as const),
+      ...served,
+    ]);
     return [...all].map(([model, value]) => ({ labels: { model }, value }));
   });
   return registry;

@@ -200,6 +200,7 @@ describe('model metrics', () => {
     cacheHits: 7,
     cacheMisses: 8,
     pending: 9,
+    droppedRows: 10,
     batchSizes: [
       { rows: 1, runs: 1 },
       { rows: 8, runs: 2 },
@@ -209,7 +210,7 @@ describe('model metrics', () => {
   };
   const model: MeasuredModel = {
     name: 'a "model"\\with\nsigns',
-    versions: [{ version: 4, statistics }],
+    versions: [{ version: 4, statistics, isFailing: false }],
     current: { version: 4 },
     canary: {
       version: 5,
@@ -229,7 +230,13 @@ describe('model metrics', () => {
   ): Promise<Map<string, Family>> => {
     const server = fastify();
     addMetricsRoute(server, [
-      modelMetrics({ models: () => models, problems: () => problems, memoryBytes: () => 3000 }),
+      modelMetrics({
+        models: () => models,
+        problems: () => problems,
+        memoryBytes: () => 3000,
+        admission: (name) =>
+          name === model.name ? { waitingRows: 11, runningRows: 12, rejections: { queue_full: 13, wait: 14 } } : null,
+      }),
     ]);
     const { body } = await server.inject('/metrics');
     await server.close();
@@ -252,9 +259,29 @@ describe('model metrics', () => {
         'cache_hits_total',
         'cache_misses_total',
         'pending_rows',
+        'dropped_rows_total',
+        'breaker_open',
       ].map(of),
-    ).toEqual([5_000_000_000, 3, 11, 12, 13, 71_515, 5, 7, 8, 9]);
+    ).toEqual([5_000_000_000, 3, 11, 12, 13, 71_515, 5, 7, 8, 9, 10, 0]);
     expect([of('queue_duration_seconds_total'), of('compute_duration_seconds_total')]).toEqual([1.5, 0.25]);
+  });
+
+  it('count the calls that wait for their admission or were rejected, from 0', async () => {
+    const families = await read([model, { ...model, name: 'idle' }]);
+    const of = (name: string, labels: Record<string, string>): number | undefined =>
+      valueOf(families, `auspex_inference_${name}`, labels);
+    const rejections = (name: string) =>
+      ['queue_full', 'wait'].map((reason) => of('admission_rejections_total', { model: name, reason }));
+    expect([of('waiting_rows', { model: model.name }), ...rejections(model.name)]).toEqual([11, 13, 14]);
+    expect([of('waiting_rows', { model: 'idle' }), ...rejections('idle')]).toEqual([0, 0, 0]);
+  });
+
+  it('report a version that fails on every row, which is no problem of the repository', async () => {
+    const failing = { ...model, versions: [{ version: 4, statistics, isFailing: true }], problems: ['it fails'] };
+    const families = await read([failing]);
+    const labels = { model: model.name };
+    expect(valueOf(families, 'auspex_inference_breaker_open', { ...labels, version: '4' })).toBe(1);
+    expect(valueOf(families, 'auspex_model_problems', labels)).toBe(0);
   });
 
   it('have a valid histogram of batch sizes', async () => {
@@ -294,14 +321,16 @@ describe('model metrics', () => {
   it('drop the series of removed models', async () => {
     const models = [model];
     const server = fastify();
-    addMetricsRoute(server, [modelMetrics({ models: () => models, problems: () => [], memoryBytes: () => 3000 })]);
+    addMetricsRoute(server, [
+      modelMetrics({ models: () => models, problems: () => [], memoryBytes: () => 3000, admission: () => null }),
+    ]);
     const before = parse((await server.inject('/metrics')).body);
     models.pop();
     const after = parse((await server.inject('/metrics')).body);
     await server.close();
     const ofModels = (families: Map<string, Family>): Sample[] =>
       [...families.values()].flatMap(({ samples }) => samples);
-    expect(ofModels(before)).toHaveLength(12 + 14 + 3 + 2 + 4 + 5 + 1 + 1);
+    expect(ofModels(before)).toHaveLength(14 + 14 + 3 + 3 + 2 + 4 + 5 + 1 + 1);
     expect(ofModels(after)).toEqual([{ name: 'auspex_model_memory_bytes', labels: {}, value: 3000 }]);
   });
 });

@@ -10,6 +10,7 @@ const version = (number: number): Model['current'] => ({
   outputs: [],
   metrics: null,
   exampleInput: null,
+  isFailing: false,
   statistics: {} as Model['current']['statistics'],
 });
 const modelOf = (over: Partial<Model> = {}): Model => ({

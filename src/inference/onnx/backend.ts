@@ -49,9 +49,10 @@ export interface LoadedGraph {
   /**
    * Runs all rows at once: a tensor for each input, whose first dimension is the number of rows.
    * @param limitMs time limit in milliseconds, after which the run is aborted; by default that of the backend
+   * @param weight share of the threads, relative to the runs of other graphs that wait for one; 1 by default
    * @throws Error from the runtime
    */
-  run(feeds: Tensors, rowCount: number, limitMs?: number): Promise<RunResult>;
+  run(feeds: Tensors, rowCount: number, limitMs?: number, weight?: number): Promise<RunResult>;
   /**
    * Frees memory that the next runs may not need; they load what they need again.
    * @param sessions the loaded copies of the graph that remain: one, or none for a version without calls

@@ -47,13 +47,18 @@ export function openOnnxBackend({ memoryBytes = defaultMemoryBytes, ...options }
     const here = mayRunOnEventLoop(bytes, loadMs) ? new EventLoopSession(bytes, sessionBytes, eventLoop, memory) : null;
     const costs = new RunCosts();
 
-    async function runInThreads(feeds: Tensors, rowCount: number, limitMs?: number): Promise<RunResult> {
+    async function runInThreads(
+      feeds: Tensors,
+      rowCount: number,
+      limitMs?: number,
+      weight?: number,
+    ): Promise<RunResult> {
       const sizes = costs.chunks(rowCount, pool.idleFor(number));
       let start = 0;
       const responses = await Promise.all(
         sizes.map(async (rows) => {
           const chunk = sizes.length === 1 ? feeds : sliceRows(feeds, rowCount, start, (start += rows));
-          const response = await pool.run(number, chunk, limitMs);
+          const response = await pool.run(number, chunk, { limitMs, weight, cost: costs.expectedMs(rows) ?? 1 });
           costs.learn(rows, response.computeMs);
           return response;
         }),
@@ -68,11 +73,11 @@ export function openOnnxBackend({ memoryBytes = defaultMemoryBytes, ...options }
         if (pool.idleFor(number) > 0) return Number.MAX_SAFE_INTEGER;
         return here ? costs.rowsOnEventLoop() : 0;
       },
-      async run(feeds, rowCount, limitMs) {
+      async run(feeds, rowCount, limitMs, weight) {
         if (!graphs.has(graph)) throw new Error('The model is closed.');
         const inThreads = !here || rowCount > costs.rowsOnEventLoop();
         activeSpan()?.setAttribute('auspex.model.thread', inThreads ? 'worker' : 'event loop');
-        if (inThreads) return runInThreads(feeds, rowCount, limitMs);
+        if (inThreads) return runInThreads(feeds, rowCount, limitMs, weight);
         const response = await here.run(feeds);
         costs.learn(rowCount, response.computeMs);
         return response;

@@ -49,7 +49,7 @@ export class RunCosts {
    */
   rowsOnEventLoop(): number {
     for (let rows = maxChunkRows; rows >= 1; rows /= 2) {
-      const ms = this.#expectedMs(rows);
+      const ms = this.expectedMs(rows);
       if (ms !== null && ms <= maxHoldMs) return rows;
     }
     return 0;
@@ -60,7 +60,7 @@ export class RunCosts {
    * of nearly equal size.
    */
   chunks(rows: number, idleThreads: number): number[] {
-    const worthwhile = Math.floor((this.#expectedMs(rows) ?? 0) / worthwhileMs);
+    const worthwhile = Math.floor((this.expectedMs(rows) ?? 0) / worthwhileMs);
     const count = Math.max(Math.ceil(rows / maxChunkRows), Math.min(idleThreads, worthwhile, rows));
     return Array.from(
       { length: count },
@@ -72,7 +72,7 @@ export class RunCosts {
    * Estimates the milliseconds of a run; null if nothing was measured. An unknown size is estimated from the cost per row of the
    * next smaller size, or the total cost of the next larger one: larger runs are cheaper per row and slower in total.
    */
-  #expectedMs(rows: number): number | null {
+  expectedMs(rows: number): number | null {
     const index = sizeIndex(rows);
     const smaller = this.#msPerRow.findLastIndex((ms, size) => ms !== undefined && size <= index);
     const known = smaller >= 0 ? smaller : this.#msPerRow.findIndex((ms) => ms !== undefined);

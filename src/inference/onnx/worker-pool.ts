@@ -1,4 +1,5 @@
 import { Overloaded } from '../../errors/app-error.js';
+import { FairQueue } from '../scheduling/fair-queue.js';
 import type { Tensors } from './tensor.js';
 import type { RunResult } from './backend.js';
 import type { LoadResponse, ThreadRequest, ThreadValue } from './onnx-worker.js';
@@ -26,6 +27,15 @@ export interface WorkerPoolOptions {
   exitMs: number;
 }
 
+export interface RunOptions {
+  /** Time limit in milliseconds; by default that of the pool. */
+  limitMs?: number | undefined;
+  /** Share of the threads, relative to other graphs; 1 by default. */
+  weight?: number | undefined;
+  /** Expected duration, in the same unit for all graphs; 1 by default. */
+  cost?: number;
+}
+
 /** A result and the index of its thread in the pool. */
 export interface PoolResponse extends RunResult {
   thread: number;
@@ -38,10 +48,12 @@ export interface PoolResponse extends RunResult {
  */
 export class WorkerPool {
   readonly #seats: readonly Seat[];
-  readonly #queue: RunTask[] = [];
+  /** Runs that wait for a thread. Graphs get threads in proportion to the weights of their runs. */
+  readonly #queue = new FairQueue<RunTask>();
   readonly #graphs = new Map<number, PooledGraph>();
   /** Aborted threads that have not ended yet. */
   readonly #ending = new Set<WorkerThread>();
+  #isHolding = false;
   #isClosed = false;
 
   constructor(
@@ -83,18 +95,21 @@ export class WorkerPool {
    * Runs a loaded graph.
    * @throws Overloaded if too many runs are queued, TimedOut if the run hung, Error from the runtime or if the thread ended
    */
-  run(graph: number, feeds: Tensors, limitMs = this.options.hangMs): Promise<PoolResponse> {
+  run(graph: number, feeds: Tensors, options: RunOptions = {}): Promise<PoolResponse> {
+    const { limitMs = this.options.hangMs, weight = 1, cost = 1 } = options;
     return new Promise((resolve, reject) => {
       if (this.#queue.length >= this.options.maxQueue) {
         reject(new Overloaded('Too many model runs are queued.'));
         return;
       }
-      this.#queue.push({
+      const task: RunTask = {
         request: { kind: 'run', graph, feeds },
         limitMs,
+        weight,
         resolve: (value, thread) => resolve({ ...(value as RunResult), thread }),
         reject,
-      });
+      };
+      this.#queue.push(task, { flow: String(graph), cost, weight });
       this.#serve();
     });
   }
@@ -149,16 +164,17 @@ export class WorkerPool {
       const task = isIdle(seat) ? seat.own.shift() : undefined;
       if (task) void this.#dispatch(seat, task);
     }
-    for (const task of [...this.#queue]) {
-      if (!this.#seats.some(isIdle)) break;
+    const runs = this.#queue.take((task) => {
+      if (this.#isHolding) return false;
       const seat = this.#seatsFor(task.request.graph).find(isIdle);
-      if (!seat) continue;
-      this.#queue.splice(this.#queue.indexOf(task), 1);
-      void this.#dispatch(seat, task);
-    }
+      if (seat) seat.task = task;
+      return seat !== undefined;
+    });
+    for (const seat of this.#seats)
+      if (seat.task && runs.includes(seat.task as RunTask)) void this.#dispatch(seat, seat.task);
     const [first] = this.#seats;
     if (first?.state.phase === 'down' && this.#seats.every(({ state }) => state.phase === 'down')) {
-      for (const task of this.#queue.splice(0)) task.reject(first.state.error);
+      for (const task of this.#queue.take(() => true)) task.reject(first.state.error);
     }
   }
 
@@ -172,7 +188,7 @@ export class WorkerPool {
   }
 
   async #dispatch(seat: Seat, task: Task): Promise<void> {
-    const { request, limitMs, resolve, reject } = task;
+    const { request, limitMs, weight = 0, resolve, reject } = task;
     seat.task = task;
     try {
       if (request.kind === 'run') {
@@ -185,7 +201,19 @@ export class WorkerPool {
       reject(error as Error);
     }
     seat.task = null;
-    this.#serve();
+    if ((this.#queue.next?.weight ?? weight) < weight) this.#holdRuns();
+    else this.#serve();
+  }
+
+  /** Starts no run until the end of the turn: the next run of the same graph is queued then, and competes with those of lower weight. */
+  #holdRuns(): void {
+    this.#isHolding = true;
+    process.nextTick(() =>
+      setImmediate(() => {
+        this.#isHolding = false;
+        this.#serve();
+      }),
+    );
   }
 
   /** Loads a known graph into a thread that lacks it. */
@@ -299,6 +327,8 @@ interface Seat {
 interface Task {
   request: ThreadRequest;
   limitMs: number;
+  /** That of a run. */
+  weight?: number;
   /** @param thread the index of the thread that ran */
   resolve: (value: ThreadValue, thread: number) => void;
   reject: (error: Error) => void;

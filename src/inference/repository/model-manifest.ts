@@ -2,10 +2,12 @@ import { isNode, LineCounter, parseDocument, type Document } from 'yaml';
 import { z } from 'zod';
 import { OperatorError } from '../../errors/operator-error.js';
 import { defaultTolerance, type Tolerance } from '../signature/compare.js';
-import { defaultMaxRowBytes } from '../signature/types.js';
 import { historyRule, partialHistory, type HistoryRule } from './history-rule.js';
-import { version, whole, within } from './manifest-numbers.js';
+import { version } from './manifest-numbers.js';
 import { canary, canaryRule, shadow, type CanaryRule, type ShadowRule } from './rollout-rules.js';
+import { serving, toServing, type Serving } from './serving-rules.js';
+
+export type { Serving } from './serving-rules.js';
 
 /** Metadata of a field beyond its graph. */
 export interface ManifestField {
@@ -54,24 +56,6 @@ export interface Manifest {
   history: HistoryRule;
   inputs: Record<string, ManifestInput>;
   outputs: Record<string, ManifestOutput>;
-}
-
-/** How calls are queued and run. */
-export interface Serving {
-  /** Maximum rows per run. */
-  maxBatch: number;
-  /** Batching window in milliseconds; 0 joins only rows of the same event loop turn. */
-  windowMs: number;
-  /** Maximum queued rows; further rows are rejected. */
-  maxQueue: number;
-  /** Deadline of a call in milliseconds. */
-  deadlineMs: number;
-  /** Seconds after expiry for which a cached result may be returned if the model fails or times out; 0 never. */
-  staleSeconds: number;
-  /** Maximum bytes of the value of one input or output in one row. */
-  maxRowBytes: number;
-  /** Maximum bytes of the inputs and outputs of all rows of a call. */
-  maxCallBytes: number;
 }
 
 /** The model repository is invalid; `problems` names each file, the problem and the fix. */
@@ -134,16 +118,6 @@ const fields = <Field extends z.ZodType>(of: Field) =>
   z
     .record(text(100), of)
     .refine((record) => Object.keys(record).length <= maxNames, `must have ${maxNames} entries or fewer`);
-
-const serving = z.strictObject({
-  max_batch: whole(1, 65_536).default(1024),
-  window_ms: within(0, 1000).default(0),
-  max_queue: whole(1, 1_000_000).default(16_384),
-  deadline_ms: whole(1, 600_000).default(2000),
-  stale_seconds: whole(0, 31_536_000).default(0),
-  max_row_bytes: whole(1, 2 ** 30).default(defaultMaxRowBytes),
-  max_call_bytes: whole(1, 2 ** 30).default(2 * defaultMaxRowBytes),
-});
 
 const versions = z.union(
   [z.enum(['all', 'latest']), z.array(version).min(1, 'must name at least one').max(100)],
@@ -213,15 +187,7 @@ function readDocument<Schema extends z.ZodObject>(schema: Schema, file: string, 
 function camelCased({ serving, canary, ...reported }: z.infer<typeof manifest>): Manifest {
   return {
     ...reported,
-    serving: {
-      maxBatch: serving.max_batch,
-      windowMs: serving.window_ms,
-      maxQueue: serving.max_queue,
-      deadlineMs: serving.deadline_ms,
-      staleSeconds: serving.stale_seconds,
-      maxRowBytes: serving.max_row_bytes,
-      maxCallBytes: serving.max_call_bytes,
-    },
+    serving: toServing(serving),
     canary: canary && canaryRule(canary),
   };
 }

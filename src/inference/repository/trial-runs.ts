@@ -2,7 +2,7 @@ import type { LoadedGraph } from '../onnx/backend.js';
 import { createSignature, withActualOutputs } from '../signature/create-signature.js';
 import { fromTensors } from '../signature/decode.js';
 import { encodeRow, toTensors } from '../signature/encode.js';
-import type { InputField, Signature } from '../signature/types.js';
+import type { EncodedRow, InputField, Signature } from '../signature/types.js';
 import { validateRows } from '../signature/validation.js';
 import { ModelRepositoryError } from './model-manifest.js';
 import { problemsOf } from './problems.js';
@@ -34,7 +34,7 @@ export async function signatureByTrial(
 ): Promise<Signature> {
   const signature = createSignature(label, graph, fields, maxRowBytes);
   const golden = rows.find(({ input }) => validateRows(signature, [input]).length === 0);
-  const row = encodeRow(signature, golden?.input ?? syntheticRow(signature));
+  const row = trialRow(signature, rows);
   let actual = signature;
   const runs: TrialRun[] = [];
   for (const size of trialSizes.filter((size) => size <= maxBatch)) {
@@ -71,6 +71,12 @@ async function assertDecodable(label: string, signature: Signature, run: TrialRu
 function remedyFor(size: number, golden: GoldenRow | undefined): string {
   if (size > 1) return '; export it with a free number of rows, or set serving.max_batch: 1';
   return golden ? '' : '; write a row that it accepts into golden.jsonl';
+}
+
+/** A row that a trial has run: the first valid golden row, or a synthetic one. */
+export function trialRow(signature: Signature, rows: readonly GoldenRow[]): EncodedRow {
+  const golden = rows.find(({ input }) => validateRows(signature, [input]).length === 0);
+  return encodeRow(signature, golden?.input ?? syntheticRow(signature));
 }
 
 /** A row with values that the manifest allows. */

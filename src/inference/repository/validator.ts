@@ -87,6 +87,7 @@ async function checkModel(report: StoreReport, storeDir: string, name: string): 
       versions.push({
         ...{ version: version.version, digest, metrics, exampleInput: null },
         ...signature,
+        isFailing: false,
         statistics: new VersionCounters(),
       });
   }

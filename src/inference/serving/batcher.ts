@@ -1,10 +1,17 @@
-import { AppError, Overloaded } from '../../errors/app-error.js';
+import { AppError, Overloaded, TimedOut } from '../../errors/app-error.js';
+import { FairQueue } from '../scheduling/fair-queue.js';
+import { Suspects } from './failed-rows.js';
+import { FailureSearch } from './failure-search.js';
 import type { VersionCounters } from './version-statistics.js';
 
 /** A row that waits for its result. The batcher calls `settle` or `fail` once, unless the row is withdrawn. */
 export interface BatchItem<Result> {
   /** Whether it is queued; set by the batcher only. */
   isQueued: boolean;
+  /** Whether any call waits for it. */
+  readonly isNeeded: boolean;
+  /** Whose share of the runs it takes; the first of its callers. */
+  readonly caller: string;
   settle(result: Result): void;
   fail(error: unknown): void;
 }
@@ -14,6 +21,8 @@ export interface Runner<Result, Item> {
   run(items: readonly Item[]): Promise<{ results: Result[]; computeMs: number }>;
   /** Maximum rows of a run that can start now, beside the runs in progress. */
   room(): number;
+  /** Called with a row that failed alone. */
+  onCulprit?(item: Item, error: unknown): void;
 }
 
 export interface BatchLimits {
@@ -28,15 +37,18 @@ export interface BatchLimits {
 /** Rows of one call. They stay together if they fit into one run. */
 interface Group<Item> {
   items: Item[];
+  caller: string;
   since: number;
 }
 
 /**
  * Dynamic batching: joins concurrent rows of all calls into one run. A run starts at the end of the event loop turn of its first
- * row, or when the window closes. While capacity is limited, groups that fit overtake groups that do not.
+ * row, or when the window closes. Callers that wait get the same number of rows run. While capacity is limited, groups that fit
+ * overtake groups that do not. Rows of callers whose rows failed a run lately do not run with those of others.
  */
 export class Batcher<Result, Item extends BatchItem<Result>> {
-  #groups: Group<Item>[] = [];
+  readonly #groups = new FairQueue<Group<Item>>();
+  readonly #suspects = new Suspects();
   #queuedRows = 0;
   /** Upper bound on the withdrawn rows that are still in groups. */
   #withdrawnRows = 0;
@@ -56,16 +68,19 @@ export class Batcher<Result, Item extends BatchItem<Result>> {
   }
 
   /**
-   * Queues rows. @throws Overloaded if they do not fit; none is queued then
+   * Queues rows of one caller. @throws Overloaded if they do not fit; none is queued then
    */
   submit(items: readonly Item[]): void {
-    if (items.length === 0) return;
+    const [first] = items;
+    if (!first) return;
+    const { caller } = first;
     const { maxBatch, maxQueue } = this.limits;
     if (this.#queuedRows + items.length > maxQueue)
       throw new Overloaded('Too many predictions are queued for this model.', this.#retryAfterSeconds());
     const since = performance.now();
     for (let start = 0; start < items.length; start += maxBatch) {
-      this.#groups.push({ items: items.slice(start, start + maxBatch), since });
+      const part = items.slice(start, start + maxBatch);
+      this.#groups.push({ items: part, caller, since }, { flow: caller, cost: part.length });
     }
     for (const item of items) item.isQueued = true;
     this.#queuedRows += items.length;
@@ -86,9 +101,10 @@ export class Batcher<Result, Item extends BatchItem<Result>> {
 
   /** Frees withdrawn rows, which otherwise stay in their groups. */
   #sweep(): void {
-    this.#groups = this.#groups
-      .map(({ items, since }) => ({ items: items.filter(({ isQueued }) => isQueued), since }))
-      .filter(({ items }) => items.length > 0);
+    this.#groups.take((group) => {
+      group.items = group.items.filter(({ isQueued }) => isQueued);
+      return group.items.length === 0;
+    });
     this.#withdrawnRows = 0;
   }
 
@@ -125,7 +141,7 @@ export class Batcher<Result, Item extends BatchItem<Result>> {
     if (this.#queuedRows > 0) this.#fireSoon();
   }
 
-  /** Takes groups in order of arrival, skipping those that do not fit. Empty if a run must end first. */
+  /** Takes groups in fair order, skipping those that do not fit. Empty if a run must end first. */
   #take(): Item[] {
     const { maxBatch } = this.limits;
     // Without a run in progress nothing would wake this batcher later, so one run may wait for a thread.
@@ -133,42 +149,58 @@ export class Batcher<Result, Item extends BatchItem<Result>> {
     if (room === 0) return [];
     const now = performance.now();
     const batch: Item[] = [];
-    const left: Group<Item>[] = [];
-    for (const group of this.#groups) {
-      const items = batch.length < room ? group.items.filter(({ isQueued }) => isQueued) : group.items;
+    let suspect: string | null = null;
+    this.#groups.take((group) => {
+      if (batch.length >= room) return false;
+      const items = group.items.filter(({ isQueued }) => isQueued);
+      if (items.length === 0) return true;
+      const itsSuspect = this.#suspects.has(group.caller) ? group.caller : null;
+      if (batch.length > 0 && itsSuspect !== suspect) return false;
       // A group may exceed a limit that was lowered after it arrived; it then runs alone.
       const mustRun = this.#running === 0 && batch.length === 0;
-      if (batch.length + items.length > room && !mustRun) {
-        left.push(group);
-        continue;
-      }
+      if (batch.length + items.length > room && !mustRun) return false;
+      suspect = itsSuspect;
       for (const item of items) {
         item.isQueued = false;
         batch.push(item);
       }
       this.#queuedRows -= items.length;
       this.counters.queueMs += (now - group.since) * items.length;
-    }
-    this.#groups = left;
+      return true;
+    });
     return batch;
   }
 
   async #runBatch(items: readonly Item[]): Promise<void> {
     try {
       await this.#runJoined(items);
-      this.counters.pending -= items.length;
     } catch (error) {
+      if (error instanceof TimedOut) this.#noteHang(items, error);
       // Errors for callers, such as a timeout or overload, are not caused by a row.
-      if (items.length === 1 || error instanceof AppError) {
-        for (const item of items) item.fail(error);
-        this.counters.pending -= items.length;
-        return;
-      }
-      // A row has failed the whole run: bisection finds it in few runs.
-      const half = Math.ceil(items.length / 2);
-      await this.#runBatch(items.slice(0, half));
-      await this.#runBatch(items.slice(half));
+      if (error instanceof AppError) for (const item of items) item.fail(error);
+      else await this.#findCulprits(items, error);
     }
+    this.counters.pending -= items.length;
+  }
+
+  async #findCulprits(items: readonly Item[], error: unknown): Promise<void> {
+    const search = new FailureSearch<Item>({
+      run: (rows) => this.#runJoined(rows),
+      onCulprit: (item, cause) => {
+        this.#suspects.add(item.caller);
+        this.runner.onCulprit?.(item, cause);
+      },
+    });
+    await search.search(items, error);
+    this.counters.droppedRows += search.droppedRows;
+    for (const [caller, rows] of search.rowsByCaller) this.#groups.charge({ flow: caller, cost: rows });
+  }
+
+  /** One of the rows may hang the graph, so they run apart next time; a row that was alone did. */
+  #noteHang(items: readonly Item[], error: TimedOut): void {
+    for (const { caller } of items) this.#suspects.add(caller);
+    const [first, second] = items;
+    if (first && !second) this.runner.onCulprit?.(first, error);
   }
 
   async #runJoined(items: readonly Item[]): Promise<void> {

@@ -148,6 +148,7 @@ export class ModelRegistry {
       const startMs = performance.now();
       try {
         const served = await loadVersion(stored, version, this.options.backend, this.options.cache);
+        served.breaker.onChange = (isOpen) => this.#noteBreaker(served, isOpen);
         loaded.set(version.version, served);
         fresh.push(served);
         loadMs.set(version.version, performance.now() - startMs);
@@ -201,6 +202,13 @@ export class ModelRegistry {
         .finally(() => this.#retiring.delete(retiring));
       this.#retiring.add(retiring);
     }
+  }
+
+  #noteBreaker({ model, version: { version } }: VersionRuntime, isOpen: boolean): void {
+    const { logger } = this.options;
+    if (isOpen) logger.error({ model, modelVersion: version }, 'model version fails on every row; calls fail at once');
+    else logger.info({ model, modelVersion: version }, 'model version recovered');
+    this.#notifyListeners();
   }
 
   #notifyListeners(): void {

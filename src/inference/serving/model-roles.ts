@@ -74,13 +74,23 @@ export function assignRoles(inputs: RoleInputs): ServedModel {
     },
     history: manifest.history,
     isTyped: true,
-    problems,
+    get problems() {
+      return [...problems, ...[...versions.values()].flatMap(openBreakers)];
+    },
     overrides: overridesOf(stored, current.version.version),
   };
   const untypable = typingProblems(view);
   view.isTyped = untypable.length === 0;
   problems.push(...untypable.map((problem) => `${problem}; until then only predict serves this model`));
   return { stored, versions, current, canary, shadow, view };
+}
+
+function openBreakers({ model, version: { version }, breaker }: VersionRuntime): string[] {
+  return breaker.isOpen
+    ? [
+        `${model}: version ${version} fails on every row, also on one that it is known to run; calls fail at once until it works again`,
+      ]
+    : [];
 }
 
 /** What a promotion overrides in the manifest. */

@@ -35,6 +35,8 @@ export interface ModelVersion {
   metrics: Record<string, unknown> | null;
   /** A row of the golden rows, without missing values; null if there is none. */
   exampleInput: Record<string, unknown> | null;
+  /** Whether its circuit breaker is open. */
+  readonly isFailing: boolean;
   /** Counted since the version was loaded. */
   readonly statistics: VersionStatistics;
 }
@@ -68,6 +70,8 @@ export interface VersionStatistics {
   cacheMisses: number;
   /** Rows queued or running. */
   pending: number;
+  /** Rows that were not run again after a failed run, because no call waited for them any longer. */
+  droppedRows: number;
   /** Runs by their number of rows, in powers of two: the number of runs had up to `rows` rows and more than the size before. */
   batchSizes: { rows: number; runs: number }[];
 }

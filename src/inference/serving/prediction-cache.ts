@@ -1,6 +1,8 @@
 import { createHash, hash } from 'node:crypto';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { Cache } from '../../cache/cache.js';
+import { maxEntriesPerWrite } from '../../cache/redis-cache.js';
+import type { Serving } from '../repository/model-manifest.js';
 import { isOutput, rowsPerTurn } from '../signature/decode.js';
 import { elementsPerRow, type EncodedRow, type Signature } from '../signature/types.js';
 
@@ -49,8 +51,11 @@ export interface CachedResult {
   computedAt: number;
 }
 
+/** How long a model caches its results. */
+export type CacheRule = Pick<Serving, 'ttlSeconds' | 'staleSeconds'>;
+
 /** Lifetime of a claim: if the claiming process has died, another computes the row after this time. */
-const claimMs = 1000;
+export const claimMs = 1000;
 
 /** Cached results, possibly shared with other processes. */
 export class PredictionCache {
@@ -62,8 +67,12 @@ export class PredictionCache {
   ) {}
 
   /** Whether a result has not expired. */
-  isFresh({ computedAt }: CachedResult): boolean {
-    return Date.now() - computedAt <= this.ttlSeconds * 1000;
+  isFresh({ computedAt }: CachedResult, rule: CacheRule): boolean {
+    return Date.now() - computedAt <= this.#ttlMs(rule);
+  }
+
+  #ttlMs({ ttlSeconds }: CacheRule): number {
+    return (ttlSeconds ?? this.ttlSeconds) * 1000;
   }
 
   /**
@@ -82,17 +91,29 @@ export class PredictionCache {
     return results;
   }
 
-  /** Writes results in the background, in one round trip. They expire after the TTL plus `staleSeconds`. */
-  writeBehind(results: readonly { key: string; result: CachedResult }[], staleSeconds: number): void {
+  /**
+   * Writes results in the background, one round trip for each `maxEntriesPerWrite`. They expire after the TTL plus
+   * `staleSeconds`. Claims on results that may not have been written are released.
+   */
+  writeBehind(results: readonly { key: string; result: CachedResult }[], rule: CacheRule): void {
     if (results.length === 0) return;
-    const entries = results.map(({ key, result }) => ({
-      key,
-      value: { output: result.output, at: result.computedAt },
-    }));
-    const write = this.cache
-      .setMany(entries, (this.ttlSeconds + staleSeconds) * 1000)
-      .finally(() => this.#writes.delete(write));
+    const write = this.#write(results, this.#ttlMs(rule) + rule.staleSeconds * 1000).finally(() =>
+      this.#writes.delete(write),
+    );
     this.#writes.add(write);
+  }
+
+  async #write(results: readonly { key: string; result: CachedResult }[], ttlMs: number): Promise<void> {
+    for (let start = 0; start < results.length; start += maxEntriesPerWrite) {
+      // Encoding a slice takes milliseconds.
+      if (start > 0) await nextTurn();
+      const slice = results.slice(start, start + maxEntriesPerWrite);
+      const entries = slice.map(({ key, result: { output, computedAt } }) => ({
+        key,
+        value: { output, at: computedAt },
+      }));
+      if (!(await this.cache.setMany(entries, ttlMs))) this.release(slice.map(({ key }) => key));
+    }
   }
 
   /**
@@ -111,23 +132,25 @@ export class PredictionCache {
   }
 
   /**
-   * Waits for results of another process, at most for the lifetime of a claim.
+   * Waits for results of another process.
    * @param found called with each result
-   * @returns the keys without a result
+   * @returns the keys without a result after `waitMs`
    */
   async awaitRemote(
     version: CachedVersion,
     keys: readonly string[],
-    found: (key: string, result: CachedResult) => void,
+    { rule, waitMs, found }: { rule: CacheRule; waitMs: number; found: (key: string, result: CachedResult) => void },
   ): Promise<string[]> {
     let missing = [...keys];
-    const until = performance.now() + claimMs;
-    for (let pauseMs = 4; missing.length > 0 && performance.now() < until; pauseMs = Math.min(pauseMs * 2, 64)) {
-      await sleep(pauseMs);
+    const until = performance.now() + waitMs;
+    for (let pauseMs = 4; missing.length > 0; pauseMs = Math.min(pauseMs * 2, 64)) {
+      const leftMs = until - performance.now();
+      if (leftMs <= 0) break;
+      await sleep(Math.min(pauseMs, leftMs));
       const results = await this.getMany(version, missing);
       missing = missing.filter((key, index) => {
         const result = results[index];
-        if (!result || !this.isFresh(result)) return true;
+        if (!result || !this.isFresh(result, rule)) return true;
         found(key, result);
         return false;
       });

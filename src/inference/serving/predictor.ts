@@ -3,20 +3,17 @@ import { AppError, BadUserInput, ServiceUnavailable } from '../../errors/app-err
 import type { Logger } from '../../telemetry/logger.js';
 import { recordCost } from '../../telemetry/operation-cost.js';
 import type { Backend } from '../onnx/backend.js';
+import { Admission, type AdmissionStatistics } from '../scheduling/admission.js';
+import { bytesOfCall } from '../scheduling/call-bytes.js';
 import type { Canary } from '../rollout/canary.js';
 import { countError, countResults, lateShare, type CallOutcome } from './call-outcome.js';
-import type { Deployment, Model, ModelProblems, ModelVersion } from './model.js';
+import type { Deployment, Model, ModelProblems } from './model.js';
+import type { PastPrediction, PredictCall, Predicted, PredictionSet } from './predict-call.js';
+import { RowFailedBefore } from './failed-rows.js';
 import type { PredictionCache } from './prediction-cache.js';
 import type { ModelRegistry } from './model-registry.js';
 import type { ServedModel } from './model-roles.js';
-import {
-  prepareRows,
-  toPredictedRows,
-  type InvalidRows,
-  type OnInvalid,
-  type PredictedRow,
-  type PreparedRow,
-} from './prediction-rows.js';
+import { prepareRows, toPredictedRows, type PreparedRow } from './prediction-rows.js';
 import { PendingPredictionFailed, type Outcome } from './request-coalescing.js';
 import type { CallOptions, VersionRuntime } from './version-runtime.js';
 import type { InputWarning } from '../reference/input-warnings.js';
@@ -28,46 +25,11 @@ export { parseEvidence, type CanaryEvidence } from '../rollout/canary-evidence.j
 export type { Canary, CanaryStep } from '../rollout/canary.js';
 export { ModelRepositoryError } from '../repository/model-repository.js';
 export type { Deployment, Model, ModelProblems, ModelVersion, VersionStatistics } from './model.js';
+export type { AdmissionStatistics } from '../scheduling/admission.js';
+export type { PredictCall, PredictionSet } from './predict-call.js';
 export type { InvalidRows, OnInvalid, PredictedRow } from './prediction-rows.js';
 export type { InputWarning } from '../reference/input-warnings.js';
 export type { InputField, OutputField } from '../signature/types.js';
-
-export interface PredictCall {
-  model: string;
-  /** Absent or null: the current version, or the canary for callers in its share. */
-  version?: number | null;
-  /** 1 to 1000 rows with the inputs of the model. */
-  rows: readonly unknown[];
-  /** What an invalid row does; FAIL by default. */
-  onInvalid?: OnInvalid;
-  /** Identifies the caller, so that a caller keeps its version while a canary by `user` runs. */
-  caller?: string | undefined;
-  /** Reads a header of the request, by which a canary may select its calls. */
-  header?: ((name: string) => string | undefined) | undefined;
-  /** Cancels the call; rows that have not started do not run. */
-  signal?: AbortSignal | undefined;
-}
-
-/** What a recorded prediction says of its version and input. */
-export interface PastPrediction {
-  model: string;
-  version: number;
-  digest: string;
-  input: Record<string, unknown>;
-}
-
-/** The predictions of a call. */
-export interface PredictionSet extends Predicted {
-  model: Model;
-  version: ModelVersion;
-}
-
-interface Predicted {
-  /** The predictions of the valid rows, in their order. */
-  rows: PredictedRow[];
-  /** The other rows; empty unless the call has `onInvalid: NULL`. */
-  invalid: InvalidRows;
-}
 
 /** A canary that exceeded its limits and stopped. The listener must store it and distribute it to all replicas. */
 export interface CanaryStop {
@@ -83,6 +45,8 @@ export interface CanaryStop {
 interface RunOptions {
   /** When the call started, by `performance.now()`. */
   startedAt: number;
+  /** When it was admitted. The time before that says nothing about the version. */
+  admittedAt: number;
   deadlineMs: number;
   /** Called with what the call says about the version, unless its rows are invalid or the caller cancelled it. */
   judge: (outcome: CallOutcome) => void;
@@ -93,6 +57,9 @@ const graceMs = 5_000;
 
 /** Maximum rows per call. */
 const maxRows = 1000;
+
+/** Share of its deadline that a call waits for its admission; the rest is for the model. */
+const waitShare = 0.75;
 
 export interface PredictorParts {
   registry: ModelRegistry;
@@ -105,6 +72,7 @@ export interface PredictorParts {
 /** The path from rows to predictions: select a version, validate, compute keys, run. */
 export class Predictor {
   readonly #parts: PredictorParts;
+  readonly #admission = new Admission();
   readonly #calls = new Set<Promise<unknown>>();
   readonly #canaryListeners = new Set<(stop: CanaryStop) => void>();
 
@@ -134,6 +102,11 @@ export class Predictor {
   /** The elements that the current version of a model returns for a row; 0 if unknown. Free dimensions count as one. */
   outputElements(name: string): number {
     return elementsPerRow(this.model(name)?.current.outputs ?? []);
+  }
+
+  /** The calls that wait for a model and those that were rejected; null if it was never called. */
+  admission(model: string): AdmissionStatistics | null {
+    return this.#admission.statistics(model);
   }
 
   /** Problems of folders that cannot be served as they are on disk, also of models that are not served at all. */
@@ -214,22 +187,48 @@ export class Predictor {
   async #predict(call: PredictCall): Promise<PredictionSet> {
     const startedAt = performance.now();
     call.signal?.throwIfAborted();
-    const model = this.#modelNamed(call.model);
+    const { serving, signature } = versionOf(this.#modelNamed(call.model), call.version ?? null);
     if (call.rows.length < 1 || call.rows.length > maxRows) {
       throw BadUserInput.ofFields([
         { field: 'inputs', message: `must have 1 to ${maxRows} rows; it has ${call.rows.length}` },
       ]);
     }
+    const entered = this.#admission.enter({
+      model: call.model,
+      caller: call.caller ?? '',
+      rows: call.rows.length,
+      bytes: bytesOfCall(call.rows, signature),
+      maxBatch: serving.maxBatch,
+      maxQueue: serving.maxQueue,
+      waitMs: waitShare * serving.deadlineMs,
+      signal: call.signal,
+    });
+    // An admitted call starts in this turn, with the versions that serve now.
+    const leave = typeof entered === 'function' ? entered : await entered;
+    try {
+      return await this.#predictAdmitted(call, startedAt);
+    } finally {
+      leave();
+    }
+  }
+
+  /** Selects the version only now: the models may have changed while the call waited. */
+  async #predictAdmitted(call: PredictCall, startedAt: number): Promise<PredictionSet> {
+    const model = this.#modelNamed(call.model);
     const version = versionOf(model, call.version ?? null);
     const { canary } = model;
-    const role = call.version == null ? (canary?.roleOf(call) ?? null) : null;
+    const admittedAt = performance.now();
+    // A canary needs half of the deadline, and the current version time to run after it.
+    const isEarly = admittedAt - startedAt < version.serving.deadlineMs / 4;
+    const role = call.version == null && isEarly ? (canary?.roleOf(call) ?? null) : null;
     if (canary && role === 'canary') {
-      const predicted = await this.#runCanary(canary, call, startedAt);
+      const predicted = await this.#runCanary(canary, call, { startedAt, admittedAt });
       if (predicted) return { model: model.view, version: canary.version.version, ...predicted };
     }
     const elapsedMs = performance.now() - startedAt;
     const predicted = await this.#run(version, call, {
       startedAt,
+      admittedAt,
       deadlineMs: version.serving.deadlineMs - elapsedMs,
       judge: (outcome) => {
         if (canary && role === 'current') this.#judge(canary, role, outcome);
@@ -240,14 +239,18 @@ export class Predictor {
   }
 
   /** Runs the canary, which must not be late. @returns null if it failed and the current version must run */
-  async #runCanary(canary: Canary, call: PredictCall, startedAt: number): Promise<Predicted | null> {
+  async #runCanary(
+    canary: Canary,
+    call: PredictCall,
+    times: Pick<RunOptions, 'startedAt' | 'admittedAt'>,
+  ): Promise<Predicted | null> {
     const { version } = canary;
     try {
       // FAIL: a row that is invalid for the canary may be valid for the current version.
       const strict: PredictCall = { ...call, onInvalid: 'FAIL' };
       const deadlineMs = version.serving.deadlineMs * lateShare;
       return await this.#run(version, strict, {
-        startedAt,
+        ...times,
         deadlineMs,
         judge: (outcome) => this.#judge(canary, 'canary', outcome),
       });
@@ -267,14 +270,14 @@ export class Predictor {
   /** Runs a call on a version. */
   #run(
     version: VersionRuntime,
-    { rows: sent, signal, onInvalid = 'FAIL' }: PredictCall,
-    { startedAt, deadlineMs, judge }: RunOptions,
+    { rows: sent, signal, caller, onInvalid = 'FAIL' }: PredictCall,
+    run: RunOptions,
   ): Promise<Predicted> {
     return version.using(async () => {
       const { prepared, invalid } = await prepareRows(version, sent, onInvalid);
       const distinct = new Map(prepared.map(({ key, row }) => [key, row]));
-      const outcomes = await this.#outcomes(version, distinct, prepared, { startedAt, deadlineMs, signal, judge });
-      const predicted = await toPredictedRows(prepared, outcomes, { startedAt, onInvalid });
+      const outcomes = await this.#outcomes(version, distinct, prepared, { ...run, signal, caller });
+      const predicted = await toPredictedRows(prepared, outcomes, { startedAt: run.startedAt, onInvalid });
       return { rows: predicted.rows, invalid: new Map([...invalid, ...predicted.invalid]) };
     });
   }
@@ -285,9 +288,9 @@ export class Predictor {
     prepared: readonly PreparedRow[],
     options: CallOptions & RunOptions,
   ): Promise<Map<string, Outcome>> {
-    const { startedAt, judge } = options;
+    const { admittedAt, judge } = options;
     const { deadlineMs } = version.serving;
-    const durationMs = (): number => performance.now() - startedAt;
+    const durationMs = (): number => performance.now() - admittedAt;
     try {
       const outcomes = await version.predict(distinct, options);
       judge(countResults(version.counters, outcomes, { durationMs: durationMs(), deadlineMs }));
@@ -301,7 +304,9 @@ export class Predictor {
         version: { version: number },
       } = version;
       const row = prepared.find(({ key }) => key === error.pending.key)?.index;
-      this.#parts.logger.warn({ err: error.cause, model, modelVersion: number, row }, 'model run failed');
+      // A row that is known to fail is not logged again.
+      const level = error.cause instanceof RowFailedBefore ? 'debug' : 'warn';
+      this.#parts.logger[level]({ err: error.cause, model, modelVersion: number, row }, 'model run failed');
       throw new ServiceUnavailable(
         `The model ${model}, version ${number}, failed on row ${row}. Try again; if it persists, report it to the owner of the model.`,
       );

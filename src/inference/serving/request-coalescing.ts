@@ -30,6 +30,8 @@ export class PendingPrediction {
   constructor(
     readonly key: string,
     readonly row: EncodedRow,
+    /** The caller that it was started for; others may join. */
+    readonly caller: string,
     private readonly onSettled: (pending: PendingPrediction) => void,
   ) {}
 

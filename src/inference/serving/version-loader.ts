@@ -2,6 +2,7 @@ import type { Backend, LoadedGraph } from '../onnx/backend.js';
 import { ModelRepositoryError, type StoredModel } from '../repository/model-repository.js';
 import { problemsOf } from '../repository/problems.js';
 import { readModelBytes } from '../repository/model-files.js';
+import { trialRow } from '../repository/trial-runs.js';
 import { typicalRow } from '../repository/typical-row.js';
 import { verifyGraph } from '../repository/verify-graph.js';
 import { readGoldenRows, type StoredVersion } from '../repository/version-folder.js';
@@ -44,6 +45,7 @@ export async function loadVersion(
       graph,
       serving: model.manifest.serving,
       cache,
+      probeRow: trialRow(signature, rows),
     });
   } catch (error) {
     await graph.close();

@@ -1,41 +1,46 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Overloaded, TimedOut } from '../../errors/app-error.js';
 import { isTracing, activeSpan, withSharedSpan } from '../../telemetry/tracing.js';
 import type { LoadedGraph } from '../onnx/backend.js';
-import { Batcher, type BatchLimits } from './batcher.js';
+import { batchLimits } from './batch-limits.js';
+import { Batcher } from './batcher.js';
 import type { FindWarnings } from '../reference/input-warnings.js';
 import type { Serving } from '../repository/model-manifest.js';
 import type { ModelVersion } from './model.js';
-import { cacheKey, fingerprintOf, type CachedResult, type PredictionCache } from './prediction-cache.js';
-import { fixedBytes } from '../signature/row-bytes.js';
+import { CachedRows, stillNeeded } from './cached-rows.js';
+import { FailedRows } from './failed-rows.js';
+import { cacheKey, fingerprintOf, type PredictionCache } from './prediction-cache.js';
 import { runRows } from '../signature/run-rows.js';
 import type { EncodedRow, RowResult, Signature } from '../signature/types.js';
 import { PendingPrediction, PendingPredictionFailed, Wait, type Outcome } from './request-coalescing.js';
+import { VersionBreaker } from './version-breaker.js';
 import { VersionCounters } from './version-statistics.js';
 
 /** The parts of a loaded version. */
 export interface VersionParts {
   /** The folder's name. */
   model: string;
-  version: Omit<ModelVersion, 'statistics'>;
+  version: Omit<ModelVersion, 'statistics' | 'isFailing'>;
   signature: Signature;
   /** Null if nothing is known of the training rows. */
   findWarnings: FindWarnings | null;
   graph: LoadedGraph;
   serving: Serving;
   cache: PredictionCache;
+  /** A row that the graph can run. */
+  probeRow: EncodedRow;
 }
 
-/** The deadline and cancellation of a call. */
+/** The deadline and cancellation of a call, and its share of the runs. */
 export interface CallOptions {
   deadlineMs: number;
+  /** Callers share the runs of a model fairly. */
+  caller?: string | undefined;
   signal?: AbortSignal | undefined;
 }
 
 /** Bound on pending rows, including those that wait for the cache, as a multiple of the queue's bound. */
 const pendingPerQueueSlot = 4;
-
-/** Bound on the tensors of a run, beside which its results exist as JSON. */
-const maxRunBytes = 32 * 1024 * 1024;
 
 const idleCheckMs = 20;
 
@@ -51,25 +56,42 @@ export class VersionRuntime {
   readonly counters = new VersionCounters();
   readonly version: ModelVersion;
   readonly #graph: LoadedGraph;
-  readonly #cache: PredictionCache;
+  readonly breaker: VersionBreaker;
+  readonly #cached: CachedRows;
+  readonly #failedRows = new FailedRows();
   readonly #batcher: Batcher<RowResult, PendingPrediction>;
   readonly #pendingRows = new Map<string, PendingPrediction>();
-  readonly #toRelease: string[] = [];
+  #uncachedRows = 0;
   #serving: Serving;
   #users = 0;
   #onIdle: (() => void) | null = null;
 
-  constructor({ model, version, signature, findWarnings, graph, serving, cache }: VersionParts) {
+  constructor({ model, version, signature, findWarnings, graph, serving, cache, probeRow }: VersionParts) {
     this.model = model;
     this.signature = signature;
     this.findWarnings = findWarnings;
     this.fingerprint = fingerprintOf(model, version.digest, signature);
-    this.version = { ...version, statistics: this.counters };
     this.#graph = graph;
-    this.#cache = cache;
     this.#serving = serving;
+    const breaker = new VersionBreaker(() => this.#runGraph([probeRow]));
+    this.breaker = breaker;
+    this.version = {
+      ...version,
+      statistics: this.counters,
+      get isFailing() {
+        return breaker.isOpen;
+      },
+    };
+    this.#cached = new CachedRows({ version: this, cache, counters: this.counters, serving: () => this.#serving });
     this.#batcher = new Batcher(
-      { run: (pendingRows) => this.#tracedRun(pendingRows), room: () => graph.room() },
+      {
+        run: (pendingRows) => this.#tracedRun(pendingRows),
+        room: () => graph.room(),
+        onCulprit: (pending, error) => {
+          this.#failedRows.add(this.#contentKeyOf(pending), error);
+          this.breaker.countFailure();
+        },
+      },
       this.counters,
       batchLimits(serving, signature),
     );
@@ -86,9 +108,14 @@ export class VersionRuntime {
     this.version.metrics = metrics;
   }
 
-  /** The cache key of a row. */
+  /** The key of a row; rows of the same key share a run. Without a cache each row has its own. */
   keyOf(row: EncodedRow): string {
-    return cacheKey(this.fingerprint, row);
+    return this.#serving.cache ? cacheKey(this.fingerprint, row) : `uncached ${(this.#uncachedRows += 1)}`;
+  }
+
+  /** The same for rows of the same content. */
+  #contentKeyOf({ key, row }: PendingPrediction): string {
+    return key.startsWith('uncached') ? cacheKey(this.fingerprint, row) : key;
   }
 
   /** Keeps the version loaded while `use` runs. */
@@ -108,7 +135,7 @@ export class VersionRuntime {
    */
   async predict(
     rows: ReadonlyMap<string, EncodedRow>,
-    { deadlineMs, signal }: CallOptions,
+    { deadlineMs, signal, caller = '' }: CallOptions,
   ): Promise<Map<string, Outcome>> {
     if (this.#pendingRows.size > pendingPerQueueSlot * this.#serving.maxQueue) {
       throw new Overloaded('Too many predictions are pending for this model.');
@@ -117,13 +144,13 @@ export class VersionRuntime {
     const pendingRows = Array.from(rows, ([key, row]) => {
       const known = this.#pendingRows.get(key);
       if (known) return known;
-      const pending = new PendingPrediction(key, row, (onSettled) => this.#onSettled(onSettled));
+      const pending = new PendingPrediction(key, row, caller, (settled) => this.#onSettled(settled));
       this.#pendingRows.set(key, pending);
       started.push(pending);
       return pending;
     });
     const wait = new Wait(pendingRows);
-    void this.#resolveRows(started);
+    void this.#resolveRows(started, deadlineMs);
     try {
       await wait.settled(deadlineMs, this.#serving.deadlineMs, signal);
     } catch (error) {
@@ -159,60 +186,34 @@ export class VersionRuntime {
   }
 
   /** Resolves pending rows. Never throws: errors go to the waiting calls. */
-  async #resolveRows(started: readonly PendingPrediction[]): Promise<void> {
+  async #resolveRows(started: readonly PendingPrediction[], deadlineMs: number): Promise<void> {
     if (started.length === 0) return;
     let unresolved = started;
     try {
-      unresolved = await this.#settleCached(unresolved);
-      unresolved = await this.#settleRemote(unresolved);
+      unresolved = await this.#cached.settleCached(unresolved);
+      if (unresolved.length === 0) return;
+      await this.breaker.check();
+      unresolved = await this.#failKnown(unresolved);
+      unresolved = await this.#cached.settleRemote(unresolved, deadlineMs, (left) => this.#batcher.submit(left));
       this.#batcher.submit(unresolved);
     } catch (error) {
       for (const pending of unresolved) pending.fail(error);
     }
   }
 
-  /** Settles rows found in the cache. @returns the missing rows that are still needed */
-  async #settleCached(pendingRows: readonly PendingPrediction[]): Promise<PendingPrediction[]> {
-    const cached = await this.#cache.getMany(
-      this,
-      pendingRows.map(({ key }) => key),
-    );
-    const knownAt = performance.now();
-    for (const [index, pending] of pendingRows.entries()) {
-      const found = cached[index];
-      if (!found) continue;
-      if (this.#cache.isFresh(found)) settleFromCache(pending, found, knownAt);
-      else if (this.#serving.staleSeconds > 0)
-        pending.stale = { result: { kind: 'ok', output: found.output }, computedAt: found.computedAt };
+  /** Fails the rows that failed alone some seconds ago. @returns the others that are still needed */
+  async #failKnown(pendingRows: readonly PendingPrediction[]): Promise<readonly PendingPrediction[]> {
+    if (this.#failedRows.isEmpty) return pendingRows;
+    let hasFailed = false;
+    for (const pending of pendingRows) {
+      const error = this.#failedRows.errorOf(this.#contentKeyOf(pending));
+      if (!error) continue;
+      hasFailed = true;
+      pending.fail(error);
     }
-    const missing = pendingRows.filter(({ outcome }) => !outcome);
-    this.counters.cacheHits += pendingRows.length - missing.length;
-    this.counters.cacheMisses += missing.length;
-    return this.#stillNeeded(missing);
-  }
-
-  /** Leaves claimed rows to the process that computes them. @returns the rows that this process has to compute */
-  async #settleRemote(pendingRows: readonly PendingPrediction[]): Promise<PendingPrediction[]> {
-    const byKey = new Map(pendingRows.map((pending) => [pending.key, pending]));
-    const ours = await this.#cache.claim([...byKey.keys()]);
-    if (ours.size === pendingRows.length) return this.#stillNeeded(pendingRows);
-    const theirs = pendingRows.filter(({ key }) => !ours.has(key));
-    // Not awaited: rows of this process do not wait for those of another.
-    void this.#awaitRemote(theirs);
-    return this.#stillNeeded(pendingRows.filter(({ key }) => ours.has(key)));
-  }
-
-  async #awaitRemote(pendingRows: readonly PendingPrediction[]): Promise<void> {
-    const byKey = new Map(pendingRows.map((pending) => [pending.key, pending]));
-    try {
-      await this.#cache.awaitRemote(this, [...byKey.keys()], (key, result) => {
-        const pending = byKey.get(key);
-        if (pending && !pending.outcome) settleFromCache(pending, result, performance.now());
-      });
-      this.#batcher.submit(this.#stillNeeded(pendingRows.filter(({ outcome }) => !outcome)));
-    } catch (error) {
-      for (const pending of pendingRows) if (!pending.outcome) pending.fail(error);
-    }
+    // Calls that failed leave their other rows.
+    if (hasFailed) await nextTurn();
+    return stillNeeded(pendingRows);
   }
 
   /** Runs in a span below one of the waiting requests, linked to the others. */
@@ -230,33 +231,20 @@ export class VersionRuntime {
   /** Runs a batch and writes its results to the cache at once. */
   async #run(pendingRows: readonly PendingPrediction[]): Promise<{ results: RowResult[]; computeMs: number }> {
     for (const pending of pendingRows) pending.isRunning = true;
-    const { results, computeMs } = await runRows(
-      this.#graph,
-      this.signature,
-      pendingRows.map(({ row }) => row),
-      hangMsOf(this.#serving),
-    );
+    const { results, computeMs } = await this.#runGraph(pendingRows.map(({ row }) => row));
     activeSpan()?.setAttribute('auspex.model.compute_ms', computeMs);
+    this.breaker.countSuccess();
     // Before the calls resolve, so that a repeated call finds the results.
-    this.#cacheResults(pendingRows, results);
+    this.#cached.store(pendingRows, results);
     return { results, computeMs };
   }
 
-  #cacheResults(pendingRows: readonly PendingPrediction[], results: readonly RowResult[]): void {
-    const computedAt = Date.now();
-    const known: { key: string; result: CachedResult }[] = [];
-    for (const [index, { key }] of pendingRows.entries()) {
-      const result = results[index];
-      if (result?.kind === 'ok') known.push({ key, result: { output: result.output, computedAt } });
-      else this.#releaseLater(key);
-    }
-    this.#cache.writeBehind(known, this.#serving.staleSeconds);
-  }
-
-  /** Releases the claim of a row without a result; one round trip for all rows of a turn. */
-  #releaseLater(key: string): void {
-    if (this.#toRelease.length === 0) setImmediate(() => this.#cache.release(this.#toRelease.splice(0)));
-    this.#toRelease.push(key);
+  #runGraph(rows: readonly EncodedRow[]): Promise<{ results: RowResult[]; computeMs: number }> {
+    const weight = weights[this.#serving.priority];
+    const graph: Pick<LoadedGraph, 'run'> = {
+      run: (feeds, rowCount, limitMs) => this.#graph.run(feeds, rowCount, limitMs, weight),
+    };
+    return runRows(graph, this.signature, rows, hangMsOf(this.#serving));
   }
 
   /** Falls back to stale results if every unresolved row has one. @throws the error otherwise */
@@ -275,18 +263,13 @@ export class VersionRuntime {
     for (const pending of abandoned) {
       this.#batcher.withdraw(pending);
       this.#remove(pending);
-      this.#releaseLater(pending.key);
+      this.#cached.releaseLater(pending.key);
     }
-  }
-
-  /** The rows that a call still waits for. */
-  #stillNeeded(pendingRows: readonly PendingPrediction[]): PendingPrediction[] {
-    return pendingRows.filter((pending) => pending.isNeeded);
   }
 
   #onSettled(pending: PendingPrediction): void {
     this.#remove(pending);
-    if (!pending.outcome) this.#releaseLater(pending.key);
+    if (!pending.outcome) this.#cached.releaseLater(pending.key);
   }
 
   #remove(pending: PendingPrediction): void {
@@ -295,21 +278,11 @@ export class VersionRuntime {
   }
 }
 
-/** The limits of the manifest, with fewer rows for a run if their values are large. */
-function batchLimits(serving: Serving, signature: Signature): BatchLimits {
-  const rows = Math.max(
-    1,
-    Math.floor(maxRunBytes / Math.max(1, fixedBytes(signature.inputs) + fixedBytes(signature.outputs))),
-  );
-  return { ...serving, maxBatch: Math.min(serving.maxBatch, rows) };
-}
+/** Shares of the threads. */
+const weights = { low: 1, normal: 4, high: 16 };
 
 /** After this time no caller waits for a run any longer, and its thread may be needed by others. */
 const hangMsOf = ({ deadlineMs }: Serving): number => 2 * deadlineMs + 1000;
-
-function settleFromCache(pending: PendingPrediction, { output, computedAt }: CachedResult, knownAt: number): void {
-  pending.complete({ result: { kind: 'ok', output }, source: 'CACHE', computedAt, knownAt });
-}
 
 function outcomesOf(pendingRows: readonly PendingPrediction[]): Map<string, Outcome> {
   return new Map(pendingRows.map(({ key, outcome }) => [key, known(outcome)]));

@@ -18,6 +18,7 @@ export class VersionCounters implements VersionStatistics {
   cacheHits = 0;
   cacheMisses = 0;
   pending = 0;
+  droppedRows = 0;
   readonly #runsBySize = sizes.map(() => 0);
 
   countRun(rows: number, computeMs: number): void {

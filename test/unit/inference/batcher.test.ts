@@ -7,11 +7,15 @@ import { Overloaded, ServiceUnavailable } from '../../../src/errors/app-error.js
 /** A row with a number; its response is the square. */
 class Item implements BatchItem<number> {
   isQueued = false;
+  isNeeded = true;
   response: number | null = null;
   error: unknown = null;
   readonly #done = Promise.withResolvers<undefined>();
 
-  constructor(readonly row: number) {}
+  constructor(
+    readonly row: number,
+    readonly caller = 'anna',
+  ) {}
 
   settle(response: number): void {
     this.response = response;
@@ -193,6 +197,113 @@ describe('a failed run', () => {
       'received 0 results for 1 rows',
       'received 0 results for 1 rows',
     ]);
+  });
+});
+
+describe('a failed run of several callers', () => {
+  /** Rows of a caller from a number on. */
+  const rowsOf = (caller: string, count: number, from = 0): Item[] =>
+    Array.from({ length: count }, (_, index) => new Item(from + index, caller));
+
+  it('finds one bad row of 1024 in 2 log2 n runs', async () => {
+    for (const bad of [0, 1, 511, 512, 700, 1023]) {
+      const { batcher, runs } = squares({ maxBatch: 1024, maxQueue: 2000 }, new Set([bad]));
+      const call = rowsOf('anna', 1024);
+      batcher.submit(call);
+      await doneOf(call);
+      expect(call.filter(({ error }) => error !== null).map(({ row }) => row)).toEqual([bad]);
+      expect(runs.length - 1).toBeLessThanOrEqual(20);
+    }
+  });
+
+  it('ends the search for a call that has failed with its first bad row', async () => {
+    const all = new Set(Array.from({ length: 1000 }, (_, row) => row));
+    const { batcher, runs, counters } = squares({ maxBatch: 1024, maxQueue: 2000 }, all);
+    const call = rowsOf('anna', 1000);
+    // The call fails with its first row, and leaves the others.
+    for (const item of call) {
+      const fail = item.fail.bind(item);
+      item.fail = (error) => {
+        fail(error);
+        for (const other of call) other.isNeeded = false;
+      };
+    }
+    batcher.submit(call);
+    await doneOf(call);
+    expect(runs.length).toBeLessThanOrEqual(11);
+    expect(runs.flat().length).toBeLessThan(2 * 1000 + 20);
+    await nextTurn();
+    expect(counters.droppedRows).toBe(999);
+    expect(counters.pending).toBe(0);
+  });
+
+  it('limits the runs for one caller whose rows are all bad, and serves all others', async () => {
+    const all = new Set(Array.from({ length: 500 }, (_, row) => row));
+    const { batcher, runs } = squares({ maxBatch: 1024, maxQueue: 2000 }, all);
+    const bad = rowsOf('mallory', 500);
+    const good = ['anna', 'bob', 'zoe'].map((caller, index) => rowsOf(caller, 10, 1000 + 10 * index));
+    // Each row is a separate call, so that none is dropped.
+    for (const item of bad) batcher.submit([item]);
+    for (const call of good) batcher.submit(call);
+    await doneOf([...bad, ...good.flat()]);
+    expect(good.flat().map(({ response, row }) => response === row * row)).not.toContain(false);
+    expect(bad.every(({ error }) => error !== null)).toBe(true);
+    expect(runs.length).toBeLessThanOrEqual(1 + 64 + 10);
+  });
+
+  it('runs the rows of that caller apart from others for some seconds, and after those that waited less', async () => {
+    const { batcher, runs, state } = squares({ maxBatch: 64 }, new Set([0]));
+    const bad = rowsOf('mallory', 8);
+    batcher.submit(bad);
+    await doneOf(bad);
+    runs.length = 0;
+    const gate = Promise.withResolvers<undefined>();
+    state.before = async () => {
+      await gate.promise;
+    };
+    batcher.submit(rowsOf('anna', 1, 100));
+    await nextTurn();
+    const calls = [rowsOf('mallory', 2, 10), rowsOf('anna', 2, 20), rowsOf('bob', 2, 30)];
+    for (const call of calls) batcher.submit(call);
+    gate.resolve(undefined);
+    await doneOf(calls.flat());
+    expect(runs).toEqual([[100], [30, 31, 20, 21], [10, 11]]);
+  });
+});
+
+describe('fairness', () => {
+  const call = (caller: string, rows: number): Item[] =>
+    Array.from({ length: rows }, (_, row) => new Item(row, caller));
+
+  it('runs a row of an idle caller next, whatever another has queued', async () => {
+    const { batcher, runs } = squares({ maxBatch: 8, maxQueue: 1000 });
+    const flood = Array.from({ length: 50 }, () => call('mallory', 8));
+    for (const one of flood) batcher.submit(one);
+    await doneOf(flood[2] ?? []);
+    const before = runs.length;
+    const single = [new Item(77, 'anna')];
+    batcher.submit(single);
+    await doneOf(single);
+    expect(runs.length - before).toBeLessThanOrEqual(3);
+    await doneOf(flood.flat());
+  });
+
+  it('shares the runs of a model among callers by rows', async () => {
+    const { batcher, runs, state } = squares({ maxBatch: 8, maxQueue: 1000 });
+    const finished: string[] = [];
+    state.before = () => nextTurn();
+    const flood = Array.from({ length: 20 }, () => call('mallory', 8));
+    const others = ['anna', 'bob'].flatMap((caller) => Array.from({ length: 5 }, () => call(caller, 8)));
+    for (const one of [...flood, ...others]) batcher.submit(one);
+    await Promise.all(
+      [...flood, ...others].map(async (one) => {
+        await doneOf(one);
+        finished.push(one[0]?.caller ?? '');
+      }),
+    );
+    expect(runs).toHaveLength(30);
+    // Five rounds of all three, then what mallory has left.
+    expect(finished.slice(0, 17).filter((caller) => caller !== 'mallory')).toHaveLength(10);
   });
 });
 

@@ -30,9 +30,12 @@ describe('a manifest', () => {
       serving: {
         maxBatch: 1024,
         windowMs: 0,
-        maxQueue: 16_384,
+        maxQueue: 65_536,
         deadlineMs: 2000,
         staleSeconds: 0,
+        cache: true,
+        ttlSeconds: null,
+        priority: 'normal',
         maxRowBytes: 2 ** 24,
         maxCallBytes: 2 ** 25,
       },
@@ -121,7 +124,7 @@ describe('a manifest', () => {
     const reported = [
       'versions: [2, 3, 4]',
       'current: 2',
-      'serving: { max_batch: 64, window_ms: 2.5, max_queue: 100, deadline_ms: 500, stale_seconds: 60 }',
+      'serving: { max_batch: 64, window_ms: 2.5, max_queue: 100, deadline_ms: 500, stale_seconds: 60, ttl_seconds: 600, priority: high }',
       'canary: { version: 3, percent: 10, max_error_rate: 0.01, max_p95_ms: 50, min_calls: 100 }',
       'shadow: { version: 4, percent: 0.5 }',
     ];
@@ -129,7 +132,16 @@ describe('a manifest', () => {
     expect(readManifest('test/model.yaml', sound + reported.join('\n'))).toMatchObject({
       versions: [2, 3, 4],
       current: 2,
-      serving: { maxBatch: 64, windowMs: 2.5, maxQueue: 100, deadlineMs: 500, staleSeconds: 60 },
+      serving: {
+        maxBatch: 64,
+        windowMs: 2.5,
+        maxQueue: 100,
+        deadlineMs: 500,
+        staleSeconds: 60,
+        cache: true,
+        ttlSeconds: 600,
+        priority: 'high',
+      },
       canary: { version: 3, steps: [10], by: 'request', maxErrorRate: 0.01, maxP95Ms: 50, minCalls: 100 },
       shadow: { version: 4, percent: 0.5 },
     });
@@ -198,6 +210,11 @@ describe('a manifest', () => {
     ['serving: { deadline_ms: soon }', 'serving.deadline_ms must be a number'],
     ['serving: { stale_seconds: -1 }', 'serving.stale_seconds must be 0 or more'],
     ['serving: { stale_seconds: 31536001 }', 'serving.stale_seconds must be 31536000 or less'],
+    ['serving: { cache: maybe }', 'serving.cache must be true or false'],
+    ['serving: { cache: false, ttl_seconds: 5 }', 'serving.ttl_seconds needs cache: true'],
+    ['serving: { cache: false, stale_seconds: 5 }', 'serving.stale_seconds needs cache: true'],
+    ['serving: { ttl_seconds: 0 }', 'serving.ttl_seconds must be 1 or more'],
+    ['serving: { priority: urgent }', 'serving.priority must be low, normal, high'],
     ['serving: { maxBatch: 1 }', 'known keys are max_batch, window_ms, max_queue, deadline_ms, stale_seconds'],
     ['canary: { percent: 5 }', 'canary.version is missing'],
     ['canary: { version: 2 }', 'canary.percent or steps must be set, one of them'],
@@ -320,7 +337,7 @@ describe('the guide to adding a model', () => {
       ),
     ];
 
-    expect(keys).toHaveLength(28);
+    expect(keys).toHaveLength(31);
     keys.push('canary.percent');
     expect(keys.filter((key) => !guide.includes(`\`${key}\``))).toEqual([]);
   });

@@ -19,6 +19,9 @@ const signature = createSignature('test/1', graph, {
   outputs: { price: {} },
 });
 
+/** The TTL of the gateway, and nothing stale. */
+const rule = { ttlSeconds: null, staleSeconds: 0 };
+
 const fingerprint = fingerprintOf('test', 'digest', signature);
 
 function keyOf(row: Record<string, unknown>): string {
@@ -150,8 +153,8 @@ describe('the prediction cache', () => {
     );
     const [old, tomorrow] = await predictions.getMany({ fingerprint, signature }, ['old', 'tomorrow']);
 
-    expect(old && predictions.isFresh(old)).toBe(false);
-    expect(tomorrow && predictions.isFresh(tomorrow)).toBe(true);
+    expect(old && predictions.isFresh(old, rule)).toBe(false);
+    expect(tomorrow && predictions.isFresh(tomorrow, rule)).toBe(true);
     expect(tomorrow?.computedAt).toBeLessThanOrEqual(Date.now());
   });
 
@@ -159,8 +162,8 @@ describe('the prediction cache', () => {
     const cache = openCache({ namespace: 'test', maxEntries: 100, maxBytes: 100_000 });
     const predictions = new PredictionCache(cache, 60);
     const response = (price: number) => ({ output: { price }, computedAt: 1000 });
-    predictions.writeBehind([{ key: 'a', result: response(1) }], 0);
-    predictions.writeBehind([{ key: 'b', result: response(2) }], 0);
+    predictions.writeBehind([{ key: 'a', result: response(1) }], rule);
+    predictions.writeBehind([{ key: 'b', result: response(2) }], rule);
     await predictions.close();
 
     expect(await cache.getMany(['a', 'b'])).toEqual([

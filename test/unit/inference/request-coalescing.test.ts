@@ -2,6 +2,7 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 import type { PredictCall, Predictor } from '../../../src/inference/serving/predictor.js';
 import type { Cache, CacheEntry } from '../../../src/cache/cache.js';
 import { openFakePredictor, TestStore, type FakeBackend } from '../../support/models.js';
+import { waitUntil } from '../../support/wait-until.js';
 
 /** A cache shared by replicas: values and expiring claims, as in Redis. */
 class SharedCache implements Cache {
@@ -40,6 +41,13 @@ class SharedCache implements Cache {
 
   close(): Promise<void> {
     return Promise.resolve();
+  }
+}
+
+/** Drops what exceeds the maximum of a write, as Redis does. */
+class BoundedCache extends SharedCache {
+  override setMany(entries: readonly CacheEntry[]): Promise<boolean> {
+    return super.setMany(entries.slice(0, 2000));
   }
 }
 
@@ -151,12 +159,27 @@ describe('in one process', () => {
     expect(runs).toEqual([[1], [7]]);
   });
 
-  it('computes a row again after a failure', async () => {
-    const { predictor, backend } = await open();
-    backend.before = () => Promise.reject(new Error('broken'));
-    await expect(predictor.predict(call(1))).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
-    backend.before = () => undefined;
-    expect(await responses(predictor, 1)).toEqual([[2, 'MODEL']]);
+  it('computes each row on its own without a cache', async () => {
+    await store.manifest('double', { serving: { cache: false } });
+    const { predictor, runs } = await open();
+    expect(await responses(predictor, 1, 1)).toEqual([
+      [2, 'MODEL'],
+      [2, 'MODEL'],
+    ]);
+    const all = await Promise.all([responses(predictor, 1), responses(predictor, 1)]);
+    expect(all).toEqual([[[2, 'MODEL']], [[2, 'MODEL']]]);
+    expect(runs.flat()).toEqual([1, 1, 1, 1]);
+    expect(predictor.model('double')?.current.statistics).toMatchObject({ cacheHits: 0, cacheMisses: 0 });
+  });
+
+  it('computes a row again after the TTL of its model', async () => {
+    await store.manifest('double', { serving: { ttl_seconds: 1 } });
+    const { predictor, runs } = await open();
+    await responses(predictor, 1);
+    await nextTurn();
+    expect(await responses(predictor, 1)).toEqual([[2, 'CACHE']]);
+    await waitUntil(async () => (await responses(predictor, 1))[0]?.[1] === 'MODEL');
+    expect(runs).toEqual([[1], [1]]);
   });
 });
 
@@ -198,5 +221,43 @@ describe('across replicas', () => {
     await nextTurn();
     expect(SharedCache.claims.size).toBe(0);
     expect(await responses(other.predictor, 1)).toEqual([[2, 'MODEL']]);
+  });
+
+  it('waits for another replica for a part of its deadline only', async () => {
+    await store.manifest('double', { serving: { deadline_ms: 600 } });
+    const [one, other] = [await open(new SharedCache()), await open(new SharedCache())];
+    const resume = blockRuns(one.backend);
+    const first = responses(one.predictor, 1).catch((error: unknown) => (error as Error).name);
+    await one.backend.started(1);
+    expect(await responses(other.predictor, 1)).toEqual([[2, 'MODEL']]);
+    expect(other.runs).toEqual([[1]]);
+    resume();
+    expect(['TimedOut', [[2, 'MODEL']]]).toContainEqual(await first);
+  });
+
+  it('shares every result of a large run', async () => {
+    await store.manifest('double', { serving: { max_batch: 5000 } });
+    const [one, other] = [await open(new BoundedCache()), await open(new BoundedCache())];
+    const resume = blockRuns(one.backend);
+    const busy = responses(one.predictor, -1);
+    await one.backend.started(1);
+    const xs = Array.from({ length: 5000 }, (_, x) => x);
+    const calls = [0, 1, 2, 3, 4].map((part) => responses(one.predictor, ...xs.slice(part * 1000, (part + 1) * 1000)));
+    await waitUntil(() => one.predictor.model('double')?.current.statistics.pending === 5001);
+    resume();
+    await Promise.all([busy, ...calls]);
+    await waitUntil(() => SharedCache.values.size === 5001);
+    expect(one.runs.map(({ length }) => length)).toEqual([1, 5000]);
+    expect((await responses(other.predictor, 0, 2500, 4999)).map(([, source]) => source)).toEqual(
+      Array<string>(3).fill('CACHE'),
+    );
+  });
+
+  it('releases the claims of results that were not written', async () => {
+    const cache = new SharedCache();
+    const { predictor } = await open(cache);
+    cache.setMany = () => Promise.resolve(false);
+    await responses(predictor, 1, 2);
+    await waitUntil(() => SharedCache.claims.size === 0);
   });
 });

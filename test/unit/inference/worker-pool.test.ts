@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { SessionMemory } from '../../../src/inference/onnx/session-memory.js';
 import { WorkerPool, type PoolResponse, type WorkerPoolOptions } from '../../../src/inference/onnx/worker-pool.js';
 import { Overloaded, TimedOut } from '../../../src/errors/app-error.js';
@@ -49,8 +50,29 @@ describe('the worker pool', () => {
     expect(pool.idleFor(1)).toBe(2);
   });
 
+  it('gives graphs that compete for a thread runs by their weights, and starves none', async () => {
+    const pool = await loadedPool({ size: 1 });
+    await pool.load(2, Buffer.from('good'));
+    const counts = [0, 0];
+    const feeds = { act: { type: 'string', dims: [1], data: ['respond'] } } as const;
+    /** A graph that queues its next run in the turn after the last one, as a batcher does. */
+    const repeat = async (index: number, weight: number): Promise<void> => {
+      while ((counts[0] ?? 0) + (counts[1] ?? 0) < 170) {
+        await pool.run(index + 1, { act: { ...feeds.act, data: [...feeds.act.data] } }, { weight });
+        counts[index] = (counts[index] ?? 0) + 1;
+        await nextTurn();
+      }
+    };
+    // Runs of low weight always wait.
+    await Promise.all([...Array.from({ length: 4 }, () => repeat(0, 1)), repeat(1, 16)]);
+    const [low = 0, high = 0] = counts;
+    expect(low).toBeGreaterThanOrEqual(8);
+    expect(high / low).toBeGreaterThan(8);
+  });
+
   it('counts the threads that are idle', async () => {
     const pool = await loadedPool();
+    await waitUntil(() => pool.idleFor(1) === 2);
     const runs = [act(pool, 'respond'), act(pool, 'respond')];
 
     expect(pool.idleFor(1)).toBe(0);

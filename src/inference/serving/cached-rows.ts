@@ -1,0 +1,112 @@
+import type { Serving } from '../repository/model-manifest.js';
+import type { RowResult } from '../signature/types.js';
+import { claimMs, type CachedResult, type CachedVersion, type PredictionCache } from './prediction-cache.js';
+import type { PendingPrediction } from './request-coalescing.js';
+import type { VersionCounters } from './version-statistics.js';
+
+/** Share of a call's deadline that it waits for another process; the rest is for computing the row here. */
+const remoteWaitShare = 0.25;
+
+export interface CachedRowsParts {
+  version: CachedVersion;
+  cache: PredictionCache;
+  counters: VersionCounters;
+  /** The current settings of the model. */
+  serving: () => Serving;
+}
+
+/** The pending rows of a version and its cache: cached results, results of other processes, and writes of new ones. */
+export class CachedRows {
+  readonly #toRelease: string[] = [];
+
+  constructor(private readonly parts: CachedRowsParts) {}
+
+  /** Settles rows found in the cache. @returns the missing rows that are still needed */
+  async settleCached(pendingRows: readonly PendingPrediction[]): Promise<PendingPrediction[]> {
+    const { version, cache, counters } = this.parts;
+    const serving = this.parts.serving();
+    if (!serving.cache) return stillNeeded(pendingRows);
+    const cached = await cache.getMany(
+      version,
+      pendingRows.map(({ key }) => key),
+    );
+    const knownAt = performance.now();
+    for (const [index, pending] of pendingRows.entries()) {
+      const found = cached[index];
+      if (!found) continue;
+      if (cache.isFresh(found, serving)) settleFromCache(pending, found, knownAt);
+      else if (serving.staleSeconds > 0)
+        pending.stale = { result: { kind: 'ok', output: found.output }, computedAt: found.computedAt };
+    }
+    const missing = pendingRows.filter(({ outcome }) => !outcome);
+    counters.cacheHits += pendingRows.length - missing.length;
+    counters.cacheMisses += missing.length;
+    return stillNeeded(missing);
+  }
+
+  /**
+   * Leaves claimed rows to the process that computes them, for a share of the deadline.
+   * @param compute called with rows that the other process did not compute in time
+   * @returns the rows that this process has to compute
+   */
+  async settleRemote(
+    pendingRows: readonly PendingPrediction[],
+    deadlineMs: number,
+    compute: (pendingRows: readonly PendingPrediction[]) => void,
+  ): Promise<PendingPrediction[]> {
+    if (!this.parts.serving().cache) return stillNeeded(pendingRows);
+    const ours = await this.parts.cache.claim(pendingRows.map(({ key }) => key));
+    const theirs = pendingRows.filter(({ key }) => !ours.has(key));
+    // Not awaited: rows of this process do not wait for those of another.
+    if (theirs.length > 0) void this.#awaitRemote(theirs, Math.min(claimMs, remoteWaitShare * deadlineMs), compute);
+    return stillNeeded(pendingRows.filter(({ key }) => ours.has(key)));
+  }
+
+  /** Writes the results of a run to the cache, in the background. */
+  store(pendingRows: readonly PendingPrediction[], results: readonly RowResult[]): void {
+    const serving = this.parts.serving();
+    if (!serving.cache) return;
+    const computedAt = Date.now();
+    const known: { key: string; result: CachedResult }[] = [];
+    for (const [index, { key }] of pendingRows.entries()) {
+      const result = results[index];
+      if (result?.kind === 'ok') known.push({ key, result: { output: result.output, computedAt } });
+      else this.releaseLater(key);
+    }
+    this.parts.cache.writeBehind(known, serving);
+  }
+
+  /** Releases the claim of a row without a result; one round trip for all rows of a turn. */
+  releaseLater(key: string): void {
+    if (this.#toRelease.length === 0) setImmediate(() => this.parts.cache.release(this.#toRelease.splice(0)));
+    this.#toRelease.push(key);
+  }
+
+  async #awaitRemote(
+    pendingRows: readonly PendingPrediction[],
+    waitMs: number,
+    compute: (pendingRows: readonly PendingPrediction[]) => void,
+  ): Promise<void> {
+    const { version, cache, serving } = this.parts;
+    const byKey = new Map(pendingRows.map((pending) => [pending.key, pending]));
+    const found = (key: string, result: CachedResult): void => {
+      const pending = byKey.get(key);
+      if (pending && !pending.outcome) settleFromCache(pending, result, performance.now());
+    };
+    try {
+      await cache.awaitRemote(version, [...byKey.keys()], { rule: serving(), waitMs, found });
+      compute(stillNeeded(pendingRows.filter(({ outcome }) => !outcome)));
+    } catch (error) {
+      for (const pending of pendingRows) if (!pending.outcome) pending.fail(error);
+    }
+  }
+}
+
+/** The rows that a call still waits for. */
+export function stillNeeded(pendingRows: readonly PendingPrediction[]): PendingPrediction[] {
+  return pendingRows.filter((pending) => pending.isNeeded);
+}
+
+function settleFromCache(pending: PendingPrediction, { output, computedAt }: CachedResult, knownAt: number): void {
+  pending.complete({ result: { kind: 'ok', output }, source: 'CACHE', computedAt, knownAt });
+}
