@@ -25,7 +25,7 @@ interface InferenceOptions {
   log: Logger;
 }
 
-/** @throws OperatorError that lists every problem of every model */
+/** @throws OperatorError if the models cannot be read, or, with `STRICT_MODELS`, that lists every problem of every model */
 export async function openInference(
   { inference: settings, modelLogLevel }: Pick<Config, 'inference' | 'modelLogLevel'>,
   { baseSchema, redis, log }: InferenceOptions,
@@ -43,6 +43,7 @@ export async function openInference(
     storeDir: path.resolve(projectDir, settings.repositoryDir),
     pollMs: settings.pollMs,
     threads: settings.threads,
+    isStrict: settings.strict,
     memoryBytes: settings.memoryMb === undefined ? undefined : settings.memoryMb * 1e6,
     cache: predictionCache,
     cacheTtlSeconds: settings.cacheTtlSeconds,

@@ -254,6 +254,11 @@ export function modelMetrics(source: ModelsSource): Registry {
     ]);
     return [...all].map(([model, value]) => ({ labels: { model }, value }));
   });
+  gauge('auspex_model_served', '1 if a version of the model serves, 0 if its folder is broken.', ['model'], () => {
+    const served = new Map(source.models().map(({ name }) => [name, 1]));
+    const broken = source.problems().map(({ model }) => [model, 0] as const);
+    return [...new Map([...broken, ...served])].map(([model, value]) => ({ labels: { model }, value }));
+  });
   return registry;
 }
 

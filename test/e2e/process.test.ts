@@ -253,12 +253,12 @@ describe('a gateway with an embedded database', () => {
     expect(existsSync(path.join(dataDir, 'postgres', 'data', 'postmaster.pid'))).toBe(false);
   }, 60_000);
 
-  it('leaves no database process behind if a model is invalid', async () => {
+  it('leaves no database process behind if a model is invalid and models are strict', async () => {
     const store = path.join(folder, 'broken-store');
     await mkdir(path.join(store, 'oracle', '1'), { recursive: true });
     await writeFile(path.join(store, 'oracle', 'model.yaml'), 'title: Oracle\n');
     await writeFile(path.join(store, 'oracle', '1', 'model.onnx'), 'no model');
-    const message = await failureOf(start({ DATA_DIR: dataDir, MODEL_STORE: store }));
+    const message = await failureOf(start({ DATA_DIR: dataDir, MODEL_STORE: store, STRICT_MODELS: 'true' }));
     expect(message).toMatch(/^The model repository is invalid\. .*\n {2}- oracle\/model\.yaml: inputs is missing\n/);
     expect(existsSync(path.join(dataDir, 'postgres', 'data', 'postmaster.pid'))).toBe(false);
   }, 60_000);

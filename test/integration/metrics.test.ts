@@ -330,7 +330,7 @@ describe('model metrics', () => {
     await server.close();
     const ofModels = (families: Map<string, Family>): Sample[] =>
       [...families.values()].flatMap(({ samples }) => samples);
-    expect(ofModels(before)).toHaveLength(14 + 14 + 3 + 3 + 2 + 4 + 5 + 1 + 1);
+    expect(ofModels(before)).toHaveLength(14 + 14 + 3 + 3 + 2 + 4 + 5 + 2 + 1);
     expect(ofModels(after)).toEqual([{ name: 'auspex_model_memory_bytes', labels: {}, value: 3000 }]);
   });
 });

@@ -159,6 +159,38 @@ describe('a model served over HTTP', () => {
     await grows(1000, 200, 400);
   });
 
+  it('starts with a model that fails its checks, reports it to ADMIN and operators, and serves the others', async () => {
+    store = await makeIrisStore({ versions: [1] });
+    const tulips = path.join(store.dir, 'tulip');
+    await cp(path.join(store.dir, 'iris'), tulips, { recursive: true });
+    await writeFile(path.join(tulips, '1', 'golden.jsonl'), '{"input": {}, "output": {}}\n');
+    gateway = await startGateway({ MODEL_STORE: store.dir, MODEL_STORE_POLL_MS: '20' });
+
+    const list = '{ models { name current { version } problems } }';
+    const problem = expect.stringMatching(/^tulip\/1\/SHA256SUMS:1: golden.jsonl is not the file that/) as string;
+    expect((await gateway.execute<AnyData>('admin', list)).data.models).toEqual([
+      { name: 'iris', current: { version: 1 }, problems: [] },
+      { name: 'tulip', current: null, problems: [problem] },
+    ]);
+    expect((await gateway.execute<AnyData>('user', '{ models { name } }')).data.models).toEqual([{ name: 'iris' }]);
+    expect(codesOf(await gateway.execute('user', predict, { inputs: flowers(1) }))).toEqual([]);
+
+    const readiness = await fetch(new URL('/readyz', gateway.url));
+    const { parts }: AnyData = await readiness.json();
+    expect([readiness.status, parts.models.detail]).toEqual([
+      200,
+      expect.stringMatching(/^1 loaded; broken: tulip: tulip\/1\/SHA256SUMS:1: /),
+    ]);
+    const metrics = await (await fetch(new URL('/metrics', gateway.url))).text();
+    expect(metrics).toContain('auspex_model_served{model="tulip"} 0');
+    expect(metrics).toContain('auspex_model_served{model="iris"} 1');
+    expect(metrics).toContain('auspex_model_problems{model="tulip"} 1');
+
+    await cp(path.join(store.dir, 'iris', '1'), path.join(tulips, '1'), { recursive: true });
+    const served = async () => (await gateway.execute<AnyData>('user', '{ models { name } }')).data.models as unknown[];
+    await waitUntil(async () => (await served()).length === 2);
+  });
+
   it('returns TIMEOUT with 504 past the deadline, and frees the queue slot', async () => {
     await serve('{ deadline_ms: 60, window_ms: 1000, max_queue: 2 }');
     const late = await gateway.execute('user', predict, { inputs: flowers(2) });

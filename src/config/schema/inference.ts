@@ -13,6 +13,10 @@ export const inference = () =>
         unit: 'milliseconds',
         description: 'Interval of checks for changed models. 0 disables reloading.',
       }),
+      strict: variable('STRICT_MODELS', boolean, {
+        default: false,
+        description: 'Whether a model that fails its checks prevents the start. Otherwise it is reported, and the other models serve.',
+      }),
       threads: variable('INFERENCE_THREADS', integer(1, 64), {
         description:
           'Worker threads for large batches; each loads the models that it runs. If absent: one fewer than the cores, from 2 to 4.',

@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { externalTensors, withEmbeddedData, type ExternalTensor } from '../onnx/external-data.js';
-import { fileSize, isInside, megabytes, sha256OfFile } from './files.js';
+import { fileSize, isInside, megabytes, sha256OfBytes, sha256OfFile } from './files.js';
 import { ModelRepositoryError } from './model-manifest.js';
+import { changedWhileLoading } from './problems.js';
 
 /** The graph of a version and the files that hold its external data. */
 export interface ModelFiles {
@@ -17,6 +18,8 @@ export interface ModelFiles {
    * the data files in alphabetical order.
    */
   digest: string;
+  /** SHA-256 of `model.onnx` and of each data file, in hexadecimal. */
+  sums: ReadonlyMap<string, string>;
 }
 
 const maxModelBytes = 512 * 1024 * 1024;
@@ -39,7 +42,7 @@ export async function findModelFiles(versionDir: string, label: string): Promise
   assertModelSize(`${label}/${graphName} with its external data`, total);
   const sums = new Map([[graphName, await sha256OfFile(modelFile)]]);
   for (const file of dataFiles) sums.set(file, await sha256OfFile(join(versionDir, file)));
-  return { label, modelFile, dataFiles, digest: digestOf(sums) };
+  return { label, modelFile, dataFiles, digest: digestOf(sums), sums };
 }
 
 /**
@@ -54,13 +57,10 @@ export async function readModelBytes({ label, modelFile, dataFiles, digest }: Mo
     if (await isInside(join(versionDir, file), [versionDir]))
       contents.set(file, await readFile(join(versionDir, file)));
   }
-  const sums = new Map(
-    Array.from(contents, ([file, bytes]) => [file, createHash('sha256').update(bytes).digest('hex')]),
-  );
+  const sums = new Map<string, string>();
+  for (const [file, bytes] of contents) sums.set(file, await sha256OfBytes(bytes));
   if (digestOf(sums) !== digest) {
-    throw new ModelRepositoryError([
-      `${label}/${graphName} changed while it was being loaded; wait until it is written and start again`,
-    ]);
+    throw new ModelRepositoryError([changedWhileLoading(`${label}/${graphName}`)]);
   }
   return withEmbeddedData(graph, (tensor) => {
     const file = pathBelow(tensor.location);

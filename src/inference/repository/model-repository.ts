@@ -15,11 +15,20 @@ export interface StoredModel {
   manifest: Manifest;
   /** The versions to serve, in ascending order. */
   versions: StoredVersion[];
+  /** Versions to serve that cannot be read. */
+  broken: BrokenVersion[];
   /** The version used when a call requests none. */
   current: number;
 }
 
-const maxModels = 100;
+/** A version that cannot be served as it is on disk. */
+export interface BrokenVersion {
+  version: number;
+  problems: readonly string[];
+}
+
+/** Models that are served at most. */
+export const maxModels = 100;
 const maxVersions = 100;
 
 /** GraphQL's Int ends here. */
@@ -33,43 +42,18 @@ const maxFilesSeen = 1100;
 
 const manifestNames = ['model.yaml', 'model.json'] as const;
 /**
- * Reads every model folder of a store. Files, hidden folders, and folders with neither a manifest nor a model in them
- * (such as a shared `training/`) are passed over, and so are folders that cannot be read.
- * @param onUnreadable called for each folder that cannot be read
- * @throws ModelRepositoryError with the problems of all models
- */
-export async function readModelRepository(
-  storeDir: string,
-  onUnreadable: (problems: readonly string[]) => void = () => undefined,
-): Promise<StoredModel[]> {
-  const folders = await modelFolders(storeDir);
-  const models: StoredModel[] = [];
-  const problems: string[] = [];
-  for (const name of folders) {
-    try {
-      const model = await readModel(storeDir, name);
-      if (model) models.push(model);
-    } catch (error) {
-      if (error instanceof UnreadableFolder) onUnreadable(error.problems);
-      else problems.push(...problemsOf(error, storeDir));
-    }
-  }
-  if (models.length > maxModels) problems.push(`the store holds ${models.length} models; it may hold ${maxModels}`);
-  if (problems.length > 0) throw new ModelRepositoryError(problems);
-  return models;
-}
-
-/**
  * What each model folder of a store looks like from outside: names, sizes and times of the files that matter, as a text that
  * changes when any of them does.
  * @throws ModelRepositoryError if the repository cannot be read
  */
 export async function scanModelRepository(storeDir: string): Promise<Map<string, string>> {
   const folders = (await modelFolders(storeDir)).slice(0, maxModels);
-  return new Map(await Promise.all(folders.map(async (name) => [name, await glanceAt(join(storeDir, name))] as const)));
+  return new Map(await Promise.all(folders.map(async (name) => [name, await scanModel(storeDir, name)] as const)));
 }
 
-async function glanceAt(folder: string): Promise<string> {
+/** What one model folder looks like from outside, see `scanModelRepository`. */
+export async function scanModel(storeDir: string, name: string): Promise<string> {
+  const folder = join(storeDir, name);
   const inside = (await visibleFolders(folder).catch(() => [])).slice(0, 2 * maxVersions);
   const ofVersions = await Promise.all(
     inside.map(async (name) =>
@@ -88,7 +72,8 @@ async function stateOf(folder: string, file: string): Promise<string | null> {
   return found && `${file} ${found.ino} ${found.size} ${found.mtimeMs} ${found.ctimeMs}`;
 }
 
-async function modelFolders(storeDir: string): Promise<string[]> {
+/** Names of the folders that may be models. @throws ModelRepositoryError if the repository cannot be read */
+export async function modelFolders(storeDir: string): Promise<string[]> {
   const names = await visibleFolders(storeDir).catch(() => {
     throw new ModelRepositoryError([`${storeDir} cannot be read as a folder; name the folder that holds the models`]);
   });
@@ -96,7 +81,7 @@ async function modelFolders(storeDir: string): Promise<string[]> {
 }
 
 /**
- * Reads one model folder. Null where the folder is gone or plainly not a model.
+ * Reads one model folder. Null where the folder is gone or plainly not a model. Versions that cannot be read are in `broken`.
  * @throws UnreadableFolder if the folder itself cannot be read
  * @throws ModelRepositoryError with its problems
  */
@@ -143,18 +128,18 @@ async function assembled(
   versionNumbers: number[],
 ): Promise<StoredModel> {
   const problems: string[] = [];
-  const collect = (error: unknown) => {
-    problems.push(...problemsOf(error, join(folder, '..')));
-    return null;
-  };
   await assertInside([`${name}/${manifestName}`], join(folder, '..'), [folder]);
   const source = await readManifestFile(folder, name, manifestName);
   const manifest = readManifest(`${name}/${manifestName}`, source);
   const chosen = servedVersions(manifest, versionNumbers);
   const versions: StoredVersion[] = [];
+  const broken: BrokenVersion[] = [];
   for (const version of chosen.filter((number) => versionNumbers.includes(number))) {
-    const stored = await readVersion(folder, name, version, manifest).catch(collect);
-    if (stored) versions.push(stored);
+    try {
+      versions.push(await readVersion(folder, name, version, manifest));
+    } catch (error) {
+      broken.push({ version, problems: problemsOf(error, join(folder, '..')) });
+    }
   }
   const current = manifest.current ?? Math.max(...chosen);
   for (const { version, saidBy } of versionsNamed(manifest, chosen, current)) {
@@ -165,8 +150,8 @@ async function assembled(
       problems.push(`${place}: ${saidBy} is ${version}, which is not a served version: ${chosen.join(', ')}`);
     }
   }
-  if (problems.length > 0) throw new ModelRepositoryError(problems);
-  return { name, manifest, versions, current };
+  if (problems.length > 0) throw new ModelRepositoryError([...broken.flatMap((one) => one.problems), ...problems]);
+  return { name, manifest, versions, broken, current };
 }
 
 /** Every version that the manifest names, with its key. */

@@ -6,6 +6,16 @@ import { ModelRepositoryError } from './model-manifest.js';
 /** An entry of the repository that this process may not read, such as `lost+found` of a volume. */
 export class UnreadableFolder extends ModelRepositoryError {}
 
+/** The files of a version contradict each other: its golden rows or checksums do not fit the graph with this digest. */
+export class ContradictedVersion extends ModelRepositoryError {
+  constructor(
+    problems: readonly string[],
+    readonly digest: string,
+  ) {
+    super(problems);
+  }
+}
+
 export function isPermissionError(error: unknown): boolean {
   return ['EACCES', 'EPERM'].includes(systemErrorCode(error) ?? '');
 }
@@ -26,6 +36,10 @@ export function unreadable(what: string, error: unknown): string {
   const remedy = isPermissionError(error) ? 'give the user of this process permission to read it' : 'check the volume';
   return `${what} cannot be read (${systemErrorCode(error)}); ${remedy}`;
 }
+
+/** @param what a file or folder */
+export const changedWhileLoading = (what: string): string =>
+  `${what} changed while it was being loaded; it is loaded again once it is unchanged`;
 
 function pathOf(error: unknown): string | null {
   if (typeof error !== 'object' || error === null || !('path' in error)) return null;

@@ -10,7 +10,11 @@ const utf16 = { le: Buffer.from([0xff, 0xfe]), be: Buffer.from([0xfe, 0xff]) };
  * @throws ModelRepositoryError if it is in another encoding
  */
 export async function readText(file: string, label: string): Promise<string> {
-  const bytes = await readFile(file);
+  return decodedText(await readFile(file), label);
+}
+
+/** The text of a file that was read, as `readText` returns it. @throws ModelRepositoryError if it is in another encoding */
+export function decodedText(bytes: Buffer, label: string): string {
   const isUtf16 = (mark: Buffer): boolean => bytes.subarray(0, 2).equals(mark);
   const encoding = isUtf16(utf16.le) ? 'utf-16le' : isUtf16(utf16.be) ? 'utf-16be' : 'utf-8';
   try {

@@ -25,7 +25,7 @@ export async function verifyGraph(
   const { rows, maxBatch } = trial;
   const { label } = trial.stored;
   const dependence = await problemOfDependence({ label, signature, rows, maxBatch, budgetMs }, graph);
-  // Golden rows run in batches, which such a graph answers in another way each time.
+  // Golden rows run in batches, for which such a graph returns other results each time.
   if (dependence !== null) return { signature, problems: [dependence] };
   const golden = { label, rows, signature, maxBatch, ...(tolerance ? { tolerance } : {}) };
   return { signature, problems: await problemsOfGoldenRows(golden, graph) };

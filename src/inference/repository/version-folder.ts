@@ -1,17 +1,22 @@
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { fileSize, isInside, megabytes, sha256OfFile } from './files.js';
+import { problemsOfChecksums } from './checksums.js';
+import { fileSize, isInside, megabytes, sha256OfBytes, sha256OfFile } from './files.js';
 import { findModelFiles, type ModelFiles } from './model-files.js';
 import { maxManifestBytes, ModelRepositoryError, readSignatureFile, type Manifest } from './model-manifest.js';
 import { readReference, type Reference } from '../reference/reference.js';
-import { parseJsonExactly, readText } from './text-files.js';
+import { changedWhileLoading } from './problems.js';
+import { decodedText, parseJsonExactly, readText } from './text-files.js';
 
 /** One version of a model: the folder `<model>/<version>`. */
 export interface StoredVersion extends ModelFiles {
   version: number;
   goldenFile: string;
-  /** SHA-256 of `golden.jsonl`, hexadecimal; null where there is none. */
+  /** SHA-256 of `golden.jsonl`, hexadecimal; null where there is none or it is empty. */
   goldenDigest: string | null;
+  /** Files that are not those of `SHA256SUMS`; null if there is no such list. */
+  checksumProblems: readonly string[] | null;
   /** What the training measured, from `metrics.json`; null where there is none. */
   metrics: Record<string, unknown> | null;
   /** How the training rows were distributed, from `reference.json`; null where there is none. */
@@ -34,9 +39,10 @@ const maxGoldenBytes = 16 * 1024 * 1024;
 const maxMetricsBytes = 1024 * 1024;
 
 const signatureName = 'signature.yaml';
+const goldenName = 'golden.jsonl';
 
 /** The files of a version that affect serving, besides external data. */
-const versionFiles = ['model.onnx', 'golden.jsonl', 'metrics.json', 'reference.json', signatureName] as const;
+const versionFiles = ['model.onnx', goldenName, 'metrics.json', 'reference.json', signatureName] as const;
 
 const jsonObject = z.record(z.string(), z.unknown());
 
@@ -61,9 +67,13 @@ export async function readVersion(
   const reference = await readReference(join(versionDir, 'reference.json'), `${label}/reference.json`);
   const { inputs, outputs } = (await readOwnFields(join(versionDir, signatureName), label)) ?? manifest;
   const fields = { inputs, outputs: withTolerance(outputs, manifest.tolerance) };
-  const goldenFile = join(versionDir, 'golden.jsonl');
-  const goldenDigest = (await fileSize(goldenFile)) === null ? null : await sha256OfFile(goldenFile);
-  return { ...files, version, goldenFile, goldenDigest, metrics, reference, fields };
+  const goldenFile = join(versionDir, goldenName);
+  // An empty file is one that is still being copied.
+  const goldenDigest = ((await fileSize(goldenFile)) ?? 0) === 0 ? null : await sha256OfFile(goldenFile);
+  const sums = new Map([...files.sums, ...(goldenDigest === null ? [] : [[goldenName, goldenDigest] as const])]);
+  const required = ['model.onnx', ...files.dataFiles];
+  const checksumProblems = await problemsOfChecksums({ folder: versionDir, label, sums, required });
+  return { ...files, version, goldenFile, goldenDigest, checksumProblems, metrics, reference, fields };
 }
 
 /**
@@ -128,19 +138,25 @@ function parsed<Value>(
 
 /**
  * The golden rows of a version, at most `first` of them; none where it has no `golden.jsonl`.
- * @throws ModelRepositoryError with the invalid lines
+ * @throws ModelRepositoryError with the invalid lines, or if the file no longer has the digest
  */
-export async function readGoldenRows({ label, goldenFile }: StoredVersion, first = Infinity): Promise<GoldenRow[]> {
-  const size = await fileSize(goldenFile);
-  if (size === null) return [];
+export async function readGoldenRows(
+  { label, goldenFile, goldenDigest }: StoredVersion,
+  first = Infinity,
+): Promise<GoldenRow[]> {
+  if (goldenDigest === null) return [];
+  const size = (await fileSize(goldenFile)) ?? 0;
   if (size > maxGoldenBytes) {
     throw new ModelRepositoryError([
       `${label}/golden.jsonl is larger than ${megabytes(maxGoldenBytes)}; keep the most significant rows`,
     ]);
   }
+  const bytes = await readFile(goldenFile);
+  if ((await sha256OfBytes(bytes)) !== goldenDigest)
+    throw new ModelRepositoryError([changedWhileLoading(`${label}/golden.jsonl`)]);
   const rows: GoldenRow[] = [];
   const problems: string[] = [];
-  for (const [index, line] of (await readText(goldenFile, `${label}/golden.jsonl`)).split('\n').entries()) {
+  for (const [index, line] of decodedText(bytes, `${label}/golden.jsonl`).split('\n').entries()) {
     if (rows.length >= first) break;
     if (line.trim() === '') continue;
     const row = parsed(goldenRow, line);

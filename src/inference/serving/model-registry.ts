@@ -2,11 +2,12 @@ import type { Logger } from '../../telemetry/logger.js';
 import type { Backend } from '../onnx/backend.js';
 import type { Deployment, Model, ModelProblems } from './model.js';
 import { ModelRepositoryError, type StoredModel } from '../repository/model-repository.js';
+import { changedWhileLoading } from '../repository/problems.js';
 import { ChangeLog } from './change-log.js';
-import { assignRoles, isSame, type RoleInputs, type ServedModel } from './model-roles.js';
+import { loadVersions } from './load-versions.js';
+import { assignRoles, type RoleInputs, type ServedModel } from './model-roles.js';
 import type { PredictionCache } from './prediction-cache.js';
 import type { VersionRuntime } from './version-runtime.js';
-import { loadVersion } from './version-loader.js';
 
 export interface RegistryOptions {
   backend: Backend;
@@ -59,29 +60,49 @@ export class ModelRegistry {
   }
 
   /**
-   * Applies a model from disk: loads new versions beside the serving ones, then switches.
-   * @throws ModelRepositoryError with the problems; the serving versions are unchanged then
+   * Applies a model from disk: loads new versions beside the serving ones, then switches. Versions that fail their checks are left
+   * out, or keep serving as they were.
+   * @param isCurrent whether the folder is still as it was read
+   * @returns the problems of versions that are broken
+   * @throws ModelRepositoryError with the problems if the model cannot be served; what served before is unchanged then, unless its
+   * own files contradict it
    */
-  async load(stored: StoredModel): Promise<void> {
+  async load(
+    stored: StoredModel,
+    isCurrent: () => Promise<boolean> = () => Promise.resolve(true),
+  ): Promise<readonly string[]> {
     const startMs = performance.now();
     const before = this.#models.get(stored.name);
-    const { loaded, fresh, loadMs } = await this.#load(stored, before);
-    const served = this.#withRoles({ stored, versions: loaded, before, problemsOfFolder: [] });
-    const problems = this.#objections(served.view);
-    if (problems.length > 0) {
-      await Promise.all(fresh.map((version) => version.retire()));
+    const loaded = await loadVersions(stored, before, this.options);
+    const { versions, problems } = loaded;
+    const discard = () => Promise.all(Array.from(loaded.fresh, (version) => version.retire()));
+    if (!(await isCurrent())) {
+      await discard();
+      throw new ModelRepositoryError([changedWhileLoading(stored.name)]);
+    }
+    if (versions.size === 0) {
+      if (before) this.#withdraw(before);
       throw new ModelRepositoryError(problems);
     }
+    const present = { ...stored, versions: loaded.stored };
+    const served = this.#withRoles({ stored: present, versions, before, problemsOfFolder: [] });
+    const objections = this.#objections(served.view);
+    if (objections.length > 0) {
+      await discard();
+      throw new ModelRepositoryError([...problems, ...objections]);
+    }
+    for (const version of loaded.fresh) version.breaker.onChange = (isOpen) => this.#noteBreaker(version, isOpen);
     // Unchanged versions get the new limits of the manifest only after everything has loaded.
-    for (const { version, metrics } of stored.versions)
-      loaded.get(version)?.configure(stored.manifest.serving, metrics);
+    for (const { version, metrics } of loaded.stored)
+      if (!loaded.kept.has(version)) versions.get(version)?.configure(stored.manifest.serving, metrics);
     this.#problems.delete(stored.name);
-    this.#changes.loaded(served, before, loadMs, startMs);
+    this.#changes.loaded(served, before, loaded.loadMs, startMs);
     this.#serve(served, before);
-    this.#retireAllBut(loaded, before);
+    this.#retireAllBut(versions, before);
     this.#notifyListeners();
     const withRole = new Set([served.current, served.canary?.version, served.shadow?.version]);
-    await Promise.all(fresh.map((version) => version.shrink(withRole.has(version))));
+    await Promise.all(Array.from(loaded.fresh, (version) => version.shrink(withRole.has(version))));
+    return problems;
   }
 
   /** Stops serving a model, and removes its problems. @returns whether there was anything of it */
@@ -131,38 +152,11 @@ export class ModelRegistry {
     await Promise.all(this.#retiring);
   }
 
-  /** The versions of a model: unchanged ones are reused, others are loaded. */
-  async #load(stored: StoredModel, before: ServedModel | undefined) {
-    const loaded = new Map<number, VersionRuntime>();
-    const fresh: VersionRuntime[] = [];
-    const loadMs = new Map<number, number>();
-    const problems: string[] = [];
-    for (const version of stored.versions) {
-      const known = before?.versions.get(version.version);
-      const wasStored = before?.stored.versions.find((one) => one.version === version.version);
-      // Changed golden rows count as a change, since they must be checked.
-      if (known && wasStored && isSame({ ...version, metrics: null }, { ...wasStored, metrics: null })) {
-        loaded.set(version.version, known);
-        continue;
-      }
-      const startMs = performance.now();
-      try {
-        const served = await loadVersion(stored, version, this.options.backend, this.options.cache);
-        served.breaker.onChange = (isOpen) => this.#noteBreaker(served, isOpen);
-        loaded.set(version.version, served);
-        fresh.push(served);
-        loadMs.set(version.version, performance.now() - startMs);
-      } catch (error) {
-        if (!(error instanceof ModelRepositoryError)) {
-          await Promise.all(fresh.map((one) => one.retire()));
-          throw error;
-        }
-        problems.push(...error.problems);
-      }
-    }
-    if (problems.length === 0) return { loaded, fresh, loadMs };
-    await Promise.all(fresh.map((version) => version.retire()));
-    throw new ModelRepositoryError(problems);
+  /** Stops serving a model whose files contradict all of its versions. */
+  #withdraw(before: ServedModel): void {
+    this.#models.delete(before.view.name);
+    this.#retireAllBut(new Map(), before);
+    this.#notifyListeners();
   }
 
   #objections(view: Model): readonly string[] {

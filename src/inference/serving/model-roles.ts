@@ -29,18 +29,23 @@ export interface RoleInputs {
 
 /**
  * Assigns the roles of a model from its manifest and deployment.
- * @throws ModelRepositoryError if the version of the manifest is not among the versions
+ * @throws ModelRepositoryError if there is no version
  */
 export function assignRoles(inputs: RoleInputs): ServedModel {
   const { stored, versions, before, deployment, typingProblems } = inputs;
   const { name, manifest } = stored;
   const problems = [...inputs.problemsOfFolder];
   const promoted = deployment?.version ?? null;
-  if (promoted !== null && !versions.has(promoted)) {
-    problems.push(`${name}: version ${promoted} was promoted and is no longer served; ${stored.current} serves`);
-  }
-  const current = versions.get(promoted ?? stored.current) ?? versions.get(stored.current);
+  const current =
+    versions.get(promoted ?? stored.current) ??
+    versions.get(stored.current) ??
+    fallback(stored.current, versions, before);
   if (!current) throw new ModelRepositoryError([`${name} has no version ${stored.current}`]);
+  const serving = current.version.version;
+  if (promoted !== null && serving !== promoted)
+    problems.push(`${name}: version ${promoted} was promoted and is no longer served; ${serving} serves`);
+  if (!versions.has(stored.current) && serving !== promoted)
+    problems.push(`${name}: version ${stored.current} cannot be served; ${serving} serves in its place`);
 
   const candidate = (role: 'canary' | 'shadow'): VersionRuntime | null => {
     const version = versions.get(manifest[role]?.version ?? 0);
@@ -77,7 +82,7 @@ export function assignRoles(inputs: RoleInputs): ServedModel {
     get problems() {
       return [...problems, ...[...versions.values()].flatMap(openBreakers)];
     },
-    overrides: overridesOf(stored, current.version.version),
+    overrides: serving === promoted ? overridesOf(stored, serving) : [],
   };
   const untypable = typingProblems(view);
   view.isTyped = untypable.length === 0;
@@ -91,6 +96,18 @@ function openBreakers({ model, version: { version }, breaker }: VersionRuntime):
         `${model}: version ${version} fails on every row, also on one that it is known to run; calls fail at once until it works again`,
       ]
     : [];
+}
+
+/** The version in place of one that cannot be served: the one that served before, or the next lower one, or the highest. */
+function fallback(
+  missing: number,
+  versions: ReadonlyMap<number, VersionRuntime>,
+  before: ServedModel | undefined,
+): VersionRuntime | undefined {
+  const numbers = [...versions.keys()];
+  const lower = numbers.filter((version) => version < missing);
+  const next = lower.length > 0 ? Math.max(...lower) : Math.max(...numbers);
+  return versions.get(before?.current.version.version ?? next) ?? versions.get(next);
 }
 
 /** What a promotion overrides in the manifest. */

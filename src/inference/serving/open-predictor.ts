@@ -2,7 +2,7 @@ import type { Cache } from '../../cache/cache.js';
 import type { Logger } from '../../telemetry/logger.js';
 import type { Backend } from '../onnx/backend.js';
 import { openOnnxBackend } from '../onnx/onnx-backend.js';
-import { scanModelRepository } from '../repository/model-repository.js';
+import { ModelRepositoryError, scanModelRepository } from '../repository/model-repository.js';
 import { RepositoryWatcher } from '../repository/watcher.js';
 import { ModelRegistry } from './model-registry.js';
 import type { Model, ModelProblems } from './model.js';
@@ -24,6 +24,8 @@ export interface PredictorOptions {
   memoryBytes?: number | undefined;
   /** Polling interval for changed folders in milliseconds; 0 disables hot reload. */
   pollMs?: number;
+  /** Whether a broken model prevents the start; otherwise it is reported, and the others serve. */
+  isStrict?: boolean;
   /** Finds problems of serving these models together, such as colliding names. */
   check?: (models: readonly Model[]) => ModelProblems[];
   /** Finds names of a model that allow no typed field; `predict` alone serves it then. */
@@ -32,18 +34,20 @@ export interface PredictorOptions {
 
 /**
  * Loads all models of the repository and follows its changes.
- * @throws ModelRepositoryError with every problem of every model
+ * @throws ModelRepositoryError if the repository cannot be read, or, if strict, with every problem of every model
  */
 export async function openPredictor(options: PredictorOptions): Promise<Predictor> {
   const { storeDir, logger, cache, cacheTtlSeconds = 3600, pollMs = 0, threads, memoryBytes } = options;
-  const { check = () => [], typingProblems = () => [] } = options;
+  const { check = () => [], typingProblems = () => [], isStrict = false } = options;
   const backend =
     options.backend ?? openOnnxBackend({ memoryBytes, ...(threads === undefined ? {} : { size: threads }) });
   const results = new PredictionCache(cache, cacheTtlSeconds);
   const registry = new ModelRegistry({ backend, cache: results, logger, check, typingProblems });
   try {
     const glance = await scanModelRepository(storeDir);
-    await loadAll(registry, storeDir, logger);
+    const { problems, toRetry } = await loadAll(registry, storeDir, logger);
+    if (isStrict && problems.length > 0) throw new ModelRepositoryError(problems);
+    for (const name of toRetry) glance.delete(name);
     const isServing = (): boolean => registry.models().length > 0;
     if (!isServing()) logger.warn({ storeDir }, 'model repository is empty');
     const changed = (name: string): Promise<boolean> => applyChange(registry, storeDir, name, logger);

@@ -1,22 +1,35 @@
 import type { Logger } from '../../telemetry/logger.js';
-import { ModelRepositoryError, readModel, readModelRepository } from '../repository/model-repository.js';
+import { maxModels, modelFolders, ModelRepositoryError, readModel, scanModel } from '../repository/model-repository.js';
 import { problemsOf, publicProblems, UnreadableFolder } from '../repository/problems.js';
 import type { ModelRegistry } from './model-registry.js';
 
 /**
- * Loads every model of the repository; folders that cannot be read are skipped.
- * @throws ModelRepositoryError with every problem of every model
+ * Loads every model of the repository. Folders that cannot be read are skipped; the problems of others are recorded, and what
+ * passes its checks serves.
+ * @returns every problem of every model, and the folders to load again
+ * @throws ModelRepositoryError if the repository cannot be read
  */
-export async function loadAll(registry: ModelRegistry, storeDir: string, logger: Logger): Promise<void> {
+export async function loadAll(
+  registry: ModelRegistry,
+  storeDir: string,
+  logger: Logger,
+): Promise<{ problems: readonly string[]; toRetry: readonly string[] }> {
+  const names = await modelFolders(storeDir);
   const problems: string[] = [];
-  const skipped = (unreadable: readonly string[]) => logSkipped(logger, unreadable);
-  for (const stored of await readModelRepository(storeDir, skipped)) {
-    await registry.load(stored).catch((error: unknown) => {
-      if (!(error instanceof ModelRepositoryError)) throw error;
-      problems.push(...error.problems);
-    });
+  const toRetry: string[] = [];
+  for (const name of names.slice(0, maxModels)) {
+    const loaded = await loadFolder(registry, storeDir, name, logger);
+    problems.push(...loaded.problems);
+    if (!loaded.isFinal) toRetry.push(name);
   }
-  if (problems.length > 0) throw new ModelRepositoryError(problems);
+  const [next] = names.slice(maxModels);
+  if (next !== undefined) {
+    const problem = `the store has ${names.length} folders, and the first ${maxModels} are served; remove or hide others`;
+    logger.error({ storeDir, problems: [problem] }, 'model store too large');
+    registry.recordProblems(next, [problem]);
+    problems.push(problem);
+  }
+  return { problems, toRetry };
 }
 
 /** Loads a changed folder, or records its problems. @returns whether retrying the unchanged folder is pointless */
@@ -26,36 +39,45 @@ export async function applyChange(
   name: string,
   logger: Logger,
 ): Promise<boolean> {
-  try {
-    const stored = await readModel(storeDir, name);
-    if (stored) {
-      await registry.load(stored);
-    } else if (registry.remove(name)) {
-      logger.info({ model: name }, 'model removed');
-    }
-    return true;
-  } catch (error) {
-    const problems = problemsOf(error, storeDir);
-    const isRepositoryError = error instanceof ModelRepositoryError;
-    const isServed = registry.get(name) !== null;
-    if (error instanceof UnreadableFolder && !isServed) {
-      logSkipped(logger, problems);
-      registry.remove(name);
-      return true;
-    }
-    // A retry that fails as before is not logged again.
-    const shown = publicProblems(problems, storeDir);
-    if (registry.problemsOf(name).join() !== shown.join()) {
-      logger.error(
-        { model: name, problems, ...(isRepositoryError ? {} : { err: error }) },
-        isServed ? 'model reload failed; keeping current version' : 'model load failed; not served',
-      );
-      registry.recordProblems(name, shown);
-    }
-    return isRepositoryError;
-  }
+  return (await loadFolder(registry, storeDir, name, logger)).isFinal;
 }
 
-function logSkipped(logger: Logger, problems: readonly string[]): void {
-  logger.warn({ problems }, 'unreadable folder skipped');
+interface Loaded {
+  problems: readonly string[];
+  /** Whether retrying the unchanged folder is pointless. */
+  isFinal: boolean;
+}
+
+async function loadFolder(registry: ModelRegistry, storeDir: string, name: string, logger: Logger): Promise<Loaded> {
+  const report = (problems: readonly string[], message: string, err?: unknown) => {
+    // A retry that fails as before is not logged again.
+    const shown = publicProblems(problems, storeDir);
+    const isKnown = registry.problemsOf(name).join() === shown.join();
+    if (isKnown || problems.length === 0) return;
+    logger.error({ model: name, problems, ...(err === undefined ? {} : { err }) }, message);
+    registry.recordProblems(name, shown);
+  };
+  try {
+    const before = await scanModel(storeDir, name);
+    const stored = await readModel(storeDir, name);
+    if (!stored) {
+      if (registry.remove(name)) logger.info({ model: name }, 'model removed');
+      return { problems: [], isFinal: true };
+    }
+    const problems = await registry.load(stored, async () => (await scanModel(storeDir, name)) === before);
+    report(problems, 'model version failed its checks; other versions serve');
+    return { problems, isFinal: true };
+  } catch (error) {
+    const problems = problemsOf(error, storeDir);
+    if (error instanceof UnreadableFolder && registry.get(name) === null) {
+      logger.warn({ problems }, 'unreadable folder skipped');
+      registry.remove(name);
+      return { problems: [], isFinal: true };
+    }
+    const isFinal = error instanceof ModelRepositoryError;
+    const isServed = registry.get(name) !== null;
+    const message = isServed ? 'model reload failed; keeping current version' : 'model load failed; not served';
+    report(problems, message, isFinal ? undefined : error);
+    return { problems, isFinal };
+  }
 }

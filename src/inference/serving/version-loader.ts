@@ -1,6 +1,6 @@
 import type { Backend, LoadedGraph } from '../onnx/backend.js';
 import { ModelRepositoryError, type StoredModel } from '../repository/model-repository.js';
-import { problemsOf } from '../repository/problems.js';
+import { ContradictedVersion, problemsOf } from '../repository/problems.js';
 import { readModelBytes } from '../repository/model-files.js';
 import { trialRow } from '../repository/trial-runs.js';
 import { typicalRow } from '../repository/typical-row.js';
@@ -17,7 +17,9 @@ const maxGoldenRows = 1000;
 const budgetMs = 1000;
 
 /**
- * Loads a version and checks its golden rows.
+ * Loads a version and checks it.
+ * @throws ContradictedVersion if its files are not those of `SHA256SUMS`, its rows influence each other, or golden rows have other
+ * outputs
  * @throws ModelRepositoryError with the problems; nothing remains loaded then
  */
 export async function loadVersion(
@@ -26,13 +28,15 @@ export async function loadVersion(
   backend: Backend,
   cache: PredictionCache,
 ): Promise<VersionRuntime> {
+  const { checksumProblems } = stored;
+  if (checksumProblems && checksumProblems.length > 0) throw new ContradictedVersion(checksumProblems, stored.digest);
   const graph = await loadGraph(stored, backend);
   try {
     const { maxBatch, maxRowBytes } = model.manifest.serving;
     const rows = await readGoldenRows(stored, maxGoldenRows);
     // It also warms the graph up: the first runs are the slowest.
     const { signature, problems } = await verifyGraph({ stored, rows, maxBatch, maxRowBytes, budgetMs }, graph);
-    if (problems.length > 0) throw new ModelRepositoryError(problems);
+    if (problems.length > 0) throw new ContradictedVersion(problems, stored.digest);
     const warnings = createInputWarnings(signature.inputs, stored.reference, stored.label);
     if (warnings.problems.length > 0) throw new ModelRepositoryError(warnings.problems);
     const exampleInput = typicalRow(rows, signature);

@@ -25,6 +25,7 @@ export async function currentSchema(storeDir = path.join(projectDir, 'model-stor
   const names = domainSchema(domains);
   const predictor = await openPredictor({
     storeDir,
+    isStrict: true,
     cache,
     logger,
     check: (models) => namingProblems(models, names),

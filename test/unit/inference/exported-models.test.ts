@@ -29,7 +29,7 @@ async function serve(graph: number[], manifest: object, golden = ''): Promise<Pr
   await writeFile(path.join(storeDir, 'm', 'model.json'), JSON.stringify({ title: 'M', ...manifest }));
   await writeFile(path.join(folder, 'model.onnx'), modelOf([...graph, ...bytesField(2, text('g'))]));
   await writeFile(path.join(folder, 'golden.jsonl'), golden);
-  const predictor = await openPredictor({ storeDir, cache, logger });
+  const predictor = await openPredictor({ storeDir, isStrict: true, cache, logger });
   opened.push(predictor);
   return predictor;
 }

@@ -43,7 +43,7 @@ afterEach(async () => {
 });
 
 async function open(pollMs = 0): Promise<Predictor> {
-  const predictor = await openPredictor({ storeDir, cache, logger, pollMs });
+  const predictor = await openPredictor({ storeDir, isStrict: true, cache, logger, pollMs });
   opened.push(predictor);
   return predictor;
 }

@@ -27,7 +27,7 @@ beforeAll(async () => {
   );
   await writeFile(path.join(storeDir, 'echo', '1', 'model.onnx'), echoGraph());
   cache = openCache({ namespace: 'test', maxEntries: 1000, maxBytes: 1_000_000 });
-  predictor = await openPredictor({ storeDir, cache, logger });
+  predictor = await openPredictor({ storeDir, isStrict: true, cache, logger });
 });
 
 afterAll(async () => {

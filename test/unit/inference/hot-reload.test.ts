@@ -129,7 +129,10 @@ describe('an invalid model folder', () => {
   async function expectRejected(problem: string): Promise<void> {
     await waitUntil(() => predictor.problems().length > 0);
     expect(predictor.problems()).toEqual([{ model: 'times', problems: [problem] }]);
-    expect(predictor.model('times')?.problems).toEqual([problem]);
+    expect(predictor.model('times')?.problems).toEqual([
+      problem,
+      'times: version 2 cannot be served; 1 serves in its place',
+    ]);
     expect(await response(6)).toBe(6);
     expect(backend.loaded).toBe(1);
   }

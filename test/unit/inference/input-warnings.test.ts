@@ -137,6 +137,6 @@ describe('predictions of a version with reference.json', () => {
   ])('reject the file %j', async (content, problem) => {
     if (typeof content === 'string') await writeFile(path.join(store.dir, 'm', '1', 'reference.json'), content);
     else await write(content);
-    await expect(openFakePredictor(store)).rejects.toThrow(problem);
+    await expect(openFakePredictor(store, { isStrict: true })).rejects.toThrow(problem);
   });
 });

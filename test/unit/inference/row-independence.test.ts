@@ -139,7 +139,7 @@ describe('a graph whose rows influence each other', () => {
     expect(await checked()).toHaveLength(1);
   });
 
-  it('answers a caller as alone beside an extreme row of another caller', async () => {
+  it('returns the result of a row alone beside an extreme row of another caller', async () => {
     await write(quantized, { manifest: singles });
     const predictor = await serve();
     const output = async (x: number[], caller: string) =>

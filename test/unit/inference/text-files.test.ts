@@ -1,7 +1,7 @@
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { readModel } from '../../../src/inference/repository/model-repository.js';
+import { ModelRepositoryError, readModel } from '../../../src/inference/repository/model-repository.js';
 import { problemsOf } from '../../../src/inference/repository/problems.js';
 import { parseJson } from '../../../src/inference/repository/text-files.js';
 import { checkModelStore } from '../../../src/inference/repository/validator.js';
@@ -23,8 +23,9 @@ async function rewrite(file: string, change: (source: string) => string | Buffer
 }
 
 const version = async () => {
-  const stored = (await readModel(storeDir, 'iris'))?.versions[0];
-  if (!stored) throw new Error('iris has a version');
+  const model = await readModel(storeDir, 'iris');
+  const [stored] = model?.versions ?? [];
+  if (!stored) throw new ModelRepositoryError(model?.broken[0]?.problems ?? []);
   return stored;
 };
 

@@ -30,7 +30,7 @@ async function open(parts: ManifestParts, versions = [1, 2, 3]): Promise<Predict
 }
 
 async function openStore(): Promise<Predictor> {
-  const fake = await openFakePredictor(store);
+  const fake = await openFakePredictor(store, { isStrict: true });
   opened.push(fake);
   backend = fake.backend;
   return fake.predictor;
