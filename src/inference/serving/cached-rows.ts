@@ -73,7 +73,7 @@ export class CachedRows {
       if (result?.kind === 'ok') known.push({ key, result: { output: result.output, computedAt } });
       else this.releaseLater(key);
     }
-    this.parts.cache.writeBehind(known, serving);
+    this.parts.cache.writeBehind(this.parts.version, known, serving);
   }
 
   /** Releases the claim of a row without a result; one round trip for all rows of a turn. */

@@ -92,22 +92,27 @@ export class PredictionCache {
   }
 
   /**
-   * Writes results in the background, one round trip for each `maxEntriesPerWrite`. They expire after the TTL plus
+   * Writes results in the background, one round trip for each `maxEntriesPerWrite`, more if they are wide. They expire after the TTL plus
    * `staleSeconds`. Claims on results that may not have been written are released.
    */
-  writeBehind(results: readonly { key: string; result: CachedResult }[], rule: CacheRule): void {
+  writeBehind(
+    { signature }: CachedVersion,
+    results: readonly { key: string; result: CachedResult }[],
+    rule: CacheRule,
+  ): void {
     if (results.length === 0) return;
-    const write = this.#write(results, this.#ttlMs(rule) + rule.staleSeconds * 1000).finally(() =>
+    const size = Math.min(maxEntriesPerWrite, rowsPerTurn(elementsPerRow(signature.outputs)));
+    const write = this.#write(results, size, this.#ttlMs(rule) + rule.staleSeconds * 1000).finally(() =>
       this.#writes.delete(write),
     );
     this.#writes.add(write);
   }
 
-  async #write(results: readonly { key: string; result: CachedResult }[], ttlMs: number): Promise<void> {
-    for (let start = 0; start < results.length; start += maxEntriesPerWrite) {
+  async #write(results: readonly { key: string; result: CachedResult }[], size: number, ttlMs: number): Promise<void> {
+    for (let start = 0; start < results.length; start += size) {
       // Encoding a slice takes milliseconds.
       if (start > 0) await nextTurn();
-      const slice = results.slice(start, start + maxEntriesPerWrite);
+      const slice = results.slice(start, start + size);
       const entries = slice.map(({ key, result: { output, computedAt } }) => ({
         key,
         value: { output, at: computedAt },

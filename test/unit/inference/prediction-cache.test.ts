@@ -162,8 +162,8 @@ describe('the prediction cache', () => {
     const cache = openCache({ namespace: 'test', maxEntries: 100, maxBytes: 100_000 });
     const predictions = new PredictionCache(cache, 60);
     const response = (price: number) => ({ output: { price }, computedAt: 1000 });
-    predictions.writeBehind([{ key: 'a', result: response(1) }], rule);
-    predictions.writeBehind([{ key: 'b', result: response(2) }], rule);
+    predictions.writeBehind({ fingerprint, signature }, [{ key: 'a', result: response(1) }], rule);
+    predictions.writeBehind({ fingerprint, signature }, [{ key: 'b', result: response(2) }], rule);
     await predictions.close();
 
     expect(await cache.getMany(['a', 'b'])).toEqual([
