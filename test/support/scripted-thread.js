@@ -24,7 +24,13 @@ parentPort.on('message', (request) => {
     case 'load':
       if (Buffer.from(request.bytes).toString() === 'bad') return failed('invalid model');
       graphs.add(request.graph);
-      return done({ inputs: [], outputs: [], loadMs: 1, sessionBytes: 1000 });
+      return done({
+        inputs: [],
+        outputs: [],
+        execution: { provider: 'cpu', fallback: null },
+        loadMs: 1,
+        sessionBytes: 1000,
+      });
     case 'run':
       if (!graphs.has(request.graph)) return failed(`graph ${request.graph} is not loaded`);
       return acts[request.feeds.act.data[0]]();

@@ -136,6 +136,13 @@ export class ModelVersion {
   })
   exampleInput?: Record<string, unknown> | null;
 
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'Where the graph runs on this replica, such as cpu: the first of `serving.providers` in the manifest that is available.',
+  })
+  readonly executionProvider?: string | null;
+
   @Field(() => ModelVersionStatistics, {
     nullable: true,
     description:

@@ -1,3 +1,4 @@
+import type { Execution, ExecutionSettings } from './execution.js';
 import type { Tensors } from './tensor.js';
 
 /** An input or output of a graph. */
@@ -36,12 +37,16 @@ export interface ModelSource {
   /** The version in messages: `iris/1`. */
   label: string;
   bytes: Uint8Array;
+  /** One thread of the CPU by default. */
+  settings?: ExecutionSettings;
 }
 
 /** A loaded model. */
 export interface LoadedGraph {
   inputs: GraphValue[];
   outputs: GraphValue[];
+  /** Absent for a backend without execution providers. */
+  execution?: Execution;
   /**
    * Maximum rows of a run that can start now; 0 if all threads are busy. More rows would wait for another run to end.
    */

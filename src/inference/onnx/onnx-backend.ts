@@ -4,6 +4,7 @@ import { activeSpan } from '../../telemetry/tracing.js';
 import type { Tensors } from './tensor.js';
 import type { Backend, RunResult, LoadedGraph, ModelSource } from './backend.js';
 import { EventLoopSession, EventLoopThread } from './event-loop-session.js';
+import { onCpu } from './execution.js';
 import { mayRunOnEventLoop, RunCosts } from './placement.js';
 import { SessionMemory } from './session-memory.js';
 import { joinRows, sliceRows } from './tensor-rows.js';
@@ -41,10 +42,13 @@ export function openOnnxBackend({ memoryBytes = defaultMemoryBytes, ...options }
   const graphs = new Set<LoadedGraph>();
   let lastNumber = 0;
 
-  async function load({ bytes }: ModelSource): Promise<LoadedGraph> {
+  async function load({ bytes, settings = onCpu }: ModelSource): Promise<LoadedGraph> {
     const number = (lastNumber += 1);
-    const { inputs, outputs, loadMs, sessionBytes } = await pool.load(number, bytes);
-    const here = mayRunOnEventLoop(bytes, loadMs) ? new EventLoopSession(bytes, sessionBytes, eventLoop, memory) : null;
+    const { inputs, outputs, execution, loadMs, sessionBytes } = await pool.load(number, bytes, settings);
+    // Other settings are for graphs that are too slow for it.
+    const isPlain = execution.provider === 'cpu' && settings.intraOpThreads === 1;
+    const here =
+      isPlain && mayRunOnEventLoop(bytes, loadMs) ? new EventLoopSession(bytes, sessionBytes, eventLoop, memory) : null;
     const costs = new RunCosts();
 
     async function runInThreads(
@@ -69,6 +73,7 @@ export function openOnnxBackend({ memoryBytes = defaultMemoryBytes, ...options }
     const graph: LoadedGraph = {
       inputs,
       outputs,
+      execution,
       room() {
         if (pool.idleFor(number) > 0) return Number.MAX_SAFE_INTEGER;
         return here ? costs.rowsOnEventLoop() : 0;

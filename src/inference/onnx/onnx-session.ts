@@ -4,6 +4,7 @@ import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { tensorTypes, type Tensor, type Tensors, type TensorType } from './tensor.ts';
 import { adaptGraph, type AdaptedValue } from './adapt-graph.ts';
 import type { RunResult, GraphValue } from './backend.js';
+import { onCpu, type Execution, type ExecutionSettings } from './execution.ts';
 import { externalTensors } from './external-data.ts';
 import { FixedBatch } from './fixed-batch.ts';
 import { producerOf } from './graph-nodes.ts';
@@ -12,6 +13,7 @@ import { producerOf } from './graph-nodes.ts';
 export interface OnnxSession {
   inputs: GraphValue[];
   outputs: GraphValue[];
+  execution: Execution;
   /**
    * Blocks the thread for `computeMs`, in the next turn of its event loop.
    * @throws Error from ONNX Runtime if the feeds do not match the graph or the graph fails
@@ -22,25 +24,13 @@ export interface OnnxSession {
 }
 
 /**
- * Loads a graph on the CPU, which blocks the thread. A run uses this thread only: more threads would compete with
- * the rest of the process.
+ * Loads a graph, which blocks the thread. By default a run uses this thread only.
  * @throws Error if the graph refers to other files, or from ONNX Runtime if the bytes are not a supported graph
  */
-export async function openOnnxSession(model: Uint8Array): Promise<OnnxSession> {
+export async function openOnnxSession(model: Uint8Array, settings = onCpu): Promise<OnnxSession> {
   if (externalTensors(model).length > 0) throw new Error('The graph refers to data in other files.');
   const adapted = adaptGraph(model);
-  const session = await InferenceSession.create(adapted.model, {
-    executionProviders: ['cpu'],
-    executionMode: 'sequential',
-    intraOpNumThreads: 1,
-    interOpNumThreads: 1,
-    // Fatal messages only: errors arrive as exceptions and are logged by the gateway.
-    logSeverityLevel: 4,
-    // An arena would retain the memory of the largest run on each thread.
-    enableCpuMemArena: false,
-  }).catch((error: unknown) => {
-    throw explained(error);
-  });
+  const { session, execution } = await createSession(adapted.model, settings);
   const originals = (metadata: readonly InferenceSession.ValueMetadata[]) =>
     metadata.map((value) => graphValue(value, adapted.values.get(value.name)));
   const inputs = originals(session.inputMetadata);
@@ -67,9 +57,36 @@ export async function openOnnxSession(model: Uint8Array): Promise<OnnxSession> {
   return {
     inputs: fixedBatch ? inputs.map(withFreeRows) : inputs,
     outputs: fixedBatch ? outputs.map(withFreeRows) : outputs,
+    execution,
     run: (feeds) => (fixedBatch ? fixedBatch.run(feeds, run) : run(feeds)),
     close: () => session.release(),
   };
+}
+
+/** Opens a session with the first provider that is available. @throws Error from ONNX Runtime with that of the last one */
+async function createSession(
+  model: Uint8Array,
+  { providers, intraOpThreads }: ExecutionSettings,
+): Promise<{ session: InferenceSession; execution: Execution }> {
+  const [provider = 'cpu', ...others] = providers;
+  try {
+    const session = await InferenceSession.create(model, {
+      executionProviders: [...providers],
+      executionMode: 'sequential',
+      intraOpNumThreads: intraOpThreads,
+      interOpNumThreads: 1,
+      // Fatal messages only: errors arrive as exceptions and are logged by the gateway.
+      logSeverityLevel: 4,
+      // An arena would retain the memory of the largest run on each thread.
+      enableCpuMemArena: false,
+    });
+    return { session, execution: { provider, fallback: null } };
+  } catch (error) {
+    if (others.length === 0) throw explained(error);
+    const { session, execution } = await createSession(model, { providers: others, intraOpThreads });
+    const reason = explained(error).message;
+    return { session, execution: { ...execution, fallback: `${provider} is not available: ${reason}` } };
+  }
 }
 
 /** The 16-bit floats are float32 in the adapted graph. */
@@ -94,6 +111,10 @@ const remedies = [
   {
     pattern: /Could not find an implementation for/,
     remedy: 'ONNX Runtime has this operator for other types only: export the model with float32',
+  },
+  {
+    pattern: /AppendExecutionProvider/,
+    remedy: 'install the GPU libraries of ONNX Runtime and its driver, or add cpu to serving.providers',
   },
   { pattern: /released onnx opset versions/, remedy: 'export the model for a lower opset' },
   {

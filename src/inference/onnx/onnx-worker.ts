@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Tensors } from './tensor.js';
 import type { RunResult, GraphValue } from './backend.js';
+import type { Execution, ExecutionSettings } from './execution.js';
 // Tests run this file directly: Node strips the types and needs the exact file name.
 import { NativeGate } from './native-gate.ts';
 import { openOnnxSession, type OnnxSession } from './onnx-session.ts';
@@ -8,7 +9,7 @@ import { openOnnxSession, type OnnxSession } from './onnx-session.ts';
 /** A request to a thread; `graph` is the number that the pool assigned. */
 export type ThreadRequest =
   | { kind: 'start' }
-  | { kind: 'load'; graph: number; bytes: Uint8Array }
+  | { kind: 'load'; graph: number; bytes: Uint8Array; settings: ExecutionSettings }
   | { kind: 'run'; graph: number; feeds: Tensors }
   | { kind: 'release'; graph: number }
   /** Frees everything and ends the thread; has no reply. */
@@ -22,6 +23,7 @@ export type ThreadValue = LoadResponse | RunResult | null;
 export interface LoadResponse {
   inputs: GraphValue[];
   outputs: GraphValue[];
+  execution: Execution;
   /** Milliseconds of CPU time of the thread. */
   loadMs: number;
   /** Estimated memory of the session. */
@@ -38,7 +40,7 @@ async function response(request: ThreadRequest): Promise<ThreadValue> {
     case 'load': {
       const before = process.threadCpuUsage();
       const rssBefore = process.memoryUsage.rss();
-      const session = await openOnnxSession(request.bytes);
+      const session = await openOnnxSession(request.bytes, request.settings);
       const { user, system } = process.threadCpuUsage(before);
       const sessionBytes = estimatedBytes(request.bytes.length, process.memoryUsage.rss() - rssBefore);
       // The runtime has its own copy; this one would stay until a late garbage collection.
@@ -46,7 +48,8 @@ async function response(request: ThreadRequest): Promise<ThreadValue> {
       // A replacement thread may receive a request twice.
       await sessions.get(request.graph)?.close();
       sessions.set(request.graph, session);
-      return { inputs: session.inputs, outputs: session.outputs, loadMs: (user + system) / 1000, sessionBytes };
+      const { inputs, outputs, execution } = session;
+      return { inputs, outputs, execution, loadMs: (user + system) / 1000, sessionBytes };
     }
     case 'run': {
       const session = sessions.get(request.graph);

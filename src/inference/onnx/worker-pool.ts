@@ -2,6 +2,7 @@ import { Overloaded } from '../../errors/app-error.js';
 import { FairQueue } from '../scheduling/fair-queue.js';
 import type { Tensors } from './tensor.js';
 import type { RunResult } from './backend.js';
+import { onCpu, type ExecutionSettings } from './execution.js';
 import type { LoadResponse, ThreadRequest, ThreadValue } from './onnx-worker.js';
 import { SessionMemory, type Resident } from './session-memory.js';
 import { WorkerThread } from './worker-thread.js';
@@ -81,12 +82,14 @@ export class WorkerPool {
    * @param graph a number unique within this pool
    * @throws Error from the runtime, or if no thread could load it
    */
-  async load(graph: number, bytes: Uint8Array): Promise<LoadResponse> {
+  async load(graph: number, bytes: Uint8Array, settings = onCpu): Promise<LoadResponse> {
     // An idle thread shows soonest whether the graph is valid.
     const [seat] = this.#seats.toSorted((one, other) => waitFor(one) - waitFor(other));
     if (!seat) throw new RangeError('a pool has one thread or more');
-    const response = (await this.#runOn(seat, { kind: 'load', graph, bytes })) as LoadResponse;
-    this.#graphs.set(graph, { bytes, sessionBytes: response.sessionBytes });
+    const response = (await this.#runOn(seat, { kind: 'load', graph, bytes, settings })) as LoadResponse;
+    // Other threads do not try again what is not available.
+    const providers = settings.providers.slice(settings.providers.indexOf(response.execution.provider));
+    this.#graphs.set(graph, { bytes, sessionBytes: response.sessionBytes, settings: { ...settings, providers } });
     if (seat.state.phase === 'ready') this.#hold(seat, graph, response.sessionBytes);
     return response;
   }
@@ -221,7 +224,11 @@ export class WorkerPool {
     const known = this.#graphs.get(graph);
     if (!known) throw new Error(`graph ${graph} is not loaded`);
     try {
-      await this.#send(seat, { kind: 'load', graph, bytes: known.bytes }, this.options.loadHangMs);
+      await this.#send(
+        seat,
+        { kind: 'load', graph, bytes: known.bytes, settings: known.settings },
+        this.options.loadHangMs,
+      );
     } catch (error) {
       // The graph is valid, so the thread is not.
       if (seat.state.phase === 'ready') seat.state.thread.abort(error as Error);
@@ -307,6 +314,7 @@ interface PooledGraph {
   bytes: Uint8Array;
   /** Estimated memory of one session. */
   sessionBytes: number;
+  settings: ExecutionSettings;
 }
 
 /** A slot for a thread. Its tasks outlive the thread. */

@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import { executionProviders, onCpu, type ExecutionSettings } from '../onnx/execution.js';
 import { whole, within } from './manifest-numbers.js';
 import { defaultMaxRowBytes } from '../signature/types.js';
 
 /** How calls are queued and run. */
-export interface Serving {
+export interface Serving extends ExecutionSettings {
   /** Maximum rows per run. */
   maxBatch: number;
   /** Batching window in milliseconds; 0 joins only rows of the same event loop turn. */
@@ -40,6 +41,12 @@ export const serving = z
     max_queue: whole(1, 1_000_000).default(65_536),
     deadline_ms: whole(1, 600_000).default(2000),
     stale_seconds: whole(0, maxCacheSeconds).default(0),
+    providers: z
+      .array(z.enum(executionProviders, `must be one of ${executionProviders.join(', ')}`))
+      .min(1, 'must name at least one')
+      .refine((list) => new Set(list).size === list.length, 'must not name one twice')
+      .default([...onCpu.providers]),
+    intra_op_threads: whole(1, 64).default(onCpu.intraOpThreads),
     max_row_bytes: whole(1, 2 ** 30).default(defaultMaxRowBytes),
     max_call_bytes: whole(1, 2 ** 30).default(2 * defaultMaxRowBytes),
     cache: z.boolean().default(true),
@@ -63,6 +70,8 @@ export function toServing(section: z.infer<typeof serving>): Serving {
     maxQueue: section.max_queue,
     deadlineMs: section.deadline_ms,
     staleSeconds: section.stale_seconds,
+    providers: section.providers,
+    intraOpThreads: section.intra_op_threads,
     maxRowBytes: section.max_row_bytes,
     maxCallBytes: section.max_call_bytes,
     cache: section.cache,

@@ -4,7 +4,13 @@ import { z } from 'zod';
 import { problemsOfChecksums } from './checksums.js';
 import { fileSize, isInside, megabytes, sha256OfBytes, sha256OfFile } from './files.js';
 import { findModelFiles, type ModelFiles } from './model-files.js';
-import { maxManifestBytes, ModelRepositoryError, readSignatureFile, type Manifest } from './model-manifest.js';
+import {
+  maxManifestBytes,
+  ModelRepositoryError,
+  readSignatureFile,
+  type Manifest,
+  type Serving,
+} from './model-manifest.js';
 import { readReference, type Reference } from '../reference/reference.js';
 import { changedWhileLoading } from './problems.js';
 import { decodedText, parseJsonExactly, readText } from './text-files.js';
@@ -23,6 +29,14 @@ export interface StoredVersion extends ModelFiles {
   reference: Reference | null;
   /** What is said of its inputs and outputs: in its own `signature.yaml`, or in the manifest. */
   fields: Pick<Manifest, 'inputs' | 'outputs'>;
+  /** What the manifest says of its loading. If it changes, the version is loaded and verified again. */
+  loading: LoadingRules;
+}
+
+/** The part of `serving` that a loaded version depends on. */
+interface LoadingRules extends Pick<Serving, 'maxRowBytes' | 'providers' | 'intraOpThreads'> {
+  /** Whether rows share a run, so that they must not influence each other. */
+  isBatched: boolean;
 }
 
 /** An input row with the output of the trainer. */
@@ -73,7 +87,9 @@ export async function readVersion(
   const sums = new Map([...files.sums, ...(goldenDigest === null ? [] : [[goldenName, goldenDigest] as const])]);
   const required = ['model.onnx', ...files.dataFiles];
   const checksumProblems = await problemsOfChecksums({ folder: versionDir, label, sums, required });
-  return { ...files, version, goldenFile, goldenDigest, checksumProblems, metrics, reference, fields };
+  const { maxBatch, maxRowBytes, providers, intraOpThreads } = manifest.serving;
+  const loading = { isBatched: maxBatch > 1, maxRowBytes, providers, intraOpThreads };
+  return { ...files, version, goldenFile, goldenDigest, checksumProblems, metrics, reference, fields, loading };
 }
 
 /**

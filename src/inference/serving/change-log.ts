@@ -15,6 +15,7 @@ export class ChangeLog {
   ): void {
     const { name } = now.view;
     for (const [version, ms] of loadMs) {
+      this.#notesFallback(now, version);
       const replaced = before?.versions.get(version);
       const fields = { ...namesOf(now, version), durationMs: rounded(ms) };
       if (!replaced) this.log.info(fields, 'model version loaded');
@@ -24,6 +25,13 @@ export class ChangeLog {
     for (const version of removed) this.log.info({ model: name, modelVersion: version }, 'model version removed');
     if (loadMs.size === 0 && removed.length === 0)
       this.log.info({ ...currentOf(now), durationMs: sinceMs(startMs) }, 'model manifest applied');
+  }
+
+  /** A version that does not run where its manifest prefers. */
+  #notesFallback(now: ServedModel, version: number): void {
+    const { executionProvider: provider, executionFallback: reason } = now.versions.get(version)?.version ?? {};
+    if (reason == null) return;
+    this.log.warn({ ...namesOf(now, version), provider, reason }, 'execution provider unavailable; using the next');
   }
 
   /** The promotions that differ from those before. @param startMs when their reading began, by `performance.now()` */

@@ -37,6 +37,10 @@ export interface ModelVersion {
   exampleInput: Record<string, unknown> | null;
   /** Whether its circuit breaker is open. */
   readonly isFailing: boolean;
+  /** Where its graph runs, such as `cpu`; null if it is not loaded by ONNX Runtime here. */
+  executionProvider?: string | null;
+  /** Why that is not the first of `serving.providers`; null if it is. */
+  executionFallback?: string | null;
   /** Counted since the version was loaded. */
   readonly statistics: VersionStatistics;
 }

@@ -43,7 +43,11 @@ export async function loadVersion(
     const { version, digest, metrics } = stored;
     return new VersionRuntime({
       model: model.name,
-      version: { version, digest, metrics, inputs: signature.inputs, outputs: signature.outputs, exampleInput },
+      version: {
+        ...{ version, digest, metrics, inputs: signature.inputs, outputs: signature.outputs, exampleInput },
+        executionProvider: graph.execution?.provider ?? null,
+        executionFallback: graph.execution?.fallback ?? null,
+      },
       signature,
       findWarnings: warnings.find,
       graph,
@@ -60,7 +64,7 @@ export async function loadVersion(
 async function loadGraph(stored: StoredVersion, backend: Backend): Promise<LoadedGraph> {
   const bytes = await readModelBytes(stored);
   try {
-    return await backend.load({ label: stored.label, bytes });
+    return await backend.load({ label: stored.label, bytes, settings: stored.loading });
   } catch (error) {
     throw new ModelRepositoryError([`${stored.label}/model.onnx cannot be loaded: ${problemsOf(error).join(' ')}`]);
   }

@@ -36,6 +36,8 @@ describe('a manifest', () => {
         cache: true,
         ttlSeconds: null,
         priority: 'normal',
+        providers: ['cpu'],
+        intraOpThreads: 1,
         maxRowBytes: 2 ** 24,
         maxCallBytes: 2 ** 25,
       },
@@ -337,7 +339,7 @@ describe('the guide to adding a model', () => {
       ),
     ];
 
-    expect(keys).toHaveLength(31);
+    expect(keys).toHaveLength(33);
     keys.push('canary.percent');
     expect(keys.filter((key) => !guide.includes(`\`${key}\``))).toEqual([]);
   });
