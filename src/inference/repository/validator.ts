@@ -1,8 +1,9 @@
 import { openOnnxSession } from '../onnx/onnx-session.js';
 import { createInputWarnings } from '../reference/input-warnings.js';
 import { checkCard } from './card.js';
+import { haveSameShape } from '../serving/model-roles.js';
 import type { Model, ModelProblems, ModelVersion } from '../serving/model.js';
-import { scanModelRepository, readModel } from './model-repository.js';
+import { scanModelRepository, readModel, type StoredModel } from './model-repository.js';
 import { problemsOf, UnreadableFolder } from './problems.js';
 import { readModelBytes } from './model-files.js';
 import { readGoldenRows, type GoldenRow, type StoredVersion } from './version-folder.js';
@@ -92,12 +93,23 @@ async function checkModel(report: StoreReport, storeDir: string, name: string): 
       });
   }
   const current = versions.find(({ version }) => version === model?.current);
+  if (model && current) report.warnings.push(...warningsOfRoles(model, versions, current));
   return model && current
     ? {
         ...{ name, title: model.manifest.title, versions, current, manifestVersion: model.current },
         ...{ canary: null, shadow: null, history: model.manifest.history, isTyped: true, problems: [], overrides: [] },
       }
     : null;
+}
+
+/** A canary or shadow that could not take the place of the current version, and is not used therefore. */
+function warningsOfRoles({ name, manifest }: StoredModel, versions: readonly ModelVersion[], current: ModelVersion) {
+  return (['canary', 'shadow'] as const).flatMap((role) => {
+    const version = versions.find((one) => one.version === manifest[role]?.version);
+    return !version || haveSameShape(version, current)
+      ? []
+      : [`${name}: ${role} ${version.version} has other inputs or outputs than ${current.version}; it is not used`];
+  });
 }
 
 /** The signature of the version; null if it cannot be served. */

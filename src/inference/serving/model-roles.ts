@@ -50,7 +50,7 @@ export function assignRoles(inputs: RoleInputs): ServedModel {
   const candidate = (role: 'canary' | 'shadow'): VersionRuntime | null => {
     const version = versions.get(manifest[role]?.version ?? 0);
     if (!version || version === current) return null;
-    if (isSame(shapeOf(version.signature), shapeOf(current.signature))) return version;
+    if (haveSameShape(version.signature, current.signature)) return version;
     problems.push(
       `${name}: ${role} ${version.version.version} has other inputs or outputs than ${current.version.version}, which serves; it is not used`,
     );
@@ -170,8 +170,12 @@ function shadowOf(
   return before;
 }
 
+/** Whether two versions have inputs and outputs of the same names, types and shapes, so that one can replace the other. */
+export const haveSameShape = (one: Pick<Signature, 'inputs' | 'outputs'>, other: typeof one): boolean =>
+  isSame(shapeOf(one), shapeOf(other));
+
 /** The public part of a signature: names, types and shapes. */
-function shapeOf({ inputs, outputs }: Signature): unknown {
+function shapeOf({ inputs, outputs }: Pick<Signature, 'inputs' | 'outputs'>): unknown {
   const shape = ({ name, type, rowShape }: Signature['inputs'][number] | Signature['outputs'][number]) => [
     name,
     type,

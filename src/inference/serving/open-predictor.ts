@@ -45,7 +45,7 @@ export async function openPredictor(options: PredictorOptions): Promise<Predicto
   const registry = new ModelRegistry({ backend, cache: results, logger, check, typingProblems });
   try {
     const glance = await scanModelRepository(storeDir);
-    const { problems, toRetry } = await loadAll(registry, storeDir, logger);
+    const { problems, toRetry } = await loadAll(registry, storeDir, logger, { logsProblems: !isStrict });
     if (isStrict && problems.length > 0) throw new ModelRepositoryError(problems);
     for (const name of toRetry) glance.delete(name);
     const isServing = (): boolean => registry.models().length > 0;

@@ -6,6 +6,7 @@ import type { ModelRegistry } from './model-registry.js';
 /**
  * Loads every model of the repository. Folders that cannot be read are skipped; the problems of others are recorded, and what
  * passes its checks serves.
+ * @param options `logsProblems`: false if the caller reports them
  * @returns every problem of every model, and the folders to load again
  * @throws ModelRepositoryError if the repository cannot be read
  */
@@ -13,19 +14,20 @@ export async function loadAll(
   registry: ModelRegistry,
   storeDir: string,
   logger: Logger,
+  { logsProblems }: { logsProblems: boolean },
 ): Promise<{ problems: readonly string[]; toRetry: readonly string[] }> {
   const names = await modelFolders(storeDir);
   const problems: string[] = [];
   const toRetry: string[] = [];
   for (const name of names.slice(0, maxModels)) {
-    const loaded = await loadFolder(registry, storeDir, name, logger);
+    const loaded = await loadFolder(registry, storeDir, name, logger, logsProblems);
     problems.push(...loaded.problems);
     if (!loaded.isFinal) toRetry.push(name);
   }
   const [next] = names.slice(maxModels);
   if (next !== undefined) {
     const problem = `the store has ${names.length} folders, and the first ${maxModels} are served; remove or hide others`;
-    logger.error({ storeDir, problems: [problem] }, 'model store too large');
+    if (logsProblems) logger.error({ storeDir, problems: [problem] }, 'model store too large');
     registry.recordProblems(next, [problem]);
     problems.push(problem);
   }
@@ -48,13 +50,19 @@ interface Loaded {
   isFinal: boolean;
 }
 
-async function loadFolder(registry: ModelRegistry, storeDir: string, name: string, logger: Logger): Promise<Loaded> {
+async function loadFolder(
+  registry: ModelRegistry,
+  storeDir: string,
+  name: string,
+  logger: Logger,
+  logsProblems = true,
+): Promise<Loaded> {
   const report = (problems: readonly string[], message: string, err?: unknown) => {
     // A retry that fails as before is not logged again.
     const shown = publicProblems(problems, storeDir);
     const isKnown = registry.problemsOf(name).join() === shown.join();
     if (isKnown || problems.length === 0) return;
-    logger.error({ model: name, problems, ...(err === undefined ? {} : { err }) }, message);
+    if (logsProblems) logger.error({ model: name, problems, ...(err === undefined ? {} : { err }) }, message);
     registry.recordProblems(name, shown);
   };
   try {

@@ -2,10 +2,12 @@ import { createHash } from 'node:crypto';
 import { cp, mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { Writable } from 'node:stream';
 import { sha256OfBytes } from '../../../src/inference/repository/files.js';
 import { readModel } from '../../../src/inference/repository/model-repository.js';
 import { readGoldenRows } from '../../../src/inference/repository/version-folder.js';
 import type { Predictor } from '../../../src/inference/serving/predictor.js';
+import { createLogger } from '../../../src/telemetry/logger.js';
 import { openFakePredictor, TestStore } from '../../support/models.js';
 import { waitUntil } from '../../support/wait-until.js';
 
@@ -229,7 +231,22 @@ describe('a start with broken models', () => {
   });
 
   it('fails with every problem if it is strict', async () => {
-    await expect(open({ isStrict: true })).rejects.toThrow(problem);
+    let logged = '';
+    const sink = new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        logged += chunk.toString();
+        done();
+      },
+    });
+    await expect(open({ isStrict: true, logger: createLogger('error', sink) })).rejects.toThrow(problem);
+    // The error of the start says it.
+    expect(logged).toBe('');
+    await open({ logger: createLogger('error', sink) });
+    expect(JSON.parse(logged)).toMatchObject({
+      model: 'broken',
+      problems: [problem],
+      msg: 'model load failed; not served',
+    });
   });
 });
 

@@ -1,7 +1,10 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { openCache } from '../../../src/cache/cache.js';
 import { checkModelStore } from '../../../src/inference/repository/validator.js';
+import { openPredictor } from '../../../src/inference/serving/open-predictor.js';
+import { createLogger } from '../../../src/telemetry/logger.js';
 import { bytesField, elementTypes, initializer, modelOf, node, text, valueInfo } from '../../support/onnx-proto.js';
 
 let storeDir: string;
@@ -67,5 +70,39 @@ describe('golden rows', () => {
   it('may have floats that look like large integers', async () => {
     expect(await problems(adding(float, 2 ** 60), '1152921504606846976')).toEqual([]);
     expect(await problems(adding(float, 2 ** 60), '1152921504606846977')).toEqual([]);
+  });
+});
+
+describe('a version without golden rows', () => {
+  const widths = modelOf([
+    ...bytesField(11, valueInfo('x', float, ['N', 1])),
+    ...bytesField(12, valueInfo('y', float, ['N', 'wide'])),
+    ...initializer('shape', int64, [2], [1, 300]),
+    ...bytesField(1, node('Expand', ['x', 'shape'], 'y')),
+    ...bytesField(2, text('g')),
+  ]);
+
+  it('is found by the check if its outputs are too large for a call, as by a start', async () => {
+    const manifest = { serving: { max_row_bytes: 1000 } };
+    const found = await problems(widths, '0', manifest);
+    await writeFile(path.join(storeDir, 'm', '1', 'golden.jsonl'), '');
+    const checked = (await checkModelStore(storeDir)).problems.filter((problem) => !problem.includes('README.md'));
+    expect(found).toEqual(checked);
+    expect(checked).toEqual([expect.stringMatching(/^m\/1: .*y .*(1200|bytes)/)]);
+    const cache = openCache({ namespace: 'test', maxEntries: 1, maxBytes: 1 });
+    const logger = createLogger('silent');
+    await expect(openPredictor({ storeDir, cache, logger, isStrict: true })).rejects.toMatchObject({
+      problems: checked,
+    });
+    await cache.close();
+  });
+
+  it('is warned of as a canary with other outputs than the current version', async () => {
+    expect(await problems(adding(float, 0), '0', { current: 1, canary: { version: 2, percent: 5 } })).toHaveLength(1);
+    const folder = path.join(storeDir, 'm', '2');
+    await mkdir(folder);
+    await writeFile(path.join(folder, 'model.onnx'), widths);
+    const report = await checkModelStore(storeDir);
+    expect(report.warnings).toContain('m: canary 2 has other inputs or outputs than 1; it is not used');
   });
 });
