@@ -5,6 +5,7 @@ import type {
   Model,
   ModelProblems,
   ModelVersion,
+  ShadowOutput,
   VersionStatistics,
 } from '../inference/serving/predictor.js';
 import { metricsOf, type Sample } from './registry.js';
@@ -242,6 +243,46 @@ export function modelMetrics(source: ModelsSource): Registry {
   gauge('auspex_model_memory_bytes', 'Estimated memory of the loaded models, bounded by MODEL_MEMORY_MB.', [], () => [
     { labels: {}, value: source.memoryBytes() },
   ]);
+  const ofOutputs = (valuesOf: (output: ShadowOutput) => Record<string, number | null>) => () =>
+    source
+      .models()
+      .flatMap(({ name, shadow }) =>
+        (shadow?.outputs ?? []).flatMap((output) =>
+          Object.entries(valuesOf(output)).flatMap(([statistic, value]) =>
+            value === null
+              ? []
+              : [{ labels: { model: name, version: shadow?.version ?? 0, output: output.name, statistic }, value }],
+          ),
+        ),
+      );
+  const perStatistic = [...perVersion, 'output', 'statistic'] as const;
+  gauge(
+    'auspex_model_shadow_absolute_difference',
+    'Absolute difference of the floats of an output: mean or p95 (statistic).',
+    perStatistic,
+    ofOutputs((of) => ({ mean: of.meanAbsoluteDifference, p95: of.p95AbsoluteDifference })),
+  );
+  gauge(
+    'auspex_model_shadow_relative_difference_ratio',
+    'Relative difference of the floats of an output: mean or p95 (statistic).',
+    perStatistic,
+    ofOutputs((of) => ({ mean: of.meanRelativeDifference, p95: of.p95RelativeDifference })),
+  );
+  gauge(
+    'auspex_model_shadow_label_agreement_ratio',
+    'Share of the rows on which shadow and current version give the same label.',
+    [...perVersion, 'output'],
+    () =>
+      source
+        .models()
+        .flatMap(({ name, shadow }) =>
+          (shadow?.outputs ?? []).flatMap(({ name: output, labelAgreement }) =>
+            labelAgreement === null
+              ? []
+              : [{ labels: { model: name, version: shadow?.version ?? 0, output }, value: labelAgreement }],
+          ),
+        ),
+  );
   gauge('auspex_model_problems', 'Number of problems of the model in the repository.', ['model'], () => {
     // A version that fails is no problem of the repository.
     const served = source.models().map(({ name, problems, versions }) => {

@@ -221,7 +221,32 @@ describe('model metrics', () => {
       currentFailures: 1,
       stopped: 'too slow',
     },
-    shadow: { version: 6, percent: 20, rows: 30, differences: 4, largestDifference: 0.25, failures: 1 },
+    shadow: {
+      version: 6,
+      percent: 20,
+      rows: 30,
+      differences: 4,
+      largestDifference: 0.25,
+      failures: 1,
+      outputs: [
+        {
+          name: 'price',
+          meanAbsoluteDifference: 1.5,
+          p95AbsoluteDifference: 4,
+          meanRelativeDifference: 0.01,
+          p95RelativeDifference: 0.05,
+          labelAgreement: null,
+        },
+        {
+          name: 'species',
+          meanAbsoluteDifference: null,
+          p95AbsoluteDifference: null,
+          meanRelativeDifference: null,
+          p95RelativeDifference: null,
+          labelAgreement: 0.9,
+        },
+      ],
+    },
     problems: [],
   };
   const read = async (
@@ -315,6 +340,17 @@ describe('model metrics', () => {
         of(`shadow_${name}`, { version: '6' }),
       ),
     ).toEqual([30, 4, 1, 0.25, 20]);
+    const ofPrice = { version: '6', output: 'price' };
+    expect(
+      ['mean', 'p95'].map((statistic) => [
+        of('shadow_absolute_difference', { ...ofPrice, statistic }),
+        of('shadow_relative_difference_ratio', { ...ofPrice, statistic }),
+      ]),
+    ).toEqual([
+      [1.5, 0.01],
+      [4, 0.05],
+    ]);
+    expect(of('shadow_label_agreement_ratio', { version: '6', output: 'species' })).toBe(0.9);
     expect([of('problems', { model: model.name }), of('problems', { model: 'broken' })]).toEqual([0, 2]);
   });
 
@@ -330,7 +366,7 @@ describe('model metrics', () => {
     await server.close();
     const ofModels = (families: Map<string, Family>): Sample[] =>
       [...families.values()].flatMap(({ samples }) => samples);
-    expect(ofModels(before)).toHaveLength(14 + 14 + 3 + 3 + 2 + 4 + 5 + 2 + 1);
+    expect(ofModels(before)).toHaveLength(14 + 14 + 3 + 3 + 2 + 4 + 5 + 5 + 2 + 1);
     expect(ofModels(after)).toEqual([{ name: 'auspex_model_memory_bytes', labels: {}, value: 3000 }]);
   });
 });

@@ -16,7 +16,7 @@ interface AccessRule {
 const rules = parse(readFileSync(new URL('../../schema/access.yaml', import.meta.url), 'utf8')) as AccessRule[];
 
 /** Types without an object in these tests: model versions with a canary or a shadow. Their fields follow `Model.canary` and `.shadow`. */
-const withoutObjects = ['ModelCanary', 'ModelShadow'];
+const withoutObjects = ['ModelCanary', 'ModelShadow', 'ModelShadowOutput'];
 
 let company: Company;
 beforeAll(async () => {

@@ -71,18 +71,22 @@ describe('model changes', () => {
 
   it('are not published for problems or statistics', async () => {
     const of = predictor(
-      modelOf({ shadow: { version: 2, percent: 5, rows: 1, differences: 0, largestDifference: 0, failures: 0 } }),
+      modelOf({
+        shadow: { version: 2, percent: 5, rows: 1, differences: 0, largestDifference: 0, failures: 0, outputs: [] },
+      }),
     );
     const changes = new ModelEvents({ predictor: of, maxBuffered: 10 });
     const stream = changes.open(null);
     of.replaceModels(
       modelOf({
-        shadow: { version: 2, percent: 5, rows: 9, differences: 3, largestDifference: 1, failures: 0 },
+        shadow: { version: 2, percent: 5, rows: 9, differences: 3, largestDifference: 1, failures: 0, outputs: [] },
         problems: ['broken'],
       }),
     );
     of.replaceModels(
-      modelOf({ shadow: { version: 2, percent: 6, rows: 9, differences: 3, largestDifference: 1, failures: 0 } }),
+      modelOf({
+        shadow: { version: 2, percent: 6, rows: 9, differences: 3, largestDifference: 1, failures: 0, outputs: [] },
+      }),
       modelOf({ name: 'new' }),
     );
     expect((await stream.next()).value).toMatchObject({ kind: 'UPDATED', name: 'iris' });

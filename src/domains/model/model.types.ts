@@ -4,6 +4,7 @@ import { ChangeKind } from '../../graphql/subscriptions/event-sources.js';
 import { CacheHint } from '../../graphql/schema/cache-control.js';
 import { Node } from '../../graphql/relay/node.js';
 import { JSONObject } from '../../graphql/schema/json-object.js';
+import { ModelCanary, ModelShadow } from './model-rollout.types.js';
 
 @ObjectType({ simpleResolvers: true, description: 'One input or output of a model.' })
 export class ModelField {
@@ -149,101 +150,6 @@ export class ModelVersion {
       'Statistics since this replica loaded it; null if it is no longer served. ADMIN only; null with a FORBIDDEN error for others.',
   })
   readonly statistics?: ModelVersionStatistics | null;
-}
-
-@ObjectType({
-  simpleResolvers: true,
-  description:
-    'A version that serves a share of the calls instead of the current one, with the evidence for and against it.',
-})
-export class ModelCanary {
-  @Field(() => Int, { description: 'The canary version.' })
-  version!: number;
-
-  @Field(() => Float, { description: 'Percentage of calls that the canary serves at its present step, while it runs.' })
-  percent!: number;
-
-  @Extensions({ listSize: 20 })
-  @Field(() => [Float], {
-    description:
-      'The percentages that it serves one after the other. After 100 % it is promoted; a single one is not changed.',
-  })
-  steps!: readonly number[];
-
-  @Field(() => String, {
-    description:
-      'What decides which version a call gets: `request` is chance; with `user`, or `header:` and the name of a request header, the ' +
-      'same users or values keep their version.',
-  })
-  by!: string;
-
-  @Field(() => Float, {
-    description:
-      'Failure rate, 0 to 1, above which the canary stops even if the current version is no better; 1 for no limit.',
-  })
-  maxErrorRate!: number;
-
-  @Field(() => Float, {
-    nullable: true,
-    description: '95th percentile of the latency in milliseconds above which the canary stops; null for no limit.',
-  })
-  maxP95Ms?: number | null | undefined;
-
-  @Field(() => Int, { description: 'Calls that the canary computes at a step before the next one.' })
-  minCalls!: number;
-
-  @Field(() => String, {
-    nullable: true,
-    description:
-      'Why the canary stopped; the current version then serves all calls, until `restartCanary`. Null while it runs.',
-  })
-  stopped?: string | null;
-
-  @Field(() => GraphQLSafeInt, {
-    description:
-      'Calls that the canary computed on all replicas since it started. Cached results and full queues are no evidence.',
-  })
-  calls!: number;
-
-  @Field(() => GraphQLSafeInt, {
-    description: 'Those of `calls` that failed, as `ModelVersionStatistics.failures` defines it.',
-  })
-  failures!: number;
-
-  @Field(() => GraphQLSafeInt, { description: 'Those of `calls` that took longer than `maxP95Ms`; 0 without a limit.' })
-  slowCalls!: number;
-
-  @Field(() => GraphQLSafeInt, { description: 'Calls that the current version computed meanwhile.' })
-  currentCalls!: number;
-
-  @Field(() => GraphQLSafeInt, { description: 'Those of `currentCalls` that failed.' })
-  currentFailures!: number;
-}
-
-@ObjectType({
-  simpleResolvers: true,
-  description: 'A version that runs on a sample of the calls in the background, for comparison only.',
-})
-export class ModelShadow {
-  @Field(() => Int, { description: 'The version compared with the current one.' })
-  version!: number;
-
-  @Field(() => Float, { description: 'Percentage of calls that the shadow runs on.' })
-  percent!: number;
-
-  @Field(() => GraphQLSafeInt, { description: 'Rows compared on this replica.' })
-  rows!: number;
-
-  @Field(() => GraphQLSafeInt, {
-    description: 'Rows that differ: in a string or an integer, or in a float by more than a thousandth.',
-  })
-  differences!: number;
-
-  @Field(() => Float, { description: 'The largest relative difference of a float, 0 to 1.' })
-  largestDifference!: number;
-
-  @Field(() => GraphQLSafeInt, { description: 'Calls on which the shadow failed.' })
-  failures!: number;
 }
 
 @ObjectType({

@@ -1,14 +1,18 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ShadowRule } from '../repository/rollout-rules.js';
+import { countError, countResults } from '../serving/call-outcome.js';
 import type { Shadow as ShadowView } from '../serving/model.js';
+import type { Outcome } from '../serving/request-coalescing.js';
 import type { VersionRuntime } from '../serving/version-runtime.js';
 import { encodeRow } from '../signature/encode.js';
 import { validateRows } from '../signature/validation.js';
-
-/** Relative tolerance within which numbers are equal. */
-const tolerance = 1e-3;
+import { ShadowDifferences } from './shadow-differences.js';
 
 /** Maximum concurrent comparisons; further calls are not sampled. */
 const maxPending = 4;
+
+/** Values that are compared in one turn of the event loop. */
+const valuesPerTurn = 10_000;
 
 /** A row with the result of the current version. */
 interface ResultRow {
@@ -18,25 +22,22 @@ interface ResultRow {
 
 /** A version that runs on a sample of the calls in the background, with a record of its differences. */
 export class Shadow {
+  readonly #differences: ShadowDifferences;
   #pending = 0;
-  #rows = 0;
-  #differences = 0;
-  #largestDifference = 0;
   #failures = 0;
 
   constructor(
     readonly version: VersionRuntime,
+    /** The version that it is compared with. */
+    readonly current: VersionRuntime,
     public rule: ShadowRule,
-  ) {}
+  ) {
+    this.#differences = new ShadowDifferences(version.signature.outputs);
+  }
 
   get view(): ShadowView {
-    return {
-      ...this.rule,
-      rows: this.#rows,
-      differences: this.#differences,
-      largestDifference: this.#largestDifference,
-      failures: this.#failures,
-    };
+    const { rows, differences, largest, outputs } = this.#differences;
+    return { ...this.rule, rows, differences, largestDifference: largest, failures: this.#failures, outputs };
   }
 
   /** Runs the shadow on the call if it is sampled. Returns at once; failures are only counted. */
@@ -49,50 +50,44 @@ export class Shadow {
   }
 
   async #compare(rows: readonly ResultRow[]): Promise<void> {
-    const { version } = this;
-    const { counters, signature, serving } = version;
-    try {
-      if (
-        validateRows(
-          signature,
-          rows.map(({ input }) => input),
-        ).length > 0
-      )
-        throw new Error('The rows are invalid for the shadow.');
-      const keyed = rows.map(({ input, output }) => {
-        const row = encodeRow(signature, input);
-        return { key: version.keyOf(row), row, output };
-      });
-      const outcomes = await version.predict(new Map(keyed.map(({ key, row }) => [key, row])), {
-        deadlineMs: serving.deadlineMs,
-      });
-      counters.successes += 1;
-      for (const { key, output } of keyed) {
-        const response = outcomes.get(key)?.result;
-        this.#note(response?.kind === 'ok' ? difference(response.output, output) : 1);
-      }
-    } catch {
+    const { signature } = this.version;
+    const inputs = rows.map(({ input }) => input);
+    if (validateRows(signature, inputs).length > 0) {
       this.#failures += 1;
-      counters.failures += 1;
+      return;
+    }
+    const keyed = rows.map(({ input, output }) => {
+      const row = encodeRow(signature, input);
+      return { key: this.version.keyOf(row), row, output };
+    });
+    const outcomes = await this.#run(new Map(keyed.map(({ key, row }) => [key, row])));
+    if (!outcomes) return;
+    let turn = 0;
+    for (const { key, output } of keyed) {
+      const result = outcomes.get(key)?.result;
+      if (result?.kind === 'ok') this.#differences.add(output, result.output);
+      else this.#differences.addMissing();
+      if (this.#differences.values - turn < valuesPerTurn) continue;
+      await nextTurn();
+      turn = this.#differences.values;
     }
   }
 
-  #note(difference: number): void {
-    this.#rows += 1;
-    if (difference > tolerance) this.#differences += 1;
-    this.#largestDifference = Math.max(this.#largestDifference, difference);
+  /** @returns null if the shadow failed */
+  async #run(rows: Parameters<VersionRuntime['predict']>[0]): Promise<ReadonlyMap<string, Outcome> | null> {
+    const { counters, serving } = this.version;
+    const { deadlineMs } = serving;
+    const startedAt = performance.now();
+    const durationMs = (): number => performance.now() - startedAt;
+    try {
+      const outcomes = await this.version.predict(rows, { deadlineMs });
+      const { kind } = countResults(counters, outcomes, { durationMs: durationMs(), deadlineMs });
+      if (kind === 'failure') this.#failures += 1;
+      return outcomes;
+    } catch (error) {
+      countError(counters, error, durationMs());
+      this.#failures += 1;
+      return null;
+    }
   }
-}
-
-/** The largest relative difference of numbers, 0 to 1; 1 if anything else differs. */
-function difference(one: unknown, other: unknown): number {
-  if (typeof one === 'number' && typeof other === 'number') {
-    return one === other ? 0 : Math.min(1, Math.abs(one - other) / Math.max(Math.abs(one), Math.abs(other)));
-  }
-  if (typeof one !== 'object' || one === null || typeof other !== 'object' || other === null)
-    return one === other ? 0 : 1;
-  const others = new Map(Object.entries(other));
-  const entries = Object.entries(one);
-  if (entries.length !== others.size || entries.some(([name]) => !others.has(name))) return 1;
-  return Math.max(0, ...entries.map(([name, value]) => difference(value, others.get(name))));
 }

@@ -62,7 +62,7 @@ export function assignRoles(inputs: RoleInputs): ServedModel {
     deployment,
     before?.canary ?? null,
   );
-  const shadow = shadowOf(candidate('shadow'), manifest.shadow, before?.shadow ?? null);
+  const shadow = shadowOf({ version: candidate('shadow'), current }, manifest.shadow, before?.shadow ?? null);
   const { title, description } = manifest;
   const view: Model = {
     name,
@@ -159,13 +159,14 @@ function viewOf({ rule, percent, state, evidence }: Canary): NonNullable<Model['
   };
 }
 
+/** A shadow keeps its record while its version and the current version are unchanged. */
 function shadowOf(
-  version: VersionRuntime | null,
+  { version, current }: { version: VersionRuntime | null; current: VersionRuntime },
   rule: Shadow['rule'] | undefined,
   before: Shadow | null,
 ): Shadow | null {
   if (!version || !rule) return null;
-  if (before?.version !== version) return new Shadow(version, rule);
+  if (before?.version !== version || before.current !== current) return new Shadow(version, current, rule);
   before.rule = rule;
   return before;
 }

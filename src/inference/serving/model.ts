@@ -99,12 +99,30 @@ interface Canary extends CanaryRule {
 export interface Shadow extends ShadowRule {
   /** Compared rows. */
   rows: number;
-  /** Rows that differ: in a string or integer, or in a float by more than a thousandth. */
+  /** Rows that differ: in a string, integer or boolean, or in a float by more than the tolerance of the manifest. */
   differences: number;
-  /** The largest relative difference of a number, 0 to 1. */
+  /** The largest relative difference of a float, 0 to 1. */
   largestDifference: number;
-  /** Calls on which the shadow failed. */
+  /** Calls on which the shadow failed, as `VersionStatistics.failures` defines it, and calls with rows that it rejects. */
   failures: number;
+  /** Differences by output; the first 50 outputs. */
+  outputs: readonly ShadowOutput[];
+}
+
+/** Differences of an output of a shadow, over all values; null without values of that kind. */
+export interface ShadowOutput {
+  name: string;
+  meanAbsoluteDifference: number | null;
+  /** The 95th percentile, within 2.5 %. */
+  p95AbsoluteDifference: number | null;
+  /** Relative to the value of the current version, and to a hundredth of the mean magnitude of the output at least. */
+  meanRelativeDifference: number | null;
+  p95RelativeDifference: number | null;
+  /**
+   * Share of the rows, 0 to 1, on which both versions give the same label: the same strings, integers and booleans, or the same largest
+   * element of a labelled vector of floats.
+   */
+  labelAgreement: number | null;
 }
 
 /** Deployment state that outlives the process, passed in by `Predictor.apply`. */

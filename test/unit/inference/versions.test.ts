@@ -340,8 +340,18 @@ describe('a shadow', () => {
       percent: 100,
       rows: 2,
       differences: 1,
-      largestDifference: 0.5,
+      largestDifference: 1,
       failures: 0,
+      outputs: [
+        {
+          name: 'y',
+          meanAbsoluteDifference: 5,
+          p95AbsoluteDifference: expect.closeTo(10, 0),
+          meanRelativeDifference: 0.5,
+          p95RelativeDifference: expect.closeTo(1, 1),
+          labelAgreement: null,
+        },
+      ],
     });
     expect(predictor.model('times')?.versions[1]?.statistics).toMatchObject({ successes: 1, rows: 2 });
   });
@@ -361,6 +371,17 @@ describe('a shadow', () => {
     const { failures, rows } = predictor.model('times')?.shadow ?? {};
     // While four comparisons hang, others are left out of the sample.
     expect([failures, rows]).toEqual([4, 0]);
+  });
+
+  it('counts results that are not finite as failures', async () => {
+    const predictor = await open({ current: 1, shadow });
+    backend.before = (_xs, model) => {
+      if (model.factor === 2) model.factor = NaN;
+    };
+    await predictor.predict({ model: 'times', rows: [{ x: 1 }, { x: 2 }] });
+    while (predictor.model('times')?.shadow?.rows !== 2) await sleep(1);
+    expect(predictor.model('times')?.shadow).toMatchObject({ differences: 2, failures: 1 });
+    expect(predictor.model('times')?.versions[1]?.statistics).toMatchObject({ failures: 1, invalidRows: 2 });
   });
 
   it('does not run with zero percent', async () => {
