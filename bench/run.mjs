@@ -9,6 +9,7 @@ const benchmarks = {
   inference: 'prediction path without HTTP: batching, overhead over ONNX Runtime, cached rows',
   serving: 'predictions over HTTP: batching, and the effect of large requests and hot reloads on small requests',
   database: 'keyset pagination and search with 200,000 employees (EMPLOYEES=<n> for another number)',
+  history: 'the history of predictions: parallel writers, and the cost of the journal',
   telemetry: 'cost of tracing every request',
   revocation: 'time until a second replica rejects the tokens of a deactivated user',
   guards: 'cost of all authorization rules and limits on a page of employees',
