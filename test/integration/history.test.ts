@@ -221,6 +221,11 @@ describe('room in the history', () => {
     using room = await history.reserve({ model: 'car-price', rows: 10 });
     expect(history.room.reservedBytes).toBeGreaterThan(100_000);
     room[Symbol.dispose]();
+    // Rows of different sizes leave nothing behind.
+    await record(history, [...rows(1), ...rows(2, { input: { text: 'abc' } })]);
+    (await history.reserve({ model: 'car-price', rows: 7 }))[Symbol.dispose]();
+    await waitUntil(() => history.length === 0);
+    expect(history.room.reservedBytes).toBe(0);
     await history.close();
   });
 });

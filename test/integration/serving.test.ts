@@ -56,7 +56,7 @@ describe('a model served over HTTP', () => {
     const returned = await gateway.execute('user', predict, { inputs: flowers(3) });
     expect([returned.status, codesOf(returned)]).toEqual([200, []]);
     expect(await statistics(gateway)).toMatchObject({ successes: 1, failures: 1, rows: 3, runs: 1, pending: 0 });
-    const history = await gateway.execute<AnyData>('admin', '{ predictions { totalCount } }');
+    const history = await gateway.execute<AnyData>('user', '{ predictions { totalCount } }');
     expect(history.data.predictions.totalCount).toBe(3);
   });
 

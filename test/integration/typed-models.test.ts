@@ -32,7 +32,7 @@ describe('a typed field', () => {
   const execute = (caller: Caller, document: string, variables?: Record<string, unknown>) =>
     gateway.execute<AnyData>(caller, document, variables);
   const recorded = async (): Promise<number> =>
-    (await execute('admin', '{ predictions(first: 1) { totalCount } }')).data.predictions.totalCount as number;
+    (await execute('user', '{ predictions(first: 1) { totalCount } }')).data.predictions.totalCount as number;
   const price =
     'query ($inputs: [CarPriceInput!]!, $version: Int) { predictCarPrice(inputs: $inputs, version: $version) { predictionId model { name } version source ageSeconds durationMs createdAt sellingPrice } }';
 

@@ -119,7 +119,7 @@ export class PredictionHistory implements WriteQueue {
       record: async (predicted) => {
         const chunks = await toChunks(predicted, redactsInput);
         const bytes = sum(chunks.flat().map((row) => row.bytes));
-        if (predicted.length > 0) this.#learn(model, bytes / predicted.length);
+        if (predicted.length > 0) this.#learn(model, Math.ceil(bytes / predicted.length));
         this.#room.adjust(bytes - reserved);
         reserved = 0;
         const entries = chunks.map((rows) => this.#journal?.append(rows) ?? Promise.resolve(null));
