@@ -34,10 +34,7 @@ export interface StoredVersion extends ModelFiles {
 }
 
 /** The part of `serving` that a loaded version depends on. */
-interface LoadingRules extends Pick<Serving, 'maxRowBytes' | 'providers' | 'intraOpThreads'> {
-  /** Whether rows share a run, so that they must not influence each other. */
-  isBatched: boolean;
-}
+type LoadingRules = Pick<Serving, 'maxRowBytes' | 'providers' | 'intraOpThreads'>;
 
 /** An input row with the output of the trainer. */
 export interface GoldenRow {
@@ -87,8 +84,8 @@ export async function readVersion(
   const sums = new Map([...files.sums, ...(goldenDigest === null ? [] : [[goldenName, goldenDigest] as const])]);
   const required = ['model.onnx', ...files.dataFiles];
   const checksumProblems = await problemsOfChecksums({ folder: versionDir, label, sums, required });
-  const { maxBatch, maxRowBytes, providers, intraOpThreads } = manifest.serving;
-  const loading = { isBatched: maxBatch > 1, maxRowBytes, providers, intraOpThreads };
+  const { maxRowBytes, providers, intraOpThreads } = manifest.serving;
+  const loading = { maxRowBytes, providers, intraOpThreads };
   return { ...files, version, goldenFile, goldenDigest, checksumProblems, metrics, reference, fields, loading };
 }
 

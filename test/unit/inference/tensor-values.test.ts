@@ -57,6 +57,19 @@ beforeAll(async () => {
     await addModel(`scalar-${name}`, echo(types[name], ['N', 1]), plain);
     await addModel(`list-${name}`, echo(types[name], ['N', 2]), plain);
   }
+  await addModel(
+    'mask',
+    [
+      ...bytesField(1, node('Expand', ['x', 'size'], 'y')),
+      ...bytesField(5, [
+        ...[1, 512, 512].flatMap((size) => intField(7, size)),
+        ...[...intField(1, 3), ...intField(2, types.int64), ...bytesField(8, text('size'))],
+      ]),
+      ...input('x', types.uint8, ['N', 1, 1]),
+      ...output('y', types.uint8, ['N', 512, 512]),
+    ],
+    plain,
+  );
   await addModel('rank-5', echo(types.float, ['N', 1, 2, 1, 2, 3]), plain);
   await addModel('half-missing', echo(types.float16, ['N', 2]), {
     inputs: { x: { nullable_elements: true, maximum: 10 } },
@@ -255,6 +268,13 @@ describe('a list in base64', () => {
     const { rows } = await predictor.predict({ model: 'mean', rows: [{ x: [channel, channel, channel] }] });
     expect(rows[0]).toMatchObject({ output: { y: 0.5 }, source: 'CACHE' });
   });
+});
+
+it('returns a mask of 512 x 512', async () => {
+  const [mask] = await outputsOf('mask', { x: [[7]] });
+
+  expect((mask as number[][]).map((row) => row.length)).toEqual(Array.from({ length: 512 }, () => 512));
+  expect(new Set((mask as number[][]).flat())).toEqual(new Set([7]));
 });
 
 describe('nested lists', () => {
