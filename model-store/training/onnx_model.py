@@ -90,7 +90,12 @@ def append_exp(model: onnx.ModelProto, output: str, scale: float) -> None:
     graph.output[0].name = output
 
 
-def save(model: onnx.ModelProto, path: Path, description: str) -> None:
+def save(
+    model: onnx.ModelProto,
+    path: Path,
+    description: str,
+    more_operators: Sequence[onnx.OperatorSetIdProto] = (),
+) -> None:
     """Names the batch axis, sets operator sets and description, then checks and writes the graph.
 
     The converter lists operator sets in varying order, sometimes with duplicates. Setting
@@ -100,6 +105,7 @@ def save(model: onnx.ModelProto, path: Path, description: str) -> None:
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
     del model.opset_import[:]
     model.opset_import.extend(helper.make_opsetid(*opset) for opset in TARGET_OPSET.items())
+    model.opset_import.extend(more_operators)
     model.doc_string = description
     onnx.checker.check_model(model, full_check=True)
     path.parent.mkdir(parents=True, exist_ok=True)

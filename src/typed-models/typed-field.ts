@@ -32,6 +32,7 @@ import { shortened } from '../errors/input-validation.js';
 import type { OnInvalid } from '../inference/serving/predictor.js';
 import type { Path } from 'graphql/jsutils/Path.js';
 import type { Context } from '../graphql/context/context.js';
+import { Base64 } from './base64.js';
 import { Int64 } from './int64.js';
 import { typeNameOf } from './names.js';
 import { classProbability, sentences, type TypedField, type TypedModel } from './typed-model.js';
@@ -55,6 +56,7 @@ const scalars = {
   Int: GraphQLInt,
   SafeInt: GraphQLSafeInt,
   Int64,
+  Base64,
   Float: GraphQLFloat,
   String: GraphQLString,
   Boolean: GraphQLBoolean,

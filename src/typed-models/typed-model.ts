@@ -79,6 +79,7 @@ function typedInput(model: string, input: InputField, version: ModelVersion): Ty
     isSmallInteger(input.tensorType) || (isInt32(minimum) && isInt32(maximum)) || (isClosed && areInt32(input.values));
   return {
     ...typedField(model, input, values, isInt ? 'Int' : 'SafeInt'),
+    ...(input.media === 'image' ? { type: 'Base64' } : {}),
     alias: aliasOf(input.name, version),
     isOpen: !isClosed,
     isNullable: !input.required,
@@ -92,7 +93,8 @@ function typedInput(model: string, input: InputField, version: ModelVersion): Ty
       values ? '' : valuesText(isClosed ? 'One of' : 'Known values', input.values),
       shapeText(input.rowShape),
       input.hasNullableElements === true ? 'A missing value is null' : '',
-      input.maxLength === undefined ? '' : `At most ${input.maxLength} characters`,
+      input.media === 'image' ? 'A JPEG or PNG file' : '',
+      input.maxLength === undefined || input.media === 'image' ? '' : `At most ${input.maxLength} characters`,
     ]),
   };
 }

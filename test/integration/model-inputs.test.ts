@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startGateway, type AnyData, type TestGateway } from '../support/gateway.js';
+import sharp from 'sharp';
+import { codesOf, startGateway, type AnyData, type TestGateway } from '../support/gateway.js';
 
 let gateway: TestGateway;
 beforeAll(async () => {
@@ -52,6 +53,101 @@ describe('warnings of a prediction', () => {
     expect(data.predictCarPrice.map((one: AnyData) => one.warnings)).toEqual([
       [{ field: 'kmDriven', code: 'OUT_OF_TRAINING_RANGE' }],
       [],
+    ]);
+  });
+});
+
+describe('images and texts as inputs', () => {
+  /** A zero in dark ink on light paper, 120 x 160 pixels. */
+  const zero = async (format: 'png' | 'jpeg' = 'png'): Promise<string> => {
+    const [width, height] = [120, 160];
+    const pixels = Buffer.alloc(width * height, 238);
+    for (let y = 0; y < height; y += 1)
+      for (let x = 0; x < width; x += 1) {
+        const radius = Math.hypot((x - 60) / 32, (y - 80) / 52);
+        if (Math.abs(radius - 1) < 0.18) pixels[y * width + x] = 40;
+      }
+    const image = sharp(pixels, { raw: { width, height, channels: 1 } });
+    return (await image.toFormat(format).toBuffer()).toString('base64');
+  };
+
+  const digits = `query ($inputs: [DigitsInput!]!, $onInvalid: OnInvalid! = FAIL) {
+    predictDigits(inputs: $inputs, onInvalid: $onInvalid) { predictionId digit source warnings { field code } }
+  }`;
+
+  it('reads a digit from a PNG and a JPEG, in a typed field and in predict', async () => {
+    const { data, errors } = await gateway.execute<AnyData>('user', digits, {
+      inputs: [{ image: await zero() }, { image: `data:image/jpeg;base64,${await zero('jpeg')}` }],
+    });
+    expect(errors).toEqual([]);
+    expect(data.predictDigits.map(({ digit }: AnyData) => digit)).toEqual([0, 0]);
+    const plain = await gateway.execute<AnyData>(
+      'user',
+      'query ($inputs: [JSONObject!]!) { predict(model: "digits", inputs: $inputs) { input output source } }',
+      { inputs: [{ image: await zero() }] },
+    );
+    const [prediction] = plain.data.predict;
+    expect([prediction.output.digit, prediction.source]).toEqual([0, 'CACHE']);
+    expect(prediction.input).toEqual({ image: expect.stringMatching(/^image\/png; 120x160; \d+ bytes; sha256:/) });
+  });
+
+  it('records a description of the image, and knows no warnings of it later', async () => {
+    const sent = await gateway.execute<AnyData>('user', digits, { inputs: [{ image: await zero() }] });
+    const [{ predictionId, warnings }] = sent.data.predictDigits;
+    expect(Array.isArray(warnings)).toBe(true);
+    const recorded = await gateway.execute<AnyData>(
+      'user',
+      'query ($id: ID!) { prediction(id: $id) { input warnings { code } } }',
+      { id: predictionId },
+    );
+    expect(JSON.stringify(recorded.data.prediction.input).length).toBeLessThan(200);
+    expect(recorded.data.prediction.warnings).toBeNull();
+  });
+
+  it('has one error for each bad image, by its row, and predicts the others', async () => {
+    const inputs = [{ image: 'AAAA' }, { image: await zero() }, {}];
+    const failed = await gateway.execute<AnyData>('user', digits, { inputs });
+    expect(codesOf(failed)).toEqual(['BAD_USER_INPUT']);
+    const { data, errors } = await gateway.execute<AnyData>('user', digits, { inputs, onInvalid: 'NULL' });
+    expect(data.predictDigits.map((one: AnyData) => one?.digit ?? null)).toEqual([null, 0, null]);
+    expect(errors.map(({ message }) => message)).toEqual([
+      expect.stringContaining('image must be a JPEG or PNG file'),
+      expect.stringContaining('image is required, unless pixels is given'),
+    ]);
+    const mistyped = await gateway.execute<AnyData>('user', '{ predictDigits(inputs: [{ image: 7 }]) { digit } }');
+    expect(mistyped.errors[0]?.message).toContain('Base64 must be a string');
+  });
+
+  it('rejects an anonymous caller before anything is decoded, and records nothing', async () => {
+    const count = async () =>
+      (await gateway.execute<AnyData>('admin', '{ predictions(first: 1) { totalCount } }')).data.predictions
+        .totalCount as number;
+    const before = await count();
+    const anonymous = await gateway.execute(null, digits, { inputs: [{ image: await zero() }] });
+    expect(codesOf(anonymous)).toEqual(['UNAUTHENTICATED']);
+    expect(await count()).toBe(before);
+  });
+
+  it('finds spam in texts', async () => {
+    const { data, errors } = await gateway.execute<AnyData>(
+      'user',
+      `query ($inputs: [SmsSpamInput!]!) {
+        predictSmsSpam(inputs: $inputs) { label probabilities { label probability } warnings { field code } }
+      }`,
+      {
+        inputs: [
+          { message: 'FREE entry! Text WIN to 80086 now to claim your £1000 prize' },
+          { message: 'are you coming home for dinner?' },
+          { message: 'x'.repeat(900) },
+        ],
+      },
+    );
+    expect(errors).toEqual([]);
+    expect(data.predictSmsSpam.map(({ label }: AnyData) => label)).toEqual(['spam', 'ham', 'ham']);
+    expect(data.predictSmsSpam.map(({ warnings }: AnyData) => warnings)).toEqual([
+      [],
+      [],
+      [{ field: 'message', code: 'OUT_OF_TRAINING_RANGE' }],
     ]);
   });
 });

@@ -16,6 +16,7 @@ from sklearn.calibration import CalibratedClassifierCV
 
 from charts import draw_confusion_matrix, draw_mistakes, draw_synthetic
 from digits import (
+    MAX_INK,
     TRAIN_BLOCKS,
     baselines,
     cross_validation,
@@ -27,6 +28,7 @@ from digits import (
     scores,
 )
 from graph import make_graph
+from image_files import draw_files, ink_of, to_base64
 from synthetic_digits import draw_images
 from training.checksums import write_checksums
 from training.onnx_model import OnnxGraph, max_relative_error, save
@@ -36,6 +38,7 @@ from training.synthetic_rows import read_manifest, write_golden, write_metrics
 VERSION_FOLDER = MODEL_FOLDER / "1"
 SEED = 42
 GOLDEN_ROWS = 120
+GOLDEN_FILES = 40
 CHECK_ROWS = 5000
 MAX_RELATIVE_ERROR = 1e-5
 
@@ -59,7 +62,11 @@ def main() -> None:
     golden = draw_images(GOLDEN_ROWS, seed=SEED)
     reject_real_images(golden, images)
     rows = [{"pixels": as_numbers(image)} for image in golden]
-    write_golden(VERSION_FOLDER / "golden.jsonl", rows, expected_outputs(model, golden, labels))
+    files = draw_files(GOLDEN_FILES, seed=SEED)
+    rows += [{"image": to_base64(file)} for file in files]
+    inks = np.stack([ink_of(file, 8) * MAX_INK for file in files])
+    outputs = expected_outputs(model, np.concatenate([golden, inks]), labels)
+    write_golden(VERSION_FOLDER / "golden.jsonl", rows, outputs)
 
     probabilities = model.predict_proba(features(test[0]))
     predicted = probabilities.argmax(axis=1)
@@ -73,7 +80,7 @@ def main() -> None:
         "rows": len(digits),
         "train_rows": len(train[1]),
         "test_rows": len(test[1]),
-        "golden_rows": len(golden),
+        "golden_rows": len(rows),
     }
     write_metrics(VERSION_FOLDER / "metrics.json", metrics)
     write_reference(

@@ -14,6 +14,13 @@ export class ModelField {
   @Field({ description: 'The type of the value: float, integer, string or boolean.' })
   type!: string;
 
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'What a string is for: image, a JPEG or PNG file in base64, or text, which a tokenizer cuts into tokens. Null for values that the model takes as they are.',
+  })
+  media?: string | null;
+
   @Field(() => [Int], {
     nullable: 'items',
     description: 'The shape of the tensor; null stands for the number of rows.',

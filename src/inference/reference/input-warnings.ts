@@ -1,5 +1,7 @@
 import { shortened } from '../../errors/input-validation.js';
 import { ownValue } from '../../errors/own-value.js';
+import { base64Tensor, isBase64Tensor } from '../signature/base64-tensor.js';
+import { PreparedTensor } from '../signature/prepared-tensor.js';
 import type { InputField, Signature } from '../signature/types.js';
 import type { Profile, Reference } from './reference.js';
 
@@ -49,6 +51,11 @@ export function createInputWarnings(
   return { find, problems };
 }
 
+/** What a row has for its warnings: the inputs of callers, and the tensors that preprocessing makes of them. */
+export function fieldsOfRows({ inputs, tensors = [] }: Signature): InputField[] {
+  return [...new Map([...inputs, ...tensors].map((field) => [field.name, field])).values()];
+}
+
 function problemsOf(fields: readonly InputField[], reference: Reference | null, label: string): string[] {
   return Object.entries(reference?.inputs ?? {}).flatMap(([name, { kind }]) => {
     const field = fields.find((one) => one.name === name);
@@ -71,7 +78,7 @@ function kindsFor({ type, rowShape }: InputField): Profile['kind'][] {
 /** The check of an input; null if nothing is known of its values in training. */
 function checkOf(field: InputField, profile: Profile | undefined): Check | null {
   if (profile?.kind === 'number') return numberCheck(profile, field);
-  if (profile?.kind === 'list') return listCheck(profile);
+  if (profile?.kind === 'list') return listCheck(profile, field);
   if (profile?.kind === 'text') return textCheck(profile);
   if (field.rowShape.length > 0 || field.isClosed) return null;
   const known = field.values ?? (profile && Object.keys(profile.values));
@@ -85,9 +92,11 @@ function numberCheck({ low, high }: { low: number; high: number }, { unit }: Inp
       : null;
 }
 
-function listCheck({ low, high, mean }: Extract<Profile, { kind: 'list' }>): Check {
+function listCheck({ low, high, mean }: Extract<Profile, { kind: 'list' }>, field: InputField): Check {
   return (value) => {
-    const { least, greatest, average } = summary(value);
+    const found = summary(elementsGiven(field, value));
+    if (!found) return null;
+    const { least, greatest, average } = found;
     if (least < low || greatest > high)
       return outOfRange(`an element is ${least < low ? least : greatest}, outside ${low} to ${high}`);
     if (mean && (average < mean.low || average > mean.high))
@@ -118,21 +127,28 @@ const outOfRange = (what: string): Omit<InputWarning, 'field'> => ({
   message: `${what}, the range of the training data; the model extrapolates`,
 });
 
-/** Range and mean of the numbers of nested lists or of a tensor; missing elements are skipped. */
-function summary(value: unknown): { least: number; greatest: number; average: number } {
+/** Range and mean of the numbers of nested lists or of a tensor; missing elements are skipped. Null if there are none. */
+function summary(value: unknown): { least: number; greatest: number; average: number } | null {
   let [least, greatest, sum, count] = [Infinity, -Infinity, 0, 0];
   const add = (part: unknown): void => {
-    if (typeof part === 'number') {
-      least = Math.min(least, part);
-      greatest = Math.max(greatest, part);
-      sum += part;
+    if (typeof part === 'number' || typeof part === 'bigint') {
+      const number = Number(part);
+      least = Math.min(least, number);
+      greatest = Math.max(greatest, number);
+      sum += number;
       count += 1;
-    } else if (Array.isArray(part)) {
-      for (const each of part) add(each);
-    } else if (ArrayBuffer.isView(part)) {
-      for (const each of part as Float32Array) add(each);
+    } else if (Array.isArray(part) || ArrayBuffer.isView(part)) {
+      for (const each of part as Iterable<unknown>) add(each);
     }
   };
   add(value);
-  return { least, greatest, average: count === 0 ? 0 : sum / count };
+  return count === 0 ? null : { least, greatest, average: sum / count };
+}
+
+/** The elements of a list input, however it is given. */
+function elementsGiven(field: InputField, value: unknown): unknown {
+  if (value instanceof PreparedTensor) return value.data;
+  if (!isBase64Tensor(value)) return value;
+  const tensor = base64Tensor(field, value, Infinity);
+  return typeof tensor === 'string' ? [] : tensor.data;
 }

@@ -3,8 +3,9 @@ import type { LoadedGraph } from '../onnx/backend.js';
 import { problemsOf } from './problems.js';
 import type { GoldenRow } from './version-folder.js';
 import { firstDifference, type Tolerance } from '../signature/compare.js';
-import { encodeRow } from '../signature/encode.js';
 import { runRows } from '../signature/run-rows.js';
+import { encodeInputs } from '../preprocessing/encode-input.js';
+import { withManifestNames } from '../signature/spellings.js';
 import type { RowResult, Signature } from '../signature/types.js';
 import { validateRows } from '../signature/validation.js';
 
@@ -58,10 +59,16 @@ async function problemsOfChunk(
   );
   if (invalid.length > 0) return invalid;
   try {
+    const named = rows.map(({ input }) => withManifestNames(signature, input));
+    const encoded = await encodeInputs(signature, named);
+    const unprocessable = encoded.flatMap((one, index) =>
+      one.kind === 'ok' ? [] : [{ line: rows[index]?.line ?? 0, problem: `input ${one.field} ${one.message}` }],
+    );
+    if (unprocessable.length > 0) return unprocessable;
     const { results } = await runRows(
       graph,
       signature,
-      rows.map(({ input }) => encodeRow(signature, input)),
+      encoded.flatMap((one) => (one.kind === 'ok' ? [one.row] : [])),
     );
     return rows.flatMap(({ line, output }, index) => {
       const problem = problemOfResult(signature, results[index], output, tolerance);

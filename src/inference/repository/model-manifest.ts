@@ -4,6 +4,12 @@ import { OperatorError } from '../../errors/operator-error.js';
 import { defaultTolerance, type Tolerance } from '../signature/compare.js';
 import { historyRule, partialHistory, type HistoryRule } from './history-rule.js';
 import { version } from './manifest-numbers.js';
+import {
+  imageSettings,
+  preprocessSettings,
+  tokenizerSettings,
+  type PreprocessSettings,
+} from '../preprocessing/settings.js';
 import { canary, canaryRule, shadow, type CanaryRule, type ShadowRule } from './rollout-rules.js';
 import { serving, toServing, type Serving } from './serving-rules.js';
 
@@ -29,6 +35,8 @@ export interface ManifestInput extends ManifestField {
   max_length?: number | undefined;
   /** Whether elements of a list may be null; the graph gets NaN. */
   nullable_elements?: boolean | undefined;
+  /** How a value of a caller becomes inputs of the graph. */
+  preprocess?: PreprocessSettings | undefined;
 }
 
 export interface ManifestOutput extends ManifestField {
@@ -87,6 +95,16 @@ const names = z
 
 const field = { description: text(2000).optional(), unit: text(50).optional(), values: names.optional() };
 
+const isNumber = ({
+  integer,
+  minimum,
+  maximum,
+}: {
+  integer: boolean;
+  minimum?: number | undefined;
+  maximum?: number | undefined;
+}): boolean => integer || minimum !== undefined || maximum !== undefined;
+
 const input = z
   .strictObject({
     ...field,
@@ -97,6 +115,7 @@ const input = z
     closed: z.boolean().default(false),
     max_length: z.int().min(1, 'must be 1 or more').max(100_000, 'must be 100000 or less').optional(),
     nullable_elements: z.boolean().optional(),
+    preprocess: preprocessSettings.optional(),
   })
   .refine(({ minimum, maximum }) => minimum === undefined || maximum === undefined || minimum <= maximum, {
     path: ['minimum'],
@@ -105,6 +124,10 @@ const input = z
   .refine(({ closed, values }) => !closed || values !== undefined, {
     path: ['closed'],
     message: 'needs a list of values to close',
+  })
+  .refine((one) => !one.preprocess || !(isNumber(one) || one.values !== undefined || one.nullable_elements === true), {
+    path: ['preprocess'],
+    message: 'is for images and texts; remove values, minimum, maximum, integer and nullable_elements',
   });
 
 const tolerance = z.strictObject({
@@ -235,8 +258,12 @@ const typeNames: Record<string, string> = {
   record: 'an object',
 };
 
+/** The keys of both kinds, for messages. */
+const preprocessKeys = z.object({ ...tokenizerSettings.shape, ...imageSettings.shape });
+
 /** What holds at a path: everything below `inputs` is an input. */
-function schemaAt([section]: readonly PropertyKey[], whole: z.ZodObject): z.ZodObject {
+function schemaAt([section, , key]: readonly PropertyKey[], whole: z.ZodObject): z.ZodObject {
+  if (section === 'inputs' && key === 'preprocess') return preprocessKeys;
   const sections: Record<PropertyKey, z.ZodObject> = {
     inputs: input,
     outputs: output,

@@ -2,9 +2,10 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ownValue } from '../../errors/own-value.js';
 import type { LoadedGraph } from '../onnx/backend.js';
 import { firstDifference } from '../signature/compare.js';
-import { encodeRow } from '../signature/encode.js';
 import { runRows } from '../signature/run-rows.js';
 import type { EncodedRow, OutputField, RowResult, Signature } from '../signature/types.js';
+import { encodeInputs } from '../preprocessing/encode-input.js';
+import { withManifestNames } from '../signature/spellings.js';
 import { validateRows } from '../signature/validation.js';
 import { outlierRows } from './outlier-rows.js';
 import { problemsOf } from './problems.js';
@@ -74,15 +75,16 @@ type Run = (rows: readonly EncodedRow[]) => Promise<RowResult[]>;
 
 /** Runs golden rows alone, spread over all of them, and extreme rows where there are too few. */
 async function runProbes({ rows, signature, budgetMs }: IndependenceTest, run: Run): Promise<Probe[]> {
-  const golden = rows.map(({ line, input }) => ({ name: `the row of golden.jsonl:${line}`, input }));
-  const extreme = outlierRows(signature).map((input) => ({ name: 'a generated row', input }));
+  const golden = rows.map(({ line, input }) => ({ name: `the row of golden.jsonl:${line}`, input, isExtreme: false }));
+  const tensors = ofTensors(signature);
+  const extreme = outlierRows(tensors).map((input) => ({ name: 'a generated row', input, isExtreme: true }));
   const candidates = [...spread(golden, maxProbes), ...(golden.length < 2 ? extreme : [])];
   const probes: Probe[] = [];
   let left = maxProbes;
-  for (const { name, input } of candidates) {
+  for (const { name, input, isExtreme } of candidates) {
     if (left <= 0) break;
     const startMs = performance.now();
-    const probe = await runAlone(signature, name, input, run);
+    const probe = await runAlone(isExtreme ? tensors : signature, name, input, run);
     if (!probe) continue;
     probes.push(probe);
     const ms = performance.now() - startMs;
@@ -93,6 +95,13 @@ async function runProbes({ rows, signature, budgetMs }: IndependenceTest, run: R
   return probes;
 }
 
+/** The signature of rows as the graph takes them, without preprocessing. */
+const ofTensors = ({ inputs, tensors = inputs, outputs, maxRowBytes }: Signature): Signature => ({
+  inputs: tensors,
+  outputs,
+  maxRowBytes,
+});
+
 /** Null if the row is invalid or the graph fails on it. */
 async function runAlone(
   signature: Signature,
@@ -101,15 +110,18 @@ async function runAlone(
   run: Run,
 ): Promise<Probe | null> {
   if (validateRows(signature, [input]).length > 0) return null;
-  const row = encodeRow(signature, input);
+  const [encoded] = await encodeInputs(signature, [withManifestNames(signature, input)]);
+  if (encoded?.kind !== 'ok') return null;
+  const { row } = encoded;
   const [alone] = await run([row]).catch(() => []);
   return alone ? { name, row, alone } : null;
 }
 
 async function runOutliers({ signature }: IndependenceTest, like: EncodedRow, run: Run): Promise<Probe[]> {
   const outliers: Probe[] = [];
-  for (const input of outlierRows(signature, like)) {
-    const outlier = await runAlone(signature, 'an extreme row', input, run);
+  const tensors = ofTensors(signature);
+  for (const input of outlierRows(tensors, like)) {
+    const outlier = await runAlone(tensors, 'an extreme row', input, run);
     if (outlier) outliers.push(outlier);
   }
   return outliers;

@@ -2,6 +2,8 @@ import type { LoadedGraph } from '../onnx/backend.js';
 import { createSignature, withActualOutputs } from '../signature/create-signature.js';
 import { fromTensors } from '../signature/decode.js';
 import { encodeRow, toTensors } from '../signature/encode.js';
+import { encodeInputs } from '../preprocessing/encode-input.js';
+import { withManifestNames } from '../signature/spellings.js';
 import type { EncodedRow, InputField, Signature } from '../signature/types.js';
 import { validateRows } from '../signature/validation.js';
 import { ModelRepositoryError } from './model-manifest.js';
@@ -16,6 +18,8 @@ type TrialRun = Parameters<typeof withActualOutputs>[2][number];
 /** What is needed to try a version. */
 export interface Trial {
   stored: Pick<StoredVersion, 'label' | 'fields'>;
+  /** Contents of the tokenizers by their names. */
+  tokenizers?: ReadonlyMap<string, string>;
   /** The first valid one is run; a synthetic row if there is none. */
   rows: readonly GoldenRow[];
   /** Maximum rows of one run. */
@@ -29,12 +33,12 @@ export interface Trial {
  * @throws ModelRepositoryError if graph and manifest disagree, or the graph cannot run these numbers of rows
  */
 export async function signatureByTrial(
-  { stored: { label, fields }, rows, maxBatch, maxRowBytes }: Trial,
+  { stored: { label, fields }, tokenizers, rows, maxBatch, maxRowBytes }: Trial,
   graph: Pick<LoadedGraph, 'inputs' | 'outputs' | 'run'>,
 ): Promise<Signature> {
-  const signature = createSignature(label, graph, fields, maxRowBytes);
+  const signature = createSignature(label, graph, fields, maxRowBytes, tokenizers);
   const golden = rows.find(({ input }) => validateRows(signature, [input]).length === 0);
-  const row = trialRow(signature, rows);
+  const row = await trialRow(signature, rows);
   let actual = signature;
   const runs: TrialRun[] = [];
   for (const size of trialSizes.filter((size) => size <= maxBatch)) {
@@ -74,15 +78,16 @@ function remedyFor(size: number, golden: GoldenRow | undefined): string {
 }
 
 /** A row that a trial has run: the first valid golden row, or a synthetic one. */
-export function trialRow(signature: Signature, rows: readonly GoldenRow[]): EncodedRow {
+export async function trialRow(signature: Signature, rows: readonly GoldenRow[]): Promise<EncodedRow> {
   const golden = rows.find(({ input }) => validateRows(signature, [input]).length === 0);
-  return encodeRow(signature, golden?.input ?? syntheticRow(signature));
+  const [encoded] = golden ? await encodeInputs(signature, [withManifestNames(signature, golden.input)]) : [];
+  return encoded?.kind === 'ok' ? encoded.row : encodeRow(signature, syntheticRow(signature));
 }
 
 /** A row with values that the manifest allows. */
-function syntheticRow({ inputs }: Signature): GoldenRow['input'] {
+function syntheticRow({ inputs, tensors = inputs }: Signature): GoldenRow['input'] {
   return Object.fromEntries(
-    inputs.filter(({ required }) => required).map((input) => [input.name, syntheticValue(input, chosenShape(input))]),
+    tensors.filter(({ required }) => required).map((input) => [input.name, syntheticValue(input, chosenShape(input))]),
   );
 }
 

@@ -1,10 +1,11 @@
 import { openOnnxSession } from '../onnx/onnx-session.js';
-import { createInputWarnings } from '../reference/input-warnings.js';
+import { createInputWarnings, fieldsOfRows } from '../reference/input-warnings.js';
 import { checkCard } from './card.js';
 import { haveSameShape } from '../serving/model-roles.js';
 import type { Model, ModelProblems, ModelVersion } from '../serving/model.js';
 import { scanModelRepository, readModel, type StoredModel } from './model-repository.js';
 import { problemsOf, UnreadableFolder } from './problems.js';
+import { digestOfVersion, readTokenizers } from './tokenizer-files.js';
 import { readModelBytes } from './model-files.js';
 import { readGoldenRows, type GoldenRow, type StoredVersion } from './version-folder.js';
 import { verifyGraph } from './verify-graph.js';
@@ -83,7 +84,8 @@ async function checkModel(report: StoreReport, storeDir: string, name: string): 
   for (const version of model?.versions ?? []) {
     report.versions += 1;
     const signature = await checkVersion(report, version, model?.manifest.serving);
-    const { digest, metrics } = version;
+    const { metrics } = version;
+    const digest = digestOfVersion(version);
     if (signature)
       versions.push({
         ...{ version: version.version, digest, metrics, exampleInput: null },
@@ -142,17 +144,18 @@ async function checkVersion(
     });
     if (!session) return null;
     try {
+      const tokenizers = await readTokenizers(version);
       const rows = await readGoldenRows(version);
       if (rows.length === 0)
         report.warnings.push(`${label}/golden.jsonl has no row; write some, so that a changed model is noticed`);
       report.warnings.push(...warningsOfGenerated(label, rows));
       report.goldenRows += rows.length;
       const { signature, problems } = await verifyGraph(
-        { stored: version, rows, maxBatch, maxRowBytes, tolerance, budgetMs },
+        { stored: version, tokenizers, rows, maxBatch, maxRowBytes, tolerance, budgetMs },
         session,
       );
       report.problems.push(...problems);
-      report.problems.push(...createInputWarnings(signature.inputs, version.reference, label).problems);
+      report.problems.push(...createInputWarnings(fieldsOfRows(signature), version.reference, label).problems);
       return signature;
     } finally {
       await session.close();

@@ -11,6 +11,8 @@ import {
   type Manifest,
   type Serving,
 } from './model-manifest.js';
+import { tokenizerFilesOf } from '../preprocessing/preprocessor.js';
+import { findTokenizers, type TokenizerFile } from './tokenizer-files.js';
 import { readReference, type Reference } from '../reference/reference.js';
 import { changedWhileLoading } from './problems.js';
 import { decodedText, parseJsonExactly, readText } from './text-files.js';
@@ -27,6 +29,8 @@ export interface StoredVersion extends ModelFiles {
   metrics: Record<string, unknown> | null;
   /** How the training rows were distributed, from `reference.json`; null where there is none. */
   reference: Reference | null;
+  /** The tokenizers that its inputs name, in its folder. */
+  tokenizers: readonly TokenizerFile[];
   /** What is said of its inputs and outputs: in its own `signature.yaml`, or in the manifest. */
   fields: Pick<Manifest, 'inputs' | 'outputs'>;
   /** What the manifest says of its loading. If it changes, the version is loaded and verified again. */
@@ -78,15 +82,21 @@ export async function readVersion(
   const reference = await readReference(join(versionDir, 'reference.json'), `${label}/reference.json`);
   const { inputs, outputs } = (await readOwnFields(join(versionDir, signatureName), label)) ?? manifest;
   const fields = { inputs, outputs: withTolerance(outputs, manifest.tolerance) };
+  const tokenizers = await findTokenizers(versionDir, label, tokenizerFilesOf(fields));
   const goldenFile = join(versionDir, goldenName);
   // An empty file is one that is still being copied.
   const goldenDigest = ((await fileSize(goldenFile)) ?? 0) === 0 ? null : await sha256OfFile(goldenFile);
-  const sums = new Map([...files.sums, ...(goldenDigest === null ? [] : [[goldenName, goldenDigest] as const])]);
-  const required = ['model.onnx', ...files.dataFiles];
+  const sums = new Map([
+    ...files.sums,
+    ...tokenizers.map(({ name, digest }) => [name, digest] as const),
+    ...(goldenDigest === null ? [] : [[goldenName, goldenDigest] as const]),
+  ]);
+  const required = ['model.onnx', ...files.dataFiles, ...tokenizers.map((file) => file.name)];
   const checksumProblems = await problemsOfChecksums({ folder: versionDir, label, sums, required });
   const { maxRowBytes, providers, intraOpThreads } = manifest.serving;
   const loading = { maxRowBytes, providers, intraOpThreads };
-  return { ...files, version, goldenFile, goldenDigest, checksumProblems, metrics, reference, fields, loading };
+  const checked = { goldenFile, goldenDigest, checksumProblems, tokenizers };
+  return { ...files, ...checked, version, metrics, reference, fields, loading };
 }
 
 /**

@@ -4,7 +4,7 @@ import { countError, countResults } from '../serving/call-outcome.js';
 import type { Shadow as ShadowView } from '../serving/model.js';
 import type { Outcome } from '../serving/request-coalescing.js';
 import type { VersionRuntime } from '../serving/version-runtime.js';
-import { encodeRow } from '../signature/encode.js';
+import { encodeInputs } from '../preprocessing/encode-input.js';
 import { validateRows } from '../signature/validation.js';
 import { ShadowDifferences } from './shadow-differences.js';
 
@@ -56,10 +56,15 @@ export class Shadow {
       this.#failures += 1;
       return;
     }
-    const keyed = rows.map(({ input, output }) => {
-      const row = encodeRow(signature, input);
-      return { key: this.version.keyOf(row), row, output };
+    const encoded = await encodeInputs(signature, inputs);
+    const keyed = rows.flatMap(({ output }, index) => {
+      const one = encoded[index];
+      return one?.kind === 'ok' ? [{ key: this.version.keyOf(one.row), row: one.row, output }] : [];
     });
+    if (keyed.length < rows.length) {
+      this.#failures += 1;
+      return;
+    }
     const outcomes = await this.#run(new Map(keyed.map(({ key, row }) => [key, row])));
     if (!outcomes) return;
     let turn = 0;

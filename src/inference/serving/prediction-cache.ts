@@ -14,11 +14,11 @@ export interface CachedVersion {
 }
 
 /** Identifies a version in the cache: SHA-256 over the model, the digest of its file, and the names of inputs and outputs. */
-export function fingerprintOf(model: string, digest: string, { inputs, outputs }: Signature): string {
+export function fingerprintOf(model: string, digest: string, { inputs, outputs, tensors = inputs }: Signature): string {
   const named = [
     model,
     digest,
-    inputs.map(({ name }) => name),
+    tensors.map(({ name }) => name),
     outputs.map(({ name, rowShape, labels }) => [name, rowShape, labels]),
   ];
   return hash('sha256', JSON.stringify(named), 'hex');

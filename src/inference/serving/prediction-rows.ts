@@ -1,10 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BadUserInput, type FieldProblem } from '../../errors/app-error.js';
-import { encodeRow } from '../signature/encode.js';
 import { bytesOfRow, fixedBytes } from '../signature/row-bytes.js';
 import type { EncodedRow } from '../signature/types.js';
 import { withManifestNames } from '../signature/spellings.js';
 import { maxProblems, validateRow } from '../signature/validation.js';
+import { encodeInputs } from '../preprocessing/encode-input.js';
 import type { InputWarning } from '../reference/input-warnings.js';
 import type { Outcome } from './request-coalescing.js';
 import type { VersionRuntime } from './version-runtime.js';
@@ -14,8 +14,10 @@ const rowsPerTurn = 100;
 
 /** The prediction of a row. */
 export interface PredictedRow {
-  /** The row as sent by the caller, with the names in the manifest. */
+  /** The row with the names in the manifest and with descriptions in place of images. */
   input: Record<string, unknown>;
+  /** The row as sent by the caller, with the names in the manifest. */
+  sent: Record<string, unknown>;
   /** What is unusual about the input; null if nothing is known of the training rows. */
   warnings: readonly InputWarning[] | null;
   /** One entry per output of the model. */
@@ -33,6 +35,7 @@ export interface PreparedRow {
   /** Its position in the call. */
   index: number;
   input: Record<string, unknown>;
+  sent: Record<string, unknown>;
   row: EncodedRow;
   key: string;
   warnings: readonly InputWarning[] | null;
@@ -49,15 +52,17 @@ const maxRowProblems = 10;
 
 /**
  * Validates and encodes rows.
+ * @param check called before each row that is preprocessed; it throws if nobody waits for the rows any longer
  * @throws BadUserInput naming up to 100 invalid fields, unless `onInvalid` is NULL
  */
 export async function prepareRows(
   version: VersionRuntime,
   rows: readonly unknown[],
   onInvalid: OnInvalid,
+  check: () => void,
 ): Promise<{ prepared: PreparedRow[]; invalid: InvalidRows }> {
   const { signature } = version;
-  const prepared: PreparedRow[] = [];
+  const valid: { index: number; sent: Record<string, unknown> }[] = [];
   const invalid: InvalidRows = new Map();
   const problems: FieldProblem[] = [];
   const { maxCallBytes } = version.serving;
@@ -71,14 +76,30 @@ export async function prepareRows(
     problems.push(...found);
     if (onInvalid === 'FAIL' && problems.length >= maxProblems) break;
     if (found.length > 0 || (onInvalid === 'FAIL' && problems.length > 0)) continue;
-    const named = withManifestNames(signature, input as Record<string, unknown>);
-    const row = encodeRow(signature, named);
-    bytes += outputBytes + bytesOfRow(row);
-    if (bytes > maxCallBytes) throw tooManyBytes(index, maxCallBytes);
-    const warnings = version.findWarnings?.(named) ?? null;
-    prepared.push({ index, input: named, row, key: version.keyOf(row), warnings });
+    valid.push({ index, sent: withManifestNames(signature, input as Record<string, unknown>) });
   }
   if (onInvalid === 'FAIL' && problems.length > 0) throw BadUserInput.ofFields(problems);
+  const prepared: PreparedRow[] = [];
+  const encoded = await encodeInputs(
+    signature,
+    valid.map(({ sent }) => sent),
+    check,
+  );
+  for (const [position, { index, sent }] of valid.entries()) {
+    if (position % rowsPerTurn === 0 && position > 0) await nextTurn();
+    const one = encoded[position];
+    if (one?.kind === 'ok') {
+      bytes += outputBytes + bytesOfRow(one.row);
+      if (bytes > maxCallBytes) throw tooManyBytes(index, maxCallBytes);
+      const warnings = version.findWarnings?.(one.values) ?? null;
+      prepared.push({ index, sent, input: one.input, row: one.row, key: version.keyOf(one.row), warnings });
+    } else if (one) {
+      const problem = { row: index, field: one.field, message: one.message };
+      invalid.set(index, BadUserInput.ofFields([problem]));
+      problems.push(problem);
+    }
+  }
+  if (onInvalid === 'FAIL' && problems.length > 0) throw BadUserInput.ofFields(problems.slice(0, maxProblems));
   return { prepared, invalid };
 }
 
@@ -94,7 +115,7 @@ export async function toPredictedRows(
   const predicted: PredictedRow[] = [];
   const invalid: InvalidRows = new Map();
   const now = Date.now();
-  for (const [position, { index, input, key, warnings }] of prepared.entries()) {
+  for (const [position, { index, input, sent, key, warnings }] of prepared.entries()) {
     if (position % rowsPerTurn === 0 && position > 0) await nextTurn();
     const outcome = outcomes.get(key);
     if (!outcome) throw new Error(`row ${index} has no outcome`);
@@ -105,6 +126,7 @@ export async function toPredictedRows(
     }
     predicted.push({
       input,
+      sent,
       warnings,
       output: result.output,
       source,

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AppError, BadUserInput, ServiceUnavailable } from '../../errors/app-error.js';
+import { AppError, BadUserInput, ServiceUnavailable, TimedOut } from '../../errors/app-error.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { recordCost } from '../../telemetry/operation-cost.js';
 import type { Backend } from '../onnx/backend.js';
@@ -18,6 +18,7 @@ import { PendingPredictionFailed, type Outcome } from './request-coalescing.js';
 import type { CallOptions, VersionRuntime } from './version-runtime.js';
 import type { InputWarning } from '../reference/input-warnings.js';
 import { elementsPerRow, type EncodedRow } from '../signature/types.js';
+import { ownValue } from '../../errors/own-value.js';
 import { shortened } from '../../errors/input-validation.js';
 import type { RepositoryWatcher } from '../repository/watcher.js';
 
@@ -96,7 +97,12 @@ export class Predictor {
    */
   warningsOf({ model, version, digest, input }: PastPrediction): readonly InputWarning[] | null {
     const served = this.#parts.registry.get(model)?.versions.get(version);
-    return served?.version.digest === digest ? (served.findWarnings?.(input) ?? null) : null;
+    if (served?.version.digest !== digest || !served.findWarnings) return null;
+    // The history may hold no inputs, and has no pixels of images.
+    const isComplete =
+      Object.keys(input).length > 0 &&
+      !served.version.inputs.some(({ name, media }) => media === 'image' && ownValue(input, name) != null);
+    return isComplete ? served.findWarnings(input) : null;
   }
 
   /** The elements that the current version of a model returns for a row; 0 if unknown. Free dimensions count as one. */
@@ -234,7 +240,8 @@ export class Predictor {
         if (canary && role === 'current') this.#judge(canary, role, outcome);
       },
     });
-    if (version === model.current) model.shadow?.compare(predicted.rows);
+    if (version === model.current)
+      model.shadow?.compare(predicted.rows.map(({ sent: input, output }) => ({ input, output })));
     return { model: model.view, version: version.version, ...predicted };
   }
 
@@ -274,7 +281,13 @@ export class Predictor {
     run: RunOptions,
   ): Promise<Predicted> {
     return version.using(async () => {
-      const { prepared, invalid } = await prepareRows(version, sent, onInvalid);
+      const check = (): void => {
+        signal?.throwIfAborted();
+        const afterMs = performance.now() - run.admittedAt;
+        if (afterMs > run.deadlineMs)
+          throw new TimedOut('Preparing the inputs took too long; send fewer rows.', afterMs);
+      };
+      const { prepared, invalid } = await prepareRows(version, sent, onInvalid, check);
       const distinct = new Map(prepared.map(({ key, row }) => [key, row]));
       const outcomes = await this.#outcomes(version, distinct, prepared, { ...run, signal, caller });
       const predicted = await toPredictedRows(prepared, outcomes, { startedAt: run.startedAt, onInvalid });

@@ -2,11 +2,12 @@ import type { Backend, LoadedGraph } from '../onnx/backend.js';
 import { ModelRepositoryError, type StoredModel } from '../repository/model-repository.js';
 import { ContradictedVersion, problemsOf } from '../repository/problems.js';
 import { readModelBytes } from '../repository/model-files.js';
+import { digestOfVersion, readTokenizers } from '../repository/tokenizer-files.js';
 import { trialRow } from '../repository/trial-runs.js';
 import { typicalRow } from '../repository/typical-row.js';
 import { verifyGraph } from '../repository/verify-graph.js';
 import { readGoldenRows, type StoredVersion } from '../repository/version-folder.js';
-import { createInputWarnings } from '../reference/input-warnings.js';
+import { createInputWarnings, fieldsOfRows } from '../reference/input-warnings.js';
 import type { PredictionCache } from './prediction-cache.js';
 import { VersionRuntime } from './version-runtime.js';
 
@@ -33,14 +34,17 @@ export async function loadVersion(
   const graph = await loadGraph(stored, backend);
   try {
     const { maxBatch, maxRowBytes } = model.manifest.serving;
+    const tokenizers = await readTokenizers(stored);
     const rows = await readGoldenRows(stored, maxGoldenRows);
     // It also warms the graph up: the first runs are the slowest.
-    const { signature, problems } = await verifyGraph({ stored, rows, maxBatch, maxRowBytes, budgetMs }, graph);
+    const trial = { stored, tokenizers, rows, maxBatch, maxRowBytes, budgetMs };
+    const { signature, problems } = await verifyGraph(trial, graph);
     if (problems.length > 0) throw new ContradictedVersion(problems, stored.digest);
-    const warnings = createInputWarnings(signature.inputs, stored.reference, stored.label);
+    const warnings = createInputWarnings(fieldsOfRows(signature), stored.reference, stored.label);
     if (warnings.problems.length > 0) throw new ModelRepositoryError(warnings.problems);
     const exampleInput = typicalRow(rows, signature);
-    const { version, digest, metrics } = stored;
+    const { version, metrics } = stored;
+    const digest = digestOfVersion(stored);
     return new VersionRuntime({
       model: model.name,
       version: {
@@ -53,7 +57,7 @@ export async function loadVersion(
       graph,
       serving: model.manifest.serving,
       cache,
-      probeRow: trialRow(signature, rows),
+      probeRow: await trialRow(signature, rows),
     });
   } catch (error) {
     await graph.close();

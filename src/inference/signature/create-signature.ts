@@ -6,6 +6,7 @@ import {
   type ManifestInput,
   type ManifestOutput,
 } from '../repository/model-manifest.js';
+import { planPreprocessing, type PreprocessingPlan, type Preprocessor } from '../preprocessing/preprocessor.js';
 import { tensorTypes, type Tensors, type TensorType } from '../onnx/tensor.js';
 import { elementTypes } from './element-types.js';
 import { ownValue } from '../../errors/own-value.js';
@@ -23,6 +24,7 @@ import {
  * Combines the graph and the manifest. The shapes of outputs are as the graph declares them; see `withActualOutputs`.
  * @param label the version in messages: `iris/1`
  * @param maxRowBytes maximum bytes of the value of one input or output in one row
+ * @param files contents of the tokenizers by their names
  * @throws ModelRepositoryError with every field on which the two disagree
  */
 export function createSignature(
@@ -30,13 +32,21 @@ export function createSignature(
   graph: { inputs: GraphValue[]; outputs: GraphValue[] },
   manifest: Pick<Manifest, 'inputs' | 'outputs'>,
   maxRowBytes = defaultMaxRowBytes,
+  files: ReadonlyMap<string, string> = new Map(),
 ): Signature {
+  const unprocessable: string[] = [];
+  const plan = planPreprocessing(graph.inputs, manifest.inputs, (input, problem) =>
+    unprocessable.push(`${label}: input ${input} ${problem}`),
+  );
+  if (unprocessable.length > 0) throw new ModelRepositoryError(unprocessable);
+  const described = plan?.graphInputs ?? manifest.inputs;
   const problems = [
-    ...unmatched(`${label}: input`, graph.inputs, manifest.inputs),
+    ...unmatched(`${label}: input`, graph.inputs, described),
     ...unmatched(`${label}: output`, graph.outputs, manifest.outputs),
   ];
-  const inputs = graph.inputs.flatMap((value) => {
-    const reported = ownValue(manifest.inputs, value.name);
+  const tensors = graph.inputs.flatMap((declared) => {
+    const reported = ownValue(described, declared.name);
+    const value = { ...declared, shape: plan?.shapes.get(declared.name) ?? declared.shape };
     return reported
       ? inputField(value, reported, maxRowBytes, (problem) => problems.push(`${label}: input ${value.name} ${problem}`))
       : [];
@@ -48,7 +58,18 @@ export function createSignature(
       : [];
   });
   if (problems.length > 0) throw new ModelRepositoryError(problems);
-  return { inputs, outputs, maxRowBytes };
+  if (!plan) return { inputs: tensors, outputs, maxRowBytes };
+  const preprocessor = openedBy(plan, label, files);
+  return { inputs: plan.callerInputs(tensors), tensors, preprocessor, outputs, maxRowBytes };
+}
+
+function openedBy(plan: PreprocessingPlan, label: string, files: ReadonlyMap<string, string>): Preprocessor {
+  try {
+    return plan.open(files);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ModelRepositoryError([`${label}: a tokenizer cannot be used: ${reason.slice(0, 300)}`]);
+  }
 }
 
 function unmatched(what: string, graph: readonly GraphValue[], manifest: Record<string, unknown>): string[] {

@@ -3,13 +3,15 @@ import { base64Tensor, isBase64Tensor, type EncodedTensor } from './base64-tenso
 import { elementTypes } from './element-types.js';
 import { elementsOf, shapeOfLists } from './json.js';
 import { inputValue, spellingsOf } from './spellings.js';
+import { PreparedTensor } from './prepared-tensor.js';
 import { sizeOf, type EncodedRow, type InputField, type Scalar, type Signature } from './types.js';
 
 /** Encodes a valid row in the order of the signature. Absent and null are equal, and so are 0 and -0. */
 export function encodeRow(signature: Signature, row: Record<string, unknown>): EncodedRow {
   const spellings = spellingsOf(signature);
-  return signature.inputs.map((input) => {
+  return (signature.tensors ?? signature.inputs).map((input) => {
     const value = inputValue(row, input.name, spellings);
+    if (value instanceof PreparedTensor) return value.of(input.tensorType);
     return input.rowShape.length === 0 ? encoded(input.tensorType, value) : encodedTensor(input, value, signature);
   });
 }
@@ -30,9 +32,9 @@ function encodedTensor(input: InputField, value: unknown, { maxRowBytes }: Signa
  * Builds one tensor per input with the number of rows as the first dimension. A missing number is NaN, a missing string empty.
  * @param rows whose lists have the same shapes; see `groupsOfEqualShape`
  */
-export function toTensors({ inputs }: Signature, rows: readonly EncodedRow[]): Tensors {
+export function toTensors({ inputs, tensors = inputs }: Signature, rows: readonly EncodedRow[]): Tensors {
   return Object.fromEntries(
-    inputs.map(({ name, tensorType, shape, rowShape }, column): [string, Tensor] => {
+    tensors.map(({ name, tensorType, shape, rowShape }, column): [string, Tensor] => {
       const values = rows.map((row) => row[column] ?? null);
       if (rowShape.length === 0) {
         const dims = [rows.length, ...shape.slice(1).map((size) => size ?? 1)];
@@ -64,8 +66,8 @@ interface WritableData {
  * filling for data.
  * @returns the positions of the rows of each group
  */
-export function groupsOfEqualShape({ inputs }: Signature, rows: readonly EncodedRow[]): number[][] {
-  const free = inputs.flatMap(({ rowShape }, column) => (rowShape.includes(null) ? [column] : []));
+export function groupsOfEqualShape({ inputs, tensors = inputs }: Signature, rows: readonly EncodedRow[]): number[][] {
+  const free = tensors.flatMap(({ rowShape }, column) => (rowShape.includes(null) ? [column] : []));
   if (free.length === 0) return [Array.from(rows.keys())];
   const groups = new Map<string, number[]>();
   for (const [index, row] of rows.entries()) {

@@ -1,4 +1,5 @@
 import type { TensorType } from '../onnx/tensor.js';
+import type { Preprocessor } from '../preprocessing/preprocessor.js';
 import type { Tolerance } from './compare.js';
 import type { EncodedTensor } from './base64-tensor.js';
 
@@ -36,6 +37,8 @@ export interface InputField extends ModelField {
   isClosed: boolean;
   /** Whether the elements of a list may be null, which the graph gets as NaN. */
   hasNullableElements?: boolean;
+  /** What a string is made into for the graph; absent if it is given to the graph as it is. */
+  media?: 'image' | 'text';
   /** Maximum characters of a string; by default `defaultMaxLength`. */
   maxLength?: number;
 }
@@ -52,7 +55,11 @@ export interface OutputField extends ModelField {
 
 /** Inputs and outputs of a version, from its graph and manifest, in the order of the graph. */
 export interface Signature {
+  /** What callers give. */
   inputs: InputField[];
+  /** What the graph takes, where preprocessing makes it from the inputs. */
+  tensors?: InputField[];
+  preprocessor?: Preprocessor;
   outputs: OutputField[];
   /** Maximum bytes of the value of one input or output in one row. */
   maxRowBytes: number;

@@ -101,7 +101,7 @@ function problemsWithLists(
   value: unknown,
   { sizes, maxRowBytes }: RowContext,
 ): RowProblem[] {
-  if (value === undefined || value === null) return [{ field: name, message: 'is required' }];
+  if (value === undefined || value === null) return input.required ? [{ field: name, message: 'is required' }] : [];
   const tensor = isBase64Tensor(value) ? base64Tensor(input, value, maxRowBytes) : null;
   if (typeof tensor === 'string') return [{ field: name, message: tensor }];
   const shape = tensor?.shape ?? shapeOfLists(value, input.rowShape);

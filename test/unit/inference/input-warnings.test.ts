@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createInputWarnings } from '../../../src/inference/reference/input-warnings.js';
+import { PreparedTensor } from '../../../src/inference/signature/prepared-tensor.js';
 import type { InputField } from '../../../src/inference/signature/types.js';
 import { openFakePredictor, TestStore } from '../../support/models.js';
 
@@ -60,8 +61,11 @@ describe('createInputWarnings', () => {
       ],
     ];
     for (const pixels of outside) expect(codes({ pixels })).toEqual(['pixels OUT_OF_TRAINING_RANGE']);
-    // A tensor is as good as lists.
-    expect(codes({ pixels: Float32Array.of(0, 0, 0, 1) })).toEqual(['pixels OUT_OF_TRAINING_RANGE']);
+    // So do other forms of the same elements.
+    const tensor = Float32Array.of(0, 0, 0, 1);
+    const base64 = Buffer.from(tensor.buffer).toString('base64');
+    for (const pixels of [new PreparedTensor([2, 2], tensor), { base64 }])
+      expect(codes({ pixels })).toEqual(['pixels OUT_OF_TRAINING_RANGE']);
   });
 
   it('names value, range and unit, and bounds what it repeats', () => {

@@ -1,3 +1,4 @@
+import { imageSettings, tokenizerSettings } from '../../../src/inference/preprocessing/settings.js';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { projectDir } from '../../../src/app/data-dir.js';
@@ -319,11 +320,18 @@ describe('the guide to adding a model', () => {
   }));
 
   it('contains valid manifests and a valid signature', () => {
-    expect(blocks.map(({ name }) => name)).toEqual(['models/delivery-minutes/model.yaml', '', 'signature']);
-    for (const { name, source } of blocks) {
-      const read = name === 'signature' ? readSignatureFile : readManifest;
-      expect(Object.keys(read('guide', source).outputs)).toEqual(['minutes']);
-    }
+    const names = ['models/delivery-minutes/model.yaml', '', 'signature', 'image', 'tokenizer'];
+    expect(blocks.map(({ name }) => name)).toEqual(names);
+    const outputs = blocks.map(({ name, source }) => {
+      const read = ['signature', 'image', 'tokenizer'].includes(name) ? readSignatureFile : readManifest;
+      return Object.keys(read('guide', source).outputs).join();
+    });
+    expect(outputs).toEqual(['minutes', 'minutes', 'minutes', 'scores', 'logits']);
+  });
+
+  it('names every key of preprocess', () => {
+    const keys = [...Object.keys(imageSettings.shape), ...Object.keys(tokenizerSettings.shape)];
+    expect(keys.filter((key) => key !== 'kind' && !guide.includes(`\`${key}\``))).toEqual([]);
   });
 
   it('names every key of a manifest', () => {

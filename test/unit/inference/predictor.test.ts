@@ -54,7 +54,7 @@ function expectClose(response: unknown, expected: unknown): void {
 }
 
 describe('the models of the store', () => {
-  it.each(['car-price', 'digits', 'iris'])(
+  it.each(['car-price', 'digits', 'iris', 'sms-spam'])(
     '%s reproduces its golden rows, individually and in one call',
     async (model) => {
       const golden = readFileSync(path.join(storeDir, model, '1', 'golden.jsonl'), 'utf8')
@@ -78,7 +78,7 @@ describe('the models of the store', () => {
   );
 
   it('describes a model from its manifest and graph', () => {
-    expect(predictor.models().map(({ name }) => name)).toEqual(['car-price', 'digits', 'iris']);
+    expect(predictor.models().map(({ name }) => name)).toEqual(['car-price', 'digits', 'iris', 'sms-spam']);
     expect(predictor.model('iris')).toMatchObject({
       name: 'iris',
       title: 'Species of an iris',
@@ -176,7 +176,7 @@ describe('predict', () => {
     expect(responses.at(-1)?.rows[0]?.output.species).toBe('setosa');
     // Concurrent calls share one run per model.
     expect(fresh.models().map(({ current }) => current.statistics.runs)).toEqual(
-      fresh.models().map(({ name }) => (name === 'digits' ? 0 : 1)),
+      fresh.models().map(({ name }) => (['digits', 'sms-spam'].includes(name) ? 0 : 1)),
     );
     await fresh.close();
     await emptyCache.close();
@@ -226,7 +226,7 @@ describe('predict', () => {
     expect(unknownModel).toBeInstanceOf(BadUserInput);
     expect(unknownModel.extensions).toMatchObject({
       code: 'BAD_USER_INPUT',
-      fields: [{ field: 'model', message: expect.stringContaining('car-price, digits, iris') as string }],
+      fields: [{ field: 'model', message: expect.stringContaining('car-price, digits, iris, sms-spam') as string }],
     });
     expect(unknownVersion.extensions).toMatchObject({
       fields: [{ field: 'version', message: expect.stringMatching(/7 of iris.*served versions: 1/) as string }],
