@@ -22,7 +22,7 @@ const max = { float32: 3.4028234663852886e38, float16: 65_504, bfloat16: 3.38953
 const float = { field: 'float', canBeMissing: true } as const;
 const integer = { field: 'integer', canBeMissing: false } as const;
 
-const toFloat32 = (values: readonly (Scalar | null)[]): Float32Array => Float32Array.from(values, numberOrNaN);
+const toFloat32 = (values: readonly (Scalar | null)[]): Float32Array => new Float32Array(values.map(numberOrNaN));
 
 /** The types by their names in ONNX Runtime. */
 export const elementTypes: Record<TensorType, ElementType> = {
@@ -36,7 +36,7 @@ export const elementTypes: Record<TensorType, ElementType> = {
   float64: {
     ...float,
     bytes: 8,
-    toData: (values) => Float64Array.from(values, numberOrNaN),
+    toData: (values) => new Float64Array(values.map(numberOrNaN)),
     fromBytes: (bytes) => new Float64Array(bytes),
   },
   float16: {
@@ -65,7 +65,7 @@ export const elementTypes: Record<TensorType, ElementType> = {
     bytes: 8,
     range: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
     wideRange: [-(2n ** 63n), 2n ** 63n - 1n],
-    toData: (values) => BigInt64Array.from(values, bigint),
+    toData: (values) => new BigInt64Array(values.map(bigint)),
     fromBytes: (bytes) => new BigInt64Array(bytes),
   },
   uint64: {
@@ -73,14 +73,14 @@ export const elementTypes: Record<TensorType, ElementType> = {
     bytes: 8,
     range: [0, Number.MAX_SAFE_INTEGER],
     wideRange: [0n, 2n ** 64n - 1n],
-    toData: (values) => BigUint64Array.from(values, bigint),
+    toData: (values) => new BigUint64Array(values.map(bigint)),
     fromBytes: (bytes) => new BigUint64Array(bytes),
   },
   bool: {
     field: 'boolean',
     bytes: 1,
     canBeMissing: false,
-    toData: (values) => Uint8Array.from(values, Number),
+    toData: (values) => new Uint8Array(values.map(Number)),
     fromBytes: (bytes) => new Uint8Array(bytes),
   },
   string: {
@@ -99,13 +99,13 @@ function small(
   bytes: number,
   minimum: number,
   maximum: number,
-  array: { new (bytes: ArrayBuffer): SmallArray; from(values: Iterable<number>): SmallArray },
+  array: new (content: ArrayBuffer | number[]) => SmallArray,
 ): ElementType {
   return {
     ...integer,
     bytes,
     range: [minimum, maximum],
-    toData: (values) => array.from(values.map(Number)),
+    toData: (values) => new array(values.map(Number)),
     fromBytes: (content) => new array(content),
   };
 }
