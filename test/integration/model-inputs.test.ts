@@ -120,7 +120,7 @@ describe('images and texts as inputs', () => {
 
   it('rejects an anonymous caller before anything is decoded, and records nothing', async () => {
     const count = async () =>
-      (await gateway.execute<AnyData>('admin', '{ predictions(first: 1) { totalCount } }')).data.predictions
+      (await gateway.execute<AnyData>('user', '{ predictions(first: 1) { totalCount } }')).data.predictions
         .totalCount as number;
     const before = await count();
     const anonymous = await gateway.execute(null, digits, { inputs: [{ image: await zero() }] });
