@@ -32,7 +32,7 @@ export class QuantileSketch {
     return this.count === 0 ? null : this.#sum / this.count;
   }
 
-  /** The value below which this share of the values lies, from 0 to 1; null without values. */
+  /** The value that this share of the values, from 0 to 1, does not exceed; null without values. */
   quantile(share: number): number | null {
     if (this.count === 0) return null;
     let below = this.#zeros;

@@ -15,8 +15,8 @@ interface AccessRule {
 }
 const rules = parse(readFileSync(new URL('../../schema/access.yaml', import.meta.url), 'utf8')) as AccessRule[];
 
-/** Types without an object in these tests: model versions with a canary or a shadow. Their fields follow `Model.canary` and `.shadow`. */
-const withoutObjects = ['ModelCanary', 'ModelShadow', 'ModelShadowOutput'];
+/** Types without an object in these tests: model versions with a canary or a shadow, and unusual inputs. Their fields follow the fields that lead to them. */
+const withoutObjects = ['ModelCanary', 'ModelShadow', 'ModelShadowOutput', 'PredictionWarning'];
 
 let company: Company;
 beforeAll(async () => {
