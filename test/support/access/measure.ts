@@ -1,3 +1,4 @@
+import { maxErrors } from '../../../src/graphql/errors/limit-errors.js';
 import type { AnyData, Caller, GraphQLResponse } from '../gateway.js';
 import { openEvents } from '../streams.js';
 import { callerNames, withNewSession, type CallerName, type Company } from './company.js';
@@ -73,11 +74,11 @@ export async function measureFields(company: Company): Promise<{ rows: Map<strin
   return { rows, unreached };
 }
 
-/** Reads every field of a type, each for itself if one that cannot be null is denied and so hides the others. */
+/** Reads every field of a type, each for itself if one that cannot be null is denied and so hides the others, or if many are denied. */
 async function readAll(company: Company, caller: CallerName, route: Route): Promise<Occurrence[][]> {
   const fields = Object.values(route.type.getFields());
-  const { seen, hasHidden } = await read(company, caller, route, fields);
-  if (!hasHidden) return seen;
+  const { seen, isIncomplete } = await read(company, caller, route, fields);
+  if (!isIncomplete) return seen;
   const single = await Promise.all(
     fields.map(async (field) => (await read(company, caller, route, [field])).seen[0] ?? []),
   );
@@ -105,7 +106,7 @@ async function read(
   caller: CallerName,
   route: Route,
   fields: readonly Field[],
-): Promise<{ seen: Occurrence[][]; hasHidden: boolean }> {
+): Promise<{ seen: Occurrence[][]; isIncomplete: boolean }> {
   const calls = fields.map((field, at) => callOf(field, {}, `v${at}`));
   const selection = fields.map((field, at) => `v${at}: ${calls[at]?.text ?? ''}${anySelection(field)}`).join(' ');
   const nested = route.path.reduceRight((inner, step) => `${step} { ${inner} }`, selection);
@@ -129,7 +130,10 @@ async function read(
         isDenied: object === null || denied.has(`${path}.v${at}`),
       })),
     ),
-    hasHidden: fields.length > 1 && errors.length > 0 && objects.some(({ object }) => object === null),
+    // Past the limit of errors, a denied field is null like one without a value.
+    isIncomplete:
+      fields.length > 1 &&
+      (errors.length >= maxErrors || (errors.length > 0 && objects.some(({ object }) => object === null))),
   };
 }
 
