@@ -2,8 +2,9 @@ import { Overloaded } from '../../errors/app-error.js';
 import { FairQueue } from '../scheduling/fair-queue.js';
 import type { Tensors } from './tensor.js';
 import type { RunResult } from './backend.js';
-import { onCpu, type ExecutionSettings } from './execution.js';
+import { onCpu } from './execution.js';
 import type { LoadResponse, ThreadRequest, ThreadValue } from './onnx-worker.js';
+import { down, isIdle, waitFor, type PooledGraph, type RunTask, type Seat, type Task } from './pool-seat.js';
 import { SessionMemory, type Resident } from './session-memory.js';
 import { WorkerThread } from './worker-thread.js';
 
@@ -307,53 +308,4 @@ export class WorkerPool {
     seat.state = down(error, retry);
     this.#serve();
   }
-}
-
-/** A graph of the pool. Its bytes remain, so that a thread can load it at any time. */
-interface PooledGraph {
-  bytes: Uint8Array;
-  /** Estimated memory of one session. */
-  sessionBytes: number;
-  settings: ExecutionSettings;
-}
-
-/** A slot for a thread. Its tasks outlive the thread. */
-interface Seat {
-  /** From 0. */
-  place: number;
-  /** Tasks for this thread only, such as loading a graph. */
-  own: Task[];
-  /** What the thread holds, by graph. */
-  sessions: Map<number, Resident>;
-  /** What the thread does. */
-  task: Task | null;
-  state:
-    | { phase: 'starting' | 'ready'; thread: WorkerThread }
-    | { phase: 'down'; error: Error; retry: NodeJS.Timeout | undefined };
-}
-
-interface Task {
-  request: ThreadRequest;
-  limitMs: number;
-  /** That of a run. */
-  weight?: number;
-  /** @param thread the index of the thread that ran */
-  resolve: (value: ThreadValue, thread: number) => void;
-  reject: (error: Error) => void;
-}
-
-interface RunTask extends Task {
-  request: Extract<ThreadRequest, { kind: 'run' }>;
-}
-
-const isIdle = ({ state, task }: Seat): boolean => state.phase === 'ready' && task === null;
-
-function down(error: Error, retry?: NodeJS.Timeout): Seat['state'] {
-  return { phase: 'down', error, retry };
-}
-
-/** Lower if a task would start sooner. */
-function waitFor({ state, task }: Seat): number {
-  if (state.phase === 'ready') return task ? 1 : 0;
-  return state.phase === 'starting' ? 2 : 3;
 }

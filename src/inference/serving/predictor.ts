@@ -1,23 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AppError, BadUserInput, ServiceUnavailable, TimedOut } from '../../errors/app-error.js';
+import { BadUserInput } from '../../errors/app-error.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { recordCost } from '../../telemetry/operation-cost.js';
 import type { Backend } from '../onnx/backend.js';
 import { Admission, type AdmissionStatistics } from '../scheduling/admission.js';
 import { bytesOfCall } from '../scheduling/call-bytes.js';
 import type { Canary } from '../rollout/canary.js';
-import { countError, countResults, lateShare, type CallOutcome } from './call-outcome.js';
+import { lateShare, type CallOutcome } from './call-outcome.js';
 import type { Deployment, Model, ModelProblems } from './model.js';
 import type { PastPrediction, PredictCall, Predicted, PredictionSet } from './predict-call.js';
-import { RowFailedBefore } from './failed-rows.js';
 import type { PredictionCache } from './prediction-cache.js';
 import type { ModelRegistry } from './model-registry.js';
 import type { ServedModel } from './model-roles.js';
-import { prepareRows, toPredictedRows, type PreparedRow } from './prediction-rows.js';
-import { PendingPredictionFailed, type Outcome } from './request-coalescing.js';
-import type { CallOptions, VersionRuntime } from './version-runtime.js';
+import { runOnVersion, type RunOptions } from './version-call.js';
+import type { VersionRuntime } from './version-runtime.js';
 import type { InputWarning } from '../reference/input-warnings.js';
-import { elementsPerRow, type EncodedRow } from '../signature/types.js';
+import { elementsPerRow } from '../signature/types.js';
 import { ownValue } from '../../errors/own-value.js';
 import { shortened } from '../../errors/input-validation.js';
 import type { RepositoryWatcher } from '../repository/watcher.js';
@@ -40,17 +38,6 @@ export interface CanaryStop {
   /** `Deployment.canaryRestarts` when it started: a restart since then lifts the stop. */
   restarts: number;
   reason: string;
-}
-
-/** How a version runs a call. */
-interface RunOptions {
-  /** When the call started, by `performance.now()`. */
-  startedAt: number;
-  /** When it was admitted. The time before that says nothing about the version. */
-  admittedAt: number;
-  deadlineMs: number;
-  /** Called with what the call says about the version, unless its rows are invalid or the caller cancelled it. */
-  judge: (outcome: CallOutcome) => void;
 }
 
 /** How long a shutdown waits for runs without waiting callers. */
@@ -232,13 +219,14 @@ export class Predictor {
       if (predicted) return { model: model.view, version: canary.version.version, ...predicted };
     }
     const elapsedMs = performance.now() - startedAt;
-    const predicted = await this.#run(version, call, {
+    const predicted = await runOnVersion(version, call, {
       startedAt,
       admittedAt,
       deadlineMs: version.serving.deadlineMs - elapsedMs,
       judge: (outcome) => {
         if (canary && role === 'current') this.#judge(canary, role, outcome);
       },
+      logger: this.#parts.logger,
     });
     if (version === model.current)
       model.shadow?.compare(predicted.rows.map(({ sent: input, output }) => ({ input, output })));
@@ -256,10 +244,11 @@ export class Predictor {
       // FAIL: a row that is invalid for the canary may be valid for the current version.
       const strict: PredictCall = { ...call, onInvalid: 'FAIL' };
       const deadlineMs = version.serving.deadlineMs * lateShare;
-      return await this.#run(version, strict, {
+      return await runOnVersion(version, strict, {
         ...times,
         deadlineMs,
         judge: (outcome) => this.#judge(canary, 'canary', outcome),
+        logger: this.#parts.logger,
       });
     } catch {
       // Rows that its limits reject, or that it fails on, may work with the current version.
@@ -272,58 +261,6 @@ export class Predictor {
     if (kind === 'unjudged') return;
     const reason = canary.record(role, { isFailure: kind === 'failure', durationMs });
     if (reason !== null) this.canaryStopped(canary, reason);
-  }
-
-  /** Runs a call on a version. */
-  #run(
-    version: VersionRuntime,
-    { rows: sent, signal, caller, onInvalid = 'FAIL' }: PredictCall,
-    run: RunOptions,
-  ): Promise<Predicted> {
-    return version.using(async () => {
-      const check = (): void => {
-        signal?.throwIfAborted();
-        const afterMs = performance.now() - run.admittedAt;
-        if (afterMs > run.deadlineMs)
-          throw new TimedOut('Preparing the inputs took too long; send fewer rows.', afterMs);
-      };
-      const { prepared, invalid } = await prepareRows(version, sent, onInvalid, check);
-      const distinct = new Map(prepared.map(({ key, row }) => [key, row]));
-      const outcomes = await this.#outcomes(version, distinct, prepared, { ...run, signal, caller });
-      const predicted = await toPredictedRows(prepared, outcomes, { startedAt: run.startedAt, onInvalid });
-      return { rows: predicted.rows, invalid: new Map([...invalid, ...predicted.invalid]) };
-    });
-  }
-
-  async #outcomes(
-    version: VersionRuntime,
-    distinct: ReadonlyMap<string, EncodedRow>,
-    prepared: readonly PreparedRow[],
-    options: CallOptions & RunOptions,
-  ): Promise<Map<string, Outcome>> {
-    const { admittedAt, judge } = options;
-    const { deadlineMs } = version.serving;
-    const durationMs = (): number => performance.now() - admittedAt;
-    try {
-      const outcomes = await version.predict(distinct, options);
-      judge(countResults(version.counters, outcomes, { durationMs: durationMs(), deadlineMs }));
-      return outcomes;
-    } catch (error) {
-      if (!options.signal?.aborted) judge(countError(version.counters, error, durationMs()));
-      if (!(error instanceof PendingPredictionFailed)) throw error;
-      if (error.cause instanceof AppError) throw error.cause;
-      const {
-        model,
-        version: { version: number },
-      } = version;
-      const row = prepared.find(({ key }) => key === error.pending.key)?.index;
-      // A row that is known to fail is not logged again.
-      const level = error.cause instanceof RowFailedBefore ? 'debug' : 'warn';
-      this.#parts.logger[level]({ err: error.cause, model, modelVersion: number, row }, 'model run failed');
-      throw new ServiceUnavailable(
-        `The model ${model}, version ${number}, failed on row ${row}. Try again; if it persists, report it to the owner of the model.`,
-      );
-    }
   }
 
   #modelNamed(name: string): ServedModel {
