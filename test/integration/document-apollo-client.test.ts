@@ -3,6 +3,7 @@ import { ApolloClient, ApolloLink, gql, HttpLink, InMemoryCache } from '@apollo/
 import { PersistedQueryLink } from '@apollo/client/link/persisted-queries';
 import { print } from '@apollo/client/utilities';
 import { hashOf } from '../../src/persisted-documents/document-request.js';
+import { bundledModels } from '../support/bundled-models.js';
 import { makeDocumentFolder, presetManifest, type DocumentFolder } from '../support/documents.js';
 import { startGateway, type AnyData, type TestGateway } from '../support/gateway.js';
 
@@ -85,7 +86,7 @@ describe('Apollo Client', () => {
           `;
       for (let turn = 0; turn < 2; turn++) {
         const { data, error } = await client.query({ query, fetchPolicy: 'network-only' });
-        expect([error, modelsIn(data)]).toEqual([undefined, 3]);
+        expect([error, modelsIn(data)]).toEqual([undefined, bundledModels.length]);
       }
       expect(sent).toEqual([
         { method, hasText: false },
@@ -122,7 +123,7 @@ describe('Apollo Client', () => {
               })
             ).data,
           ),
-        ).toBe(3);
+        ).toBe(bundledModels.length);
       }
       expect(sent.map(({ hasText }) => hasText)).toEqual([false, true, true]);
       client.stop();
@@ -156,7 +157,7 @@ describe('Apollo Client with TRUSTED_DOCUMENTS=enforce', () => {
   it('sends trusted documents by hash alone, with or without the prefix of the client preset', async () => {
     for (const prefix of ['', 'sha256:']) {
       const { client, sent } = openClient(gateway, await gateway.tokenOf('user'), { prefix });
-      expect(modelsIn((await client.query({ query: trusted })).data)).toBe(3);
+      expect(modelsIn((await client.query({ query: trusted })).data)).toBe(bundledModels.length);
       expect(sent).toEqual([{ method: 'POST', hasText: false }]);
       client.stop();
     }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { hashOf } from '../../src/persisted-documents/document-request.js';
+import { bundledModels } from '../support/bundled-models.js';
 import { send } from '../support/documents.js';
 import { codesOf, startGateway, type TestGateway } from '../support/gateway.js';
 import { reasonToSkipRedis, startRedis, type TestRedis } from '../support/redis.js';
@@ -24,12 +25,14 @@ describe('an automatic persisted query', () => {
       ]);
       expect(
         (await send(gateway, { query: text, ...automatic(text) }, { by, caller: 'user' })).data.models,
-      ).toHaveLength(3);
-      expect((await send(gateway, automatic(text), { by, caller: 'user' })).data.models).toHaveLength(3);
+      ).toHaveLength(bundledModels.length);
+      expect((await send(gateway, automatic(text), { by, caller: 'user' })).data.models).toHaveLength(
+        bundledModels.length,
+      );
       // The same document is also found by documentId.
       expect(
         (await send(gateway, { documentId: `sha256:${hashOf(text)}` }, { by, caller: 'user' })).data.models,
-      ).toHaveLength(3);
+      ).toHaveLength(bundledModels.length);
     },
   );
 

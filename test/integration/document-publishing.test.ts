@@ -6,6 +6,7 @@ import { hashOf } from '../../src/persisted-documents/document-request.js';
 import { PublicationWatcher } from '../../src/domains/persisted-document/publication.watcher.js';
 import { TrustedDocuments } from '../../src/persisted-documents/trusted-documents.js';
 import { createLogger } from '../../src/telemetry/logger.js';
+import { bundledModels } from '../support/bundled-models.js';
 import { presetManifest, send } from '../support/documents.js';
 import {
   codesOf,
@@ -68,7 +69,7 @@ describe('publishing documents', () => {
     expect(response.data.publishDocuments).toMatchObject({ client: 'web', version: '1.0.0', documentCount: 1 });
     expect(
       (await send(gateway, { documentId: `sha256:${hashOf(document)}` }, { caller: 'user' })).data.models,
-    ).toHaveLength(3);
+    ).toHaveLength(bundledModels.length);
     expect(await isTrusted(document)).toBe(true);
   });
 
