@@ -35,7 +35,8 @@ describe('the table of error codes', () => {
       ].map(([, code]) => code),
     );
     expect(new Set(codes).size).toBeGreaterThan(20);
-    expect(codes.filter((code) => !isErrorCode(code))).toEqual([]);
+    const codesOfWarnings = ['OUT_OF_TRAINING_RANGE', 'UNKNOWN_CATEGORY'];
+    expect(codes.filter((code) => !isErrorCode(code) && !codesOfWarnings.includes(code ?? ''))).toEqual([]);
   });
 
   it('attributes every code to the caller or the server, and 5xx rejections to load alone', () => {

@@ -143,7 +143,14 @@ describe('the schema', () => {
     const scalars = Object.values(schema.getTypeMap())
       .filter((type) => isScalarType(type))
       .filter((type) => !isSpecifiedScalarType(type));
-    expect(scalars.map(({ name }) => name).sort()).toEqual(['Currency', 'Date', 'DateTime', 'JSONObject', 'SafeInt']);
+    expect(scalars.map(({ name }) => name).sort()).toEqual([
+      'Base64',
+      'Currency',
+      'Date',
+      'DateTime',
+      'JSONObject',
+      'SafeInt',
+    ]);
     expect(scalars.filter(({ specifiedByURL }) => !specifiedByURL?.startsWith('http'))).toEqual([]);
   });
 });
