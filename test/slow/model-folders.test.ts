@@ -99,7 +99,7 @@ describe('npm run models:new', () => {
     }
 
     expect(await readdir(store)).toEqual(['car-price', 'digits', 'iris', 'sms-spam']);
-    expect(runScript('check-models.js', store)).toBe('3 models, 3 versions, 24 golden rows: fine\n');
+    expect(runScript('check-models.js', store)).toBe('4 models, 4 versions, 32 golden rows: fine\n');
     await expectServed(store);
   }, 120_000);
 
