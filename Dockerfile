@@ -11,11 +11,11 @@ COPY ide ide
 COPY src src
 RUN npm run build && find dist \( -name '*.map' -o -name '*.tsbuildinfo' \) -delete
 
-# Production packages. Optional ones are Node.js and PostgreSQL for development machines.
+# Production packages, without the optional ones: Node.js and PostgreSQL for development machines.
 FROM node:24-bookworm-slim AS packages
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --omit=optional --ignore-scripts --workspaces=false
+RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --ignore-scripts --workspaces=false
 COPY ops/image/prune-packages.mjs /prune-packages.mjs
 RUN node /prune-packages.mjs node_modules
 

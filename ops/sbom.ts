@@ -23,6 +23,9 @@ interface LockedPackage {
   dev?: boolean;
   devOptional?: boolean;
   link?: boolean;
+  os?: string[];
+  cpu?: string[];
+  libc?: string[];
   [field: string]: unknown;
 }
 
@@ -36,12 +39,25 @@ const withoutDevelopment = <Package extends object>(description: Package): Packa
   optionalDependencies: undefined,
 });
 
+const program = read('package.json');
+
+/** Folders of the optional packages, which are for development machines. Those of other packages, such as binaries, are needed. */
+const optionalFolders = Object.keys(program.optionalDependencies as object).map((name) => `node_modules/${name}`);
+
+/** Whether the image contains a locked package. */
+const isInImage = ([folder, { dev, devOptional, link, os, cpu, libc }]: [string, LockedPackage]): boolean =>
+  folder.startsWith('node_modules/') &&
+  !(dev ?? devOptional ?? link ?? false) &&
+  !optionalFolders.includes(folder) &&
+  (os?.includes('linux') ?? true) &&
+  (cpu?.some((name) => name === 'x64' || name === 'arm64') ?? true) &&
+  (libc?.includes('glibc') ?? true);
+
 /** The lock file with the packages of production only. */
 function lockOfProduction(): object {
   const lock = read('package-lock.json');
   const locked = Object.entries(lock.packages as Record<string, LockedPackage>).filter(
-    ([folder, { dev, devOptional, link }]) =>
-      folder === '' || (folder.startsWith('node_modules/') && !(dev ?? devOptional ?? link ?? false)),
+    (entry) => entry[0] === '' || isInImage(entry),
   );
   return {
     ...lock,
@@ -51,13 +67,12 @@ function lockOfProduction(): object {
   };
 }
 
-const program = read('package.json');
 const dir = mkdtempSync(path.join(tmpdir(), 'auspex-sbom-'));
 try {
   // With --omit=dev in the project, npm also omits packages that both production and development use.
   writeFileSync(path.join(dir, 'package.json'), JSON.stringify(withoutDevelopment(program)));
   writeFileSync(path.join(dir, 'package-lock.json'), JSON.stringify(lockOfProduction()));
-  const form = ['--sbom-format=cyclonedx', '--sbom-type=application', '--omit=optional', '--package-lock-only'];
+  const form = ['--sbom-format=cyclonedx', '--sbom-type=application', '--package-lock-only'];
   const text = execFileSync('npm', ['sbom', ...form], { cwd: dir, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
   const document = JSON.parse(text) as { metadata: { component: { name: unknown } }; components: unknown[] };
   // npm names the program after its folder.

@@ -1,5 +1,8 @@
-/* Removes files from node_modules that are not needed at run time, except licenses: `node prune-packages.mjs node_modules`. */
-import { readdirSync, rmSync, statSync } from 'node:fs';
+/*
+ * Removes packages and files from node_modules that are not needed at run time, except licenses: `node prune-packages.mjs node_modules`.
+ * The optional packages in package.json are for development machines; those of other packages are binaries that they need.
+ */
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 
 const packages = path.resolve(process.argv[2] ?? 'node_modules');
@@ -24,6 +27,9 @@ if (!platforms.some(({ folder, name }) => name === currentPlatform && folder.sta
   );
   process.exit(1);
 }
+const { optionalDependencies } = JSON.parse(readFileSync(path.join(packages, '..', 'package.json'), 'utf8'));
+for (const name of Object.keys(optionalDependencies))
+  rmSync(path.join(packages, name), { recursive: true, force: true });
 for (const { folder, name } of platforms)
   if (name !== currentPlatform) rmSync(path.join(packages, folder), { recursive: true });
 removeFiles(packages);
