@@ -149,7 +149,8 @@ export const queryLimits = () =>
       }),
       cost: variable('MAX_QUERY_COST', integer(1, 100_000_000), {
         default: 5000,
-        description: 'Maximum number of objects in a response, by page sizes and prediction rows.',
+        description:
+          'Maximum number of objects in a response, by page sizes and prediction rows. 256 elements that a model returns count as one.',
       }),
     })
     .describe('Query limits');
