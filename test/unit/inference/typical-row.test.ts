@@ -48,6 +48,16 @@ describe('the typical row', () => {
     expect(typicalRow(rowsOf({ pixels: shape.map(() => 0) }, { pixels: shape }), image)).toEqual({ pixels: shape });
   });
 
+  it('is a text of several words rather than an empty or a repeated one', () => {
+    const message = signatureOf(field('message', { type: 'string' }));
+    const rows = rowsOf(
+      { message: '' },
+      { message: 'call '.repeat(50) },
+      { message: 'You have won a prize, call now' },
+    );
+    expect(typicalRow(rows, message)).toEqual({ message: 'You have won a prize, call now' });
+  });
+
   it('accepts known values of an integer', () => {
     const level = signatureOf(field('level', { type: 'integer', values: ['1', '2'] }));
     expect(typicalRow(rowsOf({ level: 7 }, { level: 2 }), level)).toEqual({ level: 2 });
