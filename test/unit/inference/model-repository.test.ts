@@ -128,14 +128,15 @@ describe('a model store', () => {
     const closed = path.join(storeDir, 'closed');
     await mkdir(closed, { mode: 0o700 });
     await chmod(storeDir, 0o755);
+    // The thread that loads a graph would read its program as that user, too.
+    await rm(iris, { recursive: true });
 
     await withoutPrivileges([closed], async () => {
       await expect(readModel(storeDir, 'closed')).rejects.toBeInstanceOf(UnreadableFolder);
-      expect(await problems()).toEqual([]);
-      expect((await checkModelStore(storeDir)).warnings).toEqual([
-        'closed cannot be read (EACCES); give the user of this process permission to read it',
-        expect.stringContaining('SHA256SUMS is missing'),
-      ]);
+      expect(await checkModelStore(storeDir)).toMatchObject({
+        problems: [expect.stringContaining('holds no model')],
+        warnings: ['closed cannot be read (EACCES); give the user of this process permission to read it'],
+      });
     });
   });
 
