@@ -34,6 +34,16 @@ async function timeOf(gateway: TestGateway, body: string): Promise<number> {
   return shortest;
 }
 
+/** The time of the whole body relative to that of a quarter of it: the smallest of several ratios, up to the first that is linear. */
+async function ratioOf(gateway: TestGateway, body: string, quarter: string): Promise<number> {
+  let smallest = Infinity;
+  for (let attempt = 0; attempt < 5 && smallest >= maxRatio; attempt += 1) {
+    const whole = await timeOf(gateway, body);
+    smallest = Math.min(smallest, whole / Math.max(shortestMs, await timeOf(gateway, quarter)));
+  }
+  return smallest;
+}
+
 describe.each([
   ['open', () => open],
   ['closed', () => closed],
@@ -52,8 +62,7 @@ describe.each([
         expect(extensions.code).not.toBe('INTERNAL_SERVER_ERROR');
         expect(locations.length).toBeLessThanOrEqual(10);
       }
-      const whole = await timeOf(gateway(), body);
-      expect(whole / Math.max(shortestMs, await timeOf(gateway(), quarter))).toBeLessThan(maxRatio);
+      expect(await ratioOf(gateway(), body, quarter)).toBeLessThan(maxRatio);
     },
     120_000,
   );
