@@ -56,6 +56,8 @@ const scenes: Record<string, () => Promise<void>> = {
     const storeDir = await mkdtemp(path.join(tmpdir(), 'auspex-reloading-'));
     const folder = path.join(storeDir, 'car-price');
     await cp(path.join(import.meta.dirname, '..', '..', 'model-store', 'car-price'), folder, { recursive: true });
+    // A changed file would not match it.
+    await rm(path.join(folder, '1', 'SHA256SUMS'));
     const golden = path.join(folder, '1', 'golden.jsonl');
     const rows = await readFile(golden, 'utf8');
     const logger = createLogger('silent');
