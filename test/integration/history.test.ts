@@ -10,6 +10,7 @@ import { PredictionHistory, type HistoryOptions } from '../../src/domains/predic
 import { PredictionSource } from '../../src/domains/prediction/prediction.entity.js';
 import type { PredictionRow } from '../../src/domains/prediction/prediction.types.js';
 import { createLogger } from '../../src/telemetry/logger.js';
+import { breakPredictionWrites, countStored, recordCall } from '../support/prediction-history.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { statementsOf } from '../support/statements.js';
 import { waitUntil } from '../support/wait-until.js';
@@ -54,34 +55,14 @@ const rows = (count: number, more: Partial<PredictionRow> = {}): PredictionRow[]
     ...more,
   }));
 
-const stored = async (ids: PredictionRow[]): Promise<number> => {
-  const found = await db
-    .selectFrom('prediction')
-    .select('id')
-    .where(
-      'id',
-      'in',
-      ids.map((row) => row.id),
-    )
-    .execute();
-  return found.length;
-};
+const stored = (rows: readonly PredictionRow[]): Promise<number> => countStored(db, rows);
 
 const openHistory = (options: HistoryOptions = {}): PredictionHistory => new PredictionHistory(db, silent, options);
 
-/** What a call does: it reserves room, computes, and records. */
-async function record(history: PredictionHistory, predicted: readonly PredictionRow[]): Promise<void> {
-  using room = await history.reserve({ model: 'car-price', rows: predicted.length });
-  await room.record(predicted);
-}
+const record = (history: PredictionHistory, predicted: readonly PredictionRow[]): Promise<void> =>
+  recordCall(history, 'car-price', predicted);
 
-/** Makes every write of predictions fail until the returned function is called. */
-async function breakWrites(): Promise<() => Promise<void>> {
-  await sql`alter table prediction rename to prediction_renamed`.execute(db);
-  return async () => {
-    await sql`alter table prediction_renamed rename to prediction`.execute(db);
-  };
-}
+const breakWrites = (): Promise<() => Promise<void>> => breakPredictionWrites(db);
 
 describe('the history of predictions', () => {
   it('writes many calls in few statements', async () => {

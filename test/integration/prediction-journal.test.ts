@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { appendFile, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { sql } from 'kysely';
 import { newId } from '../../src/database/base.entity.js';
 import { migrate } from '../../src/database/migrate/migrate.js';
 import { databaseOf, openOrm } from '../../src/database/orm.js';
@@ -13,6 +12,7 @@ import { journalDirOf } from '../../src/domains/prediction/history/journal-dir.j
 import { PredictionSource } from '../../src/domains/prediction/prediction.entity.js';
 import type { PredictionRow } from '../../src/domains/prediction/prediction.types.js';
 import { createLogger } from '../../src/telemetry/logger.js';
+import { breakPredictionWrites, countStored, recordCall } from '../support/prediction-history.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { waitUntil } from '../support/wait-until.js';
 
@@ -45,10 +45,7 @@ const rows = (count: number): PredictionRow[] =>
     createdAt: new Date(),
   }));
 
-const stored = async (all: readonly PredictionRow[]): Promise<number> => {
-  const ids = all.map(({ id }) => id);
-  return (await db.selectFrom('prediction').select('id').where('id', 'in', ids).execute()).length;
-};
+const stored = (rows: readonly PredictionRow[]): Promise<number> => countStored(db, rows);
 
 async function openHistory(at = dir): Promise<PredictionHistory> {
   const history = new PredictionHistory(db, silent);
@@ -56,18 +53,7 @@ async function openHistory(at = dir): Promise<PredictionHistory> {
   return history;
 }
 
-async function record(history: PredictionHistory, predicted: readonly PredictionRow[]): Promise<void> {
-  using room = await history.reserve({ model: 'iris', rows: predicted.length });
-  await room.record(predicted);
-}
-
-/** Makes every write of predictions fail until the returned function is called. */
-async function breakWrites(): Promise<() => Promise<void>> {
-  await sql`alter table prediction rename to prediction_renamed`.execute(db);
-  return async () => {
-    await sql`alter table prediction_renamed rename to prediction`.execute(db);
-  };
-}
+const breakWrites = (): Promise<() => Promise<void>> => breakPredictionWrites(db);
 
 const journalText = async (): Promise<string> => {
   const texts = (await readdir(dir)).map((file) => readFile(path.join(dir, file), 'utf8'));
@@ -84,7 +70,7 @@ describe('the journal of predictions', () => {
     const history = await openHistory();
     const repair = await breakWrites();
     const all = rows(600);
-    await record(history, all);
+    await recordCall(history, 'iris', all);
     const text = await journalText();
     expect(text.trim().split('\n')).toHaveLength(600);
     expect(all.filter(({ id }) => !text.includes(id))).toEqual([]);
@@ -101,7 +87,7 @@ describe('the journal of predictions', () => {
     const killed = await openHistory();
     const repair = await breakWrites();
     const all = rows(700);
-    await record(killed, all);
+    await recordCall(killed, 'iris', all);
     const text = await journalText();
     await repair();
     await killed.close();
@@ -116,7 +102,7 @@ describe('the journal of predictions', () => {
     await rest();
     const next = await openHistory();
     const fresh = rows(1);
-    await record(next, fresh);
+    await recordCall(next, 'iris', fresh);
     await waitUntil(async () => (await readdir(dir)).every((file) => !file.startsWith('killed')));
     expect([await stored(all), await stored(lost), await stored(fresh)]).toEqual([700, 3, 1]);
     await next.close();
@@ -127,7 +113,7 @@ describe('the journal of predictions', () => {
     const history = await openHistory();
     const repair = await breakWrites();
     const all = rows(5);
-    await record(history, all);
+    await recordCall(history, 'iris', all);
     await history.close(10);
     expect([history.lost, await stored([]).catch(() => 'broken')]).toEqual([0, 'broken']);
     await rest();
@@ -142,7 +128,7 @@ describe('the journal of predictions', () => {
     const history = await openHistory();
     const repair = await breakWrites();
     const all = rows(2);
-    await record(history, all);
+    await recordCall(history, 'iris', all);
     const other = await openHistory();
     expect(await journalText()).toContain(all[0]?.id);
     await other.close();
@@ -158,7 +144,7 @@ describe('the journal of predictions', () => {
     const history = await openHistory(path.join(file, 'journal'));
     expect(history.room.journal).toBeNull();
     const all = rows(3);
-    await record(history, all);
+    await recordCall(history, 'iris', all);
     await history.close();
     expect(await stored(all)).toBe(3);
   });
@@ -170,7 +156,7 @@ describe('the journal of predictions', () => {
     await waitUntil(async () => {
       const [row] = rows(1);
       if (row) all.push(row);
-      await record(history, all.slice(-1));
+      await recordCall(history, 'iris', all.slice(-1));
       return history.room.journal?.isUp === false;
     });
     await history.close();

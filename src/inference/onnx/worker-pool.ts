@@ -184,9 +184,8 @@ export class WorkerPool {
 
   /** The threads that may run a graph, those that hold it first. Only one may hold a large graph. */
   #seatsFor(graph: number): Seat[] {
-    const [holders, others] = [true, false].map((holds) =>
-      this.#seats.filter(({ sessions }) => sessions.has(graph) === holds),
-    ) as [Seat[], Seat[]];
+    const holders = this.#seats.filter(({ sessions }) => sessions.has(graph));
+    const others = this.#seats.filter(({ sessions }) => !sessions.has(graph));
     const isLarge = (this.#graphs.get(graph)?.bytes.length ?? 0) > this.options.largeBytes;
     return isLarge && holders.length > 0 ? holders : [...holders, ...others];
   }

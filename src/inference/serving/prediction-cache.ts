@@ -81,10 +81,7 @@ export class PredictionCache {
    */
   async getMany({ signature }: CachedVersion, keys: readonly string[]): Promise<(CachedResult | undefined)[]> {
     const results: (CachedResult | undefined)[] = [];
-    const size = rowsPerTurn(elementsPerRow(signature.outputs));
-    for (let start = 0; start < keys.length; start += size) {
-      if (start > 0) await nextTurn();
-      const part = keys.slice(start, start + size);
+    for await (const part of inTurns(keys, rowsPerTurn(elementsPerRow(signature.outputs)))) {
       const found = await this.cache.getMany(part);
       results.push(...part.map((_, index) => parseEntry(signature, found[index])));
     }
@@ -109,10 +106,7 @@ export class PredictionCache {
   }
 
   async #write(results: readonly { key: string; result: CachedResult }[], size: number, ttlMs: number): Promise<void> {
-    for (let start = 0; start < results.length; start += size) {
-      // Encoding a slice takes milliseconds.
-      if (start > 0) await nextTurn();
-      const slice = results.slice(start, start + size);
+    for await (const slice of inTurns(results, size)) {
       const entries = slice.map(({ key, result: { output, computedAt } }) => ({
         key,
         value: { output, at: computedAt },
@@ -166,6 +160,14 @@ export class PredictionCache {
   /** Waits for pending writes. Does not close the cache. */
   async close(): Promise<void> {
     await Promise.all(this.#writes);
+  }
+}
+
+/** Slices of a list, one per turn of the event loop: converting one takes milliseconds. */
+async function* inTurns<Item>(items: readonly Item[], size: number): AsyncGenerator<readonly Item[]> {
+  for (let start = 0; start < items.length; start += size) {
+    if (start > 0) await nextTurn();
+    yield items.slice(start, start + size);
   }
 }
 
