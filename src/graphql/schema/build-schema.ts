@@ -137,6 +137,8 @@ export function domainSchema(domains: readonly DomainModule[], instances: readon
     },
     // Services validate: they report all invalid fields at once, including those that need the database.
     validate: false,
+    // It would execute the introspection query; `assertValidSchema` checks the extended schema.
+    skipCheck: true,
   });
   if (instances.length > 0) attachEventSources(schema, instances);
   return describeRoots(resolveNodes(schema));
