@@ -1,9 +1,35 @@
+import { randomFillSync } from 'node:crypto';
 import type { Opt } from '@mikro-orm/core';
 import { PrimaryKey, Property } from '@mikro-orm/decorators/legacy';
 import { v7 } from 'uuid';
 
-/** A new id: UUIDv7, so that ids sort by the time they were made and indexes grow at their end. */
-export const newId = (): string => v7();
+/** Random bytes for many ids: a call of the random source costs five times as much as the rest of an id. */
+const random = Buffer.allocUnsafeSlow(16 * 256);
+let nextRandom = random.length;
+let lastMs = -Infinity;
+let sequence = 0;
+
+/**
+ * A new id: UUIDv7, so that ids sort by the time they were made and indexes grow at their end. Within a millisecond a sequence of
+ * 32 bits counts up (RFC 9562, 6.2, method 1), so that an id is greater than those that this process made before.
+ */
+export function newId(): string {
+  if (nextRandom === random.length) {
+    randomFillSync(random);
+    nextRandom = 0;
+  }
+  const bytes = random.subarray(nextRandom, (nextRandom += 16));
+  const nowMs = Date.now();
+  if (nowMs > lastMs) {
+    lastMs = nowMs;
+    // Half of the range is left to count in.
+    sequence = bytes.readUInt32BE(6) >>> 1;
+  } else {
+    sequence = (sequence + 1) >>> 0;
+    if (sequence === 0) lastMs += 1;
+  }
+  return v7({ random: bytes, msecs: lastMs, seq: sequence });
+}
 
 /** The least and the greatest UUIDv7 (RFC 9562, 5.7) of a time in milliseconds, clamped to the range of UUIDv7. */
 export const firstIdAt = (ms: number): string => `${timeOfId(ms)}-7000-8000-000000000000`;

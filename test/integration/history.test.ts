@@ -7,6 +7,7 @@ import { databaseOf, openOrm } from '../../src/database/orm.js';
 import type { Database } from '../../src/database/tables.js';
 import { domains } from '../../src/domains/index.js';
 import { PredictionHistory, type HistoryOptions } from '../../src/domains/prediction/history/history.js';
+import { predictionsById } from '../../src/domains/prediction/prediction.queries.js';
 import { PredictionSource } from '../../src/domains/prediction/prediction.entity.js';
 import type { PredictionRow } from '../../src/domains/prediction/prediction.types.js';
 import { createLogger } from '../../src/telemetry/logger.js';
@@ -75,6 +76,20 @@ describe('the history of predictions', () => {
     expect(statements.length).toBeLessThanOrEqual(2);
     expect(await stored(all)).toBe(400);
     await history.close();
+  });
+
+  it('stores every column, also of several versions and users in one statement', async () => {
+    const history = openHistory();
+    const all = [
+      ...rows(1, { userId: alice, input: { text: 'a\nb, "c" \\n é \u2028', list: [1, null] }, durationMs: 1.5e-7 }),
+      ...rows(1, { userId: bob, version: 2, units: null, signatureDigest: null, source: PredictionSource.STALE }),
+      ...rows(1, { userId: null, ageSeconds: 0.25, output: { label: '', id: '9007199254740993' } }),
+      ...rows(1, { userId: alice, model: 'a "model", with commas', createdAt: new Date('2026-01-02T03:04:05.678Z') }),
+    ];
+    for (const row of all) await record(history, [row]);
+    await history.close();
+    const ids = all.map(({ id }) => id);
+    expect((await predictionsById(db, ids)).toSorted((one, other) => (one.id < other.id ? -1 : 1))).toEqual(all);
   });
 
   it('flushes when it is closed', async () => {

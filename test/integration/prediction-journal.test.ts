@@ -97,6 +97,9 @@ describe('the journal of predictions', () => {
       const [line = ''] = text.split('\n');
       return line.replace(all[0]?.id ?? '', row.id);
     });
+    // As an earlier release wrote it.
+    lines[2] = lines[2]?.replace(/"units":null,"signature_digest":null,/, '') ?? '';
+    expect(lines[2]).not.toContain('units');
     await writeFile(path.join(dir, 'killed-1.jsonl'), text);
     await appendFile(path.join(dir, 'killed-1.jsonl'), `${lines.join('\n')}\n${lines[0]?.slice(0, 50)}`);
     await rest();
@@ -104,8 +107,8 @@ describe('the journal of predictions', () => {
     const fresh = rows(1);
     await recordCall(next, 'iris', fresh);
     await waitUntil(async () => (await readdir(dir)).every((file) => !file.startsWith('killed')));
-    expect([await stored(all), await stored(lost), await stored(fresh)]).toEqual([700, 3, 1]);
     await next.close();
+    expect([await stored(all), await stored(lost), await stored(fresh)]).toEqual([700, 3, 1]);
     expect([next.lost, await readdir(dir)]).toEqual([0, []]);
   });
 

@@ -1,9 +1,28 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { newId, timeOf } from '../../src/database/base.entity.js';
 import { decodeId, encodeId, idProblem, type IdType } from '../../src/graphql/relay/global-id.js';
 import { BadUserInput } from '../../src/errors/app-error.js';
 
 const types: IdType[] = ['employee', 'department', 'user', 'apikey', 'prediction'];
+
+describe('a new UUID', () => {
+  it('has version 7, the time and the variant of RFC 9562, and is greater than those before', () => {
+    const before = Date.now();
+    const ids = Array.from({ length: 2_000 }, newId);
+    expect(ids.filter((id) => !/^[\da-f]{8}-[\da-f]{4}-7[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/.test(id))).toEqual(
+      [],
+    );
+    expect(ids).toEqual([...new Set(ids)].sort());
+    expect(timeOf(ids[0] ?? '')).toBeGreaterThanOrEqual(before);
+    expect(timeOf(ids.at(-1) ?? '')).toBeLessThanOrEqual(Date.now());
+  });
+
+  it('has other random bits than the one before', () => {
+    const bits = Array.from({ length: 1_000 }, () => newId().slice(-12));
+    expect(new Set(bits).size).toBe(1_000);
+  });
+});
 
 describe('an id', () => {
   it('is the type and the base32 of the UUID, as in the TypeID specification', () => {

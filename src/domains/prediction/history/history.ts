@@ -9,7 +9,7 @@ import { Journal } from './journal.js';
 import { PendingRows, type PendingChunk } from './pending-rows.js';
 import { recoverJournal } from './recovery.js';
 import { Room } from './room.js';
-import { toStoredRow, type StoredRow } from './stored-row.js';
+import { rowStore, type StoredRow } from './stored-row.js';
 
 export interface HistoryOptions {
   /** Bytes of rows that are computed or wait to be written. Beyond it a call waits, then it is rejected before it runs. */
@@ -118,13 +118,15 @@ export class PredictionHistory implements WriteQueue {
     return {
       record: async (predicted) => {
         const chunks = await toChunks(predicted, redactsInput);
-        const bytes = sum(chunks.flat().map((row) => row.bytes));
+        const bytes = sum(chunks.map((chunk) => chunk.bytes));
         if (predicted.length > 0) this.#learn(model, Math.ceil(bytes / predicted.length));
         this.#room.adjust(bytes - reserved);
         reserved = 0;
-        const entries = chunks.map((rows) => this.#journal?.append(rows) ?? Promise.resolve(null));
-        for (const [index, rows] of chunks.entries())
-          this.#pending.add({ rows, owner: rows[0]?.userId ?? null, entry: entries[index] ?? Promise.resolve(null) });
+        const entries = chunks.map(({ rows, bytes }) => {
+          const entry = this.#journal?.append(rows) ?? Promise.resolve(null);
+          this.#pending.add({ rows, bytes, owner: rows[0]?.userId ?? null, entry });
+          return entry;
+        });
         this.#startWriters();
         await Promise.all(entries);
       },
@@ -252,23 +254,28 @@ export class PredictionHistory implements WriteQueue {
   }
 }
 
+/** Rows of a call that are written together. */
+interface Chunk {
+  rows: StoredRow[];
+  bytes: number;
+}
+
 /** Serializes rows, a chunk per turn of the event loop. */
-async function toChunks(rows: readonly PredictionRow[], redactsInput: boolean): Promise<StoredRow[][]> {
-  const chunks: StoredRow[][] = [];
-  let chunk: StoredRow[] = [];
-  let bytes = 0;
+async function toChunks(rows: readonly PredictionRow[], redactsInput: boolean): Promise<Chunk[]> {
+  const toStoredRow = rowStore(redactsInput);
+  const chunks: Chunk[] = [];
+  let chunk: Chunk = { rows: [], bytes: 0 };
   for (const row of rows) {
-    if (chunk.length >= chunkSize.rows || bytes >= chunkSize.bytes) {
+    if (chunk.rows.length >= chunkSize.rows || chunk.bytes >= chunkSize.bytes) {
       chunks.push(chunk);
-      chunk = [];
-      bytes = 0;
+      chunk = { rows: [], bytes: 0 };
       await nextTurn();
     }
-    const stored = toStoredRow(row, redactsInput);
-    chunk.push(stored);
-    bytes += stored.bytes;
+    const stored = toStoredRow(row);
+    chunk.rows.push(stored);
+    chunk.bytes += stored.bytes;
   }
-  if (chunk.length > 0) chunks.push(chunk);
+  if (chunk.rows.length > 0) chunks.push(chunk);
   return chunks;
 }
 

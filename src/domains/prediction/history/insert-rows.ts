@@ -1,9 +1,10 @@
 import { sql } from 'kysely';
-import type { Database } from '../../../database/tables.js';
+import type { Columns, Database } from '../../../database/tables.js';
 import { systemErrorCode } from '../../../errors/system-error-code.js';
 import type { Logger } from '../../../telemetry/logger.js';
+import type { PredictionRecord } from '../prediction.entity.js';
 import { createPartitionsOf } from './partitions.js';
-import { predictionColumns, withoutUser, type StoredRow } from './stored-row.js';
+import type { StoredRow, StoredVersion } from './stored-row.js';
 
 /** SQLSTATE of a violated foreign key and of a row without a partition. */
 const foreignKeyViolation = '23503';
@@ -28,8 +29,8 @@ export async function insertRows(db: Database, rows: readonly StoredRow[], log: 
     }
     // The account was deleted while the row waited.
     if (systemErrorCode(error) === foreignKeyViolation && first.userId !== null)
-      return insertRows(db, [withoutUser(first)], log);
-    log.error({ err: error, id: first.id, model: first.model }, 'prediction dropped: rejected by the database');
+      return insertRows(db, [{ ...first, userId: null }], log);
+    log.error({ err: error, id: first.id, model: first.version.model }, 'prediction dropped: rejected by the database');
     return 1;
   }
 }
@@ -47,15 +48,55 @@ async function insertAll(db: Database, rows: readonly StoredRow[]): Promise<void
   }
 }
 
-const columns = sql.join(predictionColumns.map((column) => sql.ref(column)));
+/** Where each column of a row comes from: `row` has a value for each row, and `of` for each version. */
+const sources = {
+  id: 'row.id',
+  user_id: 'row.user_id',
+  model: 'of.model',
+  version: 'of.version',
+  digest: 'of.digest',
+  input: 'row.input',
+  output: 'row.output',
+  units: 'of.units',
+  signature_digest: 'of.signature_digest',
+  source: 'row.source',
+  age_seconds: 'row.age_seconds',
+  duration_ms: 'row.duration_ms',
+  created_at: 'row.created_at',
+} satisfies Record<keyof Columns<PredictionRecord>, string>;
 
+const columns = sql.raw(Object.keys(sources).join(', '));
+const values = sql.raw(Object.values(sources).join(', '));
+
+/**
+ * Inserts rows by column: the database splits one text for each column, which takes a third less of its time than a JSON object for
+ * each row, and the event loop joins texts that it has. JSON has no line breaks outside of its escapes. A batch may have been
+ * written although its reply was lost.
+ */
 async function insert(db: Database, rows: readonly StoredRow[]): Promise<void> {
-  // One parameter for all rows: a parameter per value would block the event loop for many milliseconds.
-  const all = `[${rows.map(({ json }) => json).join(',')}]`;
-  // A batch may have been written although its reply was lost.
+  const versions = new Map<StoredVersion, number>();
+  const numbers = rows.map(({ version }) => {
+    const number = versions.get(version) ?? versions.size;
+    if (number === versions.size) versions.set(version, number);
+    return number;
+  });
+  const described = Array.from(versions, ([{ json }, number]) => `{"number":${number},${json}}`);
   await sql`
     insert into prediction (${columns})
-    select ${columns} from json_populate_recordset(null::prediction, ${all}::json)
+    select ${values}
+    from unnest(
+      string_to_array(${rows.map(({ id }) => id).join()}, ',')::uuid[],
+      string_to_array(${rows.map(({ userId }) => userId ?? '').join()}, ',', '')::uuid[],
+      string_to_array(${numbers.join()}, ',')::integer[],
+      string_to_array(${rows.map(({ input }) => input).join('\n')}, ${'\n'})::jsonb[],
+      string_to_array(${rows.map(({ output }) => output).join('\n')}, ${'\n'})::jsonb[],
+      string_to_array(${rows.map(({ source }) => source).join()}, ',')::prediction_source[],
+      string_to_array(${rows.map(({ ageSeconds }) => ageSeconds).join()}, ',')::double precision[],
+      string_to_array(${rows.map(({ durationMs }) => durationMs).join()}, ',')::double precision[],
+      string_to_array(${rows.map(({ createdAt }) => createdAt).join()}, ',')::timestamptz[]
+    ) as row (id, user_id, number, input, output, source, age_seconds, duration_ms, created_at)
+    join json_to_recordset(${`[${described.join()}]`}::json)
+      as of (number integer, model text, version integer, digest text, units jsonb, signature_digest text) using (number)
     on conflict (id) do nothing`.execute(db);
 }
 

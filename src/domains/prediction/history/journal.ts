@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, open, rm, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import type { Logger } from '../../../telemetry/logger.js';
-import type { StoredRow } from './stored-row.js';
+import { journalLine, type StoredRow } from './stored-row.js';
 
 /** A file of the journal. It is removed once all its rows are written to the database. */
 interface Segment {
@@ -93,7 +93,7 @@ export class Journal {
   async append(rows: readonly StoredRow[]): Promise<JournalEntry | null> {
     if (rows.length === 0 || !this.isUp) return null;
     const { promise, resolve } = Promise.withResolvers<JournalEntry | null>();
-    const text = rows.map(({ json }) => `${json}\n`).join('');
+    const text = `${rows.map(journalLine).join('\n')}\n`;
     this.#waiting.push({ text, rows: rows.length, done: resolve });
     this.#work();
     return promise;

@@ -30,9 +30,8 @@ export class PendingRows {
     return this.#queued.size + this.#urgent.size;
   }
 
-  add({ rows, owner, entry }: Pick<PendingChunk, 'rows' | 'owner' | 'entry'>): void {
+  add({ rows, bytes, owner, entry }: Pick<PendingChunk, 'rows' | 'bytes' | 'owner' | 'entry'>): void {
     const { promise: written, resolve } = Promise.withResolvers<undefined>();
-    const bytes = rows.reduce((sum, row) => sum + row.bytes, 0);
     const chunk: PendingChunk = { rows, bytes, owner, entry, written, finish: () => resolve(undefined) };
     this.#queued.add(chunk);
     this.#rows += rows.length;

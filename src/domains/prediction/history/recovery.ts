@@ -3,10 +3,9 @@ import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { z } from 'zod';
 import type { Logger } from '../../../telemetry/logger.js';
 import { journalExtension, type Journal } from './journal.js';
-import type { StoredRow } from './stored-row.js';
+import { lineReader, type StoredRow } from './stored-row.js';
 
 /** A file that was changed more recently may belong to a process that runs. */
 const restMs = 3_000;
@@ -54,9 +53,10 @@ async function recoverFile(file: string, size: number, { write, signal }: Recove
     recovered += batch.length;
     batch = [];
   };
+  const rowOf = lineReader();
   const input = createReadStream(file, { encoding: 'utf8' });
   for await (const line of createInterface({ input, crlfDelay: Infinity })) {
-    const row = toStoredRow(line);
+    const row = rowOf(line);
     if (row) batch.push(row);
     if (batch.length >= batchRows) await flush();
     if (signal.aborted) return recovered;
@@ -66,16 +66,4 @@ async function recoverFile(file: string, size: number, { write, signal }: Recove
   // It grew: its process runs.
   if (!signal.aborted && now?.size === size) await rm(file, { force: true });
   return recovered;
-}
-
-const journalRow = z.looseObject({ id: z.uuid(), user_id: z.uuid().nullable(), model: z.string() });
-
-/** @returns null for a line that was cut off when the process was killed */
-function toStoredRow(json: string): StoredRow | null {
-  try {
-    const { id, user_id: userId, model } = journalRow.parse(JSON.parse(json));
-    return { id, userId, model, json, bytes: json.length };
-  } catch {
-    return null;
-  }
 }

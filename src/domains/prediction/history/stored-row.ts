@@ -1,37 +1,125 @@
-import { storedProperties } from '../../../database/rows.js';
-import { PredictionRecord } from '../prediction.entity.js';
+import { z } from 'zod';
 import type { PredictionRow } from '../prediction.types.js';
 
-/** A prediction as it waits to be written: its row in JSON, which is smaller than its objects and has a known size. */
+/** What the predictions of a version have in common. */
+export interface StoredVersion {
+  model: string;
+  version: number;
+  digest: string;
+  units: Record<string, string> | null;
+  signatureDigest: string | null;
+  /** The same as entries of a JSON object by the names of the columns, without its braces. */
+  json: string;
+}
+
+/** A prediction as it waits to be written. Input and output are JSON, which is smaller than their objects and has a known size. */
 export interface StoredRow {
   id: string;
   userId: string | null;
-  model: string;
-  /** The row as JSON, with the names of the columns. */
-  json: string;
+  version: StoredVersion;
+  input: string;
+  output: string;
+  source: string;
+  ageSeconds: number;
+  durationMs: number;
+  /** ISO 8601, in UTC. */
+  createdAt: string;
+  /** Memory of the row. */
   bytes: number;
 }
 
-/** Memory of a row beside its text. */
-const overheadBytes = 200;
+/** Memory of a row beside its input and output. */
+const overheadBytes = 300;
 
-const properties = storedProperties(PredictionRecord);
-
-/** The columns of a prediction, in the order of the entity. */
-export const predictionColumns: readonly string[] = properties.map(({ column }) => column);
-
-/** @param redactsInput whether the input is left out */
-export function toStoredRow(row: PredictionRow, redactsInput = false): StoredRow {
-  const stored = redactsInput ? { ...row, input: {} } : row;
-  const json = JSON.stringify(
-    Object.fromEntries(properties.map(({ name, column }) => [column, stored[name as keyof PredictionRow]])),
-  );
-  return { id: row.id, userId: row.userId, model: row.model, json, bytes: json.length + overheadBytes };
+/** Creates the function that converts the predictions of a call. @param redactsInput whether the inputs are left out */
+export function rowStore(redactsInput = false): (row: PredictionRow) => StoredRow {
+  let version: StoredVersion | null = null;
+  let created = { at: new Date(NaN), text: '' };
+  return (row) => {
+    if (!version || !isOf(version, row)) version = storedVersion(row);
+    if (row.createdAt !== created.at) created = { at: row.createdAt, text: row.createdAt.toISOString() };
+    const input = redactsInput ? '{}' : JSON.stringify(row.input);
+    const output = JSON.stringify(row.output);
+    return {
+      id: row.id,
+      userId: row.userId,
+      version,
+      input,
+      output,
+      source: row.source,
+      ageSeconds: row.ageSeconds,
+      durationMs: row.durationMs,
+      createdAt: created.text,
+      bytes: input.length + output.length + overheadBytes,
+    };
+  };
 }
 
-/** The row without its user, as the table has it when an account was deleted. */
-export const withoutUser = (row: StoredRow): StoredRow => ({
-  ...row,
-  userId: null,
-  json: JSON.stringify({ ...(JSON.parse(row.json) as object), user_id: null }),
+type VersionColumns = Omit<StoredVersion, 'json'>;
+
+const isOf = (one: VersionColumns, other: VersionColumns): boolean =>
+  one.digest === other.digest &&
+  one.version === other.version &&
+  one.model === other.model &&
+  one.units === other.units &&
+  one.signatureDigest === other.signatureDigest;
+
+function storedVersion({ model, version, digest, units, signatureDigest }: VersionColumns): StoredVersion {
+  const columns = { model, version, digest, units, signature_digest: signatureDigest };
+  return { model, version, digest, units, signatureDigest, json: JSON.stringify(columns).slice(1, -1) };
+}
+
+/** The row as JSON, by the names of the columns. */
+export function journalLine(row: StoredRow): string {
+  const user = row.userId === null ? 'null' : `"${row.userId}"`;
+  return `{"id":"${row.id}","user_id":${user},${row.version.json},"input":${row.input},"output":${row.output},"source":"${row.source}","age_seconds":${row.ageSeconds},"duration_ms":${row.durationMs},"created_at":"${row.createdAt}"}`;
+}
+
+const journalRow = z.object({
+  id: z.uuid(),
+  user_id: z.uuid().nullable(),
+  model: z.string(),
+  version: z.number(),
+  digest: z.string(),
+  input: z.record(z.string(), z.unknown()),
+  output: z.record(z.string(), z.unknown()),
+  units: z.record(z.string(), z.string()).nullable().default(null),
+  signature_digest: z.string().nullable().default(null),
+  source: z.string(),
+  age_seconds: z.number(),
+  duration_ms: z.number(),
+  created_at: z.iso.datetime(),
 });
+
+/** Creates the function that reads lines of a journal. It returns null for a line that was cut off when the process was killed. */
+export function lineReader(): (line: string) => StoredRow | null {
+  const versions = new Map<string, StoredVersion>();
+  return (line) => {
+    const parsed = journalRow.safeParse(parsedJson(line));
+    if (!parsed.success) return null;
+    const { model, digest, units, signature_digest: signatureDigest, ...row } = parsed.data;
+    const found = storedVersion({ model, version: row.version, digest, units, signatureDigest });
+    const version = versions.get(found.json) ?? found;
+    versions.set(version.json, version);
+    return {
+      id: row.id,
+      userId: row.user_id,
+      version,
+      input: JSON.stringify(row.input),
+      output: JSON.stringify(row.output),
+      source: row.source,
+      ageSeconds: row.age_seconds,
+      durationMs: row.duration_ms,
+      createdAt: row.created_at,
+      bytes: line.length,
+    };
+  };
+}
+
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return null;
+  }
+}
