@@ -60,9 +60,10 @@ async function main(): Promise<void> {
     }, config.runtime.shutdownSeconds * 1000).unref();
   });
 
-  const [{ openApp }, { readyMessage }] = await Promise.all([
+  const [{ openApp }, { readyMessage }, { returnIdleMemory }] = await Promise.all([
     import('./app/open-app.js'),
     import('./app/ready-message.js'),
+    import('./app/idle-memory.js'),
   ]);
   const onProgress = (step: string): void => {
     if (config.isProduction) log.info(step);
@@ -79,6 +80,7 @@ async function main(): Promise<void> {
       const demoAccounts = demo?.accounts.map(({ email }) => email);
       log.info({ url: app.url, dataDir: app.dataDir, demoAccounts }, 'ready');
     } else process.stdout.write(readyMessage({ ...app, databaseUrl: config.database.url, demo, hasAccounts }));
+    returnIdleMemory();
     await aborted(stop.signal);
     app.drain();
     await Promise.race([sleep(config.runtime.shutdownDelaySeconds * 1000), aborted(forceStop)]);

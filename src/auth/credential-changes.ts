@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { LRUCache } from 'lru-cache';
+import { entryLimit } from '../cache/entry-limit.js';
 import type { AuthenticatedViewer, Role } from './viewer.js';
 
 /** A recent change of what a credential stands for. */
@@ -46,7 +47,7 @@ export class CredentialChanges {
     const dispose = (_value: unknown, _key: string, reason: string): void => {
       if (reason === 'evict') this.#evictedUntilMs = Date.now() + ttlMs;
     };
-    const options = { max, ttl: ttlMs, dispose };
+    const options = { ...entryLimit(max), ttl: ttlMs, dispose };
     this.#endedSessions = new LRUCache<string, Date>(options);
     this.#users = new LRUCache<string, UserState>(options);
   }

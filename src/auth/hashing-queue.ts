@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { LRUCache } from 'lru-cache';
+import { entryLimit } from '../cache/entry-limit.js';
 import { Overloaded } from '../errors/app-error.js';
 
 /** The caller of a hash. */
@@ -60,7 +61,7 @@ export class HashingQueue {
 
   constructor(options: HashingQueueOptions) {
     this.#options = options;
-    this.#started = new LRUCache({ max: maxShares, ttl: options.memoryMs ?? 60_000, noUpdateTTL: true });
+    this.#started = new LRUCache({ ...entryLimit(maxShares), ttl: options.memoryMs ?? 60_000, noUpdateTTL: true });
   }
 
   /** Callers that wait. */

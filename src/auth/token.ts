@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
+import { entryLimit } from '../cache/entry-limit.js';
 import { InvalidToken, SigningKeys, type TokenKind } from './signing-keys.js';
 import { Role, SCOPES, type AuthenticatedViewer, type AnonymousViewer } from './viewer.js';
 
@@ -30,9 +31,9 @@ export interface TokenOwner {
 export class TokenSigner {
   readonly #keys: SigningKeys;
   readonly #kind: TokenKind;
-  readonly #verified = new LRUCache<string, { viewer: AuthenticatedViewer; expiresAtMs: number }>({
-    max: maxCachedTokens,
-  });
+  readonly #verified = new LRUCache<string, { viewer: AuthenticatedViewer; expiresAtMs: number }>(
+    entryLimit(maxCachedTokens),
+  );
 
   /** @param keys a text is a secret of HS256 */
   constructor(

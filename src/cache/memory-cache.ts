@@ -7,9 +7,11 @@ export class MemoryCache implements Cache {
   readonly isShared = false;
   readonly #texts: LRUCache<string, string>;
 
-  constructor(maxEntries: number, maxBytes: number) {
+  constructor(
+    private readonly maxEntries: number,
+    maxBytes: number,
+  ) {
     this.#texts = new LRUCache({
-      max: maxEntries,
       maxSize: maxBytes,
       // One entry must not evict all others.
       maxEntrySize: Math.max(1, Math.floor(maxBytes / 8)),
@@ -28,8 +30,11 @@ export class MemoryCache implements Cache {
   }
 
   setMany(entries: readonly CacheEntry[], ttlMs: number): Promise<boolean> {
-    for (const { key, value } of entries.slice(0, maxEntriesPerWrite))
+    for (const { key, value } of entries.slice(0, maxEntriesPerWrite)) {
+      // Not by the option `max`, which allocates the memory of all entries at the start.
+      if (this.#texts.size >= this.maxEntries && !this.#texts.has(key)) this.#texts.pop();
       this.#texts.set(key, JSON.stringify(value), { ttl: ttlMs });
+    }
     return Promise.resolve(true);
   }
 

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { Role, type Viewer } from '../auth/viewer.js';
+import { entryLimit } from '../cache/entry-limit.js';
 import { BadRequest } from '../errors/app-error.js';
 import type { AutomaticDocuments } from './automatic-persisted-queries.js';
 import { hashOf, readDocumentRequest, withText, type DocumentRequest } from './document-request.js';
@@ -34,7 +35,7 @@ const reportsPerMinute = 60;
 export class Allowlist implements DocumentResolver {
   readonly #options: AllowlistOptions;
   /** Documents that were logged recently, by hash and client. */
-  readonly #reported = new LRUCache<string, true>({ max: maxReported, ttl: reportIntervalMs });
+  readonly #reported = new LRUCache<string, true>({ ...entryLimit(maxReported), ttl: reportIntervalMs });
   #minute = { startedAt: -Infinity, reports: 0 };
 
   constructor(options: AllowlistOptions) {

@@ -42,7 +42,11 @@ const maxKeys = 100_000;
 
 export class MemoryRateCounters implements RateCounters {
   readonly isShared = null;
-  readonly #windows = new LRUCache<string, { count: number; endsAtMs: number; seenAtMs: number }>({ max: maxKeys });
+  readonly #windows = new LRUCache<string, { count: number; endsAtMs: number; seenAtMs: number }>({
+    // As cache/entry-limit.ts does: `max` would allocate the memory of all keys now.
+    maxSize: maxKeys,
+    sizeCalculation: () => 1,
+  });
 
   add(key: string, windowMs: number, weight = 1): Promise<WindowCount> {
     const { count, resetInMs } = this.peek(key) ?? { count: 0, resetInMs: windowMs };

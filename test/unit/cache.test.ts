@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { LRUCache } from 'lru-cache';
 import { openCache } from '../../src/cache/cache.js';
+import { entryLimit } from '../../src/cache/entry-limit.js';
 
 const open = (bounds: { maxEntries?: number; maxBytes?: number } = {}) =>
   openCache({ namespace: 'test', maxEntries: 1000, maxBytes: 1_000_000, ...bounds });
@@ -83,5 +85,19 @@ describe('MemoryCache', () => {
     );
 
     expect(hits(await cache.getMany(keys(3000)))).toBe(2000);
+  });
+});
+
+describe('entryLimit', () => {
+  it('evicts the least recently used entry past the limit, and reports it', () => {
+    const evicted: string[] = [];
+    const dispose = (_value: number, key: string, reason: string): void => void evicted.push(`${key} ${reason}`);
+    const entries = new LRUCache<string, number>({ ...entryLimit(2), ttl: 60_000, dispose });
+    entries.set('a', 1).set('b', 2);
+    entries.get('a');
+    entries.set('c', 3);
+
+    expect([...entries.keys()].sort()).toEqual(['a', 'c']);
+    expect(evicted).toEqual(['b evict']);
   });
 });

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Cache } from '../../cache/cache.js';
+import { entryLimit } from '../../cache/entry-limit.js';
 
 export interface ReadYourWritesOptions {
   /** Milliseconds for which a user reads from the primary after `pin`; 0 if there are no replicas. */
@@ -24,7 +25,7 @@ export class ReadYourWrites {
   constructor({ windowMs, cache }: ReadYourWritesOptions) {
     this.#windowMs = windowMs;
     this.#cache = cache;
-    this.#pinnedAt = windowMs > 0 ? new LRUCache({ max: maxUsers, ttl: this.#ttlMs }) : null;
+    this.#pinnedAt = windowMs > 0 ? new LRUCache({ ...entryLimit(maxUsers), ttl: this.#ttlMs }) : null;
   }
 
   /** Pins a user to the primary. Resolves once the other processes can read it, or the shared cache is known to be down. */

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { entryLimit } from '../../cache/entry-limit.js';
 
 /** How long a row that failed alone is not run again. */
 const rememberMs = 5_000;
@@ -12,7 +13,7 @@ export class FailedRows {
   readonly #errors: LRUCache<string, Error>;
 
   constructor(ttlMs = rememberMs) {
-    this.#errors = new LRUCache({ max: maxRows, ttl: ttlMs });
+    this.#errors = new LRUCache({ ...entryLimit(maxRows), ttl: ttlMs });
   }
 
   get isEmpty(): boolean {
@@ -42,7 +43,7 @@ export class Suspects {
   readonly #callers: LRUCache<string, true>;
 
   constructor(ttlMs = rememberMs) {
-    this.#callers = new LRUCache({ max: maxCallers, ttl: ttlMs });
+    this.#callers = new LRUCache({ ...entryLimit(maxCallers), ttl: ttlMs });
   }
 
   add(caller: string): void {
