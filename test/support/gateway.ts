@@ -16,12 +16,16 @@ import { addSession } from './session.js';
 
 const secret = 'kHq3v9ZtL0mWcXy7RbNfD2sPaGjUeTiO4w';
 
-/** Without rate limits, which suites would exceed; the tests of these limits set them. */
+/**
+ * Without rate limits, which suites would exceed; the tests of these limits set them. With one inference thread, since each costs a fifth
+ * of a start.
+ */
 const testEnv = {
   HOST: '127.0.0.1',
   PORT: '0',
   LOG_LEVEL: 'info',
   DATA_DIR: '/nonexistent',
+  INFERENCE_THREADS: '1',
   PREDICTION_JOURNAL: 'false',
   RATE_LIMIT_PER_VIEWER: '0',
   RATE_LIMIT_PER_ADDRESS: '0',
