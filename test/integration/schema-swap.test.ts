@@ -61,8 +61,8 @@ async function serve(first: GraphQLSchema) {
         },
       );
       if (body.kind !== 'single') throw new Error('The response is incremental.');
-      const { data, errors = [] } = body.singleResult;
-      return { data: { ...data }, codes: errors.map((error) => error.extensions?.code) };
+      const { data, errors = [] } = JSON.parse(JSON.stringify(body.singleResult)) as typeof body.singleResult;
+      return { data, codes: errors.map((error) => error.extensions?.code) };
     },
     swap(schema: GraphQLSchema) {
       source.current = schema;

@@ -13,6 +13,8 @@ export default class GatewayEnvironment extends TestEnvironment {
     Object.assign(this.global, { Float32Array, Float64Array });
     Object.assign(this.global, { Int8Array, Int16Array, Int32Array, BigInt64Array });
     Object.assign(this.global, { Uint8Array, Uint16Array, Uint32Array, BigUint64Array });
+    // A suite's own `process` emits no `unhandledRejection`.
+    Object.assign(this.global, { hostProcess: process });
   }
 }
 

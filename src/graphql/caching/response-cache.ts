@@ -1,7 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { HeaderMap, type ApolloServerPlugin, type GraphQLRequestContext, type GraphQLResponse } from '@apollo/server';
 import { printSchema, type FormattedExecutionResult, type GraphQLSchema } from 'graphql';
-import { jsonText } from '../server/json-text.js';
+import { textData, textOfData } from '../execution/text-data.js';
+import { resultText } from '../server/json-text.js';
 import type { CacheHealth } from '../../cache/cache.js';
 import type { CachedText, VersionedCache } from '../../cache/versioned-cache.js';
 import type { CacheHintOptions } from '../schema/cache-control.js';
@@ -53,8 +54,6 @@ export class ResponseCache {
   readonly #settled: SettledVersions;
   readonly #localVersions: Map<string, string>;
   readonly #schemaHashes = new WeakMap<GraphQLSchema, string>();
-  /** The JSON of cached data, so that it is serialized once and never parsed. */
-  readonly #texts = new WeakMap<object, string>();
 
   constructor({ cache, isEnabled, introspection, localEntities = [], settleMs = 0 }: ResponseCacheOptions) {
     this.#policies = new CachePolicies(introspection);
@@ -78,7 +77,7 @@ export class ResponseCache {
             const lookup = await this.#cache.find([key], entities, policy.maxAgeSeconds);
             const cached = lookup.state === 'known' ? lookup.entries[0] : null;
             this.statistics[cached ? 'hits' : 'misses'] += 1;
-            if (cached) return this.#cachedResponse(request, cached);
+            if (cached) return cachedResponse(cached);
             if (lookup.state !== 'known') return null;
             // The response is stored under the current versions, so it must include the last changes.
             if (!this.#settled.areSettled(entities, lookup.versions)) request.contextValue.readFromPrimary();
@@ -103,9 +102,7 @@ export class ResponseCache {
 
   /** Serializes a result for HTTP. */
   readonly stringify = (result: FormattedExecutionResult): string | Promise<string> => {
-    const known = result.data && !result.errors && !result.extensions ? this.#texts.get(result.data) : undefined;
-    if (known !== undefined) return `{"data":${known}}\n`;
-    const text = jsonText(result);
+    const text = resultText(result);
     return typeof text === 'string' ? `${text}\n` : text.then((whole) => `${whole}\n`);
   };
 
@@ -151,19 +148,8 @@ export class ResponseCache {
     return hash;
   }
 
-  #cachedResponse({ request }: Request, { text, ageSeconds }: CachedText): GraphQLResponse {
-    // Over HTTP the data itself is not read: `stringify` has its text.
-    const data = request.http ? {} : (JSON.parse(text) as Record<string, unknown>);
-    this.#texts.set(data, text);
-    return {
-      http: { headers: new HeaderMap([['age', String(ageSeconds)]]) },
-      body: { kind: 'single', singleResult: { data } },
-    };
-  }
-
   #store({ key, versions }: Miss, { entities, maxAgeSeconds }: CachePolicy, data: Record<string, unknown>): void {
-    const text = JSON.stringify(data);
-    this.#texts.set(data, text);
+    const text = textOfData(data);
     void this.#cache?.store([{ key, text }], { entities: this.#shared(entities), versions, maxAgeSeconds });
   }
 
@@ -172,6 +158,11 @@ export class ResponseCache {
     return entities.filter((entity) => !this.#localVersions.has(entity));
   }
 }
+
+const cachedResponse = ({ text, ageSeconds }: CachedText): GraphQLResponse => ({
+  http: { headers: new HeaderMap([['age', String(ageSeconds)]]) },
+  body: { kind: 'single', singleResult: { data: textData(text) } },
+});
 
 /** The data of a response without errors; null for any other. */
 function cacheableData({ response, errors }: Request): Record<string, unknown> | null {

@@ -1,4 +1,4 @@
-import { GraphQLError, type ExecutionResult } from 'graphql';
+import { GraphQLError } from 'graphql';
 import { AppError } from '../../errors/app-error.js';
 import type { ErrorCode } from '../../errors/codes.js';
 import { callerErrorCode } from './format-error.js';
@@ -14,18 +14,18 @@ class OmittedErrors extends AppError {
   }
 }
 
-/** The first errors; if there are too many, the last one counts the others. */
-export function limitErrors(errors: readonly GraphQLError[]): readonly GraphQLError[] {
-  if (errors.length <= maxErrors) return errors;
+/**
+ * The first errors; if there are too many, the last one counts the others.
+ * @param omitted the number of further errors, which were counted and not created
+ */
+export function limitErrors(errors: readonly GraphQLError[], omitted = 0): readonly GraphQLError[] {
+  const count = errors.length + omitted;
+  if (count <= maxErrors) return errors;
   const reported = errors.slice(0, maxErrors - 1);
   const [first] = errors.slice(reported.length);
-  const originalError = new OmittedErrors(codeOf(first), errors.length - reported.length);
+  const originalError = new OmittedErrors(codeOf(first), count - reported.length);
   return [...reported, new GraphQLError(originalError.message, { originalError, path: first?.path ?? [] })];
 }
 
 const codeOf = (error: GraphQLError | undefined): ErrorCode =>
   toAppError(error?.originalError)?.code ?? (error && callerErrorCode(error)) ?? 'INTERNAL_SERVER_ERROR';
-
-/** The result with at most `maxErrors` errors. */
-export const withLimitedErrors = (result: ExecutionResult): ExecutionResult =>
-  result.errors ? { ...result, errors: limitErrors(result.errors) } : result;

@@ -4,15 +4,15 @@ import {
   ApolloServerPluginLandingPageDisabled,
 } from '@apollo/server/plugin/disabled';
 import type { GatewayExecutor, GatewayInterface } from '@apollo/server-gateway-interface';
-import { execute, type GraphQLSchema } from 'graphql';
+import type { GraphQLSchema } from 'graphql';
 import type { Logger } from '../../telemetry/logger.js';
 import { isTracing } from '../../telemetry/tracing.js';
 import type { Context } from '../context/context.js';
 import type { ReadYourWrites } from '../context/read-your-writes.js';
 import { createErrorFormatter } from '../errors/format-error.js';
 import { httpStatus } from '../errors/http-status.js';
-import { withLimitedErrors } from '../errors/limit-errors.js';
-import { executionOptions, variableError } from '../errors/variable-errors.js';
+import { variableError } from '../errors/variable-errors.js';
+import { OperationExecutor } from '../execution/operation-executor.js';
 import { afterResponse } from './plugins/after-response.js';
 import { operationLog } from './plugins/operation-log.js';
 import type { OperationStatistics } from './plugins/operation-statistics.js';
@@ -108,13 +108,12 @@ function schemaGateway(source: SchemaSource, executor: GatewayExecutor): Gateway
   };
 }
 
-/** Executes with graphql-js. */
 function executorOf(hidesSuggestions: boolean): GatewayExecutor {
+  const executor = new OperationExecutor({ hidesSuggestions });
   return async ({ schema, document, operation, context, request: { operationName, variables } }) => {
-    // The requested name: Apollo Server's own `operationName` is null if the document has no operation of that name.
-    const args = { schema, document, operationName, contextValue: context, variableValues: variables };
     const invalid = variableError(schema, operation, variables ?? {}, { hidesSuggestions });
     if (invalid) return { errors: [invalid] };
-    return withLimitedErrors(await execute({ ...args, ...executionOptions(hidesSuggestions) }));
+    // The requested name: Apollo Server's own `operationName` is null if the document has no operation of that name.
+    return executor.execute({ schema, document, operationName, contextValue: context, variableValues: variables });
   };
 }

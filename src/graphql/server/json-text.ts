@@ -1,4 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { FormattedExecutionResult } from 'graphql';
+import { TextData } from '../execution/text-data.js';
 
 /** Values that are serialized in one turn of the event loop: one to three milliseconds. */
 const valuesPerTurn = 16_384;
@@ -12,6 +14,17 @@ const sampled = 3;
  */
 export function jsonText(value: object): string | Promise<string> {
   return estimatedSize(value) <= valuesPerTurn ? JSON.stringify(value) : textInTurns(value);
+}
+
+/** Serializes a result; data that is text already is not parsed. */
+export function resultText(result: FormattedExecutionResult): string | Promise<string> {
+  const { data } = result;
+  if (!(data instanceof TextData)) return jsonText(result);
+  const members = Object.entries(result).flatMap(([name, value]) => {
+    if (value === undefined) return [];
+    return `${JSON.stringify(name)}:${value === data ? data.text : JSON.stringify(value)}`;
+  });
+  return `{${members.join()}}`;
 }
 
 async function textInTurns(value: object): Promise<string> {

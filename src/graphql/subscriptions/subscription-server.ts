@@ -1,9 +1,8 @@
 import {
   createSourceEventStream,
-  execute,
   GraphQLError,
   OperationTypeNode,
-  type ExecutionArgs,
+  type ExecutionResult,
   type FormattedExecutionResult,
   type GraphQLFormattedError,
 } from 'graphql';
@@ -23,7 +22,8 @@ import {
 import type { ContextFactory } from '../context/context.js';
 import { createErrorFormatter } from '../errors/format-error.js';
 import { commonStatus } from '../errors/http-status.js';
-import { limitErrors, withLimitedErrors } from '../errors/limit-errors.js';
+import { limitErrors } from '../errors/limit-errors.js';
+import { OperationExecutor, type OperationArgs } from '../execution/operation-executor.js';
 import type { SchemaSource } from '../schema/build-schema.js';
 import { callerFields } from '../server/plugins/operation-log.js';
 import { describeErrors, describeOperation } from '../server/plugins/operation-trace.js';
@@ -75,6 +75,7 @@ export class SubscriptionServer {
   readonly #options: SubscriptionServerOptions;
   readonly #formatError: ReturnType<typeof createErrorFormatter>;
   readonly #preparation: SubscriptionPreparation;
+  readonly #executor: OperationExecutor;
   readonly #streams = new Set<Stream>();
   readonly #slots = new Map<string, number>();
   readonly #counted: Omit<StreamStatistics, 'open' | 'limit'> = { events: 0, ended: {}, rejected: 0 };
@@ -84,6 +85,7 @@ export class SubscriptionServer {
   constructor(options: SubscriptionServerOptions) {
     this.#options = options;
     this.#preparation = new SubscriptionPreparation(options);
+    this.#executor = new OperationExecutor({ hidesSuggestions: !options.isIntrospectionOpen });
     this.#formatError = createErrorFormatter(options.log);
   }
 
@@ -172,8 +174,8 @@ export class SubscriptionServer {
     return stream;
   }
 
-  async #execute(args: ExecutionArgs): Promise<FormattedExecutionResult> {
-    const result = withLimitedErrors(await execute(args));
+  async #execute(args: OperationArgs): Promise<FormattedExecutionResult> {
+    const result = await this.#executor.execute(args);
     const span = activeSpan();
     if (span && result.errors) describeErrors(span, result.errors);
     return this.#formatResult(result);
@@ -207,7 +209,7 @@ export class SubscriptionServer {
     };
   }
 
-  #formatResult({ data, errors, extensions }: Awaited<ReturnType<typeof execute>>): FormattedExecutionResult {
+  #formatResult({ data, errors, extensions }: ExecutionResult): FormattedExecutionResult {
     return {
       ...(data === undefined ? {} : { data }),
       ...(errors ? { errors: errors.map((error) => this.#format(error)) } : {}),

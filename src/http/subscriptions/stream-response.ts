@@ -4,6 +4,7 @@ import type { CredentialWatcher } from '../../auth/credential-watcher.js';
 import type { SentOperation } from '../../persisted-documents/sent-operation.js';
 import { retryAfterOf } from '../../graphql/errors/http-status.js';
 import { preflightHeaders } from '../../graphql/server/apollo-server.js';
+import { resultText } from '../../graphql/server/json-text.js';
 import { StreamError, type Stream } from '../../graphql/subscriptions/stream.js';
 import type { SubscriptionServer } from '../../graphql/subscriptions/subscription-server.js';
 import { BadRequest, type Unauthenticated } from '../../errors/app-error.js';
@@ -137,7 +138,7 @@ function bodyOf(stream: Stream, format: StreamFormat): Readable {
 async function nextText(stream: Stream, format: StreamFormat): Promise<{ text: string; isLast: boolean }> {
   try {
     const next = await stream.next();
-    if (!next.done) return { text: format.result(JSON.stringify(next.value)), isLast: false };
+    if (!next.done) return { text: format.result(await resultText(next.value)), isLast: false };
     return { text: stream.reason === 'shutdown' ? format.keepAlive : format.completion, isLast: true };
   } catch (error) {
     const errors = error instanceof StreamError ? error.errors : [];

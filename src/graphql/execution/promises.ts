@@ -1,0 +1,36 @@
+/** As graphql-js decides it: also for promises of other realms and libraries. */
+export const isPromise = (value: unknown): value is Promise<unknown> =>
+  typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
+
+type Part = string | Promise<string>;
+
+/**
+ * Joins text in order. Settles when `Promise.all` would, so that errors are reported in the order of graphql-js, without a promise for
+ * each part that is text already.
+ */
+export function joined(parts: readonly Part[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const texts: string[] = new Array<string>(parts.length);
+    let pending = 0;
+    parts.forEach((part, index) => {
+      if (typeof part === 'string') {
+        texts[index] = part;
+        return;
+      }
+      pending += 1;
+      part.then((text) => {
+        texts[index] = text;
+        pending -= 1;
+        if (pending === 0) resolve(texts.join(''));
+      }, reject);
+    });
+    if (pending === 0) resolve(texts.join(''));
+  });
+}
+
+const ignored = (): void => {};
+
+/** Marks promises as handled whose rejections no longer matter, or are handled later. */
+export function ignoreRejections(parts: readonly Part[]): void {
+  for (const part of parts) if (typeof part !== 'string') part.then(ignored, ignored);
+}

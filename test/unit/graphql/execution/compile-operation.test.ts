@@ -1,0 +1,71 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import fc from 'fast-check';
+import { execute, parse, getVariableValues, type GraphQLError, type GraphQLSchema } from 'graphql';
+import { compileOperation } from '../../../../src/graphql/execution/compile-operation.js';
+import { documentArbitrary, variablesArbitrary } from '../../../support/execution/random-document.js';
+import { buildRandomSchema, rootOf, schemaArbitrary, type Calls } from '../../../support/execution/random-schema.js';
+
+interface Result {
+  text: string;
+  errors: readonly GraphQLError[];
+}
+
+async function compiled(schema: GraphQLSchema, document: string, variables: Record<string, unknown>): Promise<Result> {
+  const operation = compileOperation(schema, parse(document));
+  if (!operation) throw new Error('The operation was not compiled.');
+  const { coerced, errors } = getVariableValues(schema, operation.operation.variableDefinitions ?? [], variables);
+  if (!coerced) throw new Error(errors.join());
+  const result = await operation.execute({ contextValue: {}, rootValue: rootOf(schema), variableValues: coerced });
+  return { text: result.text, errors: result.errors ?? [] };
+}
+
+async function interpreted(
+  schema: GraphQLSchema,
+  document: string,
+  variables: Record<string, unknown>,
+): Promise<Result> {
+  const { data, errors = [] } = await execute({
+    schema,
+    document: parse(document),
+    contextValue: {},
+    rootValue: rootOf(schema),
+    variableValues: variables,
+  });
+  return { text: JSON.stringify(data), errors };
+}
+
+const described = ({ text, errors }: Result): string => JSON.stringify({ text, errors }, null, 1);
+
+// graphql-js leaves promises of a list unhandled if another item throws, which jest reports as failures of the test.
+const { hostProcess } = globalThis as unknown as { hostProcess: NodeJS.Process };
+let listeners: NodeJS.UnhandledRejectionListener[] = [];
+beforeAll(() => {
+  listeners = hostProcess.listeners('unhandledRejection');
+  hostProcess.removeAllListeners('unhandledRejection').on('unhandledRejection', () => {});
+});
+afterAll(() => {
+  hostProcess.removeAllListeners('unhandledRejection');
+  for (const listener of listeners) hostProcess.on('unhandledRejection', listener);
+});
+
+describe('a compiled operation', () => {
+  it('has the data, the errors in their order, and the calls of graphql-js', async () => {
+    const seen = { errors: 0, data: 0 };
+    await fc.assert(
+      fc.asyncProperty(schemaArbitrary, documentArbitrary, variablesArbitrary, async (random, document, variables) => {
+        const [calls, expectedCalls]: [Calls, Calls] = [{ log: [] }, { log: [] }];
+        const expected = await interpreted(buildRandomSchema(random, expectedCalls), document, variables);
+        const result = await compiled(buildRandomSchema(random, calls), document, variables);
+        expect(described(result)).toBe(described(expected));
+        // Resolvers are called after the result, too, if a field has made it null.
+        await nextTurn();
+        expect(calls.log).toEqual(expectedCalls.log);
+        seen.errors += expected.errors.length;
+        seen.data += expected.text.length;
+      }),
+      { numRuns: Number(process.env.NUM_RUNS ?? 250) },
+    );
+    expect(seen.errors).toBeGreaterThan(100);
+    expect(seen.data).toBeGreaterThan(4_000);
+  });
+});
