@@ -10,6 +10,7 @@ import {
   type CallCount,
   type LogEvidence,
 } from './sequential-test.js';
+import { noExcess, pValueOf, withFailures, type FailureExcess } from './stratified-test.js';
 
 /** Calls of both versions between two looks at the evidence. Its end does not depend on which calls failed. */
 export interface CanaryBlock {
@@ -34,10 +35,19 @@ export interface CanaryEvidence {
   worse: LogEvidence;
   failing: LogEvidence;
   slower: LogEvidence;
+  /** Failures of the canary beyond those of the current version, for the fixed-sample test; fixed once it has been made. */
+  excess: FailureExcess;
 }
 
 /** Probability that a canary as good as the current version, and within its limits, is stopped within 10,000 of its calls. */
 const falseAlarmRate = 0.01;
+
+/** Calls of the canary at which the fixed-sample test is made: before 1,000 calls, even if a block of both versions ends late. */
+const fixedSampleCalls = 960;
+
+/** Shares of the false-alarm rate of the comparison; the rest is for the approximation of the distribution in the fixed-sample test. */
+const sequentialShare = 0.7;
+const fixedSampleShare = 0.25;
 
 /** Share of the calls that may take longer than `max_p95_ms`. */
 const slowShare = 0.05;
@@ -60,6 +70,7 @@ export const emptyEvidence: CanaryEvidence = {
   worse: noEvidence,
   failing: noEvidence,
   slower: noEvidence,
+  excess: noExcess,
 };
 
 /** Halves the number of blocks by merging neighbours. */
@@ -89,6 +100,7 @@ export function withBlock(evidence: CanaryEvidence, block: CanaryBlock, rule: Ca
     percent: Math.max(evidence.percent, block.percent),
     stepCalls: (isNewStep ? 0 : evidence.stepCalls) + ofStep,
     worse: compareRates(evidence.worse, canary, current, evidence.current),
+    excess: isSampled(evidence) ? evidence.excess : withFailures(evidence.excess, canary, current),
     failing: compareWithLimit(evidence.failing, canary, rule.maxErrorRate),
     slower: compareWithLimit(
       evidence.slower,
@@ -98,6 +110,14 @@ export function withBlock(evidence: CanaryEvidence, block: CanaryBlock, rule: Ca
   };
 }
 
+/** Whether the fixed-sample test has all its calls. */
+const isSampled = ({ canary }: CanaryEvidence): boolean => canary.calls >= fixedSampleCalls;
+
+/** Whether the canary fails more often than the current version: by the test of every block, or by the fixed-sample test. */
+const isWorse = (evidence: CanaryEvidence, falseAlarms: number): boolean =>
+  isSignificant(evidence.worse, falseAlarms * sequentialShare) ||
+  (isSampled(evidence) && pValueOf(evidence.excess) <= falseAlarms * fixedSampleShare);
+
 /** Why the canary has to stop; null if the evidence does not suffice. */
 export function reasonToStop(evidence: CanaryEvidence, rule: CanaryRule): string | null {
   const { canary, current, slow } = evidence;
@@ -106,7 +126,7 @@ export function reasonToStop(evidence: CanaryEvidence, rule: CanaryRule): string
   const isProven = (of: LogEvidence): boolean => isSignificant(of, falseAlarmRate / tests);
   const failed = `${canary.failures} of ${canary.calls} calls failed`;
   const certainty = `less than ${falseAlarmRate * 100} % of good canaries are stopped within ${horizonCalls} calls`;
-  if (isProven(evidence.worse))
+  if (isWorse(evidence, falseAlarmRate / tests))
     return `${failed}, and ${current.failures} of ${current.calls} of the current version meanwhile; ${certainty}`;
   if (maxErrorRate < 1 && isProven(evidence.failing))
     return `${failed}; max_error_rate is ${maxErrorRate}; ${certainty}`;
@@ -126,6 +146,7 @@ const stored = z.strictObject({
   worse: logs,
   failing: logs,
   slower: logs,
+  excess: z.strictObject({ failures: z.number().min(0), expected: z.number().min(0), variance: z.number().min(0) }),
 });
 
 /** Reads stored evidence. @returns null if another release wrote it in another form: the canary then starts without evidence */

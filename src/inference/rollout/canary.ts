@@ -41,8 +41,14 @@ export interface CanaryStep {
   to: number;
 }
 
-/** Without calls of the current version in between, a block ends after this many calls. */
-const maxBlockCalls = 10;
+/**
+ * Calls of a full block. Small blocks lose evidence: of a number of calls in blocks of n, one in n is lost to the comparison. The
+ * first blocks are small, so that a canary that always fails stops after a few calls.
+ */
+const maxBlockCalls = 32;
+
+/** Without calls of the current version, a block ends after this many calls of the canary. */
+const maxCallsAlone = 100;
 
 /** Blocks that wait for the next exchange. Beyond it neighbours are merged. */
 const maxBlocks = 1000;
@@ -51,6 +57,8 @@ const maxBlocks = 1000;
 export class Canary {
   /** Calls that no block has yet. */
   #open: CanaryBlock;
+  /** Calls after which the open block ends. */
+  #openSize = 2;
   /** Blocks since the last exchange. */
   #blocks: CanaryBlock[] = [];
   #evidence: CanaryEvidence = emptyEvidence;
@@ -96,18 +104,13 @@ export class Canary {
   record(role: 'canary' | 'current', { isFailure, durationMs }: JudgedCall): string | null {
     if (this.state.stopped !== null) return null;
     const { rule, percent } = this;
-    this.#open.percent = percent;
+    if (percent !== this.#open.percent) this.#closeBlock();
     const count = this.#open[role];
     count.calls += 1;
     if (isFailure) count.failures += 1;
     if (role === 'canary' && rule.maxP95Ms !== undefined && durationMs > rule.maxP95Ms) this.#open.slow += 1;
-    const { canary, current } = this.#open;
-    if (canary.calls === 0 || (current.calls === 0 && canary.calls < maxBlockCalls)) return null;
-    const block = this.#open;
-    this.#open = emptyBlock(percent);
-    this.#blocks.push(block);
-    if (this.#blocks.length > maxBlocks) this.#blocks = mergedPairs(this.#blocks);
-    this.#evidence = withBlock(this.#evidence, block, rule);
+    if (!this.#isFull) return null;
+    this.#closeBlock();
     return this.#stop();
   }
 
@@ -120,6 +123,9 @@ export class Canary {
   async exchange(
     store: (add: (stored: CanaryEvidence | null) => CanaryEvidence) => Promise<CanaryEvidence>,
   ): Promise<string | null> {
+    // Few calls arrive at this replica: the others get them before the block is full.
+    const { canary, current } = this.#open;
+    if (canary.calls > 0 && current.calls > 0) this.#closeBlock();
     const sent = this.#blocks.splice(0);
     const adding = (to: CanaryEvidence, blocks: readonly CanaryBlock[]): CanaryEvidence =>
       blocks.reduce<CanaryEvidence>((evidence, block) => withBlock(evidence, block, this.rule), to);
@@ -135,7 +141,7 @@ export class Canary {
 
   /** Whether there are calls that other replicas do not know of. */
   get hasNews(): boolean {
-    return this.#blocks.length > 0;
+    return this.#blocks.length > 0 || (this.#open.canary.calls > 0 && this.#open.current.calls > 0);
   }
 
   /** The next step, if this one has enough calls. */
@@ -145,6 +151,23 @@ export class Canary {
     const { percent, stepCalls } = this.#evidence;
     const isComplete = state.stopped === null && percent === from && stepCalls >= rule.minCalls;
     return to !== undefined && isComplete ? { from, to } : null;
+  }
+
+  /** Whether the open block ends. It depends on the numbers of calls only. */
+  get #isFull(): boolean {
+    const { canary, current, percent } = this.#open;
+    if (canary.calls === 0 || canary.calls + current.calls < this.#openSize) return false;
+    return current.calls > 0 || percent === 100 || canary.calls >= maxCallsAlone;
+  }
+
+  #closeBlock(): void {
+    const block = this.#open;
+    this.#open = emptyBlock(this.percent);
+    if (block.canary.calls + block.current.calls === 0) return;
+    this.#blocks.push(block);
+    if (this.#blocks.length > maxBlocks) this.#blocks = mergedPairs(this.#blocks);
+    this.#evidence = withBlock(this.#evidence, block, this.rule);
+    this.#openSize = Math.min(maxBlockCalls, 2 + Math.floor(this.#evidence.canary.calls / 4));
   }
 
   #stop(): string | null {

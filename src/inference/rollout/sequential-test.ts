@@ -20,20 +20,19 @@ export const sumOf = (one: CallCount, other: CallCount): CallCount => ({
 
 /** Odds ratios of the alternatives, with their weights, which add up to one. */
 const alternatives = [
-  { odds: 1.5, weight: 0.15 },
-  { odds: 2, weight: 0.35 },
-  { odds: 3, weight: 0.2 },
-  { odds: 6, weight: 0.1 },
-  { odds: 20, weight: 0.1 },
-  { odds: 200, weight: 0.05 },
-  { odds: 5000, weight: 0.05 },
+  { odds: 1.4, weight: 0.1 },
+  { odds: 2, weight: 0.65 },
+  { odds: 4, weight: 0.12 },
+  { odds: 12, weight: 0.06 },
+  { odds: 100, weight: 0.04 },
+  { odds: 3000, weight: 0.03 },
 ];
 
 /** The false-alarm rate is stated for this number of calls. */
 export const horizonCalls = 10_000;
 
 /** Share of the error budget for a difference from the first call; the rest is for one that begins later. */
-const shareOfStart = 0.5;
+const shareOfStart = 0.9;
 
 /** Rates below this are equal: a version that fails once in thousands of calls is not stopped for it. */
 const smallestRate = 0.001;
