@@ -1,10 +1,10 @@
-import { createHash, hash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { Cache } from '../../cache/cache.js';
 import { maxEntriesPerWrite } from '../../cache/redis-cache.js';
 import type { Serving } from '../repository/model-manifest.js';
 import { isOutput, rowsPerTurn } from '../signature/decode.js';
-import { elementsPerRow, type EncodedRow, type Signature } from '../signature/types.js';
+import { elementsPerRow, type Signature } from '../signature/types.js';
 
 /** The part of a version that keys and results depend on. */
 export interface CachedVersion {
@@ -22,26 +22,6 @@ export function fingerprintOf(model: string, digest: string, { inputs, outputs, 
     outputs.map(({ name, rowShape, labels }) => [name, rowShape, labels]),
   ];
   return hash('sha256', JSON.stringify(named), 'hex');
-}
-
-/**
- * The key of a result: SHA-256 of all that it depends on. The row is encoded in the order of the signature, so that rows that
- * differ only in the order of fields, or in absent versus null, share a key. JSON after a prefix of fixed length keeps keys of
- * different rows distinct.
- */
-export function cacheKey(fingerprint: string, row: EncodedRow): string {
-  const tensors: NodeJS.ArrayBufferView[] = [];
-  const described = row.map((value) => {
-    if (typeof value !== 'object' || value === null || Array.isArray(value.data)) return value;
-    tensors.push(value.data);
-    return { shape: value.shape };
-  });
-  const text = fingerprint + JSON.stringify(described);
-  if (tensors.length === 0) return hash('sha256', text, 'hex');
-  // The shapes in the text say where each tensor ends. Its bytes are hashed much faster than its digits.
-  const digest = createHash('sha256').update(text);
-  for (const tensor of tensors) digest.update(tensor);
-  return digest.digest('hex');
 }
 
 /** A cached result. */

@@ -3,6 +3,8 @@ import { BadUserInput, type FieldProblem } from '../../errors/app-error.js';
 import { bytesOfRow, fixedBytes } from '../signature/row-bytes.js';
 import type { EncodedRow } from '../signature/types.js';
 import { withManifestNames } from '../signature/spellings.js';
+import { encodeRow } from '../signature/encode.js';
+import { rowReaderOf } from '../signature/row-reader.js';
 import { maxProblems, validateRow } from '../signature/validation.js';
 import { encodeInputs } from '../preprocessing/encode-input.js';
 import type { InputWarning } from '../reference/input-warnings.js';
@@ -41,6 +43,15 @@ export interface PreparedRow {
   warnings: readonly InputWarning[] | null;
 }
 
+/** Valid rows of a call, one entry per row. */
+interface ValidRows {
+  /** Positions in the call. */
+  indexes: number[];
+  sent: Record<string, unknown>[];
+  /** Null for a row that is encoded later. */
+  encoded: (EncodedRow | null)[];
+}
+
 /** What an invalid row does: `FAIL` rejects the call, `NULL` only the row. */
 export type OnInvalid = 'FAIL' | 'NULL';
 
@@ -61,43 +72,53 @@ export async function prepareRows(
   onInvalid: OnInvalid,
   check: () => void,
 ): Promise<{ prepared: PreparedRow[]; invalid: InvalidRows }> {
-  const { signature } = version;
-  const valid: { index: number; sent: Record<string, unknown> }[] = [];
+  const { signature, findWarnings } = version;
+  const reader = rowReaderOf(signature);
+  /** By column, since an object per row is a good part of the time of a row. */
+  const valid: ValidRows = { indexes: [], sent: [], encoded: [] };
+  const add = (index: number, sent: Record<string, unknown>, row: EncodedRow | null): void => {
+    valid.indexes.push(index);
+    valid.sent.push(sent);
+    valid.encoded.push(row);
+  };
   const invalid: InvalidRows = new Map();
   const problems: FieldProblem[] = [];
-  const { maxCallBytes } = version.serving;
-  const outputBytes = fixedBytes(signature.outputs);
-  let bytes = 0;
   for (const [index, input] of rows.entries()) {
     if (index % rowsPerTurn === 0 && index > 0) await nextTurn();
+    const row = reader?.read(input) ?? null;
+    if (reader && row) {
+      add(index, reader.named(input as Record<string, unknown>), row);
+      continue;
+    }
     const max = onInvalid === 'NULL' ? maxRowProblems : maxProblems - problems.length;
     const found = validateRow(signature, input, max).map((problem) => ({ row: index, ...problem }));
     if (found.length > 0 && onInvalid === 'NULL') invalid.set(index, BadUserInput.ofFields(found));
     problems.push(...found);
     if (onInvalid === 'FAIL' && problems.length >= maxProblems) break;
     if (found.length > 0 || (onInvalid === 'FAIL' && problems.length > 0)) continue;
-    valid.push({ index, sent: withManifestNames(signature, input as Record<string, unknown>) });
+    add(index, withManifestNames(signature, input as Record<string, unknown>), null);
   }
   if (onInvalid === 'FAIL' && problems.length > 0) throw BadUserInput.ofFields(problems);
   const prepared: PreparedRow[] = [];
-  const encoded = await encodeInputs(
-    signature,
-    valid.map(({ sent }) => sent),
-    check,
-  );
-  for (const [position, { index, sent }] of valid.entries()) {
+  const preprocessed = signature.preprocessor ? await encodeInputs(signature, valid.sent, check) : null;
+  const { maxCallBytes } = version.serving;
+  const outputBytes = fixedBytes(signature.outputs);
+  let bytes = 0;
+  for (const [position, sent] of valid.sent.entries()) {
     if (position % rowsPerTurn === 0 && position > 0) await nextTurn();
-    const one = encoded[position];
-    if (one?.kind === 'ok') {
-      bytes += outputBytes + bytesOfRow(one.row);
-      if (bytes > maxCallBytes) throw tooManyBytes(index, maxCallBytes);
-      const warnings = version.findWarnings?.(one.values) ?? null;
-      prepared.push({ index, sent, input: one.input, row: one.row, key: version.keyOf(one.row), warnings });
-    } else if (one) {
+    const index = valid.indexes[position] ?? 0;
+    const one = preprocessed?.[position];
+    if (one?.kind === 'invalid') {
       const problem = { row: index, field: one.field, message: one.message };
       invalid.set(index, BadUserInput.ofFields([problem]));
       problems.push(problem);
+      continue;
     }
+    const row = one?.row ?? valid.encoded[position] ?? encodeRow(signature, sent);
+    bytes += outputBytes + bytesOfRow(row);
+    if (bytes > maxCallBytes) throw tooManyBytes(index, maxCallBytes);
+    const warnings = findWarnings?.(one?.values ?? sent) ?? null;
+    prepared.push({ index, sent, input: one?.input ?? sent, row, key: version.keyOf(row), warnings });
   }
   if (onInvalid === 'FAIL' && problems.length > 0) throw BadUserInput.ofFields(problems.slice(0, maxProblems));
   return { prepared, invalid };

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Tensor, TensorData, Tensors, TensorType } from '../onnx/tensor.js';
-import { ownValue } from '../../errors/own-value.js';
+import { ownValue, setOwn } from '../../errors/own-value.js';
 import { isPlainObject } from './json.js';
 import { elementTypes } from './element-types.js';
 import { sizeOf, type FieldType, type OutputField, type RowResult, type Signature } from './types.js';
@@ -42,13 +42,13 @@ interface Column {
 }
 
 function rowResult(columns: readonly Column[], row: number): RowResult {
-  const response: [string, unknown][] = [];
+  const response: Record<string, unknown> = {};
   for (const { output, data, rowShape } of columns) {
     const value = rowValue(output, data, row, rowShape);
     if (value === undefined) return { kind: 'not-finite', field: output.name };
-    response.push([output.name, value]);
+    setOwn(response, output.name, value);
   }
-  return { kind: 'ok', output: Object.fromEntries(response) };
+  return { kind: 'ok', output: response };
 }
 
 /** Whether a value is an output of this version; an entry of a shared cache may not be. */
@@ -100,9 +100,10 @@ function rowValue(
     if (element === undefined) return undefined;
     elements[index] = element;
   }
-  return labels
-    ? Object.fromEntries(labels.map((label, index) => [label, elements[index]]))
-    : nested(elements, rowShape);
+  if (!labels) return nested(elements, rowShape);
+  const byLabel: Record<string, unknown> = {};
+  for (const [index, label] of labels.entries()) setOwn(byLabel, label, elements[index]);
+  return byLabel;
 }
 
 function nested(elements: unknown[], [length = 0, ...inner]: readonly number[]): unknown[] {

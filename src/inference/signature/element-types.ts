@@ -13,16 +13,21 @@ export interface ElementType {
   /** A missing value is NaN in float tensors and empty in string tensors; other types cannot represent it. */
   canBeMissing: boolean;
   toData(values: readonly (Scalar | null)[]): TensorData;
+  /** Elements of 0; null for types whose elements are no JavaScript numbers. */
+  newData: ((length: number) => NumberArray) | null;
   /** The elements of little-endian bytes; null for strings. */
   fromBytes: ((bytes: ArrayBuffer) => TensorData) | null;
 }
+
+/** Elements that are JavaScript numbers; a boolean is 0 or 1. */
+type NumberArray = Exclude<TensorData, string[] | BigInt64Array | BigUint64Array>;
 
 const max = { float32: 3.4028234663852886e38, float16: 65_504, bfloat16: 3.3895313892515355e38 };
 
 const float = { field: 'float', canBeMissing: true } as const;
 const integer = { field: 'integer', canBeMissing: false } as const;
 
-const toFloat32 = (values: readonly (Scalar | null)[]): Float32Array => new Float32Array(values.map(numberOrNaN));
+const float32 = numbers((length) => new Float32Array(length), NaN);
 
 /** The types by their names in ONNX Runtime. */
 export const elementTypes: Record<TensorType, ElementType> = {
@@ -30,27 +35,27 @@ export const elementTypes: Record<TensorType, ElementType> = {
     ...float,
     bytes: 4,
     range: [-max.float32, max.float32],
-    toData: toFloat32,
+    ...float32,
     fromBytes: (bytes) => new Float32Array(bytes),
   },
   float64: {
     ...float,
     bytes: 8,
-    toData: (values) => new Float64Array(values.map(numberOrNaN)),
+    ...numbers((length) => new Float64Array(length), NaN),
     fromBytes: (bytes) => new Float64Array(bytes),
   },
   float16: {
     ...float,
     bytes: 2,
     range: [-max.float16, max.float16],
-    toData: toFloat32,
+    ...float32,
     fromBytes: (bytes) => Float32Array.from(new Uint16Array(bytes), float16Of),
   },
   bfloat16: {
     ...float,
     bytes: 2,
     range: [-max.bfloat16, max.bfloat16],
-    toData: toFloat32,
+    ...float32,
     // The upper half of a float32.
     fromBytes: (bytes) => new Float32Array(Uint32Array.from(new Uint16Array(bytes), (bits) => bits * 65_536).buffer),
   },
@@ -65,7 +70,8 @@ export const elementTypes: Record<TensorType, ElementType> = {
     bytes: 8,
     range: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
     wideRange: [-(2n ** 63n), 2n ** 63n - 1n],
-    toData: (values) => new BigInt64Array(values.map(bigint)),
+    toData: (values) => BigInt64Array.from(values, bigint),
+    newData: null,
     fromBytes: (bytes) => new BigInt64Array(bytes),
   },
   uint64: {
@@ -73,14 +79,15 @@ export const elementTypes: Record<TensorType, ElementType> = {
     bytes: 8,
     range: [0, Number.MAX_SAFE_INTEGER],
     wideRange: [0n, 2n ** 64n - 1n],
-    toData: (values) => new BigUint64Array(values.map(bigint)),
+    toData: (values) => BigUint64Array.from(values, bigint),
+    newData: null,
     fromBytes: (bytes) => new BigUint64Array(bytes),
   },
   bool: {
     field: 'boolean',
     bytes: 1,
     canBeMissing: false,
-    toData: (values) => new Uint8Array(values.map(Number)),
+    ...numbers((length) => new Uint8Array(length), 0),
     fromBytes: (bytes) => new Uint8Array(bytes),
   },
   string: {
@@ -88,6 +95,7 @@ export const elementTypes: Record<TensorType, ElementType> = {
     bytes: 8,
     canBeMissing: true,
     toData: (values) => values.map((value) => (typeof value === 'string' ? value : '')),
+    newData: null,
     fromBytes: null,
   },
 };
@@ -99,18 +107,31 @@ function small(
   bytes: number,
   minimum: number,
   maximum: number,
-  array: new (content: ArrayBuffer | number[]) => SmallArray,
+  array: new (content: ArrayBuffer | number) => SmallArray,
 ): ElementType {
   return {
     ...integer,
     bytes,
     range: [minimum, maximum],
-    toData: (values) => new array(values.map(Number)),
+    ...numbers((length) => new array(length), 0),
     fromBytes: (content) => new array(content),
   };
 }
 
-const numberOrNaN = (value: Scalar | null): number => (typeof value === 'number' ? value : NaN);
+/** Filled by index: a typed array of another array is several times slower. */
+function numbers(newData: (length: number) => NumberArray, missing: number): Pick<ElementType, 'toData' | 'newData'> {
+  return {
+    newData,
+    toData(values) {
+      const data = newData(values.length);
+      for (let index = 0; index < data.length; index += 1) {
+        const value = values[index] ?? null;
+        data[index] = value === null ? missing : Number(value);
+      }
+      return data;
+    },
+  };
+}
 
 const bigint = (value: Scalar | null): bigint => BigInt(value ?? 0);
 

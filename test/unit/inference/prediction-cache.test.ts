@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { cacheKey, fingerprintOf, PredictionCache } from '../../../src/inference/serving/prediction-cache.js';
+import { cacheKey } from '../../../src/inference/serving/cache-key.js';
+import { fingerprintOf, PredictionCache } from '../../../src/inference/serving/prediction-cache.js';
 import { createSignature } from '../../../src/inference/signature/create-signature.js';
 import { encodeRow } from '../../../src/inference/signature/encode.js';
 import type { Signature } from '../../../src/inference/signature/types.js';
