@@ -13,7 +13,6 @@ const limit = 20;
 const deepOffset = 3_000 * limit;
 const rounds = 25;
 const warmUpRounds = 2;
-const noRelations = { department: false, manager: false, managersDepartment: false };
 const firstPage = (order) => ({ order, limit, isBackward: false, after: null, before: null });
 
 await using resources = new AsyncDisposableStack();
@@ -36,9 +35,9 @@ async function comparePagination() {
   const rows = [];
   for (const [name, field] of Object.entries({ name: 'NAME', 'hired on': 'HIRED_ON', salary: 'SALARY' })) {
     const order = employeeOrder({ field, direction: 'ASC' });
-    const first = await measure(() => employeePage(db, {}, firstPage(order), noRelations));
+    const first = await measure(() => employeePage(db, {}, firstPage(order)));
     const deepPage = { ...firstPage(order), after: await cursorAt(order, deepOffset) };
-    const byCursor = await measure(() => employeePage(db, {}, deepPage, noRelations));
+    const byCursor = await measure(() => employeePage(db, {}, deepPage));
     const byOffset = await measure(() =>
       client.query(`select * from employee order by ${order.column}, id limit ${limit} offset ${deepOffset}`),
     );
@@ -65,7 +64,7 @@ async function compareSearch() {
   };
   const page = firstPage(employeeOrder(null));
   const measureSearch = async (search) => ({
-    page: await measure(() => employeePage(db, { search }, page, noRelations)),
+    page: await measure(() => employeePage(db, { search }, page)),
     count: await measure(() => countEmployees(db, { search })),
   });
   const indexed = {};

@@ -54,6 +54,7 @@ export async function openData(
     url,
     entities: domains.flatMap(({ entities }) => entities),
     poolSize: settings.poolSize,
+    preparesStatements: settings.preparesStatements,
     timeouts: { connectionMs: settings.connectionTimeoutMs, statementMs: settings.statementTimeoutMs },
     replicaUrls,
     log,

@@ -4,12 +4,15 @@ import { recordCost } from '../telemetry/operation-cost.js';
 import { databaseErrorKind, markOutcomeUnknown } from './database-errors.js';
 import { cancelStatement } from './cancel-statement.js';
 import { applyToSession, withLocalSettings, type SessionSettings } from './session-settings.js';
+import { isTemplateText, NamedStatements } from './named-statements.js';
 import { describeStatement } from './statement.js';
 
 type Query = (...args: unknown[]) => unknown;
 
 export interface PooledConnectionConfig extends pg.ClientConfig {
   settings?: SessionSettings;
+  /** Whether frequent statements of templates are prepared by name; never behind a connection pooler. True by default. */
+  preparesStatements?: boolean;
 }
 
 /**
@@ -24,6 +27,7 @@ export class PooledConnection extends pg.Client {
   onFailure: (error: unknown) => void = () => {};
   readonly #config: PooledConnectionConfig;
   readonly #settings: SessionSettings;
+  readonly #named: NamedStatements;
   #hasSession = true;
   #lossError: unknown = null;
 
@@ -31,6 +35,7 @@ export class PooledConnection extends pg.Client {
     super(config);
     this.#config = config;
     this.#settings = config.settings ?? {};
+    this.#named = new NamedStatements(this, { isEnabled: config.preparesStatements ?? true });
     this.on('error', (error) => (this.#lossError ??= error));
   }
 
@@ -71,7 +76,22 @@ export class PooledConnection extends pg.Client {
   }) as typeof pg.Client.prototype.query;
 
   #execute(args: readonly unknown[]): unknown {
+    const [text, values] = args;
+    if (isTemplateText(text)) return this.#executeTemplate(text, values);
     return (pg.Client.prototype.query as Query).apply(this, [...args]);
+  }
+
+  #executeTemplate(text: string, values: unknown): unknown {
+    const query = (name?: string): unknown =>
+      (pg.Client.prototype.query as Query).call(this, { name, text, values, rowMode: 'array' });
+    const name = this.#hasSession ? this.#named.nameOf(text) : undefined;
+    const result = query(name);
+    if (name === undefined || !(result instanceof Promise)) return result;
+    return result.catch((error: unknown) => {
+      // A failed transaction accepts no further statement.
+      if (this.getTransactionStatus() !== 'I' || !this.#named.shouldRetry(name, error)) throw error;
+      return query();
+    });
   }
 
   #executeWithoutSession(args: readonly unknown[]): unknown {

@@ -13,6 +13,8 @@ export interface OrmOptions {
   entities: EntityClass<unknown>[];
   /** Maximum number of connections per server. */
   poolSize: number;
+  /** Whether frequent statements are prepared by name. True by default. */
+  preparesStatements?: boolean;
   timeouts?: { connectionMs: number; statementMs: number };
   /** Logs the start and the end of an outage. */
   log?: Logger;
@@ -35,6 +37,7 @@ export function openOrm({
   url,
   entities,
   poolSize,
+  preparesStatements = true,
   timeouts = defaultTimeouts,
   log,
   replicaUrls = [],
@@ -48,6 +51,7 @@ export function openOrm({
       statement_timeout: timeouts.statementMs,
       idle_in_transaction_session_timeout: timeouts.statementMs,
     },
+    preparesStatements,
     query_timeout: timeouts.statementMs + graceMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: keepAliveMs,

@@ -30,10 +30,20 @@ export function rowColumns<Entity, Alias extends keyof Tables, Omitted extends k
   alias: Alias,
   omitted: readonly Omitted[] = [],
 ): RowColumn<Entity, Alias, Omitted>[] {
-  const properties = storedProperties(entity).filter(({ name }) => !omitted.includes(name as Omitted));
+  return rowProperties(entity, omitted).map(
+    ({ name, column }) => `${alias}.${column} as ${name}` as RowColumn<Entity, Alias, Omitted>,
+  );
+}
+
+/**
+ * Lists the stored properties of a row.
+ * @throws Error if a hidden property, such as a password hash, is not omitted
+ */
+export function rowProperties(entity: EntityClass<unknown>, omitted: readonly string[] = []): StoredProperty[] {
+  const properties = storedProperties(entity).filter(({ name }) => !omitted.includes(name));
   const hidden = properties.find(({ isHidden }) => isHidden);
   if (hidden) throw new Error(`${entity.name}.${hidden.name} is hidden; omit it from the row.`);
-  return properties.map(({ name, column }) => `${alias}.${column} as ${name}` as RowColumn<Entity, Alias, Omitted>);
+  return properties;
 }
 
 /** A property of an entity that is stored in a column. */

@@ -3,6 +3,8 @@ import { sql } from 'kysely';
 import pg from 'pg';
 import { openDatabase, type OpenDatabase } from '../../src/database/open-database.js';
 import { databaseOf } from '../../src/database/orm.js';
+import { parameter, rawQuery, readTemplate, type ReadTemplate } from '../../src/database/read-templates.js';
+import type { Database } from '../../src/database/tables.js';
 import { domains } from '../../src/domains/index.js';
 import { systemErrorCode } from '../../src/errors/system-error-code.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
@@ -19,8 +21,13 @@ afterAll(async () => {
   await database.drop();
 });
 
-function open(poolSize: number, timeouts: { connectionMs: number; statementMs: number }): OpenDatabase {
+function open(
+  poolSize: number,
+  timeouts = { connectionMs: 5_000, statementMs: 10_000 },
+  preparesStatements = true,
+): OpenDatabase {
   const one = openDatabase({
+    preparesStatements,
     url: database.url,
     entities: domains.flatMap((domain) => domain.entities),
     poolSize,
@@ -142,5 +149,80 @@ describe('the gateway', () => {
     const before = await value('auspex_database_reads_total{server="primary"}');
     await gateway.execute('user', '{ departments { name headcount } }');
     expect(await value('auspex_database_reads_total{server="primary"}')).toBe(before + 2);
+  });
+});
+
+describe('the statements of templates', () => {
+  const plus = (text: string, hasStablePlan = true): ReadTemplate =>
+    readTemplate(text, () => rawQuery(sql`select ${parameter('one')}::integer + 1 as ${sql.id(text)}`), {
+      hasStablePlan,
+    });
+  const run = async (db: Database, template: ReadTemplate, times = 1): Promise<unknown[]> => {
+    const results: unknown[] = [];
+    for (let time = 0; time < times; time++) results.push(await template.execute(db, { one: time }));
+    return results;
+  };
+  /** The texts that a connection has prepared. */
+  const prepared = async (db: Database): Promise<string[]> => {
+    const { rows } = await sql<{
+      statement: string;
+    }>`select statement from pg_prepared_statements where name like 'auspex%' order by prepare_time`.execute(db);
+    return rows.map(({ statement }) => statement);
+  };
+
+  it('are prepared by name once they are frequent, unless their plan depends on the values', async () => {
+    const db = databaseOf(open(1).orm);
+    const template = plus('frequent');
+    expect(await run(db, template, 3)).toEqual([[[1]], [[2]], [[3]]]);
+    expect(await prepared(db)).toEqual([]);
+    expect(await run(db, template, 3)).toEqual([[[1]], [[2]], [[3]]]);
+    await run(db, plus('planned with its values', false), 10);
+    expect(await prepared(db)).toEqual([template.text]);
+  });
+
+  it('return the same without a name', async () => {
+    const db = databaseOf(open(1, undefined, false).orm);
+    expect(await run(db, plus('unnamed'), 5)).toEqual([[[1]], [[2]], [[3]], [[4]], [[5]]]);
+    expect(await prepared(db)).toEqual([]);
+  });
+
+  it('are bounded: the least recently used is closed, and prepared again when it is needed', async () => {
+    const db = databaseOf(open(1).orm);
+    const templates = Array.from({ length: 101 }, (_, index) => plus(`bounded ${index}`));
+    for (const template of templates) await run(db, template, 4);
+    const texts = templates.map(({ text }) => text);
+    expect(await prepared(db)).toEqual(texts.slice(1));
+    const [first] = templates;
+    expect(first && (await run(db, first))).toEqual([[[1]]]);
+    expect(await prepared(db)).toEqual([...texts.slice(2), texts[0]]);
+  });
+
+  it('are executed without a name once a connection has lost them, as behind an unrecognized pooler', async () => {
+    const db = databaseOf(open(1).orm);
+    const template = plus('lost');
+    await run(db, template, 5);
+    await sql`deallocate all`.execute(db);
+    expect(await run(db, template, 3)).toEqual([[[1]], [[2]], [[3]]]);
+    expect(await prepared(db)).toEqual([]);
+  });
+
+  it('are prepared again after a change of a column’s type', async () => {
+    const db = databaseOf(open(1).orm);
+    await sql`create table measured (value integer)`.execute(db);
+    await sql`insert into measured values (1)`.execute(db);
+    const template = readTemplate('measured', () => rawQuery(sql`select value from measured`), { hasStablePlan: true });
+    await run(db, template, 5);
+    await sql`alter table measured alter column value type text`.execute(db);
+    expect(await run(db, template, 2)).toEqual([[['1']], [['1']]]);
+    expect(await prepared(db)).toEqual([template.text]);
+  });
+
+  it('fail as other statements do, and leave the connection usable', async () => {
+    const db = databaseOf(open(1).orm);
+    const template = plus('failing');
+    await run(db, template, 5);
+    expect(systemErrorCode(await template.execute(db, { one: 'x' }).catch((error: unknown) => error))).toBe('22P02');
+    expect(await run(db, template)).toEqual([[[1]]]);
+    await expect(template.execute(db, {})).rejects.toThrow('The statement needs a value of one.');
   });
 });

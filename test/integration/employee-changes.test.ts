@@ -29,8 +29,7 @@ beforeAll(async () => {
 afterAll(() => gateway.close());
 
 const all = { order: employeeOrder(), limit: 1000, isBackward: false, after: null, before: null };
-const pageOf = (filter: EmployeeFilter) =>
-  employeePage(gateway.db, filter, all, { department: false, manager: false, managersDepartment: false });
+const pageOf = (filter: EmployeeFilter) => employeePage(gateway.db, filter, all);
 
 describe('a stream of employee changes', () => {
   it('contains exactly the employees of a list with the same filter', async () => {

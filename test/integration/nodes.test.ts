@@ -66,6 +66,8 @@ describe('node', () => {
       '{ me { id sessions { id } } employees(first: 1) { nodes { id department { id } } } predictIris(inputs: [{ petalLength: 1.4, petalWidth: 0.2 }]) { predictionId } }',
     );
     const [employee] = read.data.employees.nodes;
+    // Waits until the prediction is recorded: reads of other viewers do not wait for it.
+    await execute('user', '{ predictions(first: 1) { nodes { id } } }');
     const { promoteModel } = (
       await execute(
         'admin',

@@ -12,6 +12,7 @@ import {
   employeesById,
   reportsAmong,
 } from '../../src/domains/employee/employee.queries.js';
+import { employeeWithRelations } from '../../src/domains/employee/employee.shapes.js';
 import { EmployeeOrderField, OrderDirection, type EmployeeFilter } from '../../src/domains/employee/employee.types.js';
 import { PredictionSource } from '../../src/domains/prediction/prediction.entity.js';
 import {
@@ -33,7 +34,6 @@ const boundOfTwoConditions = { rows: 15_000, buffers: 15_000 };
 
 const limit = 20;
 const page3000 = 3_000 * limit;
-const joins = { department: true, manager: true, managersDepartment: true };
 
 let database: TestDatabase;
 let explainer: Explainer;
@@ -153,7 +153,9 @@ describe('a page of 200,000 employees', () => {
     async (name, filter) => {
       for (const order of orders) {
         for (const isBackward of [false, true]) {
-          const explained = await explainOne((db) => employeePage(db, filter, pageIn(order, { isBackward }), joins));
+          const explained = await explainOne((db) =>
+            employeePage(db, filter, pageIn(order, { isBackward }), employeeWithRelations),
+          );
           expectBounded(
             `${name} by ${order.field} ${order.direction}${isBackward ? ' from the end' : ''}`,
             explained,
@@ -167,10 +169,10 @@ describe('a page of 200,000 employees', () => {
 
   it.each(orders)('reads as much at page 3,000 as at page 1, by $field $direction', async (order) => {
     const after = await positionAt(order, page3000);
-    const first = await explainOne((db) => employeePage(db, {}, pageIn(order), joins));
-    const deep = await explainOne((db) => employeePage(db, {}, pageIn(order, { after }), joins));
+    const first = await explainOne((db) => employeePage(db, {}, pageIn(order), employeeWithRelations));
+    const deep = await explainOne((db) => employeePage(db, {}, pageIn(order, { after }), employeeWithRelations));
     const back = await explainOne((db) =>
-      employeePage(db, {}, pageIn(order, { before: after, isBackward: true }), joins),
+      employeePage(db, {}, pageIn(order, { before: after, isBackward: true }), employeeWithRelations),
     );
     for (const explained of [first, deep, back]) {
       expect(explained.sequentialScans).not.toContain('employee');
@@ -187,9 +189,7 @@ describe('a page of 200,000 employees', () => {
     const after = await positionAt(order, 30_000, `department_id = '${departmentId}'`);
     const filter = { departmentId: encodeId('department', departmentId) };
     for (const page of [pageIn(order), pageIn(order, { after }), pageIn(order, { before: after, isBackward: true })]) {
-      const { rows, buffers, sequentialScans } = await explainOne((db) =>
-        employeePage(db, filter, page, { department: false, manager: false, managersDepartment: false }),
-      );
+      const { rows, buffers, sequentialScans } = await explainOne((db) => employeePage(db, filter, page));
       expect(sequentialScans).toEqual([]);
       expect(rows).toBeLessThanOrEqual(limit + 1);
       expect(buffers).toBeLessThan(60);
@@ -205,14 +205,7 @@ describe('a page of 200,000 employees', () => {
     let after = await positionAt(order, 999);
     await explain(async (db) => {
       while (walked.length < 400) {
-        const rows = (
-          await employeePage(
-            db,
-            {},
-            { ...pageIn(order, { after }), limit: 100 },
-            { department: false, manager: false, managersDepartment: false },
-          )
-        ).slice(0, 100);
+        const rows = (await employeePage(db, {}, { ...pageIn(order, { after }), limit: 100 })).slice(0, 100);
         walked.push(...rows.map(({ id }) => id));
         const last = rows.at(-1);
         if (!last) break;
@@ -228,11 +221,7 @@ describe('a search of 200,000 employees', () => {
     const by = async (search: string): Promise<string[]> =>
       (
         await explainOne((db) =>
-          employeePage(db, { search }, pageIn({ field: EmployeeOrderField.NAME, direction: OrderDirection.ASC }), {
-            department: false,
-            manager: false,
-            managersDepartment: false,
-          }),
+          employeePage(db, { search }, pageIn({ field: EmployeeOrderField.NAME, direction: OrderDirection.ASC })),
         )
       ).indexes;
     expect(await by('p1234')).toEqual(['employee_search_index']);
@@ -260,11 +249,7 @@ describe('a search of 200,000 employees', () => {
 
   it('reads the table at most once for one or two rare letters, which the trigram index does not cover', async () => {
     const explained = await explainOne((db) =>
-      employeePage(db, { search: '%_' }, pageIn({ field: EmployeeOrderField.NAME, direction: OrderDirection.ASC }), {
-        department: false,
-        manager: false,
-        managersDepartment: false,
-      }),
+      employeePage(db, { search: '%_' }, pageIn({ field: EmployeeOrderField.NAME, direction: OrderDirection.ASC })),
     );
     const [{ pages }] = (await explainer.query<{ pages: number }>(
       `select (pg_relation_size('employee') / 8192)::integer as pages from pg_class limit 1`,

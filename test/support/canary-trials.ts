@@ -53,7 +53,7 @@ function stops({ current, canary: rate, calls, share = 0.25, rule, slow = 0 }: T
   return false;
 }
 
-/** In how many trials the canary stops. */
+/** The number of trials in which the canary stops. */
 export function stoppedTrials(trial: Trial, trials: number): number {
   const random = randomFrom(20_261_127);
   let stopped = 0;

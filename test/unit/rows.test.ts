@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { describe, expect, it } from '@jest/globals';
 import { Entity, Property } from '@mikro-orm/decorators/legacy';
+import { rowShapes } from '../../src/database/row-shapes.js';
 import { rowColumns, storedProperties } from '../../src/database/rows.js';
 import type { Columns } from '../../src/database/tables.js';
 import { domains } from '../../src/domains/index.js';
@@ -51,5 +52,51 @@ describe('columns of a row', () => {
     for (const properties of [before, entities.map((entity) => storedProperties(entity))])
       expect(properties.map((each) => each.map(({ name, column }) => `${name} ${column}`).sort())).toEqual(expected);
     await orm.close();
+  });
+});
+
+describe('the shape of a row', () => {
+  const shapes = rowShapes<Contractor>(Contractor, ['updatedAt']);
+
+  it('has the given properties and the ID, in the order of the table, whatever the order they are given in', () => {
+    const shape = shapes.of(['salary', 'name', 'name']);
+    expect(shape.properties).toEqual(['id', 'name', 'salary']);
+    expect(shapes.of(new Set(['name', 'salary', 'id']))).toBe(shape);
+    expect(shape.row(['a', 'Ann', 5])).toEqual({ id: 'a', name: 'Ann', salary: 5 });
+    expect(shape.row(['other', 'a', 'Ann', 5, 'more'], 1)).toEqual({ id: 'a', name: 'Ann', salary: 5 });
+  });
+
+  it('has all properties that are not omitted without a selection', () => {
+    expect(shapes.of(null)).toBe(shapes.whole);
+    expect(shapes.of(shapes.whole.properties)).toBe(shapes.whole);
+    expect(shapes.whole.properties).toEqual(
+      storedProperties(Contractor)
+        .map(({ name }) => name)
+        .filter((name) => name !== 'updatedAt'),
+    );
+  });
+
+  it('throws for a property that was not read, also in a comparison and in a copy with its prototype', () => {
+    const row = shapes.of(['name']).row(['a', 'Ann']);
+    expect(() => row.salary).toThrow('Contractor.salary was not read; add it to @Reads of the field that needs it.');
+    expect(() => row.departmentId === row.departmentId).toThrow('Contractor.departmentId was not read');
+    const copy = Object.assign(Object.create(Object.getPrototypeOf(row) as object) as Contractor, row);
+    expect(copy.name).toBe('Ann');
+    expect(() => copy.salary).toThrow('Contractor.salary was not read');
+  });
+
+  it('rejects a property that the table does not have, and a hidden one', () => {
+    expect(() => shapes.of(['wage'])).toThrow('Rows of Contractor have no property wage.');
+    expect(() => rowShapes(User)).toThrow('User.passwordHash is hidden; omit it from the row.');
+    expect(() => rowShapes(User, ['passwordHash']).of(['passwordHash'])).toThrow('Rows of User have no property');
+  });
+
+  it('remembers a bounded number of shapes', () => {
+    const names = shapes.whole.properties;
+    const first = shapes.of(['name']);
+    // Of 13 properties there are more selections than are remembered.
+    for (let bits = 0; bits < 1024; bits++) shapes.of(names.filter((_name, index) => (bits >> index) & 1));
+    expect(shapes.of(['name'])).not.toBe(first);
+    expect(shapes.of(['name']).properties).toEqual(first.properties);
   });
 });

@@ -23,6 +23,11 @@ export const database = ({ isProduction, hasDatabaseUrl }: DefaultsContext) =>
         unit: 'milliseconds',
         description: 'Time limit of a statement.',
       }),
+      preparesStatements: variable('DATABASE_PREPARED_STATEMENTS', boolean, {
+        default: true,
+        description:
+          'Prepare frequent statements once per connection. Never done behind a connection pooler that is recognized, such as PgBouncer; turn it off for one that is not.',
+      }),
       replicaUrls: variable('DATABASE_REPLICA_URLS', databaseUrls(20), {
         default: [],
         isSecret: true,

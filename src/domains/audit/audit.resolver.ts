@@ -46,8 +46,12 @@ export class AuditResolver {
     nullable: true,
     description: 'The user who acted; null if the caller was anonymous or the account was deleted.',
   })
-  actor(@Root() { actorId }: AuditEventRow, @Ctx() context: Context): Promise<UserRow | null> | null {
-    return actorId === null ? null : context.load(userById).load(actorId);
+  actor(
+    @Root() { actorId }: AuditEventRow,
+    @Ctx() context: Context,
+    @Info() info: GraphQLResolveInfo,
+  ): Promise<UserRow | null> | null {
+    return actorId === null ? null : context.load(userById.selectedBy(info)).load(actorId);
   }
 
   @FieldResolver(() => ID, {

@@ -1,4 +1,5 @@
-import { Arg, Ctx, FieldResolver, ID, Int, Mutation, Resolver, Root } from 'type-graphql';
+import type { GraphQLResolveInfo } from 'graphql';
+import { Arg, Ctx, FieldResolver, ID, Info, Int, Mutation, Resolver, Root } from 'type-graphql';
 import type { AuditLog } from '../../audit/audit-log.js';
 import { NotFound } from '../../errors/app-error.js';
 import type { Context } from '../../graphql/context/context.js';
@@ -146,7 +147,11 @@ export class ModelDeploymentResolver {
     nullable: true,
     description: 'The administrator; null if the account was deleted, or a canary was promoted after its last step.',
   })
-  changedBy(@Root() deployment: DeploymentRow, @Ctx() context: Context): Promise<UserRow | null> | null {
-    return deployment.changedBy === null ? null : context.load(userById).load(deployment.changedBy);
+  changedBy(
+    @Root() deployment: DeploymentRow,
+    @Ctx() context: Context,
+    @Info() info: GraphQLResolveInfo,
+  ): Promise<UserRow | null> | null {
+    return deployment.changedBy === null ? null : context.load(userById.selectedBy(info)).load(deployment.changedBy);
   }
 }

@@ -1,10 +1,10 @@
 import type { GraphQLResolveInfo } from 'graphql';
 import { Args, Ctx, Extensions, FieldResolver, ID, Info, Int, Query, Resolver, Root } from 'type-graphql';
 import { CacheHint } from '../../graphql/schema/cache-control.js';
-import { counting, PageArgs, readPage, type Connection } from '../../graphql/relay/connection.js';
+import { counting, PageArgs, pageSelection, readPage, type Connection } from '../../graphql/relay/connection.js';
 import type { Context } from '../../graphql/context/context.js';
 import { encodeId } from '../../graphql/relay/global-id.js';
-import { selects } from '../../graphql/context/selection.js';
+import { Reads } from '../../graphql/schema/reads.js';
 import { Department } from './department.entity.js';
 import { departmentList, employeesOfDepartment, everyDepartment, headcountOfDepartment } from './employee.loaders.js';
 import { employeeOrder } from './employee.queries.js';
@@ -19,17 +19,20 @@ export class DepartmentResolver {
     return context.load(departmentList).load(everyDepartment);
   }
 
+  @Reads<DepartmentRow>('id')
   @FieldResolver(() => ID, { description: 'Global ID: department_ and 26 characters.' })
   id(@Root() department: DepartmentRow): string {
     return encodeId('department', department.id);
   }
 
+  @Reads<DepartmentRow>('id')
   @CacheHint({ maxAge: 10, of: ['Employee'] })
   @FieldResolver(() => Int, { description: 'Number of employees.' })
   headcount(@Root() department: DepartmentRow, @Ctx() context: Context): Promise<number> {
     return context.load(headcountOfDepartment).load(department.id);
   }
 
+  @Reads<DepartmentRow>('id', 'name')
   @CacheHint({ maxAge: 10 })
   @FieldResolver(() => EmployeeConnection, { description: 'The employees of the department, by name.' })
   async employees(
@@ -40,10 +43,11 @@ export class DepartmentResolver {
   ): Promise<Connection<EmployeeRow>> {
     const page = readPage(args, employeeOrder());
     const count = counting(info, () => context.load(headcountOfDepartment).load(department.id));
-    const rows = selects(info, 'nodes|edges|pageInfo')
-      ? await context.load(employeesOfDepartment).load({ ownerId: department.id, page })
+    const rows = pageSelection(info).hasRows
+      ? await context.load(employeesOfDepartment.selectedBy(info)).load({ ownerId: department.id, page })
       : [];
-    if (selects(info, 'nodes|edges.node', 'department')) for (const row of rows) row.department = department;
+    // Which of its fields their `department` selects is not known here: all of them are read.
+    for (const row of rows) row.department = department;
     return new EmployeeConnection({ page, rows, count });
   }
 }

@@ -1,4 +1,5 @@
-import { Arg, Ctx, FieldResolver, ID, Int, Resolver, Root, Subscription } from 'type-graphql';
+import type { GraphQLResolveInfo } from 'graphql';
+import { Arg, Ctx, FieldResolver, ID, Info, Int, Resolver, Root, Subscription } from 'type-graphql';
 import type { Context } from '../../graphql/context/context.js';
 import type { EventSources } from '../../graphql/subscriptions/event-sources.js';
 import { encodeId } from '../../graphql/relay/global-id.js';
@@ -58,8 +59,12 @@ export class DeleteEmployeePayloadResolver {
     nullable: true,
     description: 'The manager of the employee, with one direct report less; null if there was none.',
   })
-  manager(@Root() { managerId }: DeletedEmployee, @Ctx() context: Context): Promise<EmployeeRow | null> | null {
-    return managerId === null ? null : context.load(employeeById).load(managerId);
+  manager(
+    @Root() { managerId }: DeletedEmployee,
+    @Ctx() context: Context,
+    @Info() info: GraphQLResolveInfo,
+  ): Promise<EmployeeRow | null> | null {
+    return managerId === null ? null : context.load(employeeById.selectedBy(info)).load(managerId);
   }
 
   @FieldResolver(() => Int, { description: 'Number of employees that remain.' })

@@ -5,7 +5,9 @@ import { EventFeed } from '../../graphql/subscriptions/event-feed.js';
 import type { EventReader } from '../../events/event-queue.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { topic, type PubSub } from '../../events/pub-sub.js';
-import { checkedFilter, employeesById, matchingTexts, type CheckedFilter } from './employee.queries.js';
+import { checkedFilter, type CheckedFilter } from './employee.filter.js';
+import { employeesById, matchingTexts } from './employee.queries.js';
+import { employeeWithRelations } from './employee.shapes.js';
 import type { EmployeeChangeEvent, EmployeeFilter, EmployeeRow } from './employee.types.js';
 
 /** The properties that filters read. Published through Redis, so nothing else is included. */
@@ -129,7 +131,7 @@ function matchesPlainly(
 async function existing(db: Database, messages: readonly EmployeeChangeMessage[]): Promise<Map<string, EmployeeRow>> {
   const ids = [...new Set(messages.flatMap(({ kind, id }) => (kind === ChangeKind.DELETED ? [] : [id])))];
   if (ids.length === 0) return new Map();
-  const rows = await employeesById(db, ids, { department: true, manager: true, managersDepartment: true });
+  const rows = await employeesById(db, ids, employeeWithRelations);
   return new Map(rows.map((row) => [row.id, row]));
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { LoaderKind } from '../../graphql/context/loader-kind.js';
-import { countByOwner, pageByOwner, rowById } from '../../graphql/context/loader-factories.js';
+import { countByOwner, loadersByShape, pageByOwner, rowById } from '../../graphql/context/loader-factories.js';
 import { cachedQuery } from '../../graphql/caching/query-cache.js';
 import {
   allDepartments,
@@ -10,9 +10,12 @@ import {
   employeesById,
   reportsAmong,
 } from './employee.queries.js';
+import { employeeRows, employeeShape } from './employee.shapes.js';
 
 /** An employee by id; null if unknown. */
-export const employeeById = rowById(employeesById);
+export const employeeById = loadersByShape({ type: 'Employee', rows: employeeRows }, (row) =>
+  rowById((db, ids) => employeesById(db, ids, employeeShape(row)), 'employeesById'),
+);
 
 const departmentRow = z.object({ id: z.string(), name: z.string() });
 
@@ -32,17 +35,25 @@ export const departmentList = cachedQuery(
 );
 
 /** A page of a department's employees. */
-export const employeesOfDepartment = pageByOwner(
-  (db, departmentIds, page) => employeePagesByOwner(db, 'department_id', departmentIds, page),
-  (employee) => employee.departmentId,
-  'employeesOfDepartment',
+export const employeesOfDepartment = loadersByShape(
+  { type: 'Employee', rows: employeeRows, always: ['departmentId', 'name'] },
+  (row) =>
+    pageByOwner(
+      (db, departmentIds, page) => employeePagesByOwner(db, 'department_id', departmentIds, page, row),
+      (employee) => employee.departmentId,
+      'employeesOfDepartment',
+    ),
 );
 
 /** A page of a manager's direct reports. */
-export const reportsOfManager = pageByOwner(
-  (db, managerIds, page) => employeePagesByOwner(db, 'manager_id', managerIds, page),
-  (employee) => employee.managerId,
-  'reportsOfManager',
+export const reportsOfManager = loadersByShape(
+  { type: 'Employee', rows: employeeRows, always: ['managerId', 'name'] },
+  (row) =>
+    pageByOwner(
+      (db, managerIds, page) => employeePagesByOwner(db, 'manager_id', managerIds, page, row),
+      (employee) => employee.managerId,
+      'reportsOfManager',
+    ),
 );
 
 /** The number of employees of a department. */

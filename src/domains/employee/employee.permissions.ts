@@ -44,12 +44,12 @@ async function seesSalary(viewer: AuthenticatedViewer, employee: EmployeeRow, co
 /** Whether an employee is in the manager's department or reports to the manager, directly or indirectly. */
 async function isManagedBy(viewer: AuthenticatedViewer, employee: EmployeeRow, context: Context): Promise<boolean> {
   if (viewer.employeeId === null) return false;
-  const self = await context.load(employeeById).load(viewer.employeeId);
+  const self = await context.load(employeeById.reading(['departmentId'])).load(viewer.employeeId);
   if (self === null) return false;
   return self.departmentId === employee.departmentId || reportsTo(viewer.employeeId, employee, context);
 }
 
-const reportsTo = (managerId: string, employee: EmployeeRow, context: Context): Promise<boolean> =>
+const reportsTo = (managerId: string, employee: Pick<EmployeeRow, 'id'>, context: Context): Promise<boolean> =>
   context.load(isReport).load({ managerId, employeeId: employee.id });
 
 /**
@@ -58,7 +58,7 @@ const reportsTo = (managerId: string, employee: EmployeeRow, context: Context): 
  */
 export async function updateDenial(
   viewer: AuthenticatedViewer,
-  employee: EmployeeRow,
+  employee: Pick<EmployeeRow, 'id'>,
   context: Context,
 ): Promise<string | null> {
   if (viewer.role === Role.ADMIN) return null;

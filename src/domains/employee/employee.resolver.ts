@@ -2,12 +2,13 @@ import type { GraphQLResolveInfo } from 'graphql';
 import { Arg, Args, Ctx, FieldResolver, ID, Info, Int, Mutation, Query, Resolver, Root } from 'type-graphql';
 import type { AuditLog } from '../../audit/audit-log.js';
 import { CacheHint, Invalidates } from '../../graphql/schema/cache-control.js';
-import { counting, PageArgs, readPage, type Connection } from '../../graphql/relay/connection.js';
+import { counting, PageArgs, pageSelection, readPage, type Connection } from '../../graphql/relay/connection.js';
 import { ChangeKind } from '../../graphql/subscriptions/event-sources.js';
 import type { Context } from '../../graphql/context/context.js';
 import { decodeId, encodeId } from '../../graphql/relay/global-id.js';
 import { requireViewer } from '../../graphql/permissions/rules.js';
-import { selects } from '../../graphql/context/selection.js';
+import { lookAhead } from '../../graphql/context/selection.js';
+import { Reads } from '../../graphql/schema/reads.js';
 import { Forbidden, NotFound } from '../../errors/app-error.js';
 import { Department } from './department.entity.js';
 import { snapshotOf, type EmployeeChanges } from './employee.events.js';
@@ -16,6 +17,7 @@ import { departmentById, employeeById, reportCountOfManager, reportsOfManager } 
 import { salaryDenial, updateDenial } from './employee.permissions.js';
 import { countEmployees, employeeOrder, employeePage } from './employee.queries.js';
 import { changeEmployee, dismiss, hire } from './employee.service.js';
+import { selectedEmployee, withProperty } from './employee.shapes.js';
 import {
   CreateEmployeeInput,
   DeleteEmployeePayload,
@@ -29,6 +31,9 @@ import {
   type EmployeeRow,
 } from './employee.types.js';
 
+/** What an operation reads of the employees of a page. */
+const selectedEmployees = lookAhead((connection) => selectedEmployee(connection.at('nodes', 'edges.node')));
+
 @Resolver(() => Employee)
 export class EmployeeResolver {
   constructor(
@@ -41,8 +46,9 @@ export class EmployeeResolver {
   employee(
     @Arg('id', () => ID, { description: 'ID of the employee.' }) id: string,
     @Ctx() context: Context,
+    @Info() info: GraphQLResolveInfo,
   ): Promise<EmployeeRow | null> {
-    return context.load(employeeById).load(decodeId('employee', id));
+    return context.load(employeeById.selectedBy(info)).load(decodeId('employee', id));
   }
 
   @CacheHint({ maxAge: 10, scope: 'PRIVATE' })
@@ -60,11 +66,10 @@ export class EmployeeResolver {
   ): Promise<Connection<EmployeeRow>> {
     const page = readPage(args, employeeOrder(orderBy));
     const count = counting(info, () => countEmployees(db, filter ?? {}));
-    const rows = await employeePage(db, filter ?? {}, page, {
-      department: selects(info, 'nodes|edges.node', 'department'),
-      manager: selects(info, 'nodes|edges.node', 'manager'),
-      managersDepartment: selects(info, 'nodes|edges.node', 'manager', 'department'),
-    });
+    const { hasRows, hasCursors } = pageSelection(info);
+    const selected = selectedEmployees(info);
+    const shape = hasCursors ? withProperty(selected, page.order.property) : selected;
+    const rows = hasRows ? await employeePage(db, filter ?? {}, page, shape) : [];
     return new EmployeeConnection({ page, rows, count });
   }
 
@@ -94,7 +99,7 @@ export class EmployeeResolver {
     input: UpdateEmployeeInput,
     @Ctx() context: Context,
   ): Promise<Employee> {
-    const employee = await context.load(employeeById).load(decodeId('employee', id));
+    const employee = await context.load(employeeById.reading(['version'])).load(decodeId('employee', id));
     if (!employee) throw new NotFound('employee', id);
     // Checked before the transaction takes a connection: waiting for a second one would deadlock an exhausted pool.
     const reason = await updateDenial(requireViewer(context), employee, context);
@@ -122,11 +127,13 @@ export class EmployeeResolver {
     return { ...before, deletedEmployeeId: id };
   }
 
+  @Reads<EmployeeRow>('id')
   @FieldResolver(() => ID, { description: 'Global ID: employee_ and 26 characters.' })
   id(@Root() employee: EmployeeRow): string {
     return encodeId('employee', employee.id);
   }
 
+  @Reads<EmployeeRow>('salary', 'departmentId')
   @FieldResolver(() => Int, {
     nullable: true,
     description:
@@ -146,11 +153,13 @@ export class EmployeeResolver {
     return isVisible ? employee.salary : null;
   }
 
+  @Reads<EmployeeRow>('departmentId')
   @FieldResolver(() => Boolean, { description: 'Whether the viewer may see the salary.' })
   async canSeeSalary(@Root() employee: EmployeeRow, @Ctx() context: Context): Promise<boolean> {
     return (await salaryDenial(context.viewer, employee, context)) === null;
   }
 
+  @Reads<EmployeeRow>('id')
   @FieldResolver(() => Boolean, { description: 'Whether the viewer may update the employee.' })
   async canUpdate(@Root() employee: EmployeeRow, @Ctx() context: Context): Promise<boolean> {
     const { viewer } = context;
@@ -158,22 +167,29 @@ export class EmployeeResolver {
     return (await updateDenial(viewer, employee, context)) === null;
   }
 
+  @Reads<EmployeeRow>('departmentId')
   @CacheHint({ inheritMaxAge: true })
   @FieldResolver(() => Department, { description: 'The department of the employee.' })
   department(@Root() employee: EmployeeRow, @Ctx() context: Context): DepartmentRow | Promise<DepartmentRow | null> {
     return employee.department ?? context.load(departmentById).load(employee.departmentId);
   }
 
+  @Reads<EmployeeRow>('managerId')
   @CacheHint({ inheritMaxAge: true })
   @FieldResolver(() => Employee, {
     nullable: true,
     description: 'The direct manager; null for the head of the company.',
   })
-  manager(@Root() employee: EmployeeRow, @Ctx() context: Context): EmployeeRow | null | Promise<EmployeeRow | null> {
+  manager(
+    @Root() employee: EmployeeRow,
+    @Ctx() context: Context,
+    @Info() info: GraphQLResolveInfo,
+  ): EmployeeRow | null | Promise<EmployeeRow | null> {
     if (employee.manager !== undefined) return employee.manager;
-    return employee.managerId === null ? null : context.load(employeeById).load(employee.managerId);
+    return employee.managerId === null ? null : context.load(employeeById.selectedBy(info)).load(employee.managerId);
   }
 
+  @Reads<EmployeeRow>('id')
   @CacheHint({ inheritMaxAge: true })
   @FieldResolver(() => EmployeeConnection, { description: 'The direct reports, by name.' })
   async reports(
@@ -184,7 +200,9 @@ export class EmployeeResolver {
   ): Promise<Connection<EmployeeRow>> {
     const page = readPage(args, employeeOrder());
     const count = counting(info, () => context.load(reportCountOfManager).load(employee.id));
-    const rows = await context.load(reportsOfManager).load({ ownerId: employee.id, page });
+    const rows = pageSelection(info).hasRows
+      ? await context.load(reportsOfManager.selectedBy(info)).load({ ownerId: employee.id, page })
+      : [];
     return new EmployeeConnection({ page, rows, count });
   }
 }

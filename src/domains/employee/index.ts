@@ -1,5 +1,5 @@
 import type { DomainModule } from '../../graphql/module.js';
-import { loading } from '../../graphql/context/loader-factories.js';
+import { loading, loadingSelected } from '../../graphql/context/loader-factories.js';
 import { Department } from './department.entity.js';
 import { DepartmentResolver } from './department.resolver.js';
 import { DeleteEmployeePayloadResolver, EmployeeChangeResolver } from './employee-change.resolver.js';
@@ -25,7 +25,7 @@ export const employeeDomain: DomainModule = {
         new DeleteEmployeePayloadResolver(),
       ],
       nodes: {
-        employee: { type: 'Employee', readAs: 'employee', read: loading(employeeById) },
+        employee: { type: 'Employee', readAs: 'employee', read: loadingSelected(employeeById) },
         department: { type: 'Department', readAs: 'departments', read: loading(departmentById) },
       },
     };

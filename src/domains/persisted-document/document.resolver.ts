@@ -112,8 +112,12 @@ export class DocumentReleaseResolver {
     nullable: true,
     description: 'The publisher; null if the account was deleted. ADMIN with a session only.',
   })
-  publishedBy(@Root() release: ReleaseRow, @Ctx() context: Context): Promise<UserRow | null> | null {
-    return release.publishedBy === null ? null : context.load(userById).load(release.publishedBy);
+  publishedBy(
+    @Root() release: ReleaseRow,
+    @Ctx() context: Context,
+    @Info() info: GraphQLResolveInfo,
+  ): Promise<UserRow | null> | null {
+    return release.publishedBy === null ? null : context.load(userById.selectedBy(info)).load(release.publishedBy);
   }
 
   @FieldResolver(() => PublishedDocumentConnection, {

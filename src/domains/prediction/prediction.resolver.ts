@@ -16,10 +16,19 @@ import {
 } from 'type-graphql';
 import type { EventSources } from '../../graphql/subscriptions/event-sources.js';
 import { openedBySources } from '../../graphql/subscriptions/event-sources.js';
-import { counting, PageArgs, readPage, type Connection } from '../../graphql/relay/connection.js';
+import {
+  counting,
+  PageArgs,
+  pageReads,
+  pageSelection,
+  readPage,
+  type Connection,
+} from '../../graphql/relay/connection.js';
 import type { Context } from '../../graphql/context/context.js';
 import { decodeId, encodeId } from '../../graphql/relay/global-id.js';
 import { requireViewer } from '../../graphql/permissions/rules.js';
+import { lookAhead } from '../../graphql/context/selection.js';
+import { Reads } from '../../graphql/schema/reads.js';
 import { JSONObject } from '../../graphql/schema/json-object.js';
 import type { InputWarning, Predictor } from '../../inference/serving/predictor.js';
 import { User } from '../user/user.entity.js';
@@ -32,7 +41,7 @@ import type { ConvertOutput } from './prediction.money.js';
 import { predictionCountOfUser, predictionsOfUser } from './prediction.loaders.js';
 import { visiblePredictions } from './prediction.nodes.js';
 import { ownerFilter } from './prediction.permissions.js';
-import { countPredictions, predictionOrder, predictionPage } from './prediction.queries.js';
+import { countPredictions, predictionOrder, predictionPage, predictionRows } from './prediction.queries.js';
 import type { Predict, RowOutcome } from './prediction.service.js';
 import {
   ConvertedOutput,
@@ -44,6 +53,9 @@ import {
   PredictionWarning,
   type PredictionRow,
 } from './prediction.types.js';
+
+/** What an operation reads of the predictions of a page. */
+const selectedPredictions = lookAhead((connection) => predictionRows.of(pageReads(connection, predictionOrder)));
 
 @Resolver(() => Prediction)
 export class PredictionResolver implements EventSources {
@@ -93,8 +105,9 @@ export class PredictionResolver implements EventSources {
   async prediction(
     @Arg('id', () => ID, { description: 'The id of the prediction.' }) id: string,
     @Ctx() context: Context,
+    @Info() info: GraphQLResolveInfo,
   ): Promise<PredictionRow | null> {
-    const [prediction] = await visiblePredictions(this.history)([decodeId('prediction', id)], context);
+    const [prediction] = await visiblePredictions(this.history)([decodeId('prediction', id)], context, info);
     return prediction ?? null;
   }
 
@@ -113,7 +126,9 @@ export class PredictionResolver implements EventSources {
     const scope = { ...filter, userId: ownerFilter(viewer) };
     await this.history.settled(viewer.userId);
     const count = counting(info, () => countPredictions(context.db, scope));
-    return new PredictionConnection({ page, rows: await predictionPage(context.db, scope, page), count });
+    const { hasRows } = pageSelection(info);
+    const rows = hasRows ? await predictionPage(context.db, scope, page, selectedPredictions(info)) : [];
+    return new PredictionConnection({ page, rows, count });
   }
 
   @Subscription(() => Prediction, {
@@ -125,16 +140,23 @@ export class PredictionResolver implements EventSources {
     return prediction;
   }
 
+  @Reads<PredictionRow>('id')
   @FieldResolver(() => ID, { description: 'Global ID: prediction_ and 26 characters.' })
   id(@Root() prediction: PredictionRow): string {
     return encodeId('prediction', prediction.id);
   }
 
+  @Reads<PredictionRow>('userId')
   @FieldResolver(() => User, { nullable: true, description: 'The caller; null if the account was deleted.' })
-  requestedBy(@Root() prediction: PredictionRow, @Ctx() context: Context): Promise<UserRow | null> | null {
-    return prediction.userId === null ? null : context.load(userById).load(prediction.userId);
+  requestedBy(
+    @Root() prediction: PredictionRow,
+    @Ctx() context: Context,
+    @Info() info: GraphQLResolveInfo,
+  ): Promise<UserRow | null> | null {
+    return prediction.userId === null ? null : context.load(userById.selectedBy(info)).load(prediction.userId);
   }
 
+  @Reads<PredictionRow>('model', 'signatureDigest', 'units', 'output')
   @FieldResolver(() => ConvertedOutput, {
     nullable: true,
     description:
@@ -155,11 +177,13 @@ export class PredictionResolver implements EventSources {
 export class PredictionResultResolver {
   constructor(readonly predictor: Predictor) {}
 
+  @Reads<PredictionRow>('model', 'version', 'digest')
   @FieldResolver(() => Model, { description: 'The model that ran.' })
   model(@Root() prediction: PredictionRow): ModelView {
     return this.predictor.model(prediction.model) ?? removedModel(prediction);
   }
 
+  @Reads<PredictionRow>('model', 'version', 'digest', 'input')
   @Extensions({ listSize: 2 })
   @FieldResolver(() => [PredictionWarning], {
     nullable: true,
@@ -176,6 +200,7 @@ export class PredictionResultResolver {
 export class UserPredictionsResolver {
   constructor(readonly history: PredictionHistory) {}
 
+  @Reads<UserRow>('id')
   @FieldResolver(() => PredictionConnection, {
     description: 'The predictions of this user, the newest first. For the user and ADMIN only.',
   })
@@ -188,7 +213,9 @@ export class UserPredictionsResolver {
     const page = readPage(args, predictionOrder);
     await this.history.settled(user.id);
     const count = counting(info, () => context.load(predictionCountOfUser).load(user.id));
-    const rows = await context.load(predictionsOfUser).load({ ownerId: user.id, page });
+    const rows = pageSelection(info).hasRows
+      ? await context.load(predictionsOfUser.selectedBy(info)).load({ ownerId: user.id, page })
+      : [];
     return new PredictionConnection({ page, rows, count });
   }
 }

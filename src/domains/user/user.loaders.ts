@@ -1,10 +1,12 @@
-import { rowById } from '../../graphql/context/loader-factories.js';
+import { loadersByShape, rowById } from '../../graphql/context/loader-factories.js';
 import type { LoaderKind } from '../../graphql/context/loader-kind.js';
 import type { Database } from '../../database/tables.js';
-import { apiKeysById, apiKeysOfUsers, sessionsById, sessionsOfUsers, usersById } from './user.queries.js';
+import { apiKeysById, apiKeysOfUsers, sessionsById, sessionsOfUsers, userRows, usersById } from './user.queries.js';
 
 /** A user by id; null if unknown. */
-export const userById = rowById(usersById);
+export const userById = loadersByShape({ type: 'User', rows: userRows }, (row) =>
+  rowById((db, ids) => usersById(db, ids, row), 'usersById'),
+);
 
 /** An API key of any user by ID; null if unknown. */
 export const apiKeyById = rowById(apiKeysById);

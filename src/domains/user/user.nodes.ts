@@ -1,3 +1,4 @@
+import type { GraphQLResolveInfo } from 'graphql';
 import { Role, type Viewer } from '../../auth/viewer.js';
 import type { Context } from '../../graphql/context/context.js';
 import type { LoaderKind } from '../../graphql/context/loader-kind.js';
@@ -15,8 +16,12 @@ function maySeeUser(viewer: Viewer, userId: string): boolean {
 }
 
 /** Users that the viewer may see, by id; null for the rest. */
-export async function visibleUsers(ids: readonly string[], context: Context): Promise<(UserRow | null)[]> {
-  const loader = context.load(userById);
+export async function visibleUsers(
+  ids: readonly string[],
+  context: Context,
+  info: GraphQLResolveInfo,
+): Promise<(UserRow | null)[]> {
+  const loader = context.load(userById.selectedBy(info));
   return Promise.all(ids.map((id) => (maySeeUser(context.viewer, id) ? loader.load(id) : Promise.resolve(null))));
 }
 

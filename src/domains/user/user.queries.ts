@@ -2,7 +2,17 @@ import { sql } from 'kysely';
 import { hashApiKey } from '../../auth/api-key.js';
 import { endReasons } from '../../auth/credential-changes.js';
 import { SCOPES, type AuthenticatedViewer, type Role, type Viewer } from '../../auth/viewer.js';
-import { inOrder, pageOf, type Keyset, type KeysetPage } from '../../database/keyset.js';
+import {
+  inOrder,
+  pageKey,
+  pageOf,
+  pageValues,
+  templatePage,
+  type Keyset,
+  type KeysetPage,
+} from '../../database/keyset.js';
+import { parameter, queryBuilder, readTemplate } from '../../database/read-templates.js';
+import { rowShapes, type RowShape } from '../../database/row-shapes.js';
 import { rowColumns } from '../../database/rows.js';
 import type { Database } from '../../database/tables.js';
 import type { Logger } from '../../telemetry/logger.js';
@@ -18,7 +28,7 @@ import {
   type UserRow,
 } from './user.types.js';
 
-const columns = rowColumns(User, 'user_account', omittedFromUser);
+export const userRows = rowShapes<UserRow>(User, omittedFromUser);
 
 /** Orders users, oldest account first. */
 export const userOrder: Keyset = {
@@ -28,14 +38,36 @@ export const userOrder: Keyset = {
   isDescending: false,
 };
 
+const users = (row: RowShape<UserRow>) => queryBuilder.selectFrom('user_account').select(row.columns('user_account'));
+
 /** Loads users by ID, in any order; unknown IDs are omitted. */
-export function usersById(db: Database, ids: readonly string[]): Promise<UserRow[]> {
-  return db.selectFrom('user_account').select(columns).where('id', 'in', ids).execute();
+export async function usersById(
+  db: Database,
+  ids: readonly string[],
+  row: RowShape<UserRow> = userRows.whole,
+): Promise<UserRow[]> {
+  const template = readTemplate(
+    `users by id ${row.key}`,
+    () => users(row).where(sql<boolean>`user_account.id = any(${parameter('ids')}::uuid[])`),
+    { hasStablePlan: true },
+  );
+  return (await template.execute(db, { ids })).map((values) => row.row(values));
 }
 
 /** Loads a page of users. @returns at most page.limit + 1 rows */
-export async function userPage(db: Database, page: KeysetPage): Promise<UserRow[]> {
-  return inOrder(await pageOf(db.selectFrom('user_account').select(columns), page).execute(), page);
+export async function userPage(
+  db: Database,
+  page: KeysetPage,
+  row: RowShape<UserRow> = userRows.whole,
+): Promise<UserRow[]> {
+  const template = readTemplate(`users ${row.key} ${pageKey(page)}`, () => pageOf(users(row), templatePage(page)), {
+    hasStablePlan: true,
+  });
+  const rows = await template.execute(db, pageValues(page));
+  return inOrder(
+    rows.map((values) => row.row(values)),
+    page,
+  );
 }
 
 /** Counts users. */

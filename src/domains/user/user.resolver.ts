@@ -3,10 +3,19 @@ import { Arg, Args, Ctx, Extensions, FieldResolver, ID, Info, Mutation, Query, R
 import type { AuditLog } from '../../audit/audit-log.js';
 import { Role } from '../../auth/viewer.js';
 import { CacheHint, Invalidates } from '../../graphql/schema/cache-control.js';
-import { counting, PageArgs, readPage, type Connection } from '../../graphql/relay/connection.js';
+import {
+  counting,
+  PageArgs,
+  pageReads,
+  pageSelection,
+  readPage,
+  type Connection,
+} from '../../graphql/relay/connection.js';
 import type { Context } from '../../graphql/context/context.js';
 import { decodeId, encodeId } from '../../graphql/relay/global-id.js';
+import { lookAhead } from '../../graphql/context/selection.js';
 import { requireViewer } from '../../graphql/permissions/rules.js';
+import { Reads } from '../../graphql/schema/reads.js';
 import type { CredentialChangeWatcher } from './credential-change.watcher.js';
 import { Employee } from '../employee/employee.entity.js';
 import { employeeById } from '../employee/employee.loaders.js';
@@ -16,9 +25,12 @@ import { SessionRecord } from './session.entity.js';
 import { User } from './user.entity.js';
 import { apiKeysByUser, sessionsByUser, userById } from './user.loaders.js';
 import { visibleUsers } from './user.nodes.js';
-import { countUsers, userOrder, userPage } from './user.queries.js';
+import { countUsers, userOrder, userPage, userRows } from './user.queries.js';
 import { setActive, setEmployee, setRole } from './user.service.js';
 import { UserConnection, type ApiKeyRow, type SessionRow, type UserRow } from './user.types.js';
+
+/** What an operation reads of the users of a page. */
+const selectedUsers = lookAhead((connection) => userRows.of(pageReads(connection, userOrder)));
 
 @Resolver(() => User)
 export class UserResolver {
@@ -29,8 +41,8 @@ export class UserResolver {
 
   @CacheHint({ maxAge: 10, scope: 'PRIVATE' })
   @Query(() => User, { nullable: true, description: 'The signed-in user.' })
-  me(@Ctx() context: Context): Promise<UserRow | null> {
-    return context.load(userById).load(requireViewer(context).userId);
+  me(@Ctx() context: Context, @Info() info: GraphQLResolveInfo): Promise<UserRow | null> {
+    return context.load(userById.selectedBy(info)).load(requireViewer(context).userId);
   }
 
   @CacheHint({ maxAge: 10, scope: 'PRIVATE' })
@@ -41,8 +53,9 @@ export class UserResolver {
   async user(
     @Arg('id', () => ID, { description: 'ID of the user.' }) id: string,
     @Ctx() context: Context,
+    @Info() info: GraphQLResolveInfo,
   ): Promise<UserRow | null> {
-    const [user] = await visibleUsers([decodeId('user', id)], context);
+    const [user] = await visibleUsers([decodeId('user', id)], context, info);
     return user ?? null;
   }
 
@@ -54,7 +67,9 @@ export class UserResolver {
   ): Promise<Connection<UserRow>> {
     const page = readPage(args, userOrder);
     const count = counting(info, () => countUsers(db));
-    return new UserConnection({ page, rows: await userPage(db, page), count });
+    const { hasRows } = pageSelection(info);
+    const rows = hasRows ? await userPage(db, page, selectedUsers(info)) : [];
+    return new UserConnection({ page, rows, count });
   }
 
   @Invalidates('User')
@@ -106,20 +121,27 @@ export class UserResolver {
     return this.#applying(setEmployee(context.em, id, employee, this.audit.by(context)));
   }
 
+  @Reads<UserRow>('id')
   @FieldResolver(() => ID, { description: 'Global ID: user_ and 26 characters.' })
   id(@Root() user: UserRow): string {
     return encodeId('user', user.id);
   }
 
+  @Reads<UserRow>('employeeId')
   @CacheHint({ inheritMaxAge: true })
   @FieldResolver(() => Employee, {
     nullable: true,
     description: 'The employee record of the user; null if there is none.',
   })
-  employee(@Root() user: UserRow, @Ctx() context: Context): Promise<EmployeeRow | null> | null {
-    return user.employeeId === null ? null : context.load(employeeById).load(user.employeeId);
+  employee(
+    @Root() user: UserRow,
+    @Ctx() context: Context,
+    @Info() info: GraphQLResolveInfo,
+  ): Promise<EmployeeRow | null> | null {
+    return user.employeeId === null ? null : context.load(employeeById.selectedBy(info)).load(user.employeeId);
   }
 
+  @Reads<UserRow>('id')
   @FieldResolver(() => [SessionRecord], {
     description: 'The open sessions of the user, newest first; at most 20. For the user and ADMIN only.',
   })
@@ -128,6 +150,7 @@ export class UserResolver {
     return context.load(sessionsByUser).load(user.id);
   }
 
+  @Reads<UserRow>('id')
   @FieldResolver(() => [ApiKey], {
     description: 'The API keys of the user, newest first; at most 50. For the user and ADMIN only.',
   })

@@ -1,44 +1,154 @@
+import {
+  getNamedType,
+  isAbstractType,
+  isObjectType,
+  Kind,
+  type FieldNode,
+  type GraphQLObjectType,
+  type GraphQLResolveInfo,
+  type SelectionNode,
+  type SelectionSetNode,
+} from 'graphql';
 import { ownValue } from '../../errors/own-value.js';
-import { Kind, type GraphQLResolveInfo, type SelectionSetNode } from 'graphql';
+import { readsOf } from '../schema/reads.js';
+
+type Operation = Pick<GraphQLResolveInfo, 'schema' | 'fragments' | 'variableValues'>;
+
+/** The values of the variables that @skip and @include of a selection depend on. */
+type Conditions = Map<string, unknown>;
+
+/** The fields that an operation selects of an object. */
+export class SelectedFields {
+  readonly #operation: Operation;
+  readonly #conditions: Conditions;
+  readonly #type: GraphQLObjectType;
+  readonly #nodes = new Map<string, FieldNode[]>();
+
+  /** @param nodes the fields that lead to the object */
+  constructor(operation: Operation, conditions: Conditions, type: GraphQLObjectType, nodes: readonly FieldNode[]) {
+    this.#operation = operation;
+    this.#conditions = conditions;
+    this.#type = type;
+    const visited = new Set<string>();
+    for (const { selectionSet } of nodes) if (selectionSet) this.#collect(selectionSet, visited);
+  }
+
+  has(field: string): boolean {
+    return this.#nodes.has(field);
+  }
+
+  /** The fields selected at the end of a path, or of several: `at('nodes', 'edges.node')`; null if none is selected. */
+  at(...paths: string[]): SelectedFields | null {
+    const found = paths.map((path) => this.#follow(path.split('.'))).filter((end) => end !== null);
+    const [first] = found;
+    return first
+      ? new SelectedFields(
+          this.#operation,
+          this.#conditions,
+          first.type,
+          found.flatMap(({ nodes }) => nodes),
+        )
+      : null;
+  }
+
+  /** The properties of a row that the fields and their rules read; null if one does not declare them. */
+  get reads(): ReadonlySet<string> | null {
+    const reads = new Set<string>();
+    for (const name of this.#nodes.keys()) {
+      const field = ownValue(this.#type.getFields(), name);
+      if (!field) continue; // __typename
+      const properties = readsOf(field);
+      if (properties === null) return null;
+      for (const property of properties) reads.add(property);
+    }
+    return reads;
+  }
+
+  #follow([name = '', ...rest]: string[]): { type: GraphQLObjectType; nodes: FieldNode[] } | null {
+    const nodes = this.#nodes.get(name);
+    const field = ownValue(this.#type.getFields(), name);
+    const type = field && getNamedType(field.type);
+    if (!nodes || !isObjectType(type)) return null;
+    return rest.length === 0
+      ? { type, nodes }
+      : new SelectedFields(this.#operation, this.#conditions, type, nodes).#follow(rest);
+  }
+
+  #collect({ selections }: SelectionSetNode, visited: Set<string>): void {
+    for (const node of selections) {
+      if (!this.#isIncluded(node)) continue;
+      if (node.kind === Kind.FIELD) {
+        const nodes = this.#nodes.get(node.name.value);
+        if (nodes) nodes.push(node);
+        else this.#nodes.set(node.name.value, [node]);
+        continue;
+      }
+      if (node.kind === Kind.FRAGMENT_SPREAD) {
+        if (visited.has(node.name.value)) continue;
+        visited.add(node.name.value);
+      }
+      const fragment = node.kind === Kind.INLINE_FRAGMENT ? node : ownValue(this.#operation.fragments, node.name.value);
+      if (fragment && this.#applies(fragment.typeCondition?.name.value)) this.#collect(fragment.selectionSet, visited);
+    }
+  }
+
+  #applies(condition: string | undefined): boolean {
+    if (condition === undefined || condition === this.#type.name) return true;
+    const type = this.#operation.schema.getType(condition);
+    return isAbstractType(type) && this.#operation.schema.isSubType(type, this.#type);
+  }
+
+  #isIncluded({ directives = [] }: SelectionNode): boolean {
+    return directives.every((directive) => {
+      const name = directive.name.value;
+      const argument = directive.arguments?.find((one) => one.name.value === 'if')?.value;
+      if (name !== 'skip' && name !== 'include') return true;
+      if (argument?.kind === Kind.BOOLEAN) return argument.value === (name === 'include');
+      if (argument?.kind !== Kind.VARIABLE) return true;
+      const value = ownValue(this.#operation.variableValues, argument.name.value);
+      this.#conditions.set(argument.name.value, value);
+      return value !== (name === 'skip');
+    });
+  }
+}
+
+/** What was derived for one selection. */
+interface Known<Derived> {
+  info: Pick<GraphQLResolveInfo, 'schema' | 'fieldNodes'>;
+  conditions: Conditions;
+  derived: Derived;
+}
+
+/** Upper bound of what is remembered of one field node: it differs by the variables of @skip and @include. */
+const maxKnown = 16;
 
 /**
- * Whether the operation selects a path of fields below the field being resolved. A step may have alternatives:
- * `selects(info, 'nodes|edges.node', 'author')`. Looks through fragments; a field with @skip or @include counts as selected.
+ * Looks ahead which fields an operation selects below the field being resolved, which must return objects of one type.
+ * @param derive called once for each selection; its result is remembered as long as the document, so it returns plain values
  */
-export function selects(info: GraphQLResolveInfo, ...path: string[]): boolean {
-  const steps = path.map((step) => step.split('|').map((alternative) => alternative.split('.')));
-  return info.fieldNodes.some((node) => node.selectionSet !== undefined && walk(info, node.selectionSet, steps));
+export function lookAhead<Derived>(derive: (fields: SelectedFields) => Derived): (info: GraphQLResolveInfo) => Derived {
+  const knownByNode = new WeakMap<FieldNode, Known<Derived>[]>();
+  return (info) => {
+    const [node] = info.fieldNodes;
+    if (!node) throw new Error('A field is resolved without a field node.');
+    const known = knownByNode.get(node) ?? [];
+    const same = known.find((one) => isSame(one, info));
+    if (same) return same.derived;
+    const { schema, fieldNodes } = info;
+    const type = getNamedType(info.returnType);
+    if (!isObjectType(type)) throw new Error(`${type.name} is no object type; look ahead of fields that return one.`);
+    const conditions: Conditions = new Map();
+    const derived = derive(new SelectedFields(info, conditions, type, fieldNodes));
+    // A copy: an executor may keep the array for the next operation.
+    known.push({ info: { schema, fieldNodes: [...fieldNodes] }, conditions, derived });
+    if (known.length > maxKnown) known.shift();
+    knownByNode.set(node, known);
+    return derived;
+  };
 }
 
-/** Whether the operation selects a field directly below the one being resolved for any variables: not with @skip or @include. */
-export const surelySelects = (info: GraphQLResolveInfo, field: string): boolean =>
-  info.fieldNodes.some(({ selectionSet }) => selectionSet !== undefined && surelyHas(info, selectionSet, field));
-
-const surelyHas = (info: GraphQLResolveInfo, { selections }: SelectionSetNode, field: string): boolean =>
-  selections.some((node) => {
-    if (node.directives?.length) return false;
-    if (node.kind === Kind.FIELD) return node.name.value === field;
-    const selection =
-      node.kind === Kind.INLINE_FRAGMENT ? node.selectionSet : ownValue(info.fragments, node.name.value)?.selectionSet;
-    return selection !== undefined && surelyHas(info, selection, field);
-  });
-
-function walk(info: GraphQLResolveInfo, selection: SelectionSetNode, steps: string[][][]): boolean {
-  const [alternatives, ...rest] = steps;
-  if (!alternatives) return true;
-  return alternatives.some((names) => follow(info, selection, names, rest));
-}
-
-function follow(info: GraphQLResolveInfo, selection: SelectionSetNode, names: string[], rest: string[][][]): boolean {
-  const [name, ...deeper] = names;
-  return selection.selections.some((node) => {
-    if (node.kind === Kind.FRAGMENT_SPREAD) {
-      const fragment = ownValue(info.fragments, node.name.value);
-      return fragment !== undefined && follow(info, fragment.selectionSet, names, rest);
-    }
-    if (node.kind === Kind.INLINE_FRAGMENT) return follow(info, node.selectionSet, names, rest);
-    if (node.name.value !== name) return false;
-    if (!node.selectionSet) return deeper.length === 0 && rest.length === 0;
-    return deeper.length > 0 ? follow(info, node.selectionSet, deeper, rest) : walk(info, node.selectionSet, rest);
-  });
-}
+const isSame = ({ info, conditions }: Known<unknown>, now: GraphQLResolveInfo): boolean =>
+  info.schema === now.schema &&
+  info.fieldNodes.length === now.fieldNodes.length &&
+  info.fieldNodes.every((node, index) => node === now.fieldNodes[index]) &&
+  [...conditions].every(([name, value]) => ownValue(now.variableValues, name) === value);

@@ -3,7 +3,7 @@ import { ArgsType, Field, Int, ObjectType, type ClassType } from 'type-graphql';
 import type { Keyset, KeysetPage } from '../../database/keyset.js';
 import { BadUserInput } from '../../errors/app-error.js';
 import { CacheHint } from '../schema/cache-control.js';
-import { surelySelects } from '../context/selection.js';
+import { lookAhead, type SelectedFields } from '../context/selection.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
 
 export const defaultPageSize = 20;
@@ -85,12 +85,30 @@ export function readPage({ first, after, last, before }: PageArgs, order: Keyset
   };
 }
 
+/** What an operation selects of a connection. */
+export const pageSelection = lookAhead((connection) => ({
+  hasRows: ['nodes', 'edges', 'pageInfo'].some((field) => connection.has(field)),
+  hasCursors: hasCursors(connection),
+  hasTotalCount: connection.has('totalCount'),
+}));
+
+const hasCursors = (connection: SelectedFields): boolean =>
+  connection.at('edges')?.has('cursor') === true ||
+  ['startCursor', 'endCursor'].some((field) => connection.at('pageInfo')?.has(field));
+
+/** The properties that an operation reads of the rows of a page; null for all of them. Cursors hold the property of the order. */
+export function pageReads(connection: SelectedFields, order: Keyset): Iterable<string> | null {
+  const row = connection.at('nodes', 'edges.node');
+  const reads = row ? row.reads : [];
+  return reads && [...reads, ...(hasCursors(connection) ? [order.property] : [])];
+}
+
 /**
  * Starts to count a list if the operation selects `totalCount`, in parallel to its page; otherwise counts on demand. Call it
  * before the page is read.
  */
 export function counting(info: GraphQLResolveInfo, count: () => Promise<number>): () => Promise<number> {
-  if (!surelySelects(info, 'totalCount')) return count;
+  if (!pageSelection(info).hasTotalCount) return count;
   const counted = count();
   // If the page fails, the count is never awaited.
   counted.catch(() => undefined);
@@ -110,6 +128,22 @@ export interface PageOf<Node> {
 export interface Connection<Node> {
   readonly nodes: Node[];
   readonly pageInfo: PageInfo;
+}
+
+/** An edge that encodes its cursor only if selected. */
+class LazyEdge<Node extends { id: string }> {
+  readonly #order: Keyset;
+
+  constructor(
+    order: Keyset,
+    readonly node: Node,
+  ) {
+    this.#order = order;
+  }
+
+  get cursor(): string {
+    return encodeCursor(this.#order, this.node);
+  }
 }
 
 /**
@@ -148,7 +182,7 @@ export function connectionType<Node extends { id: string }>(
     @CacheHint({ inheritMaxAge: true })
     @Field(() => [Edge], { description: 'The items of the page with their cursors.' })
     get edges(): Edge[] {
-      return this.nodes.map((node) => ({ cursor: this.#cursor(node), node }));
+      return this.nodes.map((node) => new LazyEdge(this.#of.page.order, node));
     }
 
     @CacheHint({ inheritMaxAge: true })
@@ -161,18 +195,18 @@ export function connectionType<Node extends { id: string }>(
         // The item of a cursor exists, so no further query is needed.
         hasNextPage: page.first === null ? page.before !== null : rows.length > page.first,
         hasPreviousPage: page.last === null ? page.after !== null : rows.length > page.last,
-        startCursor: first ? this.#cursor(first) : null,
-        endCursor: last ? this.#cursor(last) : null,
+        get startCursor() {
+          return first ? encodeCursor(page.order, first) : null;
+        },
+        get endCursor() {
+          return last ? encodeCursor(page.order, last) : null;
+        },
       };
     }
 
     @Field(() => Int, { description: 'The number of items in the whole list. Requires a separate count.' })
     totalCount(): Promise<number> {
       return this.#of.count();
-    }
-
-    #cursor(node: Node): string {
-      return encodeCursor(this.#of.page.order, node);
     }
   }
   return NamedConnection;

@@ -16,7 +16,7 @@ interface NodeSource {
    * Reads the objects with one statement, in the order of the IDs; null for those that are unknown or hidden from the viewer.
    * @param uuids stored IDs, at most `maxNodes`
    */
-  read: (uuids: readonly string[], context: Context) => Promise<readonly (object | null)[]>;
+  read: (uuids: readonly string[], context: Context, info: GraphQLResolveInfo) => Promise<readonly (object | null)[]>;
 }
 
 /** The sources of a domain, by ID prefix. */
@@ -38,6 +38,10 @@ export abstract class Node {
 interface FoundNode {
   __typename: string;
 }
+
+/** A copy with the name of its type. It has the prototype of the object: that of a row throws for what was not read. */
+const named = (node: object, type: string): FoundNode =>
+  Object.assign(Object.create(Object.getPrototypeOf(node) as object) as object, node, { __typename: type });
 
 /** Reads objects of one type if the type's rule permits it. */
 type GuardedRead = (
@@ -157,7 +161,7 @@ export class NodeResolver {
         context,
         info,
       );
-      return nodes.map((node) => node && { ...node, __typename: source.type });
+      return nodes.map((node) => node && named(node, source.type));
     } catch (error) {
       // A rejection leaves the other objects of the response; an unexpected error does not.
       if (error instanceof AppError) return ids.map(() => error);
@@ -198,7 +202,12 @@ function guardedRead({ type, readAs, read }: NodeSource, permissions: Permission
     throw new Error(
       `${type} is read as ${owner}.${field}, which has no rule in its domain; add it to the permissions.`,
     );
-  const resolve = (_source: unknown, { uuids }: { uuids: readonly string[] }, context: Context) => read(uuids, context);
+  const resolve = (
+    _source: unknown,
+    { uuids }: { uuids: readonly string[] },
+    context: Context,
+    info: GraphQLResolveInfo,
+  ) => read(uuids, context, info);
   const guarded = guardFields({ [field]: { type: GraphQLBoolean, resolve } }, rule)[field]?.resolve;
   if (!guarded) throw new Error(`${owner}.${field} has no guard.`);
   return async (uuids, context, info) => {

@@ -27,6 +27,7 @@ import type { Permissions } from '../permissions/rules.js';
 import { assertReferencesFiltered, filterReferences, type Visibility } from '../permissions/visibility.js';
 import { NodeResolver, nodePermissions, resolveNodes } from '../relay/node.js';
 import { attachEventSources, unusedPubSub } from '../subscriptions/event-sources.js';
+import { declareReads } from './reads.js';
 import { traceQueries, traceRootFields } from './traced-fields.js';
 
 /** A schema that may change while it is served. */
@@ -141,7 +142,7 @@ export function domainSchema(domains: readonly DomainModule[], instances: readon
     skipCheck: true,
   });
   if (instances.length > 0) attachEventSources(schema, instances);
-  return describeRoots(resolveNodes(schema));
+  return declareReads(describeRoots(resolveNodes(schema)));
 }
 
 /** Describes the root types, which type-graphql generates without descriptions. */

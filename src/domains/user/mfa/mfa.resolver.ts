@@ -1,5 +1,6 @@
 import { Arg, Ctx, FieldResolver, ID, Mutation, Resolver, Root } from 'type-graphql';
 import { AuditAction } from '../../../audit/audit-event.js';
+import { Reads } from '../../../graphql/schema/reads.js';
 import type { Context } from '../../../graphql/context/context.js';
 import { requireViewer } from '../../../graphql/permissions/rules.js';
 import { decodeId } from '../../../graphql/relay/global-id.js';
@@ -127,6 +128,7 @@ export class MfaResolver {
     return user;
   }
 
+  @Reads<UserRow>('id')
   @FieldResolver(() => MfaState, {
     name: 'mfa',
     nullable: true,

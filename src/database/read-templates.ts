@@ -1,0 +1,91 @@
+import {
+  CompiledQuery,
+  DummyDriver,
+  Kysely,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+  type Compilable,
+  type RawBuilder,
+} from 'kysely';
+import { LRUCache } from 'lru-cache';
+import { addTemplateText, removeTemplateText } from './named-statements.js';
+import type { Database, Tables } from './tables.js';
+
+/** A statement that is compiled once and executed with many values. */
+export interface ReadTemplate {
+  readonly text: string;
+  /** @returns the rows, each the values of its columns in their order */
+  execute(db: Database, values: Readonly<Record<string, unknown>>): Promise<unknown[][]>;
+}
+
+/** Builds queries that are compiled and never executed. */
+export const queryBuilder: Database = new Kysely<Tables>({
+  dialect: {
+    createDriver: () => new DummyDriver(),
+    createAdapter: () => new PostgresAdapter(),
+    createIntrospector: (db) => new PostgresIntrospector(db),
+    createQueryCompiler: () => new PostgresQueryCompiler(),
+  },
+});
+
+/** Lets a template be built of raw SQL. */
+export const rawQuery = (query: RawBuilder<unknown>): Compilable => ({ compile: () => query.compile(queryBuilder) });
+
+/** Stands for a value that each execution supplies. */
+class Parameter {
+  constructor(readonly name: string) {}
+}
+
+/** A placeholder of a template, in place of a value. */
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- it stands where a value of this type is expected
+export const parameter = <Value>(name: string): Value => new Parameter(name) as Value;
+
+/** Upper bound of the templates that are remembered. Clients choose selections and filters, so there is no end of them. */
+const maxTemplates = 1000;
+
+const templates = new LRUCache<string, ReadTemplate>({
+  max: maxTemplates,
+  dispose: ({ text }) => removeTemplateText(text),
+});
+
+/**
+ * The template of a key, which is built at its first use.
+ * @param key everything that the text of the statement depends on
+ * @param options.hasStablePlan whether one plan suits all values, so that a connection may keep it
+ */
+export function readTemplate(
+  key: string,
+  build: () => Compilable,
+  { hasStablePlan }: { hasStablePlan: boolean },
+): ReadTemplate {
+  let template = templates.get(key);
+  if (!template) templates.set(key, (template = compile(build(), hasStablePlan)));
+  return template;
+}
+
+function compile(query: Compilable, hasStablePlan: boolean): ReadTemplate {
+  const { sql, parameters } = query.compile();
+  const base = CompiledQuery.raw(sql);
+  addTemplateText(sql, { hasStablePlan });
+  return {
+    text: sql,
+    async execute(db, values) {
+      const { rows } = await db.executeQuery<unknown>({
+        ...base,
+        parameters: parameters.map((one) => valueOf(one, values)),
+      });
+      return rows.map(valuesOf);
+    },
+  };
+}
+
+function valueOf(value: unknown, values: Readonly<Record<string, unknown>>): unknown {
+  if (!(value instanceof Parameter)) return value;
+  if (!Object.hasOwn(values, value.name)) throw new Error(`The statement needs a value of ${value.name}.`);
+  // eslint-disable-next-line auspex/own-names -- checked above; the value may be undefined
+  return values[value.name];
+}
+
+/** Connections other than `PooledConnection` return objects. */
+const valuesOf = (row: unknown): unknown[] => (Array.isArray(row) ? row : Object.values(row as object));
