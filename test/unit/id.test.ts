@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { TypeID } from 'typeid-js';
 import { newId, timeOf } from '../../src/database/base.entity.js';
 import { decodeId, encodeId, idProblem, type IdType } from '../../src/graphql/relay/global-id.js';
 import { BadUserInput } from '../../src/errors/app-error.js';
@@ -40,6 +41,15 @@ describe('an id', () => {
         expect(id).toMatch(/^[a-z]+_[0-7][0-9a-hjkmnp-tv-z]{25}$/);
         expect(decodeId(type, id)).toBe(uuid);
         expect(idProblem(type, id, 'id')).toBeNull();
+      }),
+    );
+  });
+
+  it('is what the library for TypeIDs encodes, for every UUID, also in upper case', () => {
+    const upperCase = fc.uuid().map((uuid) => uuid.toUpperCase());
+    fc.assert(
+      fc.property(fc.oneof(fc.uuid(), upperCase), (uuid) => {
+        expect(encodeId('employee', uuid)).toBe(TypeID.fromUUID('employee', uuid).toString());
       }),
     );
   });
