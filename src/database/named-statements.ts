@@ -31,6 +31,9 @@ export function removeTemplateText(text: string): void {
 /** Whether a text is of a template. */
 export const isTemplateText = (text: unknown): text is string => typeof text === 'string' && templates.has(text);
 
+/** Whether connections may prepare a text by name, and so execute it by one plan for all values. */
+export const mayBeNamed = (text: string): boolean => (templates.get(text)?.name ?? null) !== null;
+
 /** The statements that a connection has prepared by name. */
 export class NamedStatements {
   /** The least recently used first. */

@@ -1,5 +1,6 @@
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
+import { mayBeNamed } from '../../src/database/named-statements.js';
 import type { Database, Tables } from '../../src/database/tables.js';
 
 /** What PostgreSQL read for a statement. */
@@ -14,6 +15,8 @@ export interface Explained {
   indexes: string[];
   /** The plan as text, for messages of failed assertions. */
   plan: string;
+  /** The same with the plan for all values, which a prepared statement may get; null if it is always planned with its values. */
+  generic: Explained | null;
 }
 
 export interface Explainer {
@@ -43,6 +46,21 @@ export function openExplainer(url: string): Explainer {
   const pool = new pg.Pool({ connectionString: url, max: 1, options: '-c random_page_cost=1.1' });
   let sent: { sql: string; parameters: readonly unknown[] }[] = [];
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }), log: ({ query }) => void sent.push(query) });
+  /** Explains a statement with its plan for all values. */
+  const generic = async (sql: string, parameters: readonly unknown[]): Promise<Explained | null> => {
+    const values = parameters.map((value) =>
+      pg.escapeLiteral(Array.isArray(value) ? `{${value.join()}}` : String(value)),
+    );
+    await pool.query('set plan_cache_mode = force_generic_plan');
+    await pool.query(`prepare explained as ${sql}`);
+    const { rows } = await pool.query<{ 'QUERY PLAN': { Plan: PlanNode }[] }>(
+      `explain (analyze, buffers, format json) execute explained${values.length > 0 ? `(${values.join()})` : ''}`,
+    );
+    await pool.query('deallocate explained');
+    await pool.query('set plan_cache_mode = auto');
+    const plan = rows[0]?.['QUERY PLAN'][0]?.Plan;
+    return plan ? { ...summary(sql, plan), generic: null } : null;
+  };
   return {
     async explain(read) {
       sent = [];
@@ -54,7 +72,8 @@ export function openExplainer(url: string): Explainer {
           [...parameters],
         );
         const plan = rows[0]?.['QUERY PLAN'][0]?.Plan;
-        if (plan) explained.push(summary(sql, plan));
+        if (plan)
+          explained.push({ ...summary(sql, plan), generic: mayBeNamed(sql) ? await generic(sql, parameters) : null });
       }
       return explained;
     },
@@ -64,7 +83,7 @@ export function openExplainer(url: string): Explainer {
   };
 }
 
-function summary(sql: string, plan: PlanNode): Explained {
+function summary(sql: string, plan: PlanNode): Omit<Explained, 'generic'> {
   const nodes = flat(plan);
   const scans = nodes.filter(({ node }) => node['Relation Name'] !== undefined);
   return {
