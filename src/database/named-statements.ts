@@ -15,8 +15,8 @@ const templates = new Map<string, TemplateText>();
 /** Executions of this process after which a template is worth memory on the server. */
 const executionsBeforeNaming = 3;
 
-/** Statements that a connection keeps prepared; each plan takes some 10 kB on the server. */
-const maxNamed = 100;
+/** Statements that a connection keeps prepared; the plan of a page with all its joins takes 130 kB on the server. */
+const maxNamed = 50;
 
 /** Lets connections recognize the text of a template. */
 export function addTemplateText(text: string, { hasStablePlan }: { hasStablePlan: boolean }): void {

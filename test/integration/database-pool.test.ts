@@ -188,7 +188,7 @@ describe('the statements of templates', () => {
 
   it('are bounded: the least recently used is closed, and prepared again when it is needed', async () => {
     const db = databaseOf(open(1).orm);
-    const templates = Array.from({ length: 101 }, (_, index) => plus(`bounded ${index}`));
+    const templates = Array.from({ length: 51 }, (_, index) => plus(`bounded ${index}`));
     for (const template of templates) await run(db, template, 4);
     const texts = templates.map(({ text }) => text);
     expect(await prepared(db)).toEqual(texts.slice(1));
