@@ -33,13 +33,13 @@ async function main(): Promise<void> {
   // Imported only now: older versions of Node cannot parse these modules. Telemetry comes first because the others check for it.
   const { startTelemetry } = await import('./telemetry/sdk.js');
   const telemetry = await startTelemetry(process.env);
-  const [{ readConfig }, { unknownVariables }, { createLogger }] = await Promise.all([
+  const [{ readConfig }, { unknownVariables }, { createProcessLogger }] = await Promise.all([
     import('./config/config.js'),
     import('./config/unknown-variables.js'),
     import('./telemetry/logger.js'),
   ]);
   const config = readConfig(process.env);
-  const log = createLogger(config.runtime.logLevel);
+  const log = createProcessLogger(config.runtime.logLevel);
   for (const problem of unknownVariables(process.env)) log.warn(problem);
   telemetry.reportTo(log);
   // Node.js prints warnings as text; every line of a log must be JSON.

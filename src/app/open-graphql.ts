@@ -15,6 +15,7 @@ import type { LocalEntity, WriteQueue } from '../graphql/module.js';
 import { LiveSchema } from '../graphql/schema/build-schema.js';
 import { createApollo } from '../graphql/server/apollo-server.js';
 import { OperationServer } from '../graphql/server/operation-server.js';
+import { OperationLog } from '../graphql/server/plugins/operation-log.js';
 import { OperationStatistics } from '../graphql/server/plugins/operation-statistics.js';
 import { SubscriptionServer } from '../graphql/subscriptions/subscription-server.js';
 import type { RedisConnection } from '../redis/connection.js';
@@ -61,6 +62,7 @@ export async function openGraphql(
     isTrusted: (hash) => documents.trusted.byHash(hash) !== null,
     rejections,
   });
+  const operationLog = new OperationLog(log);
   const { isIntrospectionOpen } = config.graphql;
   const limits = config.queryLimits;
   const apollo = createApollo({
@@ -70,6 +72,7 @@ export async function openGraphql(
     isIntrospectionOpen,
     responses,
     operations,
+    operationLog,
     readYourWrites: reads.hasReplicas ? readYourWrites : null,
     log,
     drain,
@@ -92,7 +95,13 @@ export async function openGraphql(
     rejections,
     log,
   });
-  const operationServer = new OperationServer({ apollo, documents: documents.resolver, operations, limits });
+  const operationServer = new OperationServer({
+    apollo,
+    documents: documents.resolver,
+    operations,
+    operationLog,
+    limits,
+  });
   return {
     apollo,
     contexts,

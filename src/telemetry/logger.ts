@@ -38,6 +38,36 @@ export function createLogger(level: string, destination?: DestinationStream): Lo
   return destination ? pino(options, destination) : pino(options);
 }
 
+/** Lines are written together, once they have this many bytes or the time has passed. */
+const batch = { minLength: 8 * 1024, periodicFlush: 100 };
+
+/** Later lines are dropped while the reader of the output takes none: a stalled log collector must not stall the gateway. */
+const maxWaitingBytes = 8 * 1024 * 1024;
+
+/**
+ * The logger of the process. Writes lines in batches, outside of the event loop; those that wait are written on exit, and at a fatal line.
+ * @param fd standard output by default
+ */
+export function createProcessLogger(level: string, fd = 1): Logger {
+  const output = pino.destination({ fd, sync: false, ...batch, maxLength: maxWaitingBytes });
+  const log = createLogger(level, output);
+  let dropped = 0;
+  output.on('drop', () => {
+    dropped += 1;
+  });
+  output.on('drain', () => {
+    if (dropped === 0) return;
+    log.warn({ lines: dropped }, 'log lines dropped');
+    dropped = 0;
+  });
+  // Such as a full disk: the gateway serves on, and the next batch is tried again.
+  output.on('error', () => undefined);
+  return log;
+}
+
+/** A logger for lines whose fields are all known and free of secrets: redaction costs ten times the rest of a line. */
+export const withoutRedaction = (log: Logger): Logger => log.child({}, { redact: [] });
+
 /**
  * Serializes an error without PostgreSQL's `detail`, which may contain table rows ("Failing row contains (…)") and which drivers
  * copy into the message and the stack.

@@ -9,6 +9,7 @@ import { createApollo } from '../../src/graphql/server/apollo-server.js';
 import type { Context } from '../../src/graphql/context/context.js';
 import type { DomainModule, SchemaExtension } from '../../src/graphql/module.js';
 import { allow, isSignedIn } from '../../src/graphql/permissions/rules.js';
+import { OperationLog } from '../../src/graphql/server/plugins/operation-log.js';
 import { OperationStatistics } from '../../src/graphql/server/plugins/operation-statistics.js';
 import { RejectionCounts } from '../../src/telemetry/rejection-counts.js';
 import { ResponseCache } from '../../src/graphql/caching/response-cache.js';
@@ -41,6 +42,7 @@ async function serve(first: GraphQLSchema) {
     outputElements: () => 0,
     isIntrospectionOpen: true,
     operations,
+    operationLog: new OperationLog(silent),
     responses,
     readYourWrites: null,
     log: silent,

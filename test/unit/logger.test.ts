@@ -1,10 +1,12 @@
-import { describe, expect, it } from '@jest/globals';
-import { readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { execFileSync, spawn } from 'node:child_process';
+import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
 import path from 'node:path';
 import { Writable } from 'node:stream';
-import { createLogger } from '../../src/telemetry/logger.js';
+import { createLogger, createProcessLogger, withoutRedaction } from '../../src/telemetry/logger.js';
 import type { AnyData } from '../support/gateway.js';
+import { waitUntil } from '../support/wait-until.js';
 
 const { version }: AnyData = JSON.parse(
   readFileSync(path.join(import.meta.dirname, '..', '..', 'package.json'), 'utf8'),
@@ -89,3 +91,69 @@ describe('the logger', () => {
     expect(lines).toBe(1);
   });
 });
+
+describe('the logger of the process', () => {
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(path.join(tmpdir(), 'auspex-log-'));
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it('writes a fatal line at once, after the lines before it', () => {
+    const file = path.join(folder, 'fatal');
+    const fd = openSync(file, 'w');
+    const log = createProcessLogger('info', fd);
+    log.info('first');
+    log.fatal('last');
+    expect(messagesOf(readFileSync(file, 'utf8'))).toEqual(['first', 'last']);
+    closeSync(fd);
+  });
+
+  it('drops lines while nobody reads them, and reports their number', async () => {
+    const pipe = path.join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    // Opened for reading too, so that neither end waits for the other.
+    const fd = openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK);
+    const log = createProcessLogger('info', fd);
+    const lines = 12_000;
+    for (let line = 0; line < lines; line += 1) log.info({ text: 'x'.repeat(1_000) }, 'line');
+    const child = spawn('cat', [pipe], { stdio: ['ignore', 'pipe', 'ignore'] });
+    let text = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+    try {
+      await waitUntil(() => text.includes('log lines dropped') && text.endsWith('\n'), 'the report', 20_000);
+      const entries = text
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+      const written = entries.filter(({ msg }) => msg === 'line').length;
+      expect(written).toBeLessThan(lines);
+      const dropped = entries.map(({ lines }) => Number(lines ?? 0)).reduce((sum, count) => sum + count, 0);
+      expect(written + dropped).toBe(lines);
+    } finally {
+      child.kill();
+      closeSync(fd);
+    }
+  });
+});
+
+describe('a logger without redaction', () => {
+  it('logs the fields as they are, with those of its parent', () => {
+    const lines: string[] = [];
+    const log = withoutRedaction(
+      createLogger('info', { write: (line) => void lines.push(line) }).child({ part: 'http' }),
+    );
+    log.info({ address: '10.0.0.1' }, 'operation');
+    expect(lines.map((line) => JSON.parse(line))).toEqual([
+      expect.objectContaining({ level: 'info', part: 'http', address: '10.0.0.1', msg: 'operation' }),
+    ]);
+  });
+});
+
+const messagesOf = (text: string): unknown[] =>
+  text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line).msg as unknown);

@@ -126,7 +126,8 @@ export class ContextFactory {
 
 /** Apollo Server copies own properties of the context onto a new object of its class for each operation: hence no `#private` members. */
 class RequestContext implements Context {
-  readonly log: Logger;
+  /** Created at first use: most operations log nothing but their line. */
+  private ownLog: Logger | null = null;
   readonly requestId: string;
   readonly address: string;
   readonly client: Client;
@@ -147,13 +148,16 @@ class RequestContext implements Context {
     { requestId, address, client, headers = {}, transport, signal }: RequestInfo,
   ) {
     this.queries = services.queries;
-    this.log = services.log.child({ requestId });
     this.requestId = requestId;
     this.address = address;
     this.client = client;
     this.headers = headers;
     this.transport = transport;
     this.signal = signal;
+  }
+
+  get log(): Logger {
+    return (this.ownLog ??= this.services.log.child({ requestId: this.requestId }));
   }
 
   get db(): Database {

@@ -14,7 +14,7 @@ import { httpStatus } from '../errors/http-status.js';
 import { variableError } from '../errors/variable-errors.js';
 import { OperationExecutor } from '../execution/operation-executor.js';
 import { afterResponse } from './plugins/after-response.js';
-import { operationLog } from './plugins/operation-log.js';
+import type { OperationLog } from './plugins/operation-log.js';
 import type { OperationStatistics } from './plugins/operation-statistics.js';
 import { operationTrace } from './plugins/operation-trace.js';
 import { readYourWritesPlugin } from './plugins/read-your-writes.js';
@@ -30,6 +30,7 @@ export interface ApolloOptions {
   isIntrospectionOpen: boolean;
   responses: ResponseCache;
   operations: OperationStatistics;
+  operationLog: OperationLog;
   /** Null without replicas. */
   readYourWrites: ReadYourWrites | null;
   log: Logger;
@@ -56,6 +57,7 @@ export function createApollo({
   isIntrospectionOpen,
   responses,
   operations,
+  operationLog,
   readYourWrites,
   log,
   drain,
@@ -78,7 +80,7 @@ export function createApollo({
     plugins: [
       drain,
       queryLimits(limits, isIntrospectionOpen, outputElements),
-      operationLog,
+      operationLog.plugin(),
       operations.plugin(),
       ...(isTracing() ? [operationTrace] : []),
       httpStatus,

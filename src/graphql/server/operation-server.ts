@@ -5,7 +5,7 @@ import type { DocumentResolver, SentOperation } from '../../persisted-documents/
 import { trackCost } from '../../telemetry/operation-cost.js';
 import type { Context } from '../context/context.js';
 import { toAppError } from '../errors/to-app-error.js';
-import { logOperation } from './plugins/operation-log.js';
+import type { OperationLog } from './plugins/operation-log.js';
 import type { OperationStatistics } from './plugins/operation-statistics.js';
 import type { QueryLimits } from './query-limits.js';
 
@@ -13,6 +13,7 @@ export interface OperationServerOptions {
   apollo: ApolloServer<Context>;
   documents: DocumentResolver;
   operations: OperationStatistics;
+  operationLog: OperationLog;
   limits: Pick<QueryLimits, 'tokens'>;
 }
 
@@ -49,7 +50,7 @@ export class OperationServer {
     context: Context,
     { canStream }: { canStream: boolean },
   ): Promise<ResolvedOperation> {
-    const { documents, operations, limits } = this.options;
+    const { documents, operations, operationLog, limits } = this.options;
     const startMs = performance.now();
     try {
       const { viewer, client, address, log } = context;
@@ -64,7 +65,7 @@ export class OperationServer {
     } catch (error) {
       const code = toAppError(error)?.code ?? 'INTERNAL_SERVER_ERROR';
       operations.countRejected(code, startMs, context.cost);
-      logOperation(context, { operation: null, codes: [code], startMs });
+      operationLog.write(context, { operation: null, codes: [code], startMs });
       throw error;
     }
   }

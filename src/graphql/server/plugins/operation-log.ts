@@ -1,4 +1,5 @@
 import type { ApolloServerPlugin } from '@apollo/server';
+import { withoutRedaction, type Logger } from '../../../telemetry/logger.js';
 import type { Context } from '../../context/context.js';
 import { viewerId } from '../../relay/global-id.js';
 
@@ -15,28 +16,6 @@ type Caller = Pick<Context, 'viewer' | 'client' | 'address' | 'transport'>;
 
 const maxLoggedErrors = 10;
 
-/** Logs one line per operation: name, caller, duration, whether the response was cached, and error codes; never the variables. */
-export const operationLog: ApolloServerPlugin<Context> = {
-  requestDidStart: ({ contextValue }) => {
-    if (!contextValue.log.isLevelEnabled('info')) return Promise.resolve();
-    const startMs = performance.now();
-    return Promise.resolve({
-      willSendResponse: ({ operation, operationName, response }) => {
-        // The formatted errors: what was thrown may be a database error, without the code that the client receives.
-        const errors = response.body.kind === 'single' ? (response.body.singleResult.errors ?? []) : [];
-        logOperation(contextValue, {
-          operation: operationName ?? null,
-          type: operation?.operation,
-          codes: errors.map(({ extensions }) => extensions?.code),
-          startMs,
-          isCached: response.http.headers.has('age'),
-        });
-        return Promise.resolve();
-      },
-    });
-  },
-};
-
 /** An operation whose response is about to be sent. */
 interface LoggedOperation {
   /** The name; null if it has none or is unknown. */
@@ -48,20 +27,54 @@ interface LoggedOperation {
   isCached?: boolean;
 }
 
-/** Logs an operation, also one that was rejected before it was executed. */
-export function logOperation(
-  context: Caller & Pick<Context, 'log'>,
-  { operation, type, codes, startMs, isCached = false }: LoggedOperation,
-): void {
-  context.log.info(
-    {
-      operation,
-      type,
-      ...callerFields(context),
-      durationMs: Math.round((performance.now() - startMs) * 100) / 100,
-      ...(isCached ? { isCached } : {}),
-      ...(codes.length > 0 ? { errors: codes.slice(0, maxLoggedErrors) } : {}),
-    },
-    'operation',
-  );
+/** Logs one line per operation: name, caller, duration, whether the response was cached, and error codes; never the variables. */
+export class OperationLog {
+  readonly #log: Logger;
+
+  constructor(log: Logger) {
+    this.#log = withoutRedaction(log);
+  }
+
+  /** For Apollo Server. */
+  plugin(): ApolloServerPlugin<Context> {
+    return {
+      requestDidStart: ({ contextValue }) => {
+        if (!this.#log.isLevelEnabled('info')) return Promise.resolve();
+        const startMs = performance.now();
+        return Promise.resolve({
+          willSendResponse: ({ operation, operationName, response }) => {
+            // The formatted errors: what was thrown may be a database error, without the code that the client receives.
+            const errors = response.body.kind === 'single' ? (response.body.singleResult.errors ?? []) : [];
+            this.write(contextValue, {
+              operation: operationName ?? null,
+              type: operation?.operation,
+              codes: errors.map(({ extensions }) => extensions?.code),
+              startMs,
+              isCached: response.http.headers.has('age'),
+            });
+            return Promise.resolve();
+          },
+        });
+      },
+    };
+  }
+
+  /** Logs an operation, also one that was rejected before it was executed. */
+  write(
+    context: Caller & Pick<Context, 'requestId'>,
+    { operation, type, codes, startMs, isCached = false }: LoggedOperation,
+  ): void {
+    this.#log.info(
+      {
+        requestId: context.requestId,
+        operation,
+        type,
+        ...callerFields(context),
+        durationMs: Math.round((performance.now() - startMs) * 100) / 100,
+        ...(isCached ? { isCached } : {}),
+        ...(codes.length > 0 ? { errors: codes.slice(0, maxLoggedErrors) } : {}),
+      },
+      'operation',
+    );
+  }
 }
