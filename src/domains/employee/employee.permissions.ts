@@ -21,24 +21,31 @@ const mayOrder = permit<unknown, { orderBy?: EmployeeOrder | null }>(({ viewer, 
     : true,
 );
 
-const maySeeSalary = permit<EmployeeRow, { onForbidden?: OnForbidden }>(async ({ viewer, parent, args, context }) => {
-  const denial = await salaryDenial(viewer, parent, context);
+const maySeeSalary = permit<EmployeeRow, { onForbidden?: OnForbidden }>(({ viewer, parent, args, context }) => {
   // With NULL the resolver hides the salary itself.
-  return denial === null || args.onForbidden === OnForbidden.NULL ? true : denial;
+  if (args.onForbidden === OnForbidden.NULL) return true;
+  const denial = salaryDenial(viewer, parent, context);
+  return denial instanceof Promise ? denial.then((found) => found ?? true) : (denial ?? true);
 });
 
-/** Why the viewer may not see a salary; null if the viewer may. */
-export async function salaryDenial(viewer: Viewer, employee: EmployeeRow, context: Context): Promise<AppError | null> {
+/** Why the viewer may not see a salary; null if the viewer may. A promise only where the database decides, since pages have many salaries. */
+export function salaryDenial(
+  viewer: Viewer,
+  employee: EmployeeRow,
+  context: Context,
+): AppError | null | Promise<AppError | null> {
   if (viewer.kind === 'anonymous') return new Unauthenticated(viewer.reason);
   // Mutations return the employee: a write-only API key must not read salaries that way.
   if (!viewer.scopes.includes('employees:read')) return lacksScope(viewer, 'employees:read');
-  return (await seesSalary(viewer, employee, context)) ? null : new Forbidden('You may not see this salary.');
+  const isVisible = seesSalary(viewer, employee, context);
+  const denialOf = (sees: boolean): AppError | null => (sees ? null : new Forbidden('You may not see this salary.'));
+  return isVisible instanceof Promise ? isVisible.then(denialOf) : denialOf(isVisible);
 }
 
 /** ADMIN: all salaries. MANAGER: the same department and all direct and indirect reports. Everyone: their own. */
-async function seesSalary(viewer: AuthenticatedViewer, employee: EmployeeRow, context: Context): Promise<boolean> {
+function seesSalary(viewer: AuthenticatedViewer, employee: EmployeeRow, context: Context): boolean | Promise<boolean> {
   if (viewer.role === Role.ADMIN || viewer.employeeId === employee.id) return true;
-  return viewer.role === Role.MANAGER && (await isManagedBy(viewer, employee, context));
+  return viewer.role === Role.MANAGER && isManagedBy(viewer, employee, context);
 }
 
 /** Whether an employee is in the manager's department or reports to the manager, directly or indirectly. */

@@ -17,6 +17,7 @@ import { compileCompletion } from './compile-completion.js';
 import { leafWriter, quoted } from './leaf-text.js';
 import { failureOf, nullText, type Failure, type Planner, type SelectedField, type SelectionWriter } from './plan.js';
 import { isPromise, joined } from './promises.js';
+import { propertyOf } from './property-resolver.js';
 import type { OperationParts, Path, Run, Written } from './run.js';
 
 /**
@@ -148,8 +149,8 @@ function compileField(planner: Planner, field: SelectedField): FieldWriter {
       return fail(run, error, path);
     }
   };
-  const isProperty = resolve === defaultFieldResolver && definition.args.length === 0;
-  return isProperty ? compileProperty(field, definition.name, { resolved, finish, fail }) : resolved;
+  const property = definition.args.length === 0 ? propertyOf(resolve, definition.name) : null;
+  return property === null ? resolved : compileProperty(field, property, { resolved, finish, fail });
 }
 
 interface FieldParts {

@@ -1,5 +1,5 @@
 /** As graphql-js decides it: also for promises of other realms and libraries. */
-export const isPromise = (value: unknown): value is Promise<unknown> =>
+export const isPromise = <Value>(value: Value | Promise<Value>): value is Promise<Value> =>
   typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
 
 type Part = string | Promise<string>;

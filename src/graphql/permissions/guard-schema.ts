@@ -10,6 +10,8 @@ import type { IMiddlewareTypeMap } from 'graphql-middleware';
 import { Forbidden } from '../../errors/app-error.js';
 import type { Context } from '../context/context.js';
 import type { CacheExtensions } from '../schema/cache-control.js';
+import { isPromise } from '../execution/promises.js';
+import { compileGuard, type Middleware } from './compile-guard.js';
 import type { Permissions, Rule } from './rules.js';
 import { allow, applyMiddleware, shield } from './shield.js';
 
@@ -24,20 +26,21 @@ export function guardSchema(schema: GraphQLSchema, permissions: readonly Permiss
   const rules = mergePermissions(permissions);
   assertComplete(schema, rules);
   // graphql-shield generates middleware for every field of a type with rules, typed as unknown.
-  const generated = shield(rules, { allowExternalErrors: true, fallbackError: new Forbidden() }).generate(
-    schema,
-  ) as Record<string, Record<string, unknown>>;
+  const fallbackError = new Forbidden();
+  const generated = shield(rules, { allowExternalErrors: true, fallbackError }).generate(schema) as Record<
+    string,
+    Record<string, object>
+  >;
+  const guardOf = (type: string, field: string, tree: unknown): Middleware => {
+    const guard = compileGuard(tree, fallbackError) ?? middlewareOf(generated[type]?.[field] ?? unguarded(type, field));
+    return isRoot(schema, type) ? reporting(guard) : guard;
+  };
   const ruled = Object.entries(rules).map(([type, fields]) => [
     type,
-    Object.fromEntries(
-      Object.keys(fields).map((field) => {
-        const guard = generated[type]?.[field] ?? unguarded(type, field);
-        return [field, isRoot(schema, type) ? reporting(middlewareOf(guard)) : guard];
-      }),
-    ),
+    Object.fromEntries(Object.entries(fields).map(([field, tree]) => [field, guardOf(type, field, tree)])),
   ]);
   const guarded = applyMiddleware(schema, Object.fromEntries(ruled) as IMiddlewareTypeMap);
-  guardSources(guarded, rules, generated);
+  guardSources(guarded, rules, guardOf);
   return markGuarded(guarded, rules);
 }
 
@@ -59,14 +62,15 @@ function markGuarded(schema: GraphQLSchema, rules: RulesByField): GraphQLSchema 
 function guardSources(
   schema: GraphQLSchema,
   rules: RulesByField,
-  generated: Record<string, Record<string, unknown>>,
+  guardOf: (type: string, field: string, tree: unknown) => Middleware,
 ): void {
   const root = schema.getSubscriptionType();
   for (const [name, field] of Object.entries(root?.getFields() ?? {})) {
     const { subscribe } = field;
     const type = root?.name ?? '';
-    if (!subscribe || !rules[type]?.[name]) continue;
-    const guard = reporting(middlewareOf(generated[type]?.[name] ?? unguarded(type, name)));
+    const tree = rules[type]?.[name];
+    if (!subscribe || !tree) continue;
+    const guard = guardOf(type, name, tree);
     field.subscribe = (...call: Parameters<GraphQLFieldResolver<unknown, Context>>) =>
       guard(() => subscribe(...call), ...call);
   }
@@ -76,21 +80,19 @@ function guardSources(
 const middlewareOf = (generated: object): Middleware =>
   ('resolve' in generated ? generated.resolve : generated) as Middleware;
 
-type Middleware = (
-  next: GraphQLFieldResolver<unknown, Context>,
-  ...call: Parameters<GraphQLFieldResolver<unknown, Context>>
-) => unknown;
-
 const isRoot = (schema: GraphQLSchema, type: string): boolean =>
   [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()].some((root) => root?.name === type);
 
 /** Reports each FORBIDDEN of a root field for the audit log. graphql-shield returns errors instead of throwing them. */
 const reporting =
   (guard: Middleware): Middleware =>
-  async (next, parent, args, context, info) => {
-    const result = await guard(next, parent, args, context, info);
-    if (result instanceof Forbidden) context.reportRejection(`${info.parentType.name}.${info.fieldName}`);
-    return result;
+  (next, parent, args, context, info) => {
+    const report = (result: unknown): unknown => {
+      if (result instanceof Forbidden) context.reportRejection(`${info.parentType.name}.${info.fieldName}`);
+      return result;
+    };
+    const result = guard(next, parent, args, context, info);
+    return isPromise(result) ? result.then(report) : report(result);
   };
 
 /** Adds one rule to root fields that are not in a schema yet, for extensions of a guarded schema. */

@@ -1,6 +1,7 @@
 import { Role, type AuthenticatedViewer, type Scope, type Viewer } from '../../auth/viewer.js';
 import { Forbidden, Unauthenticated, type AppError } from '../../errors/app-error.js';
 import type { Context } from '../context/context.js';
+import { isPromise } from '../execution/promises.js';
 import { allow, and, chain, rule } from './shield.js';
 
 export { allow, and, chain };
@@ -29,14 +30,17 @@ export function permit<Parent = unknown, Args = unknown>(
   decide: (call: GuardedCall<Parent, Args>) => Verdict | Promise<Verdict>,
   cache: 'contextual' | 'no_cache' = 'no_cache',
 ): Rule {
-  return rule({ cache })(async (parent: Parent, args: Args, context: Context): Promise<true | Error> => {
+  return rule({ cache })((parent: Parent, args: Args, context: Context) => {
     try {
-      return await decide({ viewer: context.viewer, parent, args, context });
+      const verdict = decide({ viewer: context.viewer, parent, args, context });
+      return isPromise(verdict) ? verdict.catch(asError) : verdict;
     } catch (error) {
-      return error instanceof Error ? error : new Error(String(error));
+      return asError(error);
     }
   });
 }
+
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
 
 /** Requires a credential. */
 export const isSignedIn = permit(

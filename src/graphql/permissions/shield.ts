@@ -8,5 +8,5 @@ const require = createRequire(import.meta.url);
 const nodeUtil = require('node:util') as { isUndefined?: (value: unknown) => boolean };
 nodeUtil.isUndefined ??= (value) => value === undefined;
 
-export const { allow, and, chain, rule, shield } = require('graphql-shield') as typeof import('graphql-shield');
+export const { allow, and, chain, deny, rule, shield } = require('graphql-shield') as typeof import('graphql-shield');
 export const { applyMiddleware } = require('graphql-middleware') as typeof import('graphql-middleware');

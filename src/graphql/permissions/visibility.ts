@@ -8,6 +8,7 @@ import {
   type GraphQLObjectType,
   type GraphQLSchema,
 } from 'graphql';
+import { isPromise } from '../execution/promises.js';
 import { ownValue } from '../../errors/own-value.js';
 import type { Viewer } from '../../auth/viewer.js';
 import type { Context } from '../context/context.js';
@@ -34,9 +35,11 @@ export function filterReferences(schema: GraphQLSchema, visibility: Visibility):
     const isVisible = ownValue(visibility, type);
     if (!isVisible || !isNullableObject(field)) continue;
     const { resolve = defaultFieldResolver } = field;
-    field.resolve = async (parent, args, context, info) => {
-      const object = (await resolve(parent, args, context, info)) as { id: string } | null | undefined;
-      return object && isVisible(context.viewer, object) ? object : null;
+    field.resolve = (parent, args, context, info) => {
+      const visible = (object: unknown): unknown =>
+        object && isVisible(context.viewer, object as { id: string }) ? object : null;
+      const object: unknown = resolve(parent, args, context, info);
+      return isPromise(object) ? object.then(visible) : visible(object);
     };
     // A response with this field depends on the viewer.
     field.extensions = { ...field.extensions, isGuarded: true, isFiltered: true } satisfies CacheExtensions;

@@ -27,6 +27,7 @@ import type { Permissions } from '../permissions/rules.js';
 import { assertReferencesFiltered, filterReferences, type Visibility } from '../permissions/visibility.js';
 import { NodeResolver, nodePermissions, resolveNodes } from '../relay/node.js';
 import { attachEventSources, unusedPubSub } from '../subscriptions/event-sources.js';
+import { resolveDirectly } from './direct-resolvers.js';
 import { declareReads } from './reads.js';
 import { traceQueries, traceRootFields } from './traced-fields.js';
 
@@ -142,7 +143,7 @@ export function domainSchema(domains: readonly DomainModule[], instances: readon
     skipCheck: true,
   });
   if (instances.length > 0) attachEventSources(schema, instances);
-  return declareReads(describeRoots(resolveNodes(schema)));
+  return declareReads(describeRoots(resolveNodes(resolveDirectly(schema, byClass))));
 }
 
 /** Describes the root types, which type-graphql generates without descriptions. */
