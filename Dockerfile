@@ -8,8 +8,10 @@ COPY package.json package-lock.json .npmrc ./
 RUN --mount=type=cache,target=/root/.npm npm ci --ignore-scripts --workspaces=false
 COPY tsconfig.json tsconfig.build.json ./
 COPY ide ide
+COPY ops/bundle.ts ops/bundle.ts
 COPY src src
-RUN npm run build && find dist \( -name '*.map' -o -name '*.tsbuildinfo' \) -delete
+# The maps of the bundle stay, for the stacks of logged errors.
+RUN npm run build && find dist \( -name '*.map' -not -path 'dist/bundle/*' -o -name '*.tsbuildinfo' \) -delete
 
 # Production packages, without the optional ones: Node.js and PostgreSQL for development machines.
 FROM node:24-bookworm-slim AS packages
@@ -39,10 +41,12 @@ LABEL org.opencontainers.image.title="Auspex" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$REVISION"
+# The C library keeps freed memory of models unless it has few arenas and maps large blocks alone.
+ENV MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=131072
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=4000 METRICS_PORT=9464
 USER 10001:10001
 EXPOSE 4000 9464
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=90s --start-interval=1s --retries=3 CMD ["node", "dist/scripts/healthcheck.js"]
 # Same as the last command of `start` in package.json. Node.js handles SIGTERM as PID 1 and starts no child processes, so no init is needed.
-CMD ["node", "--max-semi-space-size=16", "dist/main.js"]
+CMD ["node", "--max-semi-space-size=16", "dist/bundle/main.js"]

@@ -12,6 +12,8 @@ const benchmarks = {
   history: 'the history of predictions: parallel writers, and the cost of the journal',
   telemetry: 'cost of tracing every request',
   revocation: 'time until a second replica rejects the tokens of a deactivated user',
+  memory:
+    'resident memory at rest and with 20 models more, and the start, beside Node.js with graphql and ONNX Runtime',
   guards: 'cost of all authorization rules and limits on a page of employees',
 };
 

@@ -128,7 +128,8 @@ async function failStart(error: unknown): Promise<never> {
     const isExplained = error instanceof Error && isForOperators(error);
     createLogger('fatal').fatal(isExplained ? { reason: error.message } : { err: error }, 'start failed');
   } else {
-    process.stderr.write(`${fatalMessage(error)}\n`);
+    const { withSourcePositions } = await import('./telemetry/source-positions.js');
+    process.stderr.write(`${withSourcePositions(fatalMessage(error))}\n`);
   }
   process.exit(1);
 }

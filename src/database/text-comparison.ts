@@ -7,7 +7,7 @@ import { sql, type RawBuilder } from 'kysely';
  */
 const fold = {
   start: 'replace(translate(lower((',
-  end: String.raw`) collate "und-x-icu"), E'ςı\u0307', 'σi'), 'ß', 'ss')`,
+  end: `) collate "und-x-icu"), E'ςı\\u0307', 'σi'), 'ß', 'ss')`,
 };
 
 /** The expression in SQL that folds the case of another. */

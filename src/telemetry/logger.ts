@@ -1,5 +1,6 @@
 import { pino, type DestinationStream, type Logger } from 'pino';
 import { service } from './service.js';
+import { withSourcePositions } from './source-positions.js';
 import { isTracing, traceLogFields } from './tracing.js';
 
 export type { Logger };
@@ -78,7 +79,8 @@ function errorWithoutRows(error: unknown): unknown {
     const detail: unknown = Reflect.get(cause, 'detail');
     return typeof detail === 'string' && detail !== '' ? [detail] : [];
   });
-  return censored(pino.stdSerializers.err(error), details, 4);
+  const serialized = pino.stdSerializers.err(error);
+  return censored({ ...serialized, stack: withSourcePositions(serialized.stack) }, details, 4);
 }
 
 /** The error and its causes, at most ten. */

@@ -12,7 +12,7 @@ import { migrations } from '../../src/database/migrations/index.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { startFailingPostgres } from '../support/failing-postgres.js';
 import type { AnyData } from '../support/gateway.js';
-import { buildProgram, reachableFolder, startProgram, type TestProcess } from '../support/process.js';
+import { gatewayProgram, buildProgram, reachableFolder, startProgram, type TestProcess } from '../support/process.js';
 import { freePort } from '../support/redis.js';
 import { waitUntil } from '../support/wait-until.js';
 
@@ -39,7 +39,7 @@ async function emptyDatabase(): Promise<string> {
   return database.url;
 }
 
-function start(env: Record<string, string>, cwd = folder, program = 'main.js', args: string[] = []): TestProcess {
+function start(env: Record<string, string>, cwd = folder, program = gatewayProgram, args: string[] = []): TestProcess {
   const started = startProgram(program, { env: { HOST: '127.0.0.1', PORT: '0', ...env }, cwd, args });
   processes.push(started);
   return started;
@@ -213,7 +213,7 @@ describe('a gateway with an embedded database', () => {
 
   it('stops together with the shell of npm, which does not forward signals', async () => {
     const env = { HOST: '127.0.0.1', PORT: '0', DATA_DIR: dataDir, npm_lifecycle_event: 'start' };
-    const started = startProgram('main.js', { env, cwd: folder, inShell: true });
+    const started = startProgram(gatewayProgram, { env, cwd: folder, inShell: true });
     processes.push(started);
     const url = await started.ready();
     started.signal('SIGTERM');

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import pg from 'pg';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { reasonToSkipNginx, startNginx, type TestNginx } from '../support/nginx.js';
-import { buildProgram, reachableFolder, startProgram, type TestProcess } from '../support/process.js';
+import { buildProgram, gatewayProgram, reachableFolder, startProgram, type TestProcess } from '../support/process.js';
 import { freePort, reasonToSkipRedis, startRedis, type TestRedis } from '../support/redis.js';
 import { startTraffic, type Traffic } from '../support/traffic.js';
 import { waitUntil } from '../support/wait-until.js';
@@ -73,7 +73,7 @@ const replicas: TestProcess[] = [];
 );
 
 function startReplica(port: number): TestProcess {
-  return startProgram('main.js', {
+  return startProgram(gatewayProgram, {
     cwd: folder,
     env: {
       NODE_ENV: 'production',

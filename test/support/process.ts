@@ -33,7 +33,7 @@ export interface TestProcess {
   ended: Promise<number | NodeJS.Signals>;
 }
 
-/** Compiles src/ into dist/, as `npm run build` does. Does nothing if it is up to date. */
+/** Compiles src/ into dist/ and bundles the gateway, as `npm run build` does. Does nothing if it is up to date. */
 export function buildProgram(): void {
   const compiler = path.join(projectDir, 'node_modules', 'typescript-native', 'bin', 'tsc');
   const { status, stdout } = spawnSync(process.execPath, [compiler, '-p', 'tsconfig.build.json'], {
@@ -41,7 +41,12 @@ export function buildProgram(): void {
     encoding: 'utf8',
   });
   if (status !== 0) throw new Error(`The program does not compile:\n${stdout}`);
+  const bundle = spawnSync(process.execPath, [path.join('ops', 'bundle.ts')], { cwd: projectDir, encoding: 'utf8' });
+  if (bundle.status !== 0) throw new Error(`The gateway cannot be bundled:\n${bundle.stderr}`);
 }
+
+/** The gateway as `npm start` runs it, in dist/. */
+export const gatewayProgram = 'bundle/main.js';
 
 /** Bundles the IDE into dist/ide/, as `npm run build` does. Does nothing if it is up to date. */
 export function buildIde(): void {

@@ -11,12 +11,12 @@ const projectDir = path.join(import.meta.dirname, '..', '..');
 const read = (file: string): string => readFileSync(path.join(projectDir, file), 'utf8');
 const secret = 'vB7pXq2RtYw9ZkLm4NcHsJ8dFgT6aEuQ1o';
 
-/** Whether Auspex, the OpenTelemetry SDK or ONNX Runtime reads this variable. */
+/** Whether Auspex, the OpenTelemetry SDK, ONNX Runtime or the C library reads this variable. */
 const isKnown = (name: string): boolean =>
   variableNames.includes(name) ||
   secretFileVariables.includes(name) ||
   /^OTEL_[A-Z_]+$/.test(name) ||
-  name === 'ORT_DISABLE_TELEMETRY';
+  ['ORT_DISABLE_TELEMETRY', 'MALLOC_ARENA_MAX', 'MALLOC_MMAP_THRESHOLD_'].includes(name);
 
 /** Whether an image has a version tag, which makes builds repeatable. Renovate adds the digest. */
 const isPinned = (image: string): boolean =>
@@ -24,7 +24,7 @@ const isPinned = (image: string): boolean =>
 
 /** Whether a command runs a program that is compiled from src/. */
 const isProgram = (command: string): boolean => {
-  const program = /dist\/([\w/-]+)\.js/.exec(command)?.[1];
+  const program = /dist\/(?:bundle\/)?([\w/-]+)\.js/.exec(command)?.[1];
   return program !== undefined && existsSync(path.join(projectDir, 'src', `${program}.ts`));
 };
 

@@ -12,7 +12,7 @@ const search = (text: string): IndexDefinitions => ({
   employee_search_index: `"employee" using gin ((${text}) gin_trgm_ops)`,
 });
 
-const folded = String.raw`replace(translate(lower((${searched}) collate "und-x-icu"), E'ςı\u0307', 'σi'), 'ß', 'ss')`;
+const folded = `replace(translate(lower((${searched}) collate "und-x-icu"), E'ςı\\u0307', 'σi'), 'ß', 'ss')`;
 
 /** Orders and searches that do not depend on the locale of the database. */
 export class Migration20261127120100 extends IndexMigration {
