@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { BrowserContextOptions, Page } from 'playwright-core';
+import sharp from 'sharp';
 import { describeInBrowser, type OpenPage, type TestPage } from '../support/browser.js';
 import { buildFrontend, removeFrontend, serveFrontend, type ServedFrontend } from '../support/example-web.js';
 import { codesOf, startGateway, type AnyData, type TestGateway } from '../support/gateway.js';
@@ -14,6 +15,19 @@ const password = 'auspex-demo-2026';
 const makesScreenshots = process.env.SCREENSHOTS === 'true';
 const pageSize = 15;
 const waitMs = 20_000;
+/** A PNG file of a zero: dark ink on light paper. */
+function zeroPng(): Promise<Buffer> {
+  const [width, height] = [120, 160];
+  const pixels = Buffer.alloc(width * height, 255);
+  for (let y = 0; y < height; y += 1)
+    for (let x = 0; x < width; x += 1) {
+      const radius = Math.hypot((x - 60) / 40, (y - 80) / 62);
+      if (radius > 0.7 && radius < 1) pixels[y * width + x] = 20;
+    }
+  return sharp(pixels, { raw: { width, height, channels: 1 } })
+    .png()
+    .toBuffer();
+}
 const phone = { viewport: { width: 360, height: 740 } };
 
 let outDir: string;
@@ -374,6 +388,34 @@ describeInBrowser('the example frontend', (open) => {
       await page.getByRole('textbox', { name: 'Pixels' }).fill('0 0 x');
       await page.getByRole('button', { name: 'Predict', exact: true }).click();
       expect(await problemAt(page, 'Pixels')).toBe('must have only numbers, separated by spaces');
+    });
+
+    it.each([
+      ['a desktop', { viewport: { width: 1280, height: 800 } }],
+      ['a phone', phone],
+    ])('take an image file, and reject one that is no image, on %s', async (_device, options) => {
+      const { page, errors } = await openSignedIn(open, 'user', options);
+      await page.getByRole('link', { name: 'Predictions' }).click();
+      await page.getByLabel('Model').selectOption('Handwritten digit');
+      const field = page.getByLabel('Image');
+      const buffer = await zeroPng();
+      await field.setInputFiles({ name: 'zero.png', mimeType: 'image/png', buffer });
+      const picture = page.getByRole('img', { name: 'Chosen file of Image' });
+      await picture.waitFor();
+      await page.getByRole('button', { name: 'Predict', exact: true }).click();
+      await page.getByRole('meter', { name: '0' }).waitFor();
+      expect(Number(await page.getByRole('meter', { name: '0' }).getAttribute('value'))).toBeGreaterThan(0.5);
+      expect(
+        await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth),
+      ).toBe(false);
+
+      await field.setInputFiles({ name: 'note.png', mimeType: 'image/png', buffer: Buffer.from('no image') });
+      await page.getByRole('button', { name: 'Predict', exact: true }).click();
+      await waitUntil(async () => (await field.getAttribute('aria-invalid')) === 'true', 'The error', waitMs);
+      expect(await problemAt(page, 'Image')).toMatch(/JPEG or PNG/);
+      await page.getByRole('button', { name: 'Remove' }).click();
+      expect([await picture.count(), await field.inputValue()]).toEqual([0, '']);
+      expect(errors).toEqual([]);
     });
 
     it('show validation errors at the invalid fields, and record nothing', async () => {

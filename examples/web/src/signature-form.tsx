@@ -1,4 +1,4 @@
-import type { ReactNode } from 'react';
+import { useEffect, useRef, type ReactNode } from 'react';
 import { textOf } from './form.ts';
 import type { ModelsQuery } from './generated/graphql.ts';
 
@@ -30,11 +30,12 @@ interface InputFieldProps {
   problem: string | undefined;
 }
 
-/** A field for an input of a model: a choice, a number, a text, or a list of numbers with one line per row. */
+/** A field for an input of a model: a choice, a number, a text, an image file, or a list of numbers with one line per row. */
 export function InputField({ input, value, onChange, problem }: InputFieldProps): ReactNode {
-  const { name, required, description, type, values } = input;
+  const { name, required, description, type, media, values } = input;
   const isList = sizesOf(input).length > 0;
   const choices = type === 'boolean' ? ['true', 'false'] : (values ?? []);
+  const isImage = media === 'image';
   const isChoice = !isList && choices.length > 0 && choices.length <= maxChoices;
   const shared = {
     id: name,
@@ -45,12 +46,13 @@ export function InputField({ input, value, onChange, problem }: InputFieldProps)
     onChange: ({ target }: { target: { value: string } }) => onChange(target.value),
   };
   return (
-    <div className={isList ? 'field is-wide' : 'field'}>
+    <div className={isList || isImage ? 'field is-wide' : 'field'}>
       <label htmlFor={name}>
         {labelOf(name)}
         {unitOf(input)}
         {!required && <span className="muted"> (optional)</span>}
       </label>
+      {isImage && <ImageField input={input} shared={shared} value={value} onChange={onChange} />}
       {isList && <ListField input={input} shared={shared} value={value} />}
       {isChoice && (
         <select {...shared} required={required}>
@@ -60,7 +62,7 @@ export function InputField({ input, value, onChange, problem }: InputFieldProps)
           ))}
         </select>
       )}
-      {!isList && !isChoice && (
+      {!isImage && !isList && !isChoice && (
         <>
           <input
             {...shared}
@@ -84,6 +86,55 @@ export function InputField({ input, value, onChange, problem }: InputFieldProps)
       </small>
     </div>
   );
+}
+
+interface ImageFieldProps extends Pick<InputFieldProps, 'input' | 'value' | 'onChange'> {
+  shared: { id: string; name: string; 'aria-invalid': boolean; 'aria-describedby': string };
+}
+
+/** A file field for an image, which is sent as a data URL, and a picture of it. */
+function ImageField({ input, shared, value, onChange }: ImageFieldProps): ReactNode {
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    // Only a script can clear a file field.
+    if (value === '' && field.current) field.current.value = '';
+  }, [value]);
+  return (
+    <div className="image">
+      <input
+        id={shared.id}
+        aria-invalid={shared['aria-invalid']}
+        aria-describedby={shared['aria-describedby']}
+        ref={field}
+        type="file"
+        accept="image/jpeg,image/png"
+        onChange={({ target }) => void dataUrlOf(target.files?.[0]).then(onChange)}
+      />
+      <input type="hidden" name={shared.name} value={value} />
+      {value !== '' && (
+        <>
+          <img src={value} alt={`Chosen file of ${labelOf(input.name)}`} />
+          <button type="button" onClick={() => onChange('')}>
+            Remove
+          </button>
+        </>
+      )}
+    </div>
+  );
+}
+
+/** A file as a data URL; an empty text without a file, or if it cannot be read. */
+function dataUrlOf(file: File | undefined): Promise<string> {
+  return new Promise((resolve) => {
+    if (!file) {
+      resolve('');
+      return;
+    }
+    const reader = new FileReader();
+    reader.onload = () => resolve(typeof reader.result === 'string' ? reader.result : '');
+    reader.onerror = () => resolve('');
+    reader.readAsDataURL(file);
+  });
 }
 
 /** A text field with one line per row, and a picture of it if the input is an image. */
