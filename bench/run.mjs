@@ -6,6 +6,7 @@ import { failUsage, parseCli } from '../src/scripts/lib/cli.ts';
 
 const benchmarks = {
   operations: 'requests per second by operation; gain of the prediction and response caches; cost of metrics',
+  executor: 'CPU time of pages with the executor and with graphql-js; cost of rejected fields',
   inference: 'prediction path without HTTP: batching, overhead over ONNX Runtime, cached rows',
   serving: 'predictions over HTTP: batching, and the effect of large requests and hot reloads on small requests',
   database: 'keyset pagination and search with 200,000 employees (EMPLOYEES=<n> for another number)',

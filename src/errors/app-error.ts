@@ -25,9 +25,14 @@ export abstract class AppError extends Error {
     message: string,
     details: Record<string, unknown> = {},
   ) {
+    const { stackTraceLimit } = Error;
+    const { httpStatus } = errorCodes[code];
+    // The stack of an error of the caller is never read, and a page may have one for each row: capturing it costs more than the row.
+    if (httpStatus < 500) Error.stackTraceLimit = 0;
     super(message);
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = new.target.name;
-    this.httpStatus = errorCodes[code].httpStatus;
+    this.httpStatus = httpStatus;
     this.extensions = { code, ...details };
   }
 }

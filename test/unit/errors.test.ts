@@ -184,6 +184,12 @@ describe('the errors of a result', () => {
     expect(limitErrors(ten)).toBe(ten);
   });
 
+  it('of callers capture no stack', () => {
+    expect(new Forbidden().stack).not.toContain('\n    at ');
+    expect(new ServiceUnavailable('down', 1).stack).toContain('\n    at ');
+    expect(new Error('later').stack).toContain('\n    at ');
+  });
+
   it.each([
     [{ originalError: new Forbidden() }, 'FORBIDDEN'],
     [{ extensions: { code: 'BAD_USER_INPUT' } }, 'BAD_USER_INPUT'],
