@@ -1,11 +1,11 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { openPredictor } from '../../../src/inference/serving/open-predictor.js';
-import { ModelRepositoryError, type Predictor } from '../../../src/inference/serving/predictor.js';
-import { openCache } from '../../../src/cache/cache.js';
-import { createLogger } from '../../../src/telemetry/logger.js';
-import { bytesField, elementTypes, intField, modelOf, node, text, valueInfo } from '../../support/onnx-proto.js';
+import { openPredictor } from '../../src/inference/serving/open-predictor.js';
+import { ModelRepositoryError, type Predictor } from '../../src/inference/serving/predictor.js';
+import { openCache } from '../../src/cache/cache.js';
+import { createLogger } from '../../src/telemetry/logger.js';
+import { bytesField, elementTypes, intField, modelOf, node, text, valueInfo } from '../support/onnx-proto.js';
 
 const logger = createLogger('silent');
 const cache = openCache({ namespace: 'test', maxEntries: 100, maxBytes: 100_000 });

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
-import type { Predictor } from '../../../src/inference/serving/predictor.js';
-import { openFakePredictor, TestStore, type FakeBackend, type ManifestParts } from '../../support/models.js';
+import type { Predictor } from '../../src/inference/serving/predictor.js';
+import { openFakePredictor, TestStore, type FakeBackend, type ManifestParts } from '../support/models.js';
 
 let store: TestStore;
 let backend: FakeBackend;
