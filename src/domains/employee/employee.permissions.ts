@@ -38,9 +38,12 @@ export function salaryDenial(
   // Mutations return the employee: a write-only API key must not read salaries that way.
   if (!viewer.scopes.includes('employees:read')) return lacksScope(viewer, 'employees:read');
   const isVisible = seesSalary(viewer, employee, context);
-  const denialOf = (sees: boolean): AppError | null => (sees ? null : new Forbidden('You may not see this salary.'));
+  const denialOf = (sees: boolean): AppError | null => (sees ? null : hiddenSalary);
   return isVisible instanceof Promise ? isVisible.then(denialOf) : denialOf(isVisible);
 }
+
+/** One for all: a page may hide each of its salaries. */
+const hiddenSalary = new Forbidden('You may not see this salary.');
 
 /** ADMIN: all salaries. MANAGER: the same department and all direct and indirect reports. Everyone: their own. */
 function seesSalary(viewer: AuthenticatedViewer, employee: EmployeeRow, context: Context): boolean | Promise<boolean> {

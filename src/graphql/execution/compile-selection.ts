@@ -4,6 +4,7 @@ import {
   isLeafType,
   isNonNullType,
   isRequiredArgument,
+  Kind,
   SchemaMetaFieldDef,
   TypeMetaFieldDef,
   TypeNameMetaFieldDef,
@@ -192,12 +193,28 @@ function compileArguments(
   [node]: readonly FieldNode[],
 ): (run: Run) => Record<string, unknown> {
   const { args } = definition;
+  const sent = node?.arguments ?? [];
   const isEmpty =
     !node ||
-    ((node.arguments ?? []).length === 0 &&
+    (sent.length === 0 &&
       args.every((argument) => argument.defaultValue === undefined && !isRequiredArgument(argument)));
-  return isEmpty ? () => ({}) : (run) => getArgumentValues(definition, node, run.variableValues);
+  if (isEmpty) return () => ({});
+  const isLiteral = sent.every(({ value: { kind } }) => !composedKinds.has(kind));
+  let literals: Record<string, unknown> | null = null;
+  return (run) => {
+    if (literals) return { ...literals };
+    const values = getArgumentValues(definition, node, run.variableValues);
+    // A resolver may change an object.
+    if (isLiteral && Object.values(values).every(isPrimitive)) literals = { ...values };
+    return values;
+  };
 }
+
+/** Values that differ between executions, or that contain others. */
+const composedKinds: ReadonlySet<Kind> = new Set([Kind.VARIABLE, Kind.LIST, Kind.OBJECT]);
+
+const isPrimitive = (value: unknown): boolean =>
+  value === null || (typeof value !== 'object' && typeof value !== 'function');
 
 const infoOfField =
   (schema: GraphQLSchema, { parentType, definition, nodes }: Omit<SelectedField, 'infoOf'>): SelectedField['infoOf'] =>
