@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import fc from 'fast-check';
-import { execute, parse, getVariableValues, type GraphQLError, type GraphQLSchema } from 'graphql';
+import { buildSchema, execute, parse, getVariableValues, type GraphQLError, type GraphQLSchema } from 'graphql';
 import { compileOperation } from '../../../../src/graphql/execution/compile-operation.js';
 import { documentArbitrary, variablesArbitrary } from '../../../support/execution/random-document.js';
 import { buildRandomSchema, rootOf, schemaArbitrary, type Calls } from '../../../support/execution/random-schema.js';
@@ -67,5 +67,28 @@ describe('a compiled operation', () => {
     );
     expect(seen.errors).toBeGreaterThan(100);
     expect(seen.data).toBeGreaterThan(4_000);
+  });
+
+  it('is written in turns of the event loop if it is large, with the text of graphql-js', async () => {
+    const schema = buildSchema('type Query { rows: [Row!]! } type Row { index: Int! embedding: [Float!]! }');
+    const embedding = Array.from({ length: 768 }, (_, index) => index / 7);
+    const rows = Array.from({ length: 200 }, (_, index) => ({ index, embedding }));
+    let turns = 0;
+    let isDone = false;
+    const countTurns = async (): Promise<void> => {
+      for (; !isDone; turns += 1) await nextTurn();
+    };
+    const counted = countTurns();
+    const document = parse('{ rows { index embedding } }');
+    const { text } = (await compileOperation(schema, document)?.execute({
+      contextValue: {},
+      rootValue: { rows },
+      variableValues: {},
+    })) ?? { text: '' };
+    isDone = true;
+    await counted;
+    expect(text).toBe(JSON.stringify((await execute({ schema, document, rootValue: { rows } })).data));
+    // 2.8 MB in slices of 128 KB.
+    expect(turns).toBeGreaterThan(15);
   });
 });
