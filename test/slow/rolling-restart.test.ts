@@ -110,7 +110,7 @@ async function grows({ served, socket, eventStream, failures }: Traffic): Promis
   await waitUntil(
     async () => {
       if (failures.length > 0)
-        throw new Error([...failures.slice(0, 5), ...(await nginx.errors()).slice(-5)].join('\n'));
+        throw new Error([...failures.slice(0, 5), ...(await nginx.errors()).slice(-40)].join('\n'));
       const isReceived = [socket, eventStream].every(({ events }, place) => events > (before.received[place] ?? 0));
       return (
         isReceived && (Object.keys(served) as (keyof typeof served)[]).every((kind) => served[kind] > before[kind] + 20)
