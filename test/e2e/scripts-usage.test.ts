@@ -15,7 +15,7 @@ const runSteps = 'ide/run-steps.ts';
 /** The npm scripts whose last command, which receives the arguments, is a program of this repository. */
 const programs = Object.entries(scripts).flatMap(([name, command]) => {
   const last = command.split('&&').at(-1)?.trim() ?? '';
-  const file = /^node (?:--\S+ )*((?:dist|bench|ops|ide|lint)\/\S+)/.exec(last)?.[1];
+  const file = /^node (?:--\S+ )*((?:dist|bench|ops|ide|lint|test)\/\S+)/.exec(last)?.[1];
   const steps = file === runSteps ? [...Array.from(last.matchAll(/"([^"]+)"/g), ([, step = '']) => step), '--'] : [];
   return file === undefined ? [] : [{ name, file, steps }];
 });
