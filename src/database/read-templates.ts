@@ -5,7 +5,9 @@ import {
   PostgresAdapter,
   PostgresIntrospector,
   PostgresQueryCompiler,
+  sql,
   type Compilable,
+  type Expression,
   type RawBuilder,
 } from 'kysely';
 import { LRUCache } from 'lru-cache';
@@ -41,6 +43,22 @@ class Parameter {
 // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- it stands where a value of this type is expected
 export const parameter = <Value>(name: string): Value => new Parameter(name) as Value;
 
+/** A placeholder for each name, under that name. */
+export const parameters = (names: readonly string[]): Record<string, never> =>
+  Object.fromEntries(names.map((name) => [name, parameter<never>(name)]));
+
+/** Whether a row of a table is one of those whose IDs are the value `ids`. */
+export const hasGivenId = (table: string) => sql<boolean>`${sql.ref(`${table}.id`)} = any(${parameter('ids')}::uuid[])`;
+
+/**
+ * Executes a query for each of the values `ownerIds`: a lateral join gives each owner its own limit.
+ * @param query selects by `owner.id`
+ */
+export const ofEachOwner = (query: Expression<unknown>): Compilable =>
+  rawQuery(
+    sql`select found.* from unnest(${parameter('ownerIds')}::uuid[]) as owner (id) cross join lateral (${query}) as found`,
+  );
+
 /** Upper bound of the templates that are remembered. Clients choose selections and filters, so there is no end of them. */
 const maxTemplates = 1000;
 
@@ -65,15 +83,15 @@ export function readTemplate(
 }
 
 function compile(query: Compilable, hasStablePlan: boolean): ReadTemplate {
-  const { sql, parameters } = query.compile();
-  const base = CompiledQuery.raw(sql);
-  addTemplateText(sql, { hasStablePlan });
+  const { sql: text, parameters: placeholders } = query.compile();
+  const base = CompiledQuery.raw(text);
+  addTemplateText(text, { hasStablePlan });
   return {
-    text: sql,
+    text,
     async execute(db, values) {
       const { rows } = await db.executeQuery<unknown>({
         ...base,
-        parameters: parameters.map((one) => valueOf(one, values)),
+        parameters: placeholders.map((one) => valueOf(one, values)),
       });
       return rows.map(valuesOf);
     },

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { parameter, queryBuilder } from '../../database/read-templates.js';
+import { parameters, queryBuilder } from '../../database/read-templates.js';
 import { foldedParameter, normalized } from '../../database/text-comparison.js';
 import { BadUserInput, type FieldProblem } from '../../errors/app-error.js';
 import { decodeId, idProblem } from '../../graphql/relay/global-id.js';
@@ -44,7 +44,7 @@ export const filterKey = (filter: CheckedFilter): string => conditionsOf(filter)
 /** The filter as a template has it: its values are parameters. */
 export const templateFilter = (filter: CheckedFilter): CheckedFilter => ({
   ...filter,
-  ...Object.fromEntries(conditionsOf(filter).map((name) => [name, parameter(name)])),
+  ...parameters(conditionsOf(filter)),
 });
 
 export const filterValues = ({ search, ...others }: CheckedFilter): Record<string, unknown> => ({

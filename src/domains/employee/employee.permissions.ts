@@ -1,5 +1,6 @@
 import { Role, type AuthenticatedViewer, type Viewer } from '../../auth/viewer.js';
 import type { Context } from '../../graphql/context/context.js';
+import { chained } from '../../graphql/execution/promises.js';
 import {
   and,
   hasRole,
@@ -24,8 +25,7 @@ const mayOrder = permit<unknown, { orderBy?: EmployeeOrder | null }>(({ viewer, 
 const maySeeSalary = permit<EmployeeRow, { onForbidden?: OnForbidden }>(({ viewer, parent, args, context }) => {
   // With NULL the resolver hides the salary itself.
   if (args.onForbidden === OnForbidden.NULL) return true;
-  const denial = salaryDenial(viewer, parent, context);
-  return denial instanceof Promise ? denial.then((found) => found ?? true) : (denial ?? true);
+  return chained(salaryDenial(viewer, parent, context), (denial) => denial ?? true);
 });
 
 /** Why the viewer may not see a salary; null if the viewer may. A promise only where the database decides, since pages have many salaries. */
@@ -37,9 +37,7 @@ export function salaryDenial(
   if (viewer.kind === 'anonymous') return new Unauthenticated(viewer.reason);
   // Mutations return the employee: a write-only API key must not read salaries that way.
   if (!viewer.scopes.includes('employees:read')) return lacksScope(viewer, 'employees:read');
-  const isVisible = seesSalary(viewer, employee, context);
-  const denialOf = (sees: boolean): AppError | null => (sees ? null : hiddenSalary);
-  return isVisible instanceof Promise ? isVisible.then(denialOf) : denialOf(isVisible);
+  return chained(seesSalary(viewer, employee, context), (sees) => (sees ? null : hiddenSalary));
 }
 
 /** One for all: a page may hide each of its salaries. */

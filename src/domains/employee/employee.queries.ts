@@ -8,7 +8,14 @@ import {
   type Keyset,
   type KeysetPage,
 } from '../../database/keyset.js';
-import { parameter, queryBuilder, rawQuery, readTemplate } from '../../database/read-templates.js';
+import {
+  hasGivenId,
+  ofEachOwner,
+  parameter,
+  queryBuilder,
+  rawQuery,
+  readTemplate,
+} from '../../database/read-templates.js';
 import type { RowShape } from '../../database/row-shapes.js';
 import type { Database } from '../../database/tables.js';
 import { folded, sortCollation } from '../../database/text-comparison.js';
@@ -120,11 +127,7 @@ export async function employeesById(
 ): Promise<EmployeeRow[]> {
   const template = readTemplate(
     `employees by id ${shape.key}`,
-    () =>
-      selectEmployees(
-        queryBuilder.selectFrom('employee').where(sql<boolean>`employee.id = any(${parameter('ids')}::uuid[])`),
-        shape,
-      ),
+    () => selectEmployees(queryBuilder.selectFrom('employee').where(hasGivenId('employee')), shape),
     { hasStablePlan: true },
   );
   return (await template.execute(db, { ids })).map((values) => employeeOf(shape, values));
@@ -134,11 +137,9 @@ const departments = () => queryBuilder.selectFrom('department').select(departmen
 
 /** Loads departments by ID, in any order; unknown IDs are omitted. */
 export async function departmentsById(db: Database, ids: readonly string[]): Promise<DepartmentRow[]> {
-  const template = readTemplate(
-    'departments by id',
-    () => departments().where(sql<boolean>`department.id = any(${parameter('ids')}::uuid[])`),
-    { hasStablePlan: true },
-  );
+  const template = readTemplate('departments by id', () => departments().where(hasGivenId('department')), {
+    hasStablePlan: true,
+  });
   return (await template.execute(db, { ids })).map((values) => departmentRows.whole.row(values));
 }
 
@@ -172,17 +173,15 @@ export async function employeePagesByOwner(
   const template = readTemplate(
     `employees by ${owner} ${row.key} ${pageKey(page)}`,
     () => {
-      // A lateral join gives each owner its own limit, by the index on (owner, name, id).
-      const inner = pageOf(
+      // By the index on (owner, name, id).
+      const ofOwner = pageOf(
         queryBuilder
           .selectFrom('employee')
           .select(row.columns('employee'))
           .where(sql<boolean>`${sql.ref(`employee.${owner}`)} = owner.id`),
         templatePage(page),
       );
-      return rawQuery(
-        sql`select found.* from unnest(${parameter('ownerIds')}::uuid[]) as owner (id) cross join lateral (${inner}) as found`,
-      );
+      return ofEachOwner(ofOwner);
     },
     { hasStablePlan: true },
   );

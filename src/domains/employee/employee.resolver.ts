@@ -8,6 +8,7 @@ import type { Context } from '../../graphql/context/context.js';
 import { decodeId, encodeId } from '../../graphql/relay/global-id.js';
 import { requireViewer } from '../../graphql/permissions/rules.js';
 import { lookAhead } from '../../graphql/context/selection.js';
+import { chained } from '../../graphql/execution/promises.js';
 import { Reads } from '../../graphql/schema/reads.js';
 import { Forbidden, NotFound } from '../../errors/app-error.js';
 import { Department } from './department.entity.js';
@@ -151,16 +152,13 @@ export class EmployeeResolver {
   ): number | null | Promise<number | null> {
     // With FAIL the rule of the field has decided.
     if (onForbidden === OnForbidden.FAIL) return employee.salary;
-    const isVisible = this.canSeeSalary(employee, context);
-    const shown = (sees: boolean): number | null => (sees ? employee.salary : null);
-    return isVisible instanceof Promise ? isVisible.then(shown) : shown(isVisible);
+    return chained(this.canSeeSalary(employee, context), (sees) => (sees ? employee.salary : null));
   }
 
   @Reads<EmployeeRow>('departmentId')
   @FieldResolver(() => Boolean, { description: 'Whether the viewer may see the salary.' })
   canSeeSalary(@Root() employee: EmployeeRow, @Ctx() context: Context): boolean | Promise<boolean> {
-    const denial = salaryDenial(context.viewer, employee, context);
-    return denial instanceof Promise ? denial.then((found) => found === null) : denial === null;
+    return chained(salaryDenial(context.viewer, employee, context), (denial) => denial === null);
   }
 
   @Reads<EmployeeRow>('id')

@@ -9,7 +9,7 @@ import {
   type Keyset,
   type KeysetPage,
 } from '../../database/keyset.js';
-import { parameter, queryBuilder, rawQuery, readTemplate } from '../../database/read-templates.js';
+import { hasGivenId, ofEachOwner, parameters, queryBuilder, readTemplate } from '../../database/read-templates.js';
 import { rowShapes, type RowShape } from '../../database/row-shapes.js';
 import type { Database, Tables } from '../../database/tables.js';
 import { PredictionRecord, type PredictionSource } from './prediction.entity.js';
@@ -36,7 +36,7 @@ export async function predictionsById(
 ): Promise<PredictionRow[]> {
   const template = readTemplate(
     `predictions by id ${row.key}`,
-    () => select(row).where(sql<boolean>`prediction.id = any(${parameter('ids')}::uuid[])`),
+    () => select(row).where(hasGivenId('prediction')),
     planned,
   );
   return (await template.execute(db, { ids })).map((values) => row.row(values));
@@ -88,14 +88,11 @@ export async function predictionPagesByUser(
     `predictions by user ${row.key} ${pageKey(page)}`,
     () => {
       const ofOwner = select(row).where(sql<boolean>`prediction.user_id = owner.id`);
-      const inner = pageOf(ofOwner, templatePage(page));
-      return rawQuery(
-        sql`select found.* from unnest(${parameter('userIds')}::uuid[]) as owner (id) cross join lateral (${inner}) as found`,
-      );
+      return ofEachOwner(pageOf(ofOwner, templatePage(page)));
     },
     planned,
   );
-  const rows = await template.execute(db, { userIds, ...pageValues(page) });
+  const rows = await template.execute(db, { ownerIds: userIds, ...pageValues(page) });
   return rows.map((values) => row.row(values));
 }
 
@@ -138,8 +135,7 @@ function conditionsOf({ userId, model, version, source, createdAfter, createdBef
 }
 
 /** The conditions as a template has them: their values are parameters. */
-const templateConditions = (conditions: Conditions): Conditions =>
-  Object.fromEntries(Object.keys(conditions).map((name) => [name, parameter(name)]));
+const templateConditions = (conditions: Conditions): Conditions => parameters(Object.keys(conditions));
 
 type PredictionQuery = SelectQueryBuilder<Tables, 'prediction', object>;
 

@@ -11,7 +11,7 @@ import {
   type Keyset,
   type KeysetPage,
 } from '../../database/keyset.js';
-import { parameter, queryBuilder, readTemplate } from '../../database/read-templates.js';
+import { hasGivenId, queryBuilder, readTemplate } from '../../database/read-templates.js';
 import { rowShapes, type RowShape } from '../../database/row-shapes.js';
 import { rowColumns } from '../../database/rows.js';
 import type { Database } from '../../database/tables.js';
@@ -46,11 +46,9 @@ export async function usersById(
   ids: readonly string[],
   row: RowShape<UserRow> = userRows.whole,
 ): Promise<UserRow[]> {
-  const template = readTemplate(
-    `users by id ${row.key}`,
-    () => users(row).where(sql<boolean>`user_account.id = any(${parameter('ids')}::uuid[])`),
-    { hasStablePlan: true },
-  );
+  const template = readTemplate(`users by id ${row.key}`, () => users(row).where(hasGivenId('user_account')), {
+    hasStablePlan: true,
+  });
   return (await template.execute(db, { ids })).map((values) => row.row(values));
 }
 

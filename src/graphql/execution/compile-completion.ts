@@ -15,7 +15,7 @@ import { inspect } from 'graphql/jsutils/inspect.js';
 import { compileList } from './compile-list.js';
 import { leafWriter } from './leaf-text.js';
 import { nameOf, nullText, type Completion, type Planner, type SelectedField, type SelectionWriter } from './plan.js';
-import { isPromise } from './promises.js';
+import { chained } from './promises.js';
 import type { Path, Run, Written } from './run.js';
 
 /** Compiles what `completeValue` of graphql-js does with the values of a field. */
@@ -64,8 +64,7 @@ function compileObject(planner: Planner, { nodes, infoOf }: SelectedField, type:
       if (isOfType) return write(run, value, path);
       throw new GraphQLError(`Expected value of type "${type.name}" but got: ${inspect(value)}.`, { nodes });
     };
-    const isOfType = isTypeOf(value, run.contextValue, infoOf(run, fieldPathOf(path)));
-    return isPromise(isOfType) ? isOfType.then(writeIf) : writeIf(isOfType);
+    return chained(isTypeOf(value, run.contextValue, infoOf(run, fieldPathOf(path))), writeIf);
   };
 }
 
@@ -84,9 +83,7 @@ function compileAbstract(planner: Planner, field: SelectedField, type: GraphQLAb
   };
   return (run, value, path) => {
     const name: unknown = resolveType(value, run.contextValue, infoOf(run, fieldPathOf(path)), type);
-    return isPromise(name)
-      ? name.then((resolved) => completeAs(resolved, run, value, path))
-      : completeAs(name, run, value, path);
+    return chained(name, (resolved) => completeAs(resolved, run, value, path));
   };
 }
 

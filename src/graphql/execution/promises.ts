@@ -2,6 +2,12 @@
 export const isPromise = <Value>(value: Value | Promise<Value>): value is Promise<Value> =>
   typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
 
+/** Continues with a value at once, or with that of a promise later. */
+export const chained = <Value, Result>(
+  value: Value | Promise<Value>,
+  next: (value: Value) => Result | Promise<Result>,
+): Result | Promise<Result> => (isPromise(value) ? value.then(next) : next(value));
+
 type Part = string | Promise<string>;
 
 /**

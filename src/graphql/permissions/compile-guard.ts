@@ -1,7 +1,7 @@
 import type { GraphQLFieldResolver } from 'graphql';
 import { ownValue } from '../../errors/own-value.js';
 import type { Context } from '../context/context.js';
-import { isPromise } from '../execution/promises.js';
+import { chained, isPromise } from '../execution/promises.js';
 import { allow, and, chain, deny, rule } from './shield.js';
 
 type Call = Parameters<GraphQLFieldResolver<unknown, Context>>;
@@ -30,10 +30,7 @@ export function compileGuard(tree: unknown, fallbackError: Error): Middleware | 
   return (next, ...call) => {
     const context = call[2] as ShieldContext;
     context._shield ??= { cache: {} };
-    const verdict = decide(...call);
-    return isPromise(verdict)
-      ? verdict.then((decided) => resolved(decided, next, call, fallbackError))
-      : resolved(verdict, next, call, fallbackError);
+    return chained(decide(...call), (verdict) => resolved(verdict, next, call, fallbackError));
   };
 }
 
@@ -127,15 +124,10 @@ const combined = (verdicts: readonly Verdict[]): Verdict =>
 
 /** The rules decide one after the other, until one rejects. */
 function compileChain(decides: readonly Decide[]): Decide {
-  const decideFrom = (start: number, call: Call): Verdict | Promise<Verdict> => {
-    for (const [index, decide] of decides.entries()) {
-      if (index < start) continue;
-      const verdict = decide(...call);
-      if (isPromise(verdict))
-        return verdict.then((decided) => (decided === true ? decideFrom(index + 1, call) : decided));
-      if (verdict !== true) return verdict;
-    }
-    return true;
+  const decideFrom = (index: number, call: Call): Verdict | Promise<Verdict> => {
+    const decide = decides[index];
+    if (!decide) return true;
+    return chained(decide(...call), (verdict) => (verdict === true ? decideFrom(index + 1, call) : verdict));
   };
   return (...call) => decideFrom(0, call);
 }
