@@ -8,21 +8,18 @@ import { openPredictor } from '../../src/inference/serving/open-predictor.js';
 import { RedisConnection } from '../../src/redis/connection.js';
 import { openRateCounters } from '../../src/redis/rate-counters.js';
 import { createLogger, type Logger } from '../../src/telemetry/logger.js';
-import { freePort, reasonToSkipRedis, startRedis, type TestRedis } from '../support/redis.js';
+import { describeWithRedis } from '../support/describe-with-redis.js';
+import { freePort, startRedis, type TestRedis } from '../support/redis.js';
 import { startProxy } from '../support/tcp-proxy.js';
 
 const storeDir = path.resolve('model-store');
-
-const reasonToSkip = reasonToSkipRedis();
-const suite = reasonToSkip === null ? describe : describe.skip;
-const skipNote = reasonToSkip === null ? '' : ` (skipped: ${reasonToSkip})`;
 
 const established = 'Redis connection established';
 const lost = 'Redis connection lost; using in-process fallbacks';
 
 const flower = (petal_length: number) => ({ petal_length, petal_width: 1.3 });
 
-suite(`a cache in Redis${skipNote}`, () => {
+describeWithRedis('a cache in Redis', () => {
   let redis: TestRedis;
   let lines: LogLines;
   const opened: (() => void | Promise<void>)[] = [];

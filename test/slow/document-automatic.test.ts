@@ -3,7 +3,8 @@ import { hashOf } from '../../src/persisted-documents/document-request.js';
 import { bundledModels } from '../support/bundled-models.js';
 import { send } from '../support/documents.js';
 import { codesOf, startGateway, type TestGateway } from '../support/gateway.js';
-import { reasonToSkipRedis, startRedis, type TestRedis } from '../support/redis.js';
+import { describeWithRedis } from '../support/describe-with-redis.js';
+import { startRedis, type TestRedis } from '../support/redis.js';
 import { waitUntil } from '../support/wait-until.js';
 
 const automatic = (text: string) => ({ extensions: { persistedQuery: { version: 1, sha256Hash: hashOf(text) } } });
@@ -121,10 +122,7 @@ describe('AUTOMATIC_PERSISTED_QUERIES=false', () => {
   });
 });
 
-const reason = reasonToSkipRedis();
-const describeWithRedis = reason === null ? describe : describe.skip;
-
-describeWithRedis(`two gateways that share a Redis${reason === null ? '' : ` (skipped: ${reason})`}`, () => {
+describeWithRedis('two gateways that share a Redis', () => {
   let redis: TestRedis;
   let one: TestGateway;
   let other: TestGateway;

@@ -18,7 +18,8 @@ import {
   type Behaviour,
   type TestRateService,
 } from '../support/rate-service.js';
-import { reasonToSkipRedis, startRedis } from '../support/redis.js';
+import { describeWithRedis } from '../support/describe-with-redis.js';
+import { startRedis } from '../support/redis.js';
 import { waitUntil } from '../support/wait-until.js';
 
 let service: TestRateService;
@@ -288,10 +289,7 @@ describe('exchange rates of a service that', () => {
   });
 });
 
-const reason = reasonToSkipRedis();
-const describeWithRedis = reason === null ? describe : describe.skip;
-
-describeWithRedis(`replicas with one Redis${reason === null ? '' : ` (skipped: ${reason})`}`, () => {
+describeWithRedis('replicas with one Redis', () => {
   it('fetch rates once, share them with a new replica, and ignore damaged ones', async () => {
     const redis = await startRedis();
     opened.push(() => redis.stop());

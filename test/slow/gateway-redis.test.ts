@@ -1,13 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { createClient } from '@redis/client';
 import { startGateway, type AnyData, type TestGateway } from '../support/gateway.js';
-import { reasonToSkipRedis, startRedis, type TestRedis } from '../support/redis.js';
+import { describeWithRedis } from '../support/describe-with-redis.js';
+import { startRedis, type TestRedis } from '../support/redis.js';
 import { waitUntil } from '../support/wait-until.js';
 
-const reason = reasonToSkipRedis();
-const describeWithRedis = reason === null ? describe : describe.skip;
-
-describeWithRedis(`two gateways that share a Redis${reason === null ? '' : ` (skipped: ${reason})`}`, () => {
+describeWithRedis('two gateways that share a Redis', () => {
   let redis: TestRedis;
   let one: TestGateway;
   let other: TestGateway;

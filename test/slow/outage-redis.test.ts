@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,16 +9,14 @@ import { startOutageGateway, type OutageGateway } from '../support/outage-gatewa
 import { expectResilience } from '../support/outage-expectation.js';
 import { fillOutageStore } from '../support/outage-store.js';
 import { buildProgram, reachableFolder } from '../support/process.js';
-import { reasonToSkipRedis, startRedis, type TestRedis } from '../support/redis.js';
+import { describeWithRedis } from '../support/describe-with-redis.js';
+import { startRedis, type TestRedis } from '../support/redis.js';
 import { waitUntil } from '../support/wait-until.js';
-
-const reasonToSkip = reasonToSkipRedis();
-const suite = reasonToSkip === null ? describe : describe.skip;
 
 /** An unavailable cache costs its deadline of 0.1 s; rows claimed by a replica that cannot share them cost a second. */
 const longestMs = 3_000;
 
-suite(`Redis${reasonToSkip === null ? '' : ` (skipped: ${reasonToSkip})`}`, () => {
+describeWithRedis('Redis', () => {
   let dir: string;
   let database: TestDatabase;
   let client: pg.Client;

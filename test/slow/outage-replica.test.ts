@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,17 +10,15 @@ import { expectResilience } from '../support/outage-expectation.js';
 import { fillOutageStore } from '../support/outage-store.js';
 import type { AnyData } from '../support/gateway.js';
 import { buildProgram, reachableFolder } from '../support/process.js';
-import { reasonToSkipRedis, startRedis, type TestRedis } from '../support/redis.js';
-
-const reasonToSkip = reasonToSkipRedis();
-const suite = reasonToSkip === null ? describe : describe.skip;
+import { describeWithRedis } from '../support/describe-with-redis.js';
+import { startRedis, type TestRedis } from '../support/redis.js';
 
 /** The claim of a killed replica expires after a second, and then another runs the row. */
 const longestMs = 3_500;
 /** The maximum age of served predictions that are not written yet: the history batches rows for 20 ms. */
 const unwrittenMs = 1_000;
 
-suite(`one of two replicas${reasonToSkip === null ? '' : ` (skipped: ${reasonToSkip})`}`, () => {
+describeWithRedis('one of two replicas', () => {
   let dir: string;
   let modelStore: string;
   let database: TestDatabase;

@@ -3,17 +3,15 @@ import fc from 'fast-check';
 import { sql } from 'kysely';
 import { encodeId } from '../../src/graphql/relay/global-id.js';
 import { startGateway, type AnyData, type TestGateway } from '../support/gateway.js';
-import { reasonToSkipRedis, startRedis, type TestRedis } from '../support/redis.js';
+import { describeWithRedis } from '../support/describe-with-redis.js';
+import { startRedis, type TestRedis } from '../support/redis.js';
 import { statementsOf } from '../support/statements.js';
 import { waitUntil } from '../support/wait-until.js';
-
-const reason = reasonToSkipRedis();
-const describeWithRedis = reason === null ? describe : describe.skip;
 
 /** The number of employees by department name. */
 type Headcounts = Record<string, number>;
 
-describeWithRedis(`gateways that share a database${reason === null ? '' : ` (skipped: ${reason})`}`, () => {
+describeWithRedis('gateways that share a database', () => {
   const isolatedTtlSeconds = 1;
   let redis: TestRedis;
   /** Two gateways that share a Redis. */

@@ -1,17 +1,15 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { codesOf, startGateway, type TestGateway } from '../support/gateway.js';
 import { from, newAddress, statuses, WHO } from '../support/rate-limits.js';
-import { reasonToSkipRedis, startRedis, type TestRedis } from '../support/redis.js';
+import { describeWithRedis } from '../support/describe-with-redis.js';
+import { startRedis, type TestRedis } from '../support/redis.js';
 import { waitUntil } from '../support/wait-until.js';
 
 /** Whether replicas count together. */
 const storeOf = async (gateway: TestGateway): Promise<string | undefined> =>
   /^auspex_rate_limit_store_up (\d)$/m.exec(await (await fetch(gateway.metricsUrl ?? '')).text())?.[1];
 
-const reason = reasonToSkipRedis();
-const describeWithRedis = reason === null ? describe : describe.skip;
-
-describeWithRedis(`two gateways that share a Redis${reason === null ? '' : ` (skipped: ${reason})`}`, () => {
+describeWithRedis('two gateways that share a Redis', () => {
   let redis: TestRedis;
   let one: TestGateway;
   let other: TestGateway;
@@ -108,7 +106,7 @@ describeWithRedis(`two gateways that share a Redis${reason === null ? '' : ` (sk
   });
 });
 
-describeWithRedis(`a Redis for counters${reason === null ? '' : ` (skipped: ${reason})`}`, () => {
+describeWithRedis('a Redis for counters', () => {
   const warnings = ({ logs }: TestGateway) =>
     logs.filter(({ msg }) => String(msg).startsWith('Redis may evict rate limits'));
 

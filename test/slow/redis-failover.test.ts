@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo, type Server } from 'node:net';
@@ -11,18 +11,16 @@ import { openPubSub, topic } from '../../src/events/pub-sub.js';
 import { RedisConnection } from '../../src/redis/connection.js';
 import { openRateCounters } from '../../src/redis/rate-counters.js';
 import { createLogger, type Logger } from '../../src/telemetry/logger.js';
-import { reasonToSkipRedis, startRedis, type TestRedis } from '../support/redis.js';
+import { describeWithRedis } from '../support/describe-with-redis.js';
+import { startRedis, type TestRedis } from '../support/redis.js';
 import { startProxy } from '../support/tcp-proxy.js';
 import { waitUntil } from '../support/wait-until.js';
-
-const reasonToSkip = reasonToSkipRedis();
-const suite = reasonToSkip === null ? describe : describe.skip;
 
 const established = 'Redis connection established';
 const rejectsWrites = 'Redis rejects writes; using in-process fallbacks';
 const maxRecoveryMs = 5_000;
 
-suite(`a Redis that rejects writes${reasonToSkip === null ? '' : ` (skipped: ${reasonToSkip})`}`, () => {
+describeWithRedis('a Redis that rejects writes', () => {
   let lines: { msg: string; reason?: string }[];
   let logger: Logger;
   let redis: TestRedis;

@@ -1,18 +1,16 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { createClient } from '@redis/client';
 import { encodeId } from '../../src/graphql/relay/global-id.js';
 import { readConfig } from '../../src/config/config.js';
 import { openApp, type App } from '../../src/app/open-app.js';
 import { createLogger } from '../../src/telemetry/logger.js';
 import { startGateway, type AnyData, type TestGateway } from '../support/gateway.js';
-import { reasonToSkipRedis, startRedis, type TestRedis } from '../support/redis.js';
+import { describeWithRedis } from '../support/describe-with-redis.js';
+import { startRedis, type TestRedis } from '../support/redis.js';
 import { openEvents, type ReceivedEvents } from '../support/streams.js';
 import { waitUntil } from '../support/wait-until.js';
 
-const reason = reasonToSkipRedis();
-const describeWithRedis = reason === null ? describe : describe.skip;
-
-describeWithRedis(`streams of two replicas that share a Redis${reason === null ? '' : ` (skipped: ${reason})`}`, () => {
+describeWithRedis('streams of two replicas that share a Redis', () => {
   let redis: TestRedis;
   let one: TestGateway;
   let other: App;
