@@ -87,7 +87,7 @@ export class RateLimiter {
     const count =
       known && known.count > limit && known.ageMs < trustMs
         ? known
-        : await this.counters.add(key, this.#windowMs, weight);
+        : await this.counters.addUpTo(key, { limit, windowMs: this.#windowMs, weight });
     if (reply) setHeaders(reply, limit, count);
     if (count.count > limit) this.#reject(kind, limit, count);
   }

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
-import { RedisCommandLimit } from './command-limit.js';
 import type { RedisConnection } from './connection.js';
+import { MemoryRateCounters } from './memory-rate-counters.js';
+import { RedisCountStore } from './redis-count-store.js';
+import { SharedRateCounters } from './shared-rate-counters.js';
 
 /** Events counted in the current window of a key. */
 export interface WindowCount {
@@ -11,9 +11,18 @@ export interface WindowCount {
   resetInMs: number;
 }
 
-/** A count as this process last saw it. */
+/** A count as this process knows it. */
 export interface LocalCount extends WindowCount {
+  /** Since the count was last read from where it is shared. */
   ageMs: number;
+}
+
+/** The limit that events of a key are counted against. */
+export interface CountLimit {
+  limit: number;
+  windowMs: number;
+  /** Events; 1 by default. */
+  weight?: number;
 }
 
 /**
@@ -22,117 +31,23 @@ export interface LocalCount extends WindowCount {
  * longer than the deadline of the connection. Windows do not depend on the time of day, which may be set back.
  */
 export interface RateCounters {
-  /** Counts `weight` events. */
+  /** Counts `weight` events exactly: the result includes all events of all processes. */
   add(key: string, windowMs: number, weight?: number): Promise<WindowCount>;
-  /** The last count this process saw, without a request to Redis; null if there is none in the current window. */
+  /**
+   * Counts events like `add`, but does not wait for Redis far from the limit. Each process may then be behind the shared
+   * count by a sixteenth of what was left of the limit.
+   */
+  addUpTo(key: string, limit: CountLimit): WindowCount | Promise<WindowCount>;
+  /** The last count this process knows, without a request to Redis; null if there is none in the current window. */
   peek(key: string): LocalCount | null;
   /** Restarts a key at zero. */
   clear(key: string): Promise<void>;
   /** Whether processes count together; null if Redis is not configured. */
   readonly isShared: boolean | null;
-  close(): void;
+  /** Writes what is counted here only. */
+  close(): Promise<void>;
 }
 
 /** Counts in Redis, or in memory without one. */
 export const openRateCounters = (redis: RedisConnection | null): RateCounters =>
-  redis === null ? new MemoryRateCounters() : new RedisRateCounters(redis);
-
-/** Keys in memory; the least recently used are evicted. Random addresses must not fill the process. */
-const maxKeys = 100_000;
-
-export class MemoryRateCounters implements RateCounters {
-  readonly isShared = null;
-  readonly #windows = new LRUCache<string, { count: number; endsAtMs: number; seenAtMs: number }>({
-    // As cache/entry-limit.ts does: `max` would allocate the memory of all keys now.
-    maxSize: maxKeys,
-    sizeCalculation: () => 1,
-  });
-
-  add(key: string, windowMs: number, weight = 1): Promise<WindowCount> {
-    const { count, resetInMs } = this.peek(key) ?? { count: 0, resetInMs: windowMs };
-    const next = { count: count + weight, resetInMs };
-    this.record(key, next);
-    return Promise.resolve(next);
-  }
-
-  peek(key: string): LocalCount | null {
-    const window = this.#windows.get(key);
-    const nowMs = performance.now();
-    if (!window || window.endsAtMs <= nowMs) return null;
-    return { count: window.count, resetInMs: window.endsAtMs - nowMs, ageMs: nowMs - window.seenAtMs };
-  }
-
-  /** Stores a count that Redis returned. */
-  record(key: string, { count, resetInMs }: WindowCount): void {
-    const nowMs = performance.now();
-    this.#windows.set(key, { count, endsAtMs: nowMs + resetInMs, seenAtMs: nowMs });
-  }
-
-  clear(key: string): Promise<void> {
-    this.#windows.delete(key);
-    return Promise.resolve();
-  }
-
-  close(): void {
-    this.#windows.clear();
-  }
-}
-
-const maxCommandsInFlight = 50_000;
-
-/**
- * Adds to the count and sets the end of a new window in one atomic round trip. A key without an expiry gets one, and so does a key
- * that would outlive a window: Redis stores expiries as times of day, and the clock may have been set back.
- */
-const addScript = `
-local count = redis.call('INCRBY', KEYS[1], ARGV[2])
-local resetIn = redis.call('PTTL', KEYS[1])
-if resetIn < 0 or resetIn > tonumber(ARGV[1]) then
-  redis.call('PEXPIRE', KEYS[1], ARGV[1])
-  resetIn = tonumber(ARGV[1])
-end
-return {count, resetIn}`;
-
-class RedisRateCounters implements RateCounters {
-  /** The last shared counts, to continue from while Redis is unavailable. */
-  readonly #local = new MemoryRateCounters();
-  readonly #redis: RedisConnection;
-  readonly #commands: RedisCommandLimit;
-
-  constructor(redis: RedisConnection) {
-    this.#redis = redis;
-    this.#commands = new RedisCommandLimit(redis, maxCommandsInFlight);
-  }
-
-  async add(key: string, windowMs: number, weight = 1): Promise<WindowCount> {
-    const options = { keys: [redisKey(key)], arguments: [String(windowMs), String(weight)] };
-    const reply = await this.#commands.execute({
-      name: 'EVAL count',
-      run: (client) => client.eval(addScript, options),
-    });
-    if (!Array.isArray(reply)) return this.#local.add(key, windowMs, weight);
-    const shared = { count: Number(reply[0]), resetInMs: Number(reply[1]) };
-    this.#local.record(key, shared);
-    return shared;
-  }
-
-  peek(key: string): LocalCount | null {
-    return this.#local.peek(key);
-  }
-
-  async clear(key: string): Promise<void> {
-    await this.#local.clear(key);
-    await this.#commands.execute({ name: 'DEL', run: (client) => client.del(redisKey(key)) });
-  }
-
-  get isShared(): boolean {
-    return this.#redis.isHealthy;
-  }
-
-  close(): void {
-    this.#local.close();
-  }
-}
-
-/** Hashed: keys contain addresses and accounts, which must not be readable in Redis. */
-const redisKey = (key: string): string => `auspex:count:${createHash('sha256').update(key).digest('base64url')}`;
+  redis === null ? new MemoryRateCounters() : new SharedRateCounters(new RedisCountStore(redis));

@@ -20,6 +20,7 @@ describeWithRedis('two gateways that share a Redis', () => {
       TRUST_PROXY: '1',
       RATE_LIMIT_PER_ADDRESS: '10',
       RATE_LIMIT_WINDOW_SECONDS: '3600',
+      RATE_LIMIT_PER_VIEWER: '320',
       MAX_LOGINS_PER_ACCOUNT: '4',
     };
     [one, other] = await Promise.all([startGateway(env), startGateway(env)]);
@@ -40,6 +41,32 @@ describeWithRedis('two gateways that share a Redis', () => {
     );
     expect(responses.filter(({ status }) => status === 200)).toHaveLength(10);
     expect(responses.filter(({ status }) => status === 429)).toHaveLength(20);
+  });
+
+  it('wait for the shared count of a caller only near the limit, and exceed it by a sixteenth each at most', async () => {
+    const { createClient } = await import('@redis/client');
+    const client = await createClient({ url: redis.url }).connect();
+    await client.configResetStat();
+    const commands = async () =>
+      Number(/cmdstat_evalsha:calls=(\d+)/.exec(await client.info('commandstats'))?.[1] ?? 0);
+    let turn = 0;
+    const send = async (times: number) => {
+      const senders = Array.from({ length: 8 }, async () => {
+        const seen: number[] = [];
+        while (turn < times) seen.push((await ((turn += 1) % 2 ? one : other).execute('manager', WHO)).status);
+        return seen;
+      });
+      return (await Promise.all(senders)).flat();
+    };
+    expect(new Set(await send(200))).toEqual(new Set([200]));
+    expect(await commands()).toBeLessThan(100);
+    const statuses = await send(500);
+    client.destroy();
+    const admitted = 200 + statuses.filter((status) => status === 200).length;
+    expect(admitted).toBeGreaterThanOrEqual(320);
+    expect(admitted).toBeLessThanOrEqual(320 + 2 * 20);
+    expect((await one.execute('manager', WHO)).status).toBe(429);
+    expect((await other.execute('manager', WHO)).status).toBe(429);
   });
 
   it('share the count of sign-ins', async () => {

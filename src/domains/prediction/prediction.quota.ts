@@ -28,7 +28,11 @@ export class PredictionQuota {
     const key = `prediction rows ${userId}`;
     const known = this.counters.peek(key);
     if (known && known.ageMs < trustMs && known.count + rows > limit) throw this.#rejection(rows, known.resetInMs);
-    const { count, resetInMs } = await this.counters.add(key, windowSeconds * 1000, rows);
+    const { count, resetInMs } = await this.counters.addUpTo(key, {
+      limit,
+      windowMs: windowSeconds * 1000,
+      weight: rows,
+    });
     if (count <= limit) return;
     await this.counters.add(key, windowSeconds * 1000, -rows);
     throw this.#rejection(rows, resetInMs);

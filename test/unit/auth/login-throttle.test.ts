@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { LoginThrottle } from '../../../src/auth/login-throttle.js';
-import { MemoryRateCounters } from '../../../src/redis/rate-counters.js';
+import { MemoryRateCounters } from '../../../src/redis/memory-rate-counters.js';
 import { TooManyAttempts } from '../../../src/errors/app-error.js';
 
 const limits = {

@@ -8,7 +8,7 @@ import { Allowlist, type AllowlistOptions } from '../../../src/persisted-documen
 import { TrustedDocuments, type Release } from '../../../src/persisted-documents/trusted-documents.js';
 import { UsageCounter } from '../../../src/persisted-documents/usage.js';
 import { openCache } from '../../../src/cache/cache.js';
-import { MemoryRateCounters } from '../../../src/redis/rate-counters.js';
+import { MemoryRateCounters } from '../../../src/redis/memory-rate-counters.js';
 import { createLogger } from '../../../src/telemetry/logger.js';
 
 const logger = createLogger('silent');
