@@ -1,7 +1,7 @@
 /* Requests per second by operation, the gain of the caches, and the cost of metrics. */
 import { openApp } from '../../dist/app/open-app.js';
 import { readConfig } from '../../dist/config/config.js';
-import { OperationStatistics } from '../../dist/graphql/server/plugins/operation-statistics.js';
+import { OperationStatistics } from '../../dist/graphql/server/stages/operation-statistics.js';
 import { RequestStatistics } from '../../dist/http/hooks/request-statistics.js';
 import { createLogger } from '../../dist/telemetry/logger.js';
 import {
@@ -17,6 +17,7 @@ import {
 const rounds = 3;
 const seconds = 2;
 const connections = 32;
+const beginStatistics = OperationStatistics.prototype.begin;
 
 const toBody = (query, variables = {}) => JSON.stringify({ query, variables });
 const page = toBody(
@@ -90,11 +91,11 @@ async function compareMetrics() {
     4 * rounds,
     Object.fromEntries(
       Object.entries({
-        executed: withoutCache,
-        hit: withCache,
-        'executed without metrics': unmetered.withoutCache,
-        'hit without metrics': unmetered.withCache,
-      }).map(([name, { url }]) => [name, () => ({ url, bodies: [page], seconds: 1 })]),
+        executed: { app: withoutCache, isMetered: true },
+        hit: { app: withCache, isMetered: true },
+        'executed without metrics': { app: unmetered.withoutCache, isMetered: false },
+        'hit without metrics': { app: unmetered.withCache, isMetered: false },
+      }).map(([name, { app, isMetered }]) => [name, () => ({ url: app.url, bodies: [page], seconds: 1, isMetered })]),
     ),
   );
   for (const name of ['executed', 'hit']) {
@@ -111,10 +112,9 @@ async function openGateway(env) {
   return app;
 }
 
-/** Gateways that record neither operations nor requests. */
+/** Gateways that record no requests. `measure` stops the recording of operations. */
 async function openUnmeteredGateways() {
-  const original = { plugin: OperationStatistics.prototype.plugin, follow: RequestStatistics.prototype.follow };
-  OperationStatistics.prototype.plugin = () => ({});
+  const { follow } = RequestStatistics.prototype;
   RequestStatistics.prototype.follow = () => {};
   try {
     return {
@@ -122,8 +122,7 @@ async function openUnmeteredGateways() {
       withCache: await openGateway({ RESPONSE_CACHE: 'true' }),
     };
   } finally {
-    OperationStatistics.prototype.plugin = original.plugin;
-    RequestStatistics.prototype.follow = original.follow;
+    RequestStatistics.prototype.follow = follow;
   }
 }
 
@@ -140,7 +139,8 @@ async function measureInTurns(count, tasks) {
 }
 
 /** Requests per second, and event loop and CPU time per request of the gateway's thread. */
-async function measure(task) {
+async function measure({ isMetered = true, ...task }) {
+  OperationStatistics.prototype.begin = isMetered ? beginStatistics : () => null;
   const before = performance.eventLoopUtilization();
   const cpuBefore = process.threadCpuUsage();
   const { perSecond } = await send(task);

@@ -5,7 +5,7 @@ import { registerHooks } from 'node:module';
 const replacements = {
   'graphql/permissions/guard-schema.js': { guardSchema: '(schema) => schema', guardFields: '(fields) => fields' },
   'graphql/permissions/visibility.js': { filterReferences: '(schema) => schema', assertReferencesFiltered: '() => {}' },
-  'graphql/server/query-limits.js': { queryLimits: '() => ({})' },
+  'graphql/server/query-limits.js': { queryLimits: '() => ({ begin: () => null })' },
   'http/allowed-hosts.js': { allowedHosts: '() => null' },
   'http/rate-limiter.js':
     'RateLimiter.prototype.admit = async () => {}; RateLimiter.prototype.rejectKeyGuessing = () => {};',

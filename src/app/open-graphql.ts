@@ -10,16 +10,23 @@ import { activeRoleOf, credentialEndReasons, findViewerByApiKey } from '../domai
 import { QueryCache } from '../graphql/caching/query-cache.js';
 import { ResponseCache } from '../graphql/caching/response-cache.js';
 import { ContextFactory, type Context } from '../graphql/context/context.js';
+import { httpStatus } from '../graphql/errors/http-status.js';
 import { loadModules } from '../graphql/load-modules.js';
 import type { LocalEntity, WriteQueue } from '../graphql/module.js';
 import { LiveSchema } from '../graphql/schema/build-schema.js';
 import { createApollo } from '../graphql/server/apollo-server.js';
 import { OperationServer } from '../graphql/server/operation-server.js';
-import { OperationLog } from '../graphql/server/plugins/operation-log.js';
-import { OperationStatistics } from '../graphql/server/plugins/operation-statistics.js';
+import { queryLimits } from '../graphql/server/query-limits.js';
+import { afterResponse } from '../graphql/server/stages/after-response.js';
+import { OperationLog } from '../graphql/server/stages/operation-log.js';
+import { OperationStatistics } from '../graphql/server/stages/operation-statistics.js';
+import { operationTrace } from '../graphql/server/stages/operation-trace.js';
+import { readYourWritesStage } from '../graphql/server/stages/read-your-writes.js';
+import type { Stage } from '../graphql/server/stages/stage.js';
 import { SubscriptionServer } from '../graphql/subscriptions/subscription-server.js';
 import type { RedisConnection } from '../redis/connection.js';
 import type { RejectionCounts } from '../telemetry/rejection-counts.js';
+import { isTracing } from '../telemetry/tracing.js';
 import { maxCacheBytes } from './open-inference.js';
 import { openTokenVerifier } from './open-identity.js';
 import type { OpenServices } from './services.js';
@@ -65,15 +72,24 @@ export async function openGraphql(
   const operationLog = new OperationLog(log);
   const { isIntrospectionOpen } = config.graphql;
   const limits = config.queryLimits;
+  // In this order; see `Stage`.
+  const stages: Stage[] = [
+    queryLimits(limits, isIntrospectionOpen, (model) => services.predictor.outputElements(model)),
+    operationLog,
+    operations,
+    ...(isTracing() ? [operationTrace] : []),
+    httpStatus,
+    responses,
+    afterResponse([responses]),
+    ...(reads.hasReplicas ? [readYourWritesStage(readYourWrites)] : []),
+  ];
   const apollo = createApollo({
     schema,
     limits,
-    outputElements: (model) => services.predictor.outputElements(model),
     isIntrospectionOpen,
-    responses,
+    stages,
+    stringify: responses.stringify,
     operations,
-    operationLog,
-    readYourWrites: reads.hasReplicas ? readYourWrites : null,
     log,
     drain,
   });

@@ -1,5 +1,5 @@
 import { Registry } from 'prom-client';
-import type { OperationCounts } from '../graphql/server/plugins/operation-statistics.js';
+import type { OperationCounts } from '../graphql/server/stages/operation-statistics.js';
 import type { StreamStatistics } from '../graphql/subscriptions/subscription-server.js';
 import { each, metricsOf, one } from './registry.js';
 

@@ -6,11 +6,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { GraphQLObjectType, GraphQLSchema, GraphQLString, type GraphQLFieldConfigMap } from 'graphql';
 import { Query, Resolver, type ClassType } from 'type-graphql';
 import { createApollo } from '../../src/graphql/server/apollo-server.js';
+import { queryLimits } from '../../src/graphql/server/query-limits.js';
 import type { Context } from '../../src/graphql/context/context.js';
 import type { DomainModule, SchemaExtension } from '../../src/graphql/module.js';
 import { allow, isSignedIn } from '../../src/graphql/permissions/rules.js';
-import { OperationLog } from '../../src/graphql/server/plugins/operation-log.js';
-import { OperationStatistics } from '../../src/graphql/server/plugins/operation-statistics.js';
+import { OperationLog } from '../../src/graphql/server/stages/operation-log.js';
+import { OperationStatistics } from '../../src/graphql/server/stages/operation-statistics.js';
 import { RejectionCounts } from '../../src/telemetry/rejection-counts.js';
 import { ResponseCache } from '../../src/graphql/caching/response-cache.js';
 import { LiveSchema } from '../../src/graphql/schema/build-schema.js';
@@ -39,12 +40,10 @@ async function serve(first: GraphQLSchema) {
   const apollo = createApollo({
     schema: source,
     limits,
-    outputElements: () => 0,
     isIntrospectionOpen: true,
+    stages: [queryLimits(limits, true, () => 0), new OperationLog(silent), operations, responses],
+    stringify: responses.stringify,
     operations,
-    operationLog: new OperationLog(silent),
-    responses,
-    readYourWrites: null,
     log: silent,
     drain: {},
   });

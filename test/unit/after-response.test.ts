@@ -2,7 +2,8 @@ import { ApolloServer } from '@apollo/server';
 import { describe, expect, it } from '@jest/globals';
 import { GraphQLBoolean, GraphQLObjectType, GraphQLSchema } from 'graphql';
 import { ContextFactory, type Context, type ContextServices } from '../../src/graphql/context/context.js';
-import { afterResponse, type EntityCache } from '../../src/graphql/server/plugins/after-response.js';
+import { afterResponse, type EntityCache } from '../../src/graphql/server/stages/after-response.js';
+import { stagesPlugin } from '../../src/graphql/server/stages/stage.js';
 import { createLogger } from '../../src/telemetry/logger.js';
 
 /**
@@ -50,7 +51,7 @@ async function mutate(
         return true;
       }),
     }),
-    plugins: [afterResponse(caches(record))],
+    plugins: [stagesPlugin([afterResponse(caches(record))])],
   });
   const { body } = await apollo.executeOperation({ query: 'mutation { change }' }, { contextValue });
   await apollo.stop();

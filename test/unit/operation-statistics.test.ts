@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import { OperationStatistics } from '../../src/graphql/server/plugins/operation-statistics.js';
+import { OperationStatistics } from '../../src/graphql/server/stages/operation-statistics.js';
 import { RejectionCounts } from '../../src/telemetry/rejection-counts.js';
 import { Histogram } from '../../src/telemetry/histogram.js';
 import { OperationCost } from '../../src/telemetry/operation-cost.js';
 
-/** Passes an operation through the plugin, as Apollo Server does. */
-async function pass(
+/** Passes an operation through the stage. */
+function pass(
   statistics: OperationStatistics,
   {
     name,
@@ -13,7 +13,7 @@ async function pass(
     hash = 'trusted',
     codes = [],
   }: { name: string | null; type?: string; hash?: string; codes?: unknown[] },
-): Promise<void> {
+): void {
   const request = {
     queryHash: hash,
     operationName: name,
@@ -23,8 +23,7 @@ async function pass(
       body: { kind: 'single', singleResult: { errors: codes.map((code) => ({ message: 'x', extensions: { code } })) } },
     },
   } as never;
-  const listener = await statistics.plugin().requestDidStart?.(request);
-  await listener?.willSendResponse?.(request);
+  void statistics.begin().complete?.(request);
 }
 
 const statisticsOf = (maxNames?: number) =>
@@ -45,11 +44,11 @@ const counted = (statistics: OperationStatistics) =>
   );
 
 describe('operation statistics', () => {
-  it('bound the number of names and count the rest as other', async () => {
+  it('bound the number of names and count the rest as other', () => {
     const statistics = statisticsOf(3);
-    for (let turn = 0; turn < 10; turn += 1) await pass(statistics, { name: `Name${turn}` });
-    await pass(statistics, { name: 'Name0' });
-    await pass(statistics, { name: 'Name9', type: 'mutation' });
+    for (let turn = 0; turn < 10; turn += 1) pass(statistics, { name: `Name${turn}` });
+    pass(statistics, { name: 'Name0' });
+    pass(statistics, { name: 'Name9', type: 'mutation' });
     expect(counted(statistics)).toEqual({
       'query Name0': 2,
       'query Name1': 1,
@@ -59,20 +58,20 @@ describe('operation statistics', () => {
     });
   });
 
-  it('distinguish only names of trusted documents', async () => {
+  it('distinguish only names of trusted documents', () => {
     const statistics = statisticsOf();
-    await pass(statistics, { name: 'Known' });
-    await pass(statistics, { name: 'Known', hash: 'of another text' });
-    await pass(statistics, { name: null });
+    pass(statistics, { name: 'Known' });
+    pass(statistics, { name: 'Known', hash: 'of another text' });
+    pass(statistics, { name: null });
     expect(counted(statistics)).toEqual({ 'query Known': 1, 'query other': 2 });
   });
 
-  it('count a server error as an error, also together with caller errors', async () => {
+  it('count a server error as an error, also together with caller errors', () => {
     const statistics = statisticsOf();
-    await pass(statistics, { name: 'A', codes: ['FORBIDDEN', 'TIMEOUT'] });
-    await pass(statistics, { name: 'A', codes: ['FORBIDDEN', 'NOT_FOUND', 'FORBIDDEN'] });
-    await pass(statistics, { name: 'A', codes: ['UNKNOWN', undefined] });
-    await pass(statistics, { name: 'A' });
+    pass(statistics, { name: 'A', codes: ['FORBIDDEN', 'TIMEOUT'] });
+    pass(statistics, { name: 'A', codes: ['FORBIDDEN', 'NOT_FOUND', 'FORBIDDEN'] });
+    pass(statistics, { name: 'A', codes: ['UNKNOWN', undefined] });
+    pass(statistics, { name: 'A' });
     const [only] = statistics.all();
     expect(only?.outcomes).toEqual({ ok: 1, rejected: 2, error: 1 });
     expect(Object.fromEntries(only?.errors ?? [])).toEqual({ FORBIDDEN: 3, TIMEOUT: 1, NOT_FOUND: 1, OTHER: 2 });

@@ -1,13 +1,13 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { HeaderMap, type ApolloServerPlugin, type GraphQLRequestContext, type GraphQLResponse } from '@apollo/server';
+import { HeaderMap, type GraphQLResponse } from '@apollo/server';
 import { printSchema, type FormattedExecutionResult, type GraphQLSchema } from 'graphql';
 import { textData, textOfData } from '../execution/text-data.js';
 import { resultText } from '../server/json-text.js';
+import type { OperationRequest, Stage, StageHooks } from '../server/stages/stage.js';
 import type { CacheHealth } from '../../cache/cache.js';
 import type { CachedText, VersionedCache } from '../../cache/versioned-cache.js';
 import type { CacheHintOptions } from '../schema/cache-control.js';
 import { CachePolicies, type CachePolicy } from './cache-policy.js';
-import type { Context } from '../context/context.js';
 import { SettledVersions } from './settled-versions.js';
 
 export interface ResponseCacheOptions {
@@ -31,8 +31,6 @@ export interface ResponseCacheStatistics {
   invalidations: number;
 }
 
-type Request = GraphQLRequestContext<Context>;
-
 /** A cache miss, with the versions of its entities before the response is computed. */
 interface Miss {
   key: string;
@@ -46,7 +44,7 @@ const varyHeaders = 'Authorization, X-Api-Key, Accept';
  * Sets the HTTP caching headers of each response and caches it for its maximum age: for its viewer, or for all viewers if the
  * hints are PUBLIC. A cached query is not executed.
  */
-export class ResponseCache {
+export class ResponseCache implements Stage {
   readonly statistics: ResponseCacheStatistics = { hits: 0, misses: 0, invalidations: 0 };
   readonly #policies: CachePolicies;
   readonly #cache: VersionedCache | null;
@@ -63,39 +61,26 @@ export class ResponseCache {
     this.#localVersions = new Map(localEntities.map((entity) => [entity, randomUUID()]));
   }
 
-  /** For Apollo Server, together with `stringify`. */
-  plugin(): ApolloServerPlugin<Context> {
+  begin(): StageHooks {
+    let miss: Miss | null = null;
     return {
-      requestDidStart: () => {
-        let miss: Miss | null = null;
-        return Promise.resolve({
-          responseForOperation: async (request) => {
-            const policy = this.#policyOf(request);
-            if (!this.#cache || !this.#isEnabled || policy.maxAgeSeconds === 0) return null;
-            const key = this.#key(request, policy);
-            const entities = this.#shared(policy.entities);
-            const lookup = await this.#cache.find([key], entities, policy.maxAgeSeconds);
-            const cached = lookup.state === 'known' ? lookup.entries[0] : null;
-            this.statistics[cached ? 'hits' : 'misses'] += 1;
-            if (cached) return cachedResponse(cached);
-            if (lookup.state !== 'known') return null;
-            // The response is stored under the current versions, so it must include the last changes.
-            if (!this.#settled.areSettled(entities, lookup.versions)) request.contextValue.readFromPrimary();
-            miss = { key, versions: lookup.versions };
-            return null;
-          },
-          willSendResponse: (request) => {
-            const data = cacheableData(request);
-            const policy = this.#policyOf(request);
-            if (!data || policy.maxAgeSeconds === 0) {
-              request.response.http.headers.set('cache-control', 'no-store');
-              return Promise.resolve();
-            }
-            setHeaders(request.response.http.headers, policy);
-            if (miss) this.#store(miss, policy, data);
-            return Promise.resolve();
-          },
+      respond: (request) => {
+        const policy = this.#policyOf(request);
+        if (!this.#cache || !this.#isEnabled || policy.maxAgeSeconds === 0) return null;
+        return this.#find(this.#cache, request, policy).then((found) => {
+          miss = found.miss;
+          return found.response;
         });
+      },
+      complete: (request) => {
+        const data = cacheableData(request);
+        const policy = this.#policyOf(request);
+        if (!data || policy.maxAgeSeconds === 0) {
+          request.response.http.headers.set('cache-control', 'no-store');
+          return;
+        }
+        setHeaders(request.response.http.headers, policy);
+        if (miss) this.#store(miss, policy, data);
       },
     };
   }
@@ -119,7 +104,25 @@ export class ResponseCache {
     return this.#isEnabled && this.#cache ? this.#cache.health() : null;
   }
 
-  #policyOf({ schema, document, operation }: Pick<Request, 'schema' | 'document' | 'operation'>): CachePolicy {
+  /** Reads the cached response, or what a miss is stored under. */
+  async #find(
+    cache: VersionedCache,
+    request: OperationRequest,
+    policy: CachePolicy,
+  ): Promise<{ response: GraphQLResponse | null; miss: Miss | null }> {
+    const key = this.#key(request, policy);
+    const entities = this.#shared(policy.entities);
+    const lookup = await cache.find([key], entities, policy.maxAgeSeconds);
+    const cached = lookup.state === 'known' ? lookup.entries[0] : null;
+    this.statistics[cached ? 'hits' : 'misses'] += 1;
+    if (cached) return { response: cachedResponse(cached), miss: null };
+    if (lookup.state !== 'known') return { response: null, miss: null };
+    // The response is stored under the current versions, so it must include the last changes.
+    if (!this.#settled.areSettled(entities, lookup.versions)) request.contextValue.readFromPrimary();
+    return { response: null, miss: { key, versions: lookup.versions } };
+  }
+
+  #policyOf({ schema, document, operation }: OperationRequest): CachePolicy {
     return document && operation
       ? this.#policies.of(schema, document, operation)
       : { maxAgeSeconds: 0, isPublic: false, entities: [] };
@@ -127,7 +130,7 @@ export class ResponseCache {
 
   /** Everything that the response depends on; of the viewer everything but the expiry of the credential, to omit nothing. */
   #key(
-    { schema, queryHash, operationName, request, contextValue }: Request,
+    { schema, queryHash, operationName, request, contextValue }: OperationRequest,
     { isPublic, entities }: CachePolicy,
   ): string {
     const local = entities.map((entity) => this.#localVersions.get(entity) ?? null);
@@ -165,7 +168,7 @@ const cachedResponse = ({ text, ageSeconds }: CachedText): GraphQLResponse => ({
 });
 
 /** The data of a response without errors; null for any other. */
-function cacheableData({ response, errors }: Request): Record<string, unknown> | null {
+function cacheableData({ response, errors }: OperationRequest): Record<string, unknown> | null {
   if (errors?.length || response.body?.kind !== 'single' || (response.http.status ?? 200) !== 200) return null;
   const { data, extensions, errors: formatted } = response.body.singleResult;
   return extensions || formatted ? null : (data ?? null);

@@ -1,8 +1,9 @@
-import type { ApolloServerPlugin, GraphQLRequest, HTTPGraphQLHead } from '@apollo/server';
+import type { GraphQLRequest, HTTPGraphQLHead } from '@apollo/server';
 import type { GraphQLFormattedError } from 'graphql';
 import { unwrapResolverError } from '@apollo/server/errors';
 import { isRequestError } from '../../errors/codes.js';
 import { chooseMediaType, responseTypes } from '../server/media-type.js';
+import type { Stage } from '../server/stages/stage.js';
 import { toAppError } from './to-app-error.js';
 
 /**
@@ -10,23 +11,21 @@ import { toAppError } from './to-app-error.js';
  * 200, as GraphQL over HTTP (6.4.2) requires. Request errors get 200 as well in `application/json`, whose clients take 400 for
  * a transport error.
  */
-export const httpStatus: ApolloServerPlugin = {
-  requestDidStart: () =>
-    Promise.resolve({
-      willSendResponse: ({ request, response, errors }) => {
-        if (response.body.kind !== 'single' || !errors?.length) return Promise.resolve();
-        const { http } = response;
-        // The formatted errors: the thrown ones may be database errors without these fields.
-        const { data, errors: formatted = [] } = response.body.singleResult;
-        const retryAfter = retryAfterOf(formatted);
-        if (retryAfter > 0) http.headers.set('retry-after', String(retryAfter));
-        if (data != null) return Promise.resolve();
-        const status = commonStatus(errors);
-        if (status !== undefined && status !== 200) http.status = status;
-        if (http.status === 400 && areRequestErrors(formatted)) setStatusByType(http, request);
-        return Promise.resolve();
-      },
-    }),
+export const httpStatus: Stage = {
+  begin: () => ({
+    complete: ({ request, response, errors }) => {
+      if (response.body?.kind !== 'single' || !errors?.length) return;
+      const { http } = response;
+      // The formatted errors: the thrown ones may be database errors without these fields.
+      const { data, errors: formatted = [] } = response.body.singleResult;
+      const retryAfter = retryAfterOf(formatted);
+      if (retryAfter > 0) http.headers.set('retry-after', String(retryAfter));
+      if (data != null) return;
+      const status = commonStatus(errors);
+      if (status !== undefined && status !== 200) http.status = status;
+      if (http.status === 400 && areRequestErrors(formatted)) setStatusByType(http, request);
+    },
+  }),
 };
 
 /** Sets the content type as well, so that it cannot differ from the one that decided. */

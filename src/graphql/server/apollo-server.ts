@@ -8,17 +8,13 @@ import type { GraphQLSchema } from 'graphql';
 import type { Logger } from '../../telemetry/logger.js';
 import { isTracing } from '../../telemetry/tracing.js';
 import type { Context } from '../context/context.js';
-import type { ReadYourWrites } from '../context/read-your-writes.js';
 import { createErrorFormatter } from '../errors/format-error.js';
-import { httpStatus } from '../errors/http-status.js';
 import { variableError } from '../errors/variable-errors.js';
 import { OperationExecutor } from '../execution/operation-executor.js';
-import { afterResponse } from './plugins/after-response.js';
-import type { OperationLog } from './plugins/operation-log.js';
-import type { OperationStatistics } from './plugins/operation-statistics.js';
-import { operationTrace } from './plugins/operation-trace.js';
-import { readYourWritesPlugin } from './plugins/read-your-writes.js';
-import { queryLimits, type OutputElements, type QueryLimits } from './query-limits.js';
+import type { OperationStatistics } from './stages/operation-statistics.js';
+import { preparationTrace } from './stages/operation-trace.js';
+import { stagesPlugin, type Stage } from './stages/stage.js';
+import type { QueryLimits } from './query-limits.js';
 import { validationOptions, validationRule } from './validation.js';
 import type { ResponseCache } from '../caching/response-cache.js';
 import type { SchemaSource } from '../schema/build-schema.js';
@@ -26,13 +22,11 @@ import type { SchemaSource } from '../schema/build-schema.js';
 export interface ApolloOptions {
   schema: SchemaSource;
   limits: QueryLimits;
-  outputElements: OutputElements;
   isIntrospectionOpen: boolean;
-  responses: ResponseCache;
+  stages: readonly Stage[];
+  /** Serializes a result for HTTP. */
+  stringify: ResponseCache['stringify'];
   operations: OperationStatistics;
-  operationLog: OperationLog;
-  /** Null without replicas. */
-  readYourWrites: ReadYourWrites | null;
   log: Logger;
   /** Drains the HTTP server before Apollo stops. */
   drain: ApolloServerPlugin;
@@ -49,16 +43,14 @@ export const preflightHeaders = [
   'x-apollo-operation-name',
 ] as const;
 
-/** Creates Apollo Server with the gateway's limits and plugins. Few plugins: each hook costs time in every request. */
+/** Creates Apollo Server with the gateway's limits and stages. */
 export function createApollo({
   schema,
   limits,
-  outputElements,
   isIntrospectionOpen,
-  responses,
+  stages,
+  stringify,
   operations,
-  operationLog,
-  readYourWrites,
   log,
   drain,
 }: ApolloOptions): ApolloServer<Context> {
@@ -76,17 +68,12 @@ export function createApollo({
     stopOnTerminationSignals: false,
     formatError: createErrorFormatter(log),
     logger: log,
-    stringifyResult: responses.stringify,
+    stringifyResult: stringify,
     plugins: [
       drain,
-      queryLimits(limits, isIntrospectionOpen, outputElements),
-      operationLog.plugin(),
-      operations.plugin(),
-      ...(isTracing() ? [operationTrace] : []),
-      httpStatus,
-      responses.plugin(),
-      afterResponse([responses]),
-      ...(readYourWrites ? [readYourWritesPlugin(readYourWrites)] : []),
+      stagesPlugin(stages),
+      operations.invalidRequests,
+      ...(isTracing() ? [preparationTrace] : []),
       // It visits every field of each response, which triples the time of a page; cache policies are computed per document instead.
       ApolloServerPluginCacheControlDisabled(),
       ApolloServerPluginLandingPageDisabled(),

@@ -5,8 +5,8 @@ import type { DocumentResolver, SentOperation } from '../../persisted-documents/
 import { trackCost } from '../../telemetry/operation-cost.js';
 import type { Context } from '../context/context.js';
 import { toAppError } from '../errors/to-app-error.js';
-import type { OperationLog } from './plugins/operation-log.js';
-import type { OperationStatistics } from './plugins/operation-statistics.js';
+import type { OperationLog } from './stages/operation-log.js';
+import type { OperationStatistics } from './stages/operation-statistics.js';
 import type { QueryLimits } from './query-limits.js';
 
 export interface OperationServerOptions {

@@ -1,4 +1,3 @@
-import type { ApolloServerPlugin } from '@apollo/server';
 import {
   getNamedType,
   getNullableType,
@@ -19,10 +18,10 @@ import {
   type ValueNode,
 } from 'graphql';
 import { ownValue } from '../../errors/own-value.js';
-import type { Context } from '../context/context.js';
 import { defaultPageSize, maxPageSize } from '../relay/connection.js';
 import { limitError, type DocumentLimits } from './document-limits.js';
 import { assertMayIntrospect } from './introspection.js';
+import type { Stage } from './stages/stage.js';
 
 /**
  * A hint on a list field without page arguments, by type-graphql's `@Extensions({ listSize })`: the expected number of items, or
@@ -65,22 +64,16 @@ type Variables = Readonly<Record<string, unknown>>;
 type VariableValues = ReadonlyMap<string, unknown>;
 
 /** Rejects operations over the limit of cost, and introspection if it is closed, before execution. */
-export function queryLimits(
-  limits: QueryLimits,
-  isIntrospectionOpen: boolean,
-  outputElements: OutputElements,
-): ApolloServerPlugin<Context> {
+export function queryLimits(limits: QueryLimits, isIntrospectionOpen: boolean, outputElements: OutputElements): Stage {
   return {
-    requestDidStart: () =>
-      Promise.resolve({
-        didResolveOperation: ({ schema, document, operation, request, contextValue }) => {
-          if (!operation) return Promise.resolve();
-          const size = measure(schema, document, operation, request.variables ?? {}, outputElements);
-          if (size.introspects && !isIntrospectionOpen) assertMayIntrospect(contextValue.viewer);
-          assertWithinCost(size, limits);
-          return Promise.resolve();
-        },
-      }),
+    begin: () => ({
+      admit: ({ schema, document, operation, request, contextValue }) => {
+        if (!document || !operation) return;
+        const size = measure(schema, document, operation, request.variables ?? {}, outputElements);
+        if (size.introspects && !isIntrospectionOpen) assertMayIntrospect(contextValue.viewer);
+        assertWithinCost(size, limits);
+      },
+    }),
   };
 }
 

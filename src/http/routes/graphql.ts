@@ -7,7 +7,7 @@ import { toAppError } from '../../graphql/errors/to-app-error.js';
 import type { ContextFactory } from '../../graphql/context/context.js';
 import { chooseMediaType, responseTypes } from '../../graphql/server/media-type.js';
 import type { OperationServer } from '../../graphql/server/operation-server.js';
-import { tracedOperation } from '../../graphql/server/plugins/operation-trace.js';
+import { tracedOperation } from '../../graphql/server/stages/operation-trace.js';
 import type { RejectionCounts } from '../../telemetry/rejection-counts.js';
 import { BadRequest } from '../../errors/app-error.js';
 import { maxMessageLength, shortened } from '../../errors/input-validation.js';

@@ -4,7 +4,7 @@ import type { FormattedExecutionResult } from 'graphql';
 import { ServiceUnavailable, TooManyAttempts, type AppError } from '../../errors/app-error.js';
 import type { Context, ContextFactory } from '../../graphql/context/context.js';
 import type { OperationServer } from '../../graphql/server/operation-server.js';
-import { tracedOperation } from '../../graphql/server/plugins/operation-trace.js';
+import { tracedOperation } from '../../graphql/server/stages/operation-trace.js';
 import type { Stream } from '../../graphql/subscriptions/stream.js';
 import type { StreamCaller, SubscriptionServer } from '../../graphql/subscriptions/subscription-server.js';
 import type { SentOperation } from '../../persisted-documents/sent-operation.js';

@@ -1,10 +1,11 @@
-import type { ApolloServerPlugin, GraphQLRequestContext } from '@apollo/server';
+import type { ApolloServerPlugin } from '@apollo/server';
 import type { OperationTypeNode } from 'graphql';
 import { Histogram, type HistogramCounts } from '../../../telemetry/histogram.js';
 import type { OperationCost } from '../../../telemetry/operation-cost.js';
 import type { Context } from '../../context/context.js';
 import { isServerError, knownCode } from '../../../errors/codes.js';
 import type { RejectionCounts } from '../../../telemetry/rejection-counts.js';
+import type { OperationRequest, Stage, StageHooks } from './stage.js';
 
 /** The outcome of an operation: no error, only errors of the caller, or at least one server error. */
 type Outcome = 'ok' | 'rejected' | 'error';
@@ -32,11 +33,6 @@ export interface OperationStatisticsOptions {
   maxNames?: number;
 }
 
-type Request = Pick<
-  GraphQLRequestContext<Context>,
-  'queryHash' | 'operationName' | 'operation' | 'response' | 'contextValue'
->;
-
 /** From a cached response to a deadline. */
 const secondsBounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const statementsBounds = [0, 1, 2, 3, 5, 10, 20, 50, 100];
@@ -47,7 +43,7 @@ const otherName = 'other';
  * Counts queries and mutations with their outcome, duration and number of database statements. Clients can invent any number of
  * names, so only operations of trusted documents are counted by name.
  */
-export class OperationStatistics {
+export class OperationStatistics implements Stage {
   /** Database statements of all operations, and their time in milliseconds. */
   readonly sql = { statements: 0, ms: 0 };
   readonly #options: Required<OperationStatisticsOptions>;
@@ -57,25 +53,18 @@ export class OperationStatistics {
     this.#options = { maxNames: 500, ...options };
   }
 
-  /** For Apollo Server. */
-  plugin(): ApolloServerPlugin<Context> {
-    return {
-      requestDidStart: () => {
-        const startMs = performance.now();
-        return Promise.resolve({
-          willSendResponse: (request) => {
-            this.#count(request, startMs);
-            return Promise.resolve();
-          },
-        });
-      },
-      // Such a request has no operation to count.
-      invalidRequestWasReceived: () => {
-        this.#options.rejections.count(['BAD_REQUEST']);
-        return Promise.resolve();
-      },
-    };
+  begin(): StageHooks {
+    const startMs = performance.now();
+    return { complete: (request) => this.#count(request, startMs) };
   }
+
+  /** Counts requests that Apollo Server rejects, which have no operation. */
+  readonly invalidRequests: ApolloServerPlugin<Context> = {
+    invalidRequestWasReceived: () => {
+      this.#options.rejections.count(['BAD_REQUEST']);
+      return Promise.resolve();
+    },
+  };
 
   /** Counts an operation that was rejected before Apollo Server; its sender counts the rejection. */
   countRejected(code: unknown, startMs: number, cost: OperationCost): void {
@@ -87,7 +76,7 @@ export class OperationStatistics {
     return [...this.#counted.values()];
   }
 
-  #count({ queryHash, operationName, operation, response, contextValue }: Request, startMs: number): void {
+  #count({ queryHash, operationName, operation, response, contextValue }: OperationRequest, startMs: number): void {
     const isTrusted = operationName != null && queryHash !== undefined && this.#options.isTrusted(queryHash);
     const counted = this.#of(isTrusted ? operationName : otherName, operation?.operation ?? 'unknown');
     const errors = response.body?.kind === 'single' ? response.body.singleResult.errors : undefined;

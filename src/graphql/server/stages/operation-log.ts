@@ -1,7 +1,7 @@
-import type { ApolloServerPlugin } from '@apollo/server';
 import { withoutRedaction, type Logger } from '../../../telemetry/logger.js';
 import type { Context } from '../../context/context.js';
 import { viewerId } from '../../relay/global-id.js';
+import type { Stage, StageHooks } from './stage.js';
 
 /** The fields that log lines of operations and streams have in common: who calls, with which program, from where, and how. */
 export const callerFields = ({ viewer, client, address, transport }: Caller) => ({
@@ -28,32 +28,26 @@ interface LoggedOperation {
 }
 
 /** Logs one line per operation: name, caller, duration, whether the response was cached, and error codes; never the variables. */
-export class OperationLog {
+export class OperationLog implements Stage {
   readonly #log: Logger;
 
   constructor(log: Logger) {
     this.#log = withoutRedaction(log);
   }
 
-  /** For Apollo Server. */
-  plugin(): ApolloServerPlugin<Context> {
+  begin(): StageHooks | null {
+    if (!this.#log.isLevelEnabled('info')) return null;
+    const startMs = performance.now();
     return {
-      requestDidStart: ({ contextValue }) => {
-        if (!this.#log.isLevelEnabled('info')) return Promise.resolve();
-        const startMs = performance.now();
-        return Promise.resolve({
-          willSendResponse: ({ operation, operationName, response }) => {
-            // The formatted errors: what was thrown may be a database error, without the code that the client receives.
-            const errors = response.body.kind === 'single' ? (response.body.singleResult.errors ?? []) : [];
-            this.write(contextValue, {
-              operation: operationName ?? null,
-              type: operation?.operation,
-              codes: errors.map(({ extensions }) => extensions?.code),
-              startMs,
-              isCached: response.http.headers.has('age'),
-            });
-            return Promise.resolve();
-          },
+      complete: ({ operation, operationName, response, contextValue }) => {
+        // The formatted errors: what was thrown may be a database error, without the code that the client receives.
+        const errors = response.body?.kind === 'single' ? (response.body.singleResult.errors ?? []) : [];
+        this.write(contextValue, {
+          operation: operationName ?? null,
+          type: operation?.operation,
+          codes: errors.map(({ extensions }) => extensions?.code),
+          startMs,
+          isCached: response.http.headers.has('age'),
         });
       },
     };

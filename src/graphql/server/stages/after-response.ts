@@ -1,7 +1,7 @@
-import type { ApolloServerPlugin } from '@apollo/server';
 import { OperationTypeNode, type OperationDefinitionNode } from 'graphql';
 import { entitiesChangedBy } from '../../caching/cache-policy.js';
 import type { Context } from '../../context/context.js';
+import type { Stage } from './stage.js';
 
 /** A cache of responses or rows, by the entities that they contain. */
 export interface EntityCache {
@@ -14,22 +14,22 @@ export interface EntityCache {
  * have changed in every cache, then runs the tasks of `context.onResponse`, such as publishing events. A subscriber that reads
  * again upon an event therefore gets no older cached response. A failed invalidation is logged and does not stop the tasks.
  */
-export const afterResponse = (caches: readonly EntityCache[]): ApolloServerPlugin<Context> => ({
-  requestDidStart: () =>
-    Promise.resolve({
-      responseForOperation: (request) => {
-        // A mutation reads current rows.
-        if (isMutation(request)) request.contextValue.bypassQueryCache();
-        return Promise.resolve(null);
-      },
-      willSendResponse: async ({ schema, document, operation, response: { body }, contextValue }) => {
-        const entities = document && operation ? entitiesChangedBy(schema, document, operation) : [];
-        if (entities.length > 0) await invalidateAll(caches, entities, contextValue);
-        // A response without `data` is a request error (GraphQL, 7.1).
-        const isExecuted = body.kind !== 'single' || 'data' in body.singleResult;
-        contextValue.runResponseTasks({ isExecuted });
-      },
-    }),
+export const afterResponse = (caches: readonly EntityCache[]): Stage => ({
+  begin: () => ({
+    respond: (request) => {
+      // A mutation reads current rows.
+      if (isMutation(request)) request.contextValue.bypassQueryCache();
+      return null;
+    },
+    complete: ({ schema, document, operation, response: { body }, contextValue }) => {
+      // A response without `data` is a request error (GraphQL, 7.1).
+      const isExecuted = body?.kind !== 'single' || 'data' in body.singleResult;
+      const entities = document && operation ? entitiesChangedBy(schema, document, operation) : [];
+      const runTasks = (): void => contextValue.runResponseTasks({ isExecuted });
+      if (entities.length > 0) return invalidateAll(caches, entities, contextValue).then(runTasks);
+      runTasks();
+    },
+  }),
 });
 
 async function invalidateAll(

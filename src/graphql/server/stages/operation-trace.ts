@@ -11,6 +11,7 @@ import {
 } from '../../../telemetry/tracing.js';
 import { toAppError } from '../../errors/to-app-error.js';
 import type { Context } from '../../context/context.js';
+import type { Stage } from './stage.js';
 
 const noAttributes = (): Attributes => ({});
 
@@ -36,22 +37,28 @@ export function describeErrors(span: Span, errors: readonly OperationError[]): v
   if (errors.some(isServerError)) markSpanFailed(span);
 }
 
-/** Describes the span of an operation and its outcome. Parsing and validation have spans if the document was not cached. */
-export const operationTrace: ApolloServerPlugin<Context> = {
-  requestDidStart: () => {
+/** Describes the span of an operation and its outcome. */
+export const operationTrace: Stage = {
+  begin: () => {
     const span = activeSpan();
-    if (!span?.isRecording()) return Promise.resolve();
-    return Promise.resolve({
-      parsingDidStart: () => timed('graphql.parse'),
-      validationDidStart: () => timed('graphql.validate'),
-      willSendResponse: ({ operation, queryHash, errors, response }) => {
+    if (!span?.isRecording()) return null;
+    return {
+      complete: ({ operation, queryHash, errors, response }) => {
         describeOperation(span, operation, queryHash);
         if (response.http.headers.has('age')) span.setAttribute('auspex.response.cached', true);
         if (errors?.length) describeErrors(span, errors);
-        return Promise.resolve();
       },
-    });
+    };
   },
+};
+
+/** Adds spans for parsing and validation, which a cached document does not need. */
+export const preparationTrace: ApolloServerPlugin<Context> = {
+  requestDidStart: () =>
+    Promise.resolve({
+      parsingDidStart: () => timed('graphql.parse'),
+      validationDidStart: () => timed('graphql.validate'),
+    }),
 };
 
 interface OperationError {
