@@ -16,6 +16,9 @@ import type { LocalEntity, WriteQueue } from '../graphql/module.js';
 import { LiveSchema } from '../graphql/schema/build-schema.js';
 import { createApollo } from '../graphql/server/apollo-server.js';
 import { OperationServer } from '../graphql/server/operation-server.js';
+import { OperationExecutor } from '../graphql/execution/operation-executor.js';
+import { PreparedExecution } from '../graphql/prepared-operations/prepared-execution.js';
+import { PreparedOperations } from '../graphql/prepared-operations/prepared-operations.js';
 import { queryLimits } from '../graphql/server/query-limits.js';
 import { afterResponse } from '../graphql/server/stages/after-response.js';
 import { OperationLog } from '../graphql/server/stages/operation-log.js';
@@ -83,11 +86,15 @@ export async function openGraphql(
     afterResponse([responses]),
     ...(reads.hasReplicas ? [readYourWritesStage(readYourWrites)] : []),
   ];
+  const executor = new OperationExecutor({ hidesSuggestions: !isIntrospectionOpen });
+  const prepared = new PreparedOperations(schema);
   const apollo = createApollo({
     schema,
     limits,
     isIntrospectionOpen,
     stages,
+    prepared,
+    executor,
     stringify: responses.stringify,
     operations,
     log,
@@ -105,6 +112,7 @@ export async function openGraphql(
   const subscriptions = new SubscriptionServer({
     schema,
     contexts,
+    executor,
     limits,
     streams: config.subscriptions,
     isIntrospectionOpen,
@@ -113,6 +121,9 @@ export async function openGraphql(
   });
   const operationServer = new OperationServer({
     apollo,
+    prepared,
+    execution: new PreparedExecution({ stages, executor, isIntrospectionOpen, log }),
+    stringify: responses.stringify,
     documents: documents.resolver,
     operations,
     operationLog,

@@ -10,6 +10,7 @@ import {
 } from 'graphql';
 import { Role, type Viewer } from '../../src/auth/viewer.js';
 import type { Context, ContextFactory } from '../../src/graphql/context/context.js';
+import { OperationExecutor } from '../../src/graphql/execution/operation-executor.js';
 import { guardSchema } from '../../src/graphql/permissions/guard-schema.js';
 import { isSignedIn, permit, type Permissions } from '../../src/graphql/permissions/rules.js';
 import { RejectionCounts } from '../../src/telemetry/rejection-counts.js';
@@ -83,6 +84,7 @@ function serve({
   const subscriptions = new SubscriptionServer({
     schema: source,
     contexts: made as ContextFactory,
+    executor: new OperationExecutor({ hidesSuggestions: false }),
     limits: { depth: 5, aliases: 5, tokens: 100, rootFields: 5, fields: 50, directives: 5, cost: 100 },
     streams: { total: 10, perViewer: 10 },
     isIntrospectionOpen: true,

@@ -6,6 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { GraphQLObjectType, GraphQLSchema, GraphQLString, type GraphQLFieldConfigMap } from 'graphql';
 import { Query, Resolver, type ClassType } from 'type-graphql';
 import { createApollo } from '../../src/graphql/server/apollo-server.js';
+import { OperationExecutor } from '../../src/graphql/execution/operation-executor.js';
+import { PreparedOperations } from '../../src/graphql/prepared-operations/prepared-operations.js';
 import { queryLimits } from '../../src/graphql/server/query-limits.js';
 import type { Context } from '../../src/graphql/context/context.js';
 import type { DomainModule, SchemaExtension } from '../../src/graphql/module.js';
@@ -42,6 +44,8 @@ async function serve(first: GraphQLSchema) {
     limits,
     isIntrospectionOpen: true,
     stages: [queryLimits(limits, true, () => 0), new OperationLog(silent), operations, responses],
+    prepared: new PreparedOperations(source),
+    executor: new OperationExecutor({ hidesSuggestions: false }),
     stringify: responses.stringify,
     operations,
     log: silent,

@@ -43,6 +43,19 @@ export function createErrorFormatter(
   };
 }
 
+/** Formats errors as Apollo Server does with `createErrorFormatter`, for what is executed without it. */
+export function createStandaloneFormatter(log: Logger): (error: unknown) => GraphQLFormattedError {
+  const format = createErrorFormatter(log);
+  return (error) => {
+    const known =
+      error instanceof GraphQLError ? error : new GraphQLError(error instanceof Error ? error.message : String(error));
+    const { extensions, ...formatted } = known.toJSON();
+    // `http` is Apollo Server's, for the status of its response.
+    const visible = Object.entries(extensions ?? {}).filter(([name]) => name !== 'http');
+    return format({ ...formatted, extensions: Object.fromEntries(visible) }, error);
+  };
+}
+
 /** The code if graphql-js, Apollo Server or a limit of documents reports an error of the caller; otherwise undefined. */
 export function callerErrorCode(error: GraphQLError): ErrorCode | undefined {
   if (isTooLarge(error)) return 'QUERY_TOO_LARGE';

@@ -1,12 +1,12 @@
 import {
   execute,
+  getOperationAST,
   getVariableValues,
-  type DocumentNode,
   type ExecutionArgs,
   type ExecutionResult,
   type GraphQLSchema,
+  type OperationDefinitionNode,
 } from 'graphql';
-import { LRUCache } from 'lru-cache';
 import { limitErrors, maxErrors } from '../errors/limit-errors.js';
 import { executionOptions } from '../errors/variable-errors.js';
 import { compileOperation, type CompiledOperation } from './compile-operation.js';
@@ -18,22 +18,16 @@ export type OperationArgs = Pick<
   'schema' | 'document' | 'operationName' | 'contextValue' | 'variableValues' | 'rootValue'
 >;
 
-/** Bounds the compiled operations of a schema, by number and by characters of their documents. */
-const cacheLimits = {
-  max: 1_000,
-  maxSize: 4_000_000,
-  sizeCalculation: (_compiled: Compiled, key: string) => key.length,
-};
-
 interface Compiled {
+  schema: GraphQLSchema;
   /** Null if graphql-js executes the operation. */
   operation: CompiledOperation | null;
 }
 
-/** Executes queries, mutations and events of subscriptions; compiles each operation once per schema. */
+/** Executes queries, mutations and events of subscriptions; compiles each operation once, as long as its document is cached. */
 export class OperationExecutor {
   readonly #options: ReturnType<typeof executionOptions>;
-  readonly #compiled = new WeakMap<GraphQLSchema, LRUCache<string, Compiled>>();
+  readonly #compiled = new WeakMap<OperationDefinitionNode, Compiled>();
 
   /** @param hidesSuggestions omits names of a schema that is closed to introspection */
   constructor({ hidesSuggestions }: { hidesSuggestions: boolean }) {
@@ -69,19 +63,14 @@ export class OperationExecutor {
     document,
     operationName,
   }: Pick<OperationArgs, 'schema' | 'document' | 'operationName'>): CompiledOperation | null {
-    const text = textOf(document);
-    if (text === null) return null;
-    let known = this.#compiled.get(schema);
-    if (!known) this.#compiled.set(schema, (known = new LRUCache(cacheLimits)));
-    const key = operationName == null ? text : `${operationName} ${text}`;
-    let compiled = known.get(key);
-    if (!compiled) {
-      compiled = { operation: compileOperation(schema, document, operationName) };
-      known.set(key, compiled);
+    // graphql-js reports that there is none, or several.
+    const operation = getOperationAST(document, operationName);
+    if (!operation) return null;
+    let compiled = this.#compiled.get(operation);
+    if (compiled?.schema !== schema) {
+      compiled = { schema, operation: compileOperation(schema, document, operationName) };
+      this.#compiled.set(operation, compiled);
     }
     return compiled.operation;
   }
 }
-
-/** The text that a document was parsed from; null if its parser kept none. */
-const textOf = ({ loc }: DocumentNode): string | null => loc?.source.body ?? null;

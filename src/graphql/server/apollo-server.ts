@@ -10,8 +10,9 @@ import { isTracing } from '../../telemetry/tracing.js';
 import type { Context } from '../context/context.js';
 import { createErrorFormatter } from '../errors/format-error.js';
 import { variableError } from '../errors/variable-errors.js';
-import { OperationExecutor } from '../execution/operation-executor.js';
+import type { OperationExecutor } from '../execution/operation-executor.js';
 import type { OperationStatistics } from './stages/operation-statistics.js';
+import type { PreparedOperations } from '../prepared-operations/prepared-operations.js';
 import { preparationTrace } from './stages/operation-trace.js';
 import { stagesPlugin, type Stage } from './stages/stage.js';
 import type { QueryLimits } from './query-limits.js';
@@ -24,6 +25,9 @@ export interface ApolloOptions {
   limits: QueryLimits;
   isIntrospectionOpen: boolean;
   stages: readonly Stage[];
+  /** Remembers valid operations. */
+  prepared: PreparedOperations;
+  executor: OperationExecutor;
   /** Serializes a result for HTTP. */
   stringify: ResponseCache['stringify'];
   operations: OperationStatistics;
@@ -49,6 +53,8 @@ export function createApollo({
   limits,
   isIntrospectionOpen,
   stages,
+  prepared,
+  executor,
   stringify,
   operations,
   log,
@@ -56,7 +62,7 @@ export function createApollo({
 }: ApolloOptions): ApolloServer<Context> {
   const hidesSuggestions = !isIntrospectionOpen;
   return new ApolloServer<Context>({
-    gateway: schemaGateway(schema, executorOf(hidesSuggestions)),
+    gateway: schemaGateway(schema, executorOf(executor, hidesSuggestions)),
     parseOptions: { maxLexicalTokens: limits.tokens },
     csrfPrevention: { requestHeaders: [...preflightHeaders] },
     // `queryLimits` decides about introspection, by viewer: Apollo Server's rule is part of the validation, which is cached.
@@ -71,6 +77,7 @@ export function createApollo({
     stringifyResult: stringify,
     plugins: [
       drain,
+      prepared.plugin,
       stagesPlugin(stages),
       operations.invalidRequests,
       ...(isTracing() ? [preparationTrace] : []),
@@ -97,8 +104,7 @@ function schemaGateway(source: SchemaSource, executor: GatewayExecutor): Gateway
   };
 }
 
-function executorOf(hidesSuggestions: boolean): GatewayExecutor {
-  const executor = new OperationExecutor({ hidesSuggestions });
+function executorOf(executor: OperationExecutor, hidesSuggestions: boolean): GatewayExecutor {
   return async ({ schema, document, operation, context, request: { operationName, variables } }) => {
     const invalid = variableError(schema, operation, variables ?? {}, { hidesSuggestions });
     if (invalid) return { errors: [invalid] };

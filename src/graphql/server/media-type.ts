@@ -1,6 +1,8 @@
 /** Media types of a response to an operation (GraphQL over HTTP, 4.1); the first one without a preference. */
 export const responseTypes = ['application/json', 'application/graphql-response+json'] as const;
 
+export type ResponseType = (typeof responseTypes)[number];
+
 /**
  * Chooses a media type by the Accept header (RFC 9110, 12.5.1): by quality, then by the most specific range, then by the order of
  * the ranges and of the offers. @returns null if none is acceptable

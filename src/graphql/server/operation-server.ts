@@ -1,16 +1,30 @@
-import type { ApolloServer, GraphQLRequest, HTTPGraphQLRequest, HTTPGraphQLResponse } from '@apollo/server';
+import {
+  HeaderMap,
+  type ApolloServer,
+  type GraphQLRequest,
+  type GraphQLResponse,
+  type HTTPGraphQLRequest,
+  type HTTPGraphQLResponse,
+} from '@apollo/server';
 import { getOperationAST, OperationTypeNode, parse, type DocumentNode, type FormattedExecutionResult } from 'graphql';
 import { AppError } from '../../errors/app-error.js';
 import type { DocumentResolver, SentOperation } from '../../persisted-documents/sent-operation.js';
 import { trackCost } from '../../telemetry/operation-cost.js';
 import type { Context } from '../context/context.js';
 import { toAppError } from '../errors/to-app-error.js';
+import type { PreparedExecution } from '../prepared-operations/prepared-execution.js';
+import type { PreparedOperations } from '../prepared-operations/prepared-operations.js';
+import type { ResponseType } from './media-type.js';
 import type { OperationLog } from './stages/operation-log.js';
 import type { OperationStatistics } from './stages/operation-statistics.js';
 import type { QueryLimits } from './query-limits.js';
 
 export interface OperationServerOptions {
   apollo: ApolloServer<Context>;
+  prepared: PreparedOperations;
+  execution: PreparedExecution;
+  /** Serializes a result for HTTP. */
+  stringify: (result: FormattedExecutionResult) => string | Promise<string>;
   documents: DocumentResolver;
   operations: OperationStatistics;
   operationLog: OperationLog;
@@ -71,23 +85,75 @@ export class OperationServer {
   }
 
   /** Executes a request of HTTP, whose document was resolved before. */
-  async executeHttp(request: HTTPGraphQLRequest, context: Context): Promise<HTTPGraphQLResponse> {
-    return trackCost(context.cost, () =>
-      this.options.apollo.executeHTTPGraphQLRequest({
-        httpGraphQLRequest: request,
-        context: () => Promise.resolve(context),
-      }),
+  async executeHttp(request: HttpOperation, context: Context): Promise<HTTPGraphQLResponse> {
+    return trackCost(
+      context.cost,
+      () =>
+        this.#executePrepared(request, context) ??
+        this.options.apollo.executeHTTPGraphQLRequest({
+          httpGraphQLRequest: request.forApollo(),
+          context: () => Promise.resolve(context),
+        }),
     );
   }
 
   /** Executes an operation of a WebSocket, whose protocol has checked the types of its fields. @returns the result, with formatted errors */
   async execute(operation: SentOperation, context: Context): Promise<FormattedExecutionResult> {
-    const { body } = await trackCost(context.cost, () =>
-      this.options.apollo.executeOperation(requestOf(operation), { contextValue: context }),
+    const request = requestOf(operation);
+    const { body } = await trackCost(
+      context.cost,
+      () =>
+        this.#respondPrepared(request, context) ??
+        this.options.apollo.executeOperation(request, { contextValue: context }),
     );
-    if (body.kind === 'single') return body.singleResult;
-    throw new Error('An incremental result needs a transport that supports it.');
+    return singleResult(body);
   }
+
+  /** Executes a request of HTTP if its operation is prepared; null, before any effect, if Apollo Server must execute or reject it. */
+  #executePrepared(request: HttpOperation, context: Context): Promise<HTTPGraphQLResponse> | null {
+    const { operation, method, type } = request;
+    if (!operation || type === null || !isWellFormed(operation)) return null;
+    const http = { method, headers: new HeaderMap([['accept', type]]), search: '', body: undefined };
+    const responding = this.#respondPrepared({ ...requestOf(operation), http }, context);
+    return responding && this.#completed(responding, type);
+  }
+
+  async #completed(responding: Promise<GraphQLResponse>, type: ResponseType): Promise<HTTPGraphQLResponse> {
+    const { http, body } = await responding;
+    if (!http.headers.has('content-type')) http.headers.set('content-type', `${type}; charset=utf-8`);
+    return { ...http, body: { kind: 'complete', string: await this.options.stringify(singleResult(body)) } };
+  }
+
+  #respondPrepared(request: GraphQLRequest, context: Context): Promise<GraphQLResponse> | null {
+    const { prepared, execution } = this.options;
+    const { query = '', operationName = null, http } = request;
+    const known = prepared.find(query, operationName);
+    if (!known || (http?.method === 'GET' && known.operation.operation !== OperationTypeNode.QUERY)) return null;
+    return execution.execute(known, request, context);
+  }
+}
+
+/** A request of HTTP for `executeHttp`. */
+export interface HttpOperation {
+  /** Null if the body is no operation, or if only Apollo Server may decide about the request. */
+  operation: SentOperation | null;
+  method: string;
+  /** The media type of the response; null if none is acceptable. */
+  type: ResponseType | null;
+  /** The request as Apollo Server takes it. */
+  forApollo: () => HTTPGraphQLRequest;
+}
+
+/** Whether the fields of an operation have their types; Apollo Server rejects others. */
+const isWellFormed = ({ query, operationName, variables, extensions }: SentOperation): boolean =>
+  typeof query === 'string' &&
+  (operationName == null || typeof operationName === 'string') &&
+  (variables == null || isRecord(variables)) &&
+  (extensions == null || isRecord(extensions));
+
+function singleResult(body: GraphQLResponse['body']): FormattedExecutionResult {
+  if (body.kind === 'single') return body.singleResult;
+  throw new Error('An incremental result needs a transport that supports it.');
 }
 
 /** The request for Apollo Server, without any other field of the caller, such as `http`. */

@@ -1,10 +1,8 @@
 import {
   createSourceEventStream,
-  GraphQLError,
   OperationTypeNode,
   type ExecutionResult,
   type FormattedExecutionResult,
-  type GraphQLFormattedError,
 } from 'graphql';
 import type { Viewer } from '../../auth/viewer.js';
 import { Overloaded, RequestCancelled, ServiceUnavailable, TooManyAttempts } from '../../errors/app-error.js';
@@ -20,10 +18,10 @@ import {
   type Attributes,
 } from '../../telemetry/tracing.js';
 import type { ContextFactory } from '../context/context.js';
-import { createErrorFormatter } from '../errors/format-error.js';
+import { createStandaloneFormatter } from '../errors/format-error.js';
 import { commonStatus } from '../errors/http-status.js';
 import { limitErrors } from '../errors/limit-errors.js';
-import { OperationExecutor, type OperationArgs } from '../execution/operation-executor.js';
+import type { OperationArgs, OperationExecutor } from '../execution/operation-executor.js';
 import type { SchemaSource } from '../schema/build-schema.js';
 import { callerFields } from '../server/stages/operation-log.js';
 import { describeErrors, describeOperation } from '../server/stages/operation-trace.js';
@@ -59,6 +57,7 @@ interface StreamLimits {
 export interface SubscriptionServerOptions {
   schema: SchemaSource;
   contexts: ContextFactory;
+  executor: OperationExecutor;
   limits: QueryLimits;
   streams: StreamLimits;
   isIntrospectionOpen: boolean;
@@ -73,9 +72,8 @@ export interface SubscriptionServerOptions {
  */
 export class SubscriptionServer {
   readonly #options: SubscriptionServerOptions;
-  readonly #formatError: ReturnType<typeof createErrorFormatter>;
+  readonly #formatError: ReturnType<typeof createStandaloneFormatter>;
   readonly #preparation: SubscriptionPreparation;
-  readonly #executor: OperationExecutor;
   readonly #streams = new Set<Stream>();
   readonly #slots = new Map<string, number>();
   readonly #counted: Omit<StreamStatistics, 'open' | 'limit'> = { events: 0, ended: {}, rejected: 0 };
@@ -85,8 +83,7 @@ export class SubscriptionServer {
   constructor(options: SubscriptionServerOptions) {
     this.#options = options;
     this.#preparation = new SubscriptionPreparation(options);
-    this.#executor = new OperationExecutor({ hidesSuggestions: !options.isIntrospectionOpen });
-    this.#formatError = createErrorFormatter(options.log);
+    this.#formatError = createStandaloneFormatter(options.log);
   }
 
   /**
@@ -175,7 +172,7 @@ export class SubscriptionServer {
   }
 
   async #execute(args: OperationArgs): Promise<FormattedExecutionResult> {
-    const result = await this.#executor.execute(args);
+    const result = await this.#options.executor.execute(args);
     const span = activeSpan();
     if (span && result.errors) describeErrors(span, result.errors);
     return this.#formatResult(result);
@@ -212,25 +209,13 @@ export class SubscriptionServer {
   #formatResult({ data, errors, extensions }: ExecutionResult): FormattedExecutionResult {
     return {
       ...(data === undefined ? {} : { data }),
-      ...(errors ? { errors: errors.map((error) => this.#format(error)) } : {}),
+      ...(errors ? { errors: errors.map(this.#formatError) } : {}),
       ...(extensions ? { extensions } : {}),
     };
   }
 
   #streamError(errors: readonly unknown[]): StreamError {
-    return new StreamError(
-      errors.map((error) => this.#format(error)),
-      commonStatus(errors) ?? 200,
-    );
-  }
-
-  #format(error: unknown): GraphQLFormattedError {
-    const known =
-      error instanceof GraphQLError ? error : new GraphQLError(error instanceof Error ? error.message : String(error));
-    const { extensions, ...formatted } = known.toJSON();
-    // `http` is Apollo Server's, for the status of its response.
-    const visible = Object.entries(extensions ?? {}).filter(([name]) => name !== 'http');
-    return this.#formatError({ ...formatted, extensions: Object.fromEntries(visible) }, error);
+    return new StreamError(errors.map(this.#formatError), commonStatus(errors) ?? 200);
   }
 }
 

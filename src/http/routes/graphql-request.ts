@@ -1,6 +1,9 @@
 import { HeaderMap, type HTTPGraphQLRequest } from '@apollo/server';
 import type { FastifyRequest } from 'fastify';
 import type { SentOperation } from '../../persisted-documents/sent-operation.js';
+import type { HttpOperation } from '../../graphql/server/operation-server.js';
+import { preflightHeaders } from '../../graphql/server/apollo-server.js';
+import type { ResponseType } from '../../graphql/server/media-type.js';
 import { BadRequest } from '../../errors/app-error.js';
 import { assertShallow } from '../hooks/json-body.js';
 
@@ -17,12 +20,41 @@ export function sentOperation(request: FastifyRequest, body: unknown): SentOpera
 /** The resolved operation of a request, or a body that is none. */
 type Content = { operation: SentOperation } | { operation: null; body: unknown };
 
-/** Builds the request for Apollo Server. @param accept replaces the header */
-export function apolloRequest(request: FastifyRequest, content: Content, accept?: string): HTTPGraphQLRequest {
+/** Builds the request for `OperationServer`. @param type the media type of the response; null if none is acceptable */
+export function httpOperation(request: FastifyRequest, content: Content, type: ResponseType | null): HttpOperation {
   // Node sends the headers of GET for HEAD.
   const method = request.method === 'HEAD' ? 'GET' : request.method;
+  return {
+    operation: content.operation && isPreflighted(request) ? withJsonVariables(method, content.operation) : null,
+    method,
+    type,
+    forApollo: () => apolloRequest(request, method, content, type),
+  };
+}
+
+/** Whether a page of another site cannot send the request without a preflight. Apollo Server decides about other content types. */
+function isPreflighted({ headers }: FastifyRequest): boolean {
+  const { 'content-type': type } = headers;
+  return type === undefined
+    ? preflightHeaders.some((name) => Boolean(headers[name]))
+    : /^application\/json *(?:;|$)/i.test(type);
+}
+
+/** The operation of a GET with `variables` parsed from JSON, if they are JSON; that of a POST unchanged. */
+const withJsonVariables = (method: string, operation: SentOperation): SentOperation =>
+  method === 'GET' && typeof operation.variables === 'string'
+    ? { ...operation, variables: jsonIn(operation.variables) }
+    : operation;
+
+function apolloRequest(
+  request: FastifyRequest,
+  method: string,
+  content: Content,
+  type: ResponseType | null,
+): HTTPGraphQLRequest {
   const head = { method, headers: headersOf(request) };
-  if (accept !== undefined) head.headers.set('accept', accept);
+  // Apollo Server must not choose another one.
+  if (type !== null) head.headers.set('accept', type);
   if (content.operation === null) return { ...head, search: '', body: content.body };
   return method === 'GET'
     ? { ...head, body: undefined, search: searchOf(content.operation) }

@@ -14,7 +14,7 @@ import { maxMessageLength, shortened } from '../../errors/input-validation.js';
 import { clientOf } from '../client-name.js';
 import { etagOf, isNamed } from './etag.js';
 import { graphqlPath } from './graphql-path.js';
-import { apolloRequest, sentOperation, withParsedParameters } from './graphql-request.js';
+import { httpOperation, sentOperation, withParsedParameters } from './graphql-request.js';
 import { isBrowserVisit, type LandingHandler } from './landing.js';
 import type { RateLimiter } from '../rate-limiter.js';
 import { distinctConnections, MethodNotAllowed, NotAcceptable } from '../http-errors.js';
@@ -129,14 +129,13 @@ async function execute(body: unknown, call: Call): Promise<Outcome> {
         format,
         onOpened: () => context.runResponseTasks({ isExecuted: true }),
       };
+    // The event of a stream is JSON.
+    const type = isPreferred ? 'application/json' : chooseMediaType(request.headers.accept, responseTypes);
     // A mutation whose response cannot be sent must not be executed.
-    if (request.method === 'POST' && !isPreferred && chooseMediaType(request.headers.accept, responseTypes) === null)
-      throw new NotAcceptable();
+    if (request.method === 'POST' && type === null) throw new NotAcceptable();
     timing?.add(request, context.cost);
     const content = resolved ? { operation: resolved.operation } : { operation: null, body };
-    // The event of a stream is JSON.
-    const accept = isPreferred ? 'application/json' : undefined;
-    const response = await options.operations.executeHttp(apolloRequest(request, content, accept), context);
+    const response = await options.operations.executeHttp(httpOperation(request, content, type), context);
     return { kind: 'response', response };
   });
 }

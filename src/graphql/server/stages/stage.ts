@@ -1,19 +1,15 @@
 import type { ApolloServerPlugin, GraphQLRequestContext, GraphQLResponse } from '@apollo/server';
+import type { GraphQLError } from 'graphql';
 import type { Context } from '../../context/context.js';
 
-/** An operation on its way to a response: what Apollo Server and prepared operations both know of it. */
-export type OperationRequest = Pick<
+/** An operation in flight: what Apollo Server and prepared operations both know of it. */
+export interface OperationRequest extends Pick<
   GraphQLRequestContext<Context>,
-  | 'schema'
-  | 'document'
-  | 'operation'
-  | 'operationName'
-  | 'queryHash'
-  | 'request'
-  | 'contextValue'
-  | 'response'
-  | 'errors'
->;
+  'schema' | 'document' | 'operation' | 'operationName' | 'queryHash' | 'request' | 'contextValue' | 'response'
+> {
+  /** As they were thrown. */
+  errors?: readonly GraphQLError[];
+}
 
 /** What a stage does with one operation, at three fixed points. A promise is returned only where there is something to wait for. */
 export interface StageHooks {

@@ -1,0 +1,102 @@
+import { HeaderMap, type GraphQLRequest, type GraphQLResponse } from '@apollo/server';
+import type { FormattedExecutionResult, GraphQLFormattedError } from 'graphql';
+import type { Context } from '../context/context.js';
+import { createStandaloneFormatter } from '../errors/format-error.js';
+import { variableError } from '../errors/variable-errors.js';
+import type { OperationExecutor } from '../execution/operation-executor.js';
+import { isPromise } from '../execution/promises.js';
+import {
+  beginStages,
+  completeStages,
+  type OperationRequest,
+  type Stage,
+  type StageHooks,
+} from '../server/stages/stage.js';
+import type { Logger } from '../../telemetry/logger.js';
+import type { PreparedOperation } from './prepared-operations.js';
+
+export interface PreparedExecutionOptions {
+  /** Those of Apollo Server. */
+  stages: readonly Stage[];
+  executor: OperationExecutor;
+  isIntrospectionOpen: boolean;
+  log: Logger;
+}
+
+/** Executes prepared operations without Apollo Server, through the same stages, with the same response. */
+export class PreparedExecution {
+  readonly #options: PreparedExecutionOptions;
+  readonly #format: (error: unknown) => GraphQLFormattedError;
+
+  constructor(options: PreparedExecutionOptions) {
+    this.#options = options;
+    this.#format = createStandaloneFormatter(options.log);
+  }
+
+  /**
+   * Executes an operation.
+   * @returns null, before any effect, if the operation is rejected for its size or its variables: Apollo Server then reports that
+   */
+  execute(prepared: PreparedOperation, sent: GraphQLRequest, contextValue: Context): Promise<GraphQLResponse> | null {
+    const { stages, isIntrospectionOpen } = this.#options;
+    const { schema, document, operation, hash } = prepared;
+    const request: OperationRequest = {
+      schema,
+      document,
+      operation,
+      operationName: operation.name?.value ?? null,
+      queryHash: hash,
+      request: sent,
+      contextValue,
+      response: { http: { headers: new HeaderMap() } },
+    };
+    const begun = beginStages(stages);
+    try {
+      for (const { admit } of begun) admit?.(request);
+    } catch {
+      return null;
+    }
+    const hidesSuggestions = !isIntrospectionOpen;
+    if (variableError(schema, operation, sent.variables ?? {}, { hidesSuggestions })) return null;
+    return this.#respond(prepared, request, begun);
+  }
+
+  async #respond(
+    prepared: PreparedOperation,
+    request: OperationRequest,
+    begun: readonly StageHooks[],
+  ): Promise<GraphQLResponse> {
+    const { response } = request;
+    const cached = await firstResponse(begun, request);
+    if (cached) for (const [name, value] of cached.http.headers) response.http.headers.set(name, value);
+    const body = cached ? cached.body : await this.#execute(prepared, request);
+    response.body = body;
+    await completeStages(begun, request);
+    return { http: response.http, body };
+  }
+
+  async #execute({ schema, document }: PreparedOperation, request: OperationRequest): Promise<GraphQLResponse['body']> {
+    const { operationName, variables } = request.request;
+    const { data, errors } = await this.#options.executor.execute({
+      schema,
+      document,
+      operationName,
+      contextValue: request.contextValue,
+      variableValues: variables,
+    });
+    const result: FormattedExecutionResult = data === undefined ? {} : { data };
+    if (!errors) return { kind: 'single', singleResult: result };
+    request.errors = errors;
+    return { kind: 'single', singleResult: { errors: errors.map(this.#format), ...result } };
+  }
+}
+
+/** The response of the first stage that has one; null if the operation is to be executed. */
+async function firstResponse(begun: readonly StageHooks[], request: OperationRequest): Promise<GraphQLResponse | null> {
+  for (const { respond } of begun) {
+    const responding = respond?.(request) ?? null;
+    const response = isPromise(responding) ? await responding : responding;
+    if (response) return response;
+  }
+  return null;
+}
