@@ -9,6 +9,8 @@ const benchmarks = {
   executor: 'CPU time of pages with the executor and with graphql-js; cost of rejected fields',
   inference: 'prediction path without HTTP: batching, overhead over ONNX Runtime, cached rows',
   serving: 'predictions over HTTP: batching, and the effect of large requests and hot reloads on small requests',
+  compression:
+    'CPU time and size of encodings on real responses; cost of compression with and without the response cache',
   database: 'keyset pagination and search with 200,000 employees (EMPLOYEES=<n> for another number)',
   history: 'the history of predictions: parallel writers, and the cost of the journal',
   telemetry: 'cost of tracing every request',

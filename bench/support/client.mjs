@@ -5,14 +5,14 @@ import { parentPort } from 'node:worker_threads';
 const agent = new Agent({ keepAlive: true, maxSockets: 256 });
 
 /** Sends the bodies in turn over `connections` connections for `seconds`. @returns requests per second and latencies */
-async function sendRequests({ url, token, bodies, connections, seconds, allowsErrors = false }) {
+async function sendRequests({ url, token, bodies, connections, seconds, allowsErrors = false, encoding = null }) {
   const end = performance.now() + seconds * 1000;
   const latencies = [];
   let next = 0;
   const connection = async () => {
     while (performance.now() < end) {
       const start = performance.now();
-      await post(url, token, bodies[next++ % bodies.length], allowsErrors);
+      await post(url, token, bodies[next++ % bodies.length], { allowsErrors, encoding });
       latencies.push(performance.now() - start);
     }
   };
@@ -28,12 +28,13 @@ async function sendRequests({ url, token, bodies, connections, seconds, allowsEr
 }
 
 /** @throws Error if the response has an error, unless they are allowed beside data */
-function post(url, token, body, allowsErrors) {
+function post(url, token, body, { allowsErrors, encoding }) {
   return new Promise((resolve, reject) => {
     const headers = {
       'content-type': 'application/json',
       'content-length': Buffer.byteLength(body),
       authorization: `Bearer ${token}`,
+      ...(encoding === null ? {} : { 'accept-encoding': encoding }),
     };
     const outgoing = request(url, { method: 'POST', agent, headers }, (response) => {
       let text = '';

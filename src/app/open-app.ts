@@ -46,7 +46,7 @@ export async function openApp(config: Config, log: Logger, options?: StartOption
     const metricsServers = opened.use(new AsyncDisposableStack());
     const services = await openServices(config, log, opened, options);
     const counts = createHttpCounts(config, log);
-    const gatewayServer = await createGatewayServer(config, counts, log);
+    const gatewayServer = createGatewayServer(config, counts, log);
     const { server } = gatewayServer;
     const drain = drainPlugin(server, drainTimeoutMs(config.runtime));
     const graphql = await openGraphql(config, services, { rejections: counts.rejections, drain }, opened);

@@ -27,6 +27,7 @@ import { operationTrace } from '../graphql/server/stages/operation-trace.js';
 import { readYourWritesStage } from '../graphql/server/stages/read-your-writes.js';
 import type { Stage } from '../graphql/server/stages/stage.js';
 import { SubscriptionServer } from '../graphql/subscriptions/subscription-server.js';
+import { maxCompressedBytes } from '../http/hooks/compression.js';
 import type { RedisConnection } from '../redis/connection.js';
 import type { RejectionCounts } from '../telemetry/rejection-counts.js';
 import { isTracing } from '../telemetry/tracing.js';
@@ -183,7 +184,9 @@ function openVersionedCache(
   const enabled = [responseCache, queryCache].filter(({ isEnabled }) => isEnabled);
   if (enabled.length === 0) return null;
   const maxEntries = enabled.reduce((sum, settings) => sum + settings.maxEntries, 0);
-  const cache = openCache({ redis, namespace: 'auspex:response', maxEntries, maxBytes: maxCacheBytes });
+  // The compressed bodies of cached responses are part of the budget.
+  const maxBytes = maxCacheBytes - maxCompressedBytes;
+  const cache = openCache({ redis, namespace: 'auspex:response', maxEntries, maxBytes });
   opened.defer(() => cache.close());
   const versioned = new VersionedCache(cache);
   opened.defer(() => versioned.close());

@@ -54,16 +54,16 @@ export interface GatewayServer {
 }
 
 /** Creates the server of the gateway, without routes. */
-export async function createGatewayServer(
+export function createGatewayServer(
   { http, graphql, runtime, isProduction }: Pick<Config, 'http' | 'graphql' | 'runtime' | 'isProduction'>,
   counts: HttpCounts,
   log: Logger,
-): Promise<GatewayServer> {
+): GatewayServer {
   const { maxConnections: total, maxConnectionsPerAddress: perAddress, trustedProxies } = http;
   const limits = withDescriptorReserve({ total, perAddress }, openFilesLimit(), log);
   const gate = new ConnectionGate(limits, { trustedProxies, log });
   const hosts = allowedHosts(http.allowedHosts, isProduction);
-  const server = await createHttpServer({
+  const server = createHttpServer({
     maxBodyBytes: http.maxBodyBytes,
     trustedProxies,
     connections: { limits, gate },
@@ -142,7 +142,7 @@ export async function openMetricsServer(
   { counts: { requests, buffers, rejections }, log }: { counts: HttpCounts; log: Logger },
   opened: AsyncDisposableStack,
 ): Promise<number> {
-  const server = await createHttpServer({
+  const server = createHttpServer({
     maxBodyBytes: 1024,
     trustedProxies: 0,
     corsOrigins: [],

@@ -82,7 +82,7 @@ const securityHeaders = {
 const exposedHeaders = ['x-request-id', 'retry-after', 'server-timing', ...rateLimitHeaders];
 
 /** Creates Fastify with request ids, bounded bodies and errors in GraphQL form. The caller adds routes. */
-export async function createHttpServer(options: HttpOptions): Promise<FastifyInstance> {
+export function createHttpServer(options: HttpOptions): FastifyInstance {
   const {
     maxBodyBytes,
     trustedProxies,
@@ -176,7 +176,7 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
     });
   }
   buffers.follow(server);
-  if (isCompressing) await addCompression(server);
+  if (isCompressing) addCompression(server);
   addJsonBody(server);
   server.setErrorHandler<FastifyError>(sendError);
   const signpost = hasGraphiql ? 'GraphQL is at /graphql, GraphiQL at /graphiql.' : 'GraphQL is at /graphql.';

@@ -105,7 +105,7 @@ describe('the GraphiQL page', () => {
   });
 
   it('returns 503 with the remedy if it was not built', async () => {
-    const server = await createHttpServer({
+    const server = createHttpServer({
       hosts: null,
       maxBodyBytes: 1024,
       trustedProxies: 0,

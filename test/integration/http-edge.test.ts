@@ -81,6 +81,29 @@ describe('compression', () => {
     expect((await execute('zstd')).headers['content-encoding']).toBeUndefined();
   });
 
+  it('sends a cached response with the same content in every encoding, also by GET and HEAD', async () => {
+    const query = '{ departments { id name } employees(first: 20) { nodes { id name email } } }';
+    const computed = await execute('br', query);
+    const plain = await execute(null, query);
+    expect(computed.headers.age).toBeUndefined();
+    for (const encoding of ['br', 'gzip', 'br', 'gzip']) {
+      const { headers, body } = await execute(encoding, query);
+      expect([headers['content-encoding'], headers['content-length']]).toEqual([encoding, String(body.length)]);
+      expect(headers.age).toMatch(/^\d+$/);
+      expect((encoding === 'br' ? brotliDecompressSync : gunzipSync)(body)).toEqual(plain.body);
+    }
+    // More CPU time is spent on what is sent again.
+    expect((await execute('br', query)).body.length).toBeLessThan(computed.body.length);
+    const url = `${gateway.url}?query=${encodeURIComponent(query)}`;
+    const headers = { 'apollo-require-preflight': 'true', authorization, 'accept-encoding': 'br' };
+    const got = await raw(url, { headers: { ...headers, range: 'bytes=0-9' } });
+    expect([got.status, brotliDecompressSync(got.body)]).toEqual([200, plain.body]);
+    expect(got.headers.vary).toBe('Origin, Authorization, X-Api-Key, Accept, accept-encoding');
+    const head = await raw(url, { headers, method: 'HEAD' });
+    expect(head.body.length).toBe(0);
+    expect([head.headers['content-length'], head.headers.etag]).toEqual([String(got.body.length), got.headers.etag]);
+  });
+
   it('does not compress small responses', async () => {
     const { headers, body } = await execute('br', '{ __typename }');
     expect(headers['content-encoding']).toBeUndefined();

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /** A weak entity tag (RFC 9110, 8.8.3): equal responses have equal tags in any content type and encoding. */
-export const etagOf = (text: string): string => `W/"${createHash('sha1').update(text).digest('base64url')}"`;
+export const etagOf = (body: string | Buffer): string => `W/"${hash('sha256', body, 'base64url')}"`;
 
 /** Whether `If-None-Match` names the tag, by weak comparison. */
 export function isNamed(etag: string, ifNoneMatch: string | undefined): boolean {
