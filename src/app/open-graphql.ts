@@ -123,7 +123,7 @@ export async function openGraphql(
   const operationServer = new OperationServer({
     apollo,
     prepared,
-    execution: new PreparedExecution({ stages, executor, isIntrospectionOpen, log }),
+    execution: new PreparedExecution({ stages, executor, log }),
     stringify: responses.stringify,
     documents: documents.resolver,
     operations,

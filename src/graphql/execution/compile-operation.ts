@@ -11,6 +11,7 @@ import {
 } from 'graphql';
 import { ownValue } from '../../errors/own-value.js';
 import { compileRoot } from './compile-selection.js';
+import { compileVariables, type VariableCoercion } from './compile-variables.js';
 import { nullText, type SelectionWriter } from './plan.js';
 import { isPromise } from './promises.js';
 import { Run, type ExecutionInput, type OperationParts } from './run.js';
@@ -28,6 +29,8 @@ interface ExecutionText {
 /** An operation that is executed without interpreting its document again. */
 export interface CompiledOperation {
   readonly operation: OperationDefinitionNode;
+  /** Coerces its variables. */
+  coerce: VariableCoercion;
   /** Executes it. Returns a promise only if a resolver returned one, or if the response is large; it never rejects. */
   execute: (input: ExecutionInput) => ExecutionText | Promise<ExecutionText>;
 }
@@ -72,6 +75,7 @@ export function compileOperation(
   const isSerial = operation.operation === OperationTypeNode.MUTATION;
   return {
     operation,
+    coerce: compileVariables(schema, operation),
     execute(input) {
       const run = new Run(parts, input);
       const failed = (error: unknown): ExecutionText => {

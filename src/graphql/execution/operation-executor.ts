@@ -4,11 +4,12 @@ import {
   getVariableValues,
   type ExecutionArgs,
   type ExecutionResult,
+  type GraphQLError,
   type GraphQLSchema,
   type OperationDefinitionNode,
 } from 'graphql';
 import { limitErrors, maxErrors } from '../errors/limit-errors.js';
-import { executionOptions } from '../errors/variable-errors.js';
+import { executionOptions, variableError } from '../errors/variable-errors.js';
 import { compileOperation, type CompiledOperation } from './compile-operation.js';
 import { textData } from './text-data.js';
 
@@ -17,6 +18,12 @@ export type OperationArgs = Pick<
   ExecutionArgs,
   'schema' | 'document' | 'operationName' | 'contextValue' | 'variableValues' | 'rootValue'
 >;
+
+/** The values of variables. */
+export type CoercedVariables =
+  | { errors: readonly GraphQLError[] }
+  /** Null if graphql-js coerces them, since it executes the operation. */
+  | { coerced: Record<string, unknown> | null };
 
 interface Compiled {
   schema: GraphQLSchema;
@@ -34,20 +41,19 @@ export class OperationExecutor {
     this.#options = executionOptions(hidesSuggestions);
   }
 
-  /** Executes an operation of a valid document. @returns `TextData`, or data as graphql-js returns it, with at most `maxErrors` errors */
-  async execute(args: OperationArgs): Promise<ExecutionResult> {
+  /**
+   * Executes an operation of a valid document.
+   * @param variables its coerced variables, if the caller has them
+   * @returns `TextData`, or data as graphql-js returns it, with at most `maxErrors` errors
+   */
+  async execute(args: OperationArgs, variables = this.coerce(args)): Promise<ExecutionResult> {
+    if ('errors' in variables) return { errors: limitErrors(variables.errors) };
     const operation = this.compiled(args);
-    if (!operation) {
+    if (!operation || !variables.coerced) {
       const result = await execute({ ...args, ...this.#options });
       return result.errors ? { ...result, errors: limitErrors(result.errors) } : result;
     }
-    const { schema, contextValue, rootValue, variableValues } = args;
-    const { maxCoercionErrors } = this.#options.options;
-    const variables = getVariableValues(schema, operation.operation.variableDefinitions ?? [], variableValues ?? {}, {
-      maxErrors: maxCoercionErrors,
-      hideSuggestions: this.#options.hideSuggestions,
-    });
-    if (variables.errors) return { errors: limitErrors(variables.errors) };
+    const { contextValue, rootValue } = args;
     const { text, errors, omittedErrors } = await operation.execute({
       contextValue,
       rootValue,
@@ -55,6 +61,26 @@ export class OperationExecutor {
       maxErrors,
     });
     return errors ? { errors: limitErrors(errors, omittedErrors), data: textData(text) } : { data: textData(text) };
+  }
+
+  /** Checks and coerces the variables of an operation. */
+  coerce(args: Omit<OperationArgs, 'contextValue' | 'rootValue'>): CoercedVariables {
+    const { schema, document, operationName } = args;
+    const sent = args.variableValues ?? {};
+    const operation = this.compiled(args);
+    const coerced = operation?.coerce(sent);
+    if (coerced) return { coerced };
+    const { hideSuggestions, options } = this.#options;
+    const node = getOperationAST(document, operationName) ?? undefined;
+    const invalid = variableError(schema, node, sent, { hidesSuggestions: hideSuggestions });
+    if (invalid) return { errors: [invalid] };
+    if (!operation) return { coerced: null };
+    const definitions = operation.operation.variableDefinitions ?? [];
+    const values = getVariableValues(schema, definitions, sent, {
+      hideSuggestions,
+      maxErrors: options.maxCoercionErrors,
+    });
+    return values.errors ? { errors: values.errors } : { coerced: values.coerced };
   }
 
   /** The compiled operation of a document; null if graphql-js executes it. */

@@ -17,7 +17,7 @@ export interface OperationParts {
 /** What an execution is called with. */
 export interface ExecutionInput {
   contextValue: unknown;
-  /** Coerced by `getVariableValues`. */
+  /** Coerced. */
   variableValues: Record<string, unknown>;
   /** The event of a subscription; undefined for queries and mutations. */
   rootValue?: unknown;

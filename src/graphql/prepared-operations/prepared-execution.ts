@@ -2,8 +2,7 @@ import { HeaderMap, type GraphQLRequest, type GraphQLResponse } from '@apollo/se
 import type { FormattedExecutionResult, GraphQLFormattedError } from 'graphql';
 import type { Context } from '../context/context.js';
 import { createStandaloneFormatter } from '../errors/format-error.js';
-import { variableError } from '../errors/variable-errors.js';
-import type { OperationExecutor } from '../execution/operation-executor.js';
+import type { CoercedVariables, OperationExecutor } from '../execution/operation-executor.js';
 import { isPromise } from '../execution/promises.js';
 import {
   beginStages,
@@ -19,7 +18,6 @@ export interface PreparedExecutionOptions {
   /** Those of Apollo Server. */
   stages: readonly Stage[];
   executor: OperationExecutor;
-  isIntrospectionOpen: boolean;
   log: Logger;
 }
 
@@ -38,7 +36,7 @@ export class PreparedExecution {
    * @returns null, before any effect, if the operation is rejected for its size or its variables: Apollo Server then reports that
    */
   execute(prepared: PreparedOperation, sent: GraphQLRequest, contextValue: Context): Promise<GraphQLResponse> | null {
-    const { stages, isIntrospectionOpen } = this.#options;
+    const { stages, executor } = this.#options;
     const { schema, document, operation, hash } = prepared;
     const request: OperationRequest = {
       schema,
@@ -56,34 +54,37 @@ export class PreparedExecution {
     } catch {
       return null;
     }
-    const hidesSuggestions = !isIntrospectionOpen;
-    if (variableError(schema, operation, sent.variables ?? {}, { hidesSuggestions })) return null;
-    return this.#respond(prepared, request, begun);
+    const { operationName, variables: variableValues } = sent;
+    const variables = executor.coerce({ schema, document, operationName, variableValues });
+    return 'errors' in variables ? null : this.#respond(prepared, request, variables, begun);
   }
 
   async #respond(
     prepared: PreparedOperation,
     request: OperationRequest,
+    variables: CoercedVariables,
     begun: readonly StageHooks[],
   ): Promise<GraphQLResponse> {
     const { response } = request;
     const cached = await firstResponse(begun, request);
     if (cached) for (const [name, value] of cached.http.headers) response.http.headers.set(name, value);
-    const body = cached ? cached.body : await this.#execute(prepared, request);
+    const body = cached ? cached.body : await this.#execute(prepared, request, variables);
     response.body = body;
     await completeStages(begun, request);
     return { http: response.http, body };
   }
 
-  async #execute({ schema, document }: PreparedOperation, request: OperationRequest): Promise<GraphQLResponse['body']> {
-    const { operationName, variables } = request.request;
-    const { data, errors } = await this.#options.executor.execute({
-      schema,
-      document,
-      operationName,
-      contextValue: request.contextValue,
-      variableValues: variables,
-    });
+  async #execute(
+    { schema, document }: PreparedOperation,
+    request: OperationRequest,
+    variables: CoercedVariables,
+  ): Promise<GraphQLResponse['body']> {
+    const { operationName, variables: variableValues } = request.request;
+    const { contextValue } = request;
+    const { data, errors } = await this.#options.executor.execute(
+      { schema, document, operationName, contextValue, variableValues },
+      variables,
+    );
     const result: FormattedExecutionResult = data === undefined ? {} : { data };
     if (!errors) return { kind: 'single', singleResult: result };
     request.errors = errors;

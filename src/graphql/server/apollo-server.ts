@@ -9,7 +9,6 @@ import type { Logger } from '../../telemetry/logger.js';
 import { isTracing } from '../../telemetry/tracing.js';
 import type { Context } from '../context/context.js';
 import { createErrorFormatter } from '../errors/format-error.js';
-import { variableError } from '../errors/variable-errors.js';
 import type { OperationExecutor } from '../execution/operation-executor.js';
 import type { OperationStatistics } from './stages/operation-statistics.js';
 import type { PreparedOperations } from '../prepared-operations/prepared-operations.js';
@@ -62,7 +61,7 @@ export function createApollo({
 }: ApolloOptions): ApolloServer<Context> {
   const hidesSuggestions = !isIntrospectionOpen;
   return new ApolloServer<Context>({
-    gateway: schemaGateway(schema, executorOf(executor, hidesSuggestions)),
+    gateway: schemaGateway(schema, executorOf(executor)),
     parseOptions: { maxLexicalTokens: limits.tokens },
     csrfPrevention: { requestHeaders: [...preflightHeaders] },
     // `queryLimits` decides about introspection, by viewer: Apollo Server's rule is part of the validation, which is cached.
@@ -104,11 +103,8 @@ function schemaGateway(source: SchemaSource, executor: GatewayExecutor): Gateway
   };
 }
 
-function executorOf(executor: OperationExecutor, hidesSuggestions: boolean): GatewayExecutor {
-  return async ({ schema, document, operation, context, request: { operationName, variables } }) => {
-    const invalid = variableError(schema, operation, variables ?? {}, { hidesSuggestions });
-    if (invalid) return { errors: [invalid] };
-    // The requested name: Apollo Server's own `operationName` is null if the document has no operation of that name.
-    return executor.execute({ schema, document, operationName, contextValue: context, variableValues: variables });
-  };
+function executorOf(executor: OperationExecutor): GatewayExecutor {
+  // The requested name: Apollo Server's own `operationName` is null if the document has no operation of that name.
+  return ({ schema, document, context, request: { operationName, variables } }) =>
+    executor.execute({ schema, document, operationName, contextValue: context, variableValues: variables });
 }
