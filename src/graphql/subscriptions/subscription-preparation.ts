@@ -13,7 +13,8 @@ import { BadUserInput } from '../../errors/app-error.js';
 import { executionOptions, variableError } from '../errors/variable-errors.js';
 import type { SentOperation } from '../../persisted-documents/sent-operation.js';
 import { assertMayIntrospect } from '../server/introspection.js';
-import { assertWithinCost, measure, type QueryLimits } from '../server/query-limits.js';
+import { measure } from '../server/operation-size.js';
+import { assertWithinCost, type QueryLimits } from '../server/query-limits.js';
 import { validateDocument } from '../server/validation.js';
 
 /** Several errors of one operation. */
