@@ -7,6 +7,7 @@ import { failUsage, parseCli } from '../src/scripts/lib/cli.ts';
 const benchmarks = {
   operations: 'requests per second by operation; gain of the prediction and response caches; cost of metrics',
   executor: 'CPU time of pages with the executor and with graphql-js; cost of rejected fields',
+  prepared: 'CPU time of operations that are prepared, beside Apollo Server',
   inference: 'prediction path without HTTP: batching, overhead over ONNX Runtime, cached rows',
   serving: 'predictions over HTTP: batching, and the effect of large requests and hot reloads on small requests',
   compression:

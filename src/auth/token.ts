@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import { entryLimit } from '../cache/entry-limit.js';
@@ -87,4 +87,4 @@ export class TokenSigner {
 export const randomToken = (): string => randomBytes(32).toString('base64url');
 
 /** SHA-256 in hex, for storage. Tokens are random: a salt or a slow hash would add nothing. */
-export const hashToken = (token: string): string => createHash('sha256').update(token).digest('hex');
+export const hashToken = (token: string): string => hash('sha256', token);

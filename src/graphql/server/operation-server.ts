@@ -8,7 +8,7 @@ import {
 } from '@apollo/server';
 import { getOperationAST, OperationTypeNode, parse, type DocumentNode, type FormattedExecutionResult } from 'graphql';
 import { AppError } from '../../errors/app-error.js';
-import type { DocumentResolver, SentOperation } from '../../persisted-documents/sent-operation.js';
+import type { DocumentCaller, DocumentResolver, SentOperation } from '../../persisted-documents/sent-operation.js';
 import { trackCost } from '../../telemetry/operation-cost.js';
 import type { Context } from '../context/context.js';
 import { toAppError } from '../errors/to-app-error.js';
@@ -67,12 +67,7 @@ export class OperationServer {
     const { documents, operations, operationLog, limits } = this.options;
     const startMs = performance.now();
     try {
-      const { viewer, client, address, log } = context;
-      const onExecuted = (task: () => void): void =>
-        context.onResponse(({ isExecuted }) => {
-          if (isExecuted) task();
-        });
-      const operation = await documents.resolve(sent, { viewer, client, address, log, onExecuted });
+      const operation = await documents.resolve(sent, callerOf(context));
       const isStreamed = isSubscription(operation, limits.tokens);
       if (isStreamed && !canStream) throw new StreamRequired();
       return { operation, isSubscription: isStreamed };
@@ -132,6 +127,20 @@ export class OperationServer {
     return execution.execute(known, request, context);
   }
 }
+
+const callerOf = (context: Context): DocumentCaller => ({
+  viewer: context.viewer,
+  client: context.client,
+  address: context.address,
+  // Created at first use: few operations log more than their line.
+  get log() {
+    return context.log;
+  },
+  onExecuted: (task) =>
+    context.onResponse(({ isExecuted }) => {
+      if (isExecuted) task();
+    }),
+});
 
 /** A request of HTTP for `executeHttp`. */
 export interface HttpOperation {
