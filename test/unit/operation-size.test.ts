@@ -131,9 +131,7 @@ describe('the size of an operation', () => {
       { length: 300 },
       (_none, level) => `fragment F${level} on Person { boss { ${`...F${level + 1} `.repeat(16)} } }`,
     ).join(' ');
-    const size = sizeOf(
-      `{ me { teams(first: 0) { totalCount } ...F0 } } ${chain} fragment F300 on Person { a: name }`,
-    );
+    const size = sizeOf(`{ me { teams(first: 0) { totalCount } ...F0 } } ${chain} fragment F300 on Person { a: name }`);
     expect(size).toMatchObject({ cost: Infinity, fields: Infinity });
   });
 
