@@ -22,6 +22,8 @@ export interface Cache {
    * @returns for each key whether this process holds the claim; all true if the cache is not shared or unavailable.
    */
   claimMany(keys: readonly string[], ttlMs: number): Promise<boolean[]>;
+  /** Reads values and claims each missing key, as `getMany` and `claimMany` do, in one round trip. */
+  readOrClaimMany(keys: readonly string[], ttlMs: number): Promise<ValueOrClaim[]>;
   /** Releases claims of this process before they expire. */
   releaseMany(keys: readonly string[]): Promise<void>;
   health(): CacheHealth;
@@ -32,6 +34,9 @@ export interface CacheEntry {
   key: string;
   value: unknown;
 }
+
+/** `isClaimed`: whether this process holds the claim of a missing key. */
+export type ValueOrClaim = { kind: 'value'; value: unknown } | { kind: 'missing'; isClaimed: boolean };
 
 export type CacheHealth = { kind: 'memory' } | { kind: 'redis'; isUp: boolean };
 

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { Cache, CacheEntry, CacheHealth } from './cache.js';
+import type { Cache, CacheEntry, CacheHealth, ValueOrClaim } from './cache.js';
 import { maxEntriesPerWrite } from './redis-cache.js';
 
 /** Stores values as JSON text: their size is known, and callers cannot change each other's copies. */
@@ -40,6 +40,13 @@ export class MemoryCache implements Cache {
 
   claimMany(keys: readonly string[]): Promise<boolean[]> {
     return Promise.resolve(keys.map(() => true));
+  }
+
+  async readOrClaimMany(keys: readonly string[]): Promise<ValueOrClaim[]> {
+    const values = await this.getMany(keys);
+    return values.map((value) =>
+      value === undefined ? { kind: 'missing', isClaimed: true } : { kind: 'value', value },
+    );
   }
 
   releaseMany(): Promise<void> {

@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import KeyvRedis from '@keyv/redis';
-import Keyv from 'keyv';
 import type { RedisClient } from '../redis/client.js';
 import { RedisCommandLimit } from '../redis/command-limit.js';
 import type { RedisConnection } from '../redis/connection.js';
+import { RedisScript } from '../redis/script.js';
 import { recordCost } from '../telemetry/operation-cost.js';
 import type { Attributes } from '../telemetry/tracing.js';
-import type { Cache, CacheEntry, CacheHealth } from './cache.js';
+import type { Cache, CacheEntry, CacheHealth, ValueOrClaim } from './cache.js';
 
 /** Entries that one call may write; bounds the size of a transaction. */
 export const maxEntriesPerWrite = 2_000;
@@ -19,18 +18,32 @@ const maxTracedKeys = 5;
 const maxTracedKeyLength = 200;
 
 /** Claims each key that is free or already held by the owner, in one command. */
-const claimScript = `
+const claimScript = new RedisScript(`
 local claimed = {}
 for index, key in ipairs(KEYS) do
   claimed[index] = (redis.call('SET', key, ARGV[1], 'NX', 'PX', ARGV[2]) or redis.call('GET', key) == ARGV[1]) and 1 or 0
 end
-return claimed`;
+return claimed`);
+
+/**
+ * Reads each key, and claims those that are missing, up to a few thousand. @returns texts, and for a missing key 1 if the owner holds
+ * its claim, otherwise 0
+ */
+const readOrClaimScript = new RedisScript(`
+local found = redis.call('MGET', unpack(KEYS))
+for index, key in ipairs(KEYS) do
+  if not found[index] then
+    local claim = ARGV[1] .. ':claim' .. string.sub(key, #ARGV[1] + 1)
+    found[index] = (redis.call('SET', claim, ARGV[2], 'NX', 'PX', ARGV[3]) or redis.call('GET', claim) == ARGV[2]) and 1 or 0
+  end
+end
+return found`);
 
 /** Deletes each claim that the owner still holds. */
-const releaseScript = `
+const releaseScript = new RedisScript(`
 for _, key in ipairs(KEYS) do
   if redis.call('GET', key) == ARGV[1] then redis.call('DEL', key) end
-end`;
+end`);
 
 /** Stores an entry as `{"value": ...}` under `<namespace>:<key>`, and a claim under `<namespace>:claim:<key>`. */
 export class RedisCache implements Cache {
@@ -40,7 +53,6 @@ export class RedisCache implements Cache {
   readonly #redis: RedisConnection;
   readonly #commands: RedisCommandLimit;
   readonly #namespace: string;
-  #keyv: Keyv | undefined;
 
   constructor(redis: RedisConnection, namespace: string) {
     this.#redis = redis;
@@ -50,18 +62,22 @@ export class RedisCache implements Cache {
 
   async getMany(keys: readonly string[]): Promise<unknown[]> {
     if (keys.length === 0) return [];
-    const values = await this.#execute('MGET', keys, (client) => this.#keyvOf(client).getMany<unknown>([...keys]));
-    return values ?? keys.map(() => undefined);
+    const texts = await this.#execute('MGET', keys, (client) => client.mGet(this.#entryKeys(keys)));
+    return keys.map((_, index) => parseEntry(texts?.[index]));
   }
 
   async setMany(entries: readonly CacheEntry[], ttlMs: number): Promise<boolean> {
-    const written = entries.slice(0, maxEntriesPerWrite).map(({ key, value }) => ({ key, value, ttl: ttlMs }));
+    const written = entries.slice(0, maxEntriesPerWrite);
     if (written.length === 0) return true;
+    const keys = written.map(({ key }) => key);
     const isStored = await this.#execute(
       'MULTI SET',
-      written.map(({ key }) => key),
+      keys,
       async (client) => {
-        await this.#keyvOf(client).setMany(written);
+        const transaction = client.multi();
+        for (const { key, value } of written)
+          transaction.set(this.#entryKey(key), JSON.stringify({ value }), { expiration: { type: 'PX', value: ttlMs } });
+        await transaction.exec();
         return true;
       },
       written.length + 2,
@@ -71,13 +87,25 @@ export class RedisCache implements Cache {
 
   async claimMany(keys: readonly string[], ttlMs: number): Promise<boolean[]> {
     const options = { keys: this.#claimKeys(keys), arguments: [this.#owner, String(ttlMs)] };
-    const claimed = await this.#execute('EVAL claim', keys, (client) => client.eval(claimScript, options));
+    const claimed = await this.#execute('EVALSHA claim', keys, (client) => claimScript.run(client, options));
     return keys.map((_, index) => !Array.isArray(claimed) || claimed[index] !== 0);
+  }
+
+  async readOrClaimMany(keys: readonly string[], ttlMs: number): Promise<ValueOrClaim[]> {
+    if (keys.length === 0) return [];
+    const options = { keys: this.#entryKeys(keys), arguments: [this.#namespace, this.#owner, String(ttlMs)] };
+    const found = await this.#execute('EVALSHA read', keys, (client) => readOrClaimScript.run(client, options));
+    return keys.map((_, index) => {
+      const one: unknown = Array.isArray(found) ? found[index] : undefined;
+      const value = parseEntry(one);
+      // A damaged entry is computed here and overwritten.
+      return value === undefined ? { kind: 'missing', isClaimed: one !== 0 } : { kind: 'value', value };
+    });
   }
 
   async releaseMany(keys: readonly string[]): Promise<void> {
     const options = { keys: this.#claimKeys(keys), arguments: [this.#owner] };
-    await this.#execute('EVAL release', keys, (client) => client.eval(releaseScript, options));
+    await this.#execute('EVALSHA release', keys, (client) => releaseScript.run(client, options));
   }
 
   health(): CacheHealth {
@@ -89,12 +117,12 @@ export class RedisCache implements Cache {
     return Promise.resolve();
   }
 
-  #keyvOf(client: RedisClient): Keyv {
-    return (this.#keyv ??= createKeyv(client, this.#namespace));
-  }
-
   #entryKey(key: string): string {
     return `${this.#namespace}:${key}`;
+  }
+
+  #entryKeys(keys: readonly string[]): string[] {
+    return keys.map((key) => this.#entryKey(key));
   }
 
   #claimKeys(keys: readonly string[]): string[] {
@@ -131,27 +159,12 @@ export class RedisCache implements Cache {
   }
 }
 
-/**
- * Keyv with its defaults corrected. Only the store prefixes keys, since Keyv 5 and its Redis store would both do it. Errors
- * are thrown, since a failed `set` would otherwise return true. A damaged entry is a miss, since Keyv's own parser would
- * fail the whole `getMany`.
- */
-function createKeyv(client: RedisClient, namespace: string): Keyv {
-  return new Keyv({
-    store: new KeyvRedis(client, { throwOnErrors: true, keyPrefixSeparator: ':' }),
-    namespace,
-    useKeyPrefix: false,
-    throwOnErrors: true,
-    serialize: JSON.stringify,
-    deserialize: parseEntry,
-  });
-}
-
-/** @returns undefined for a damaged or foreign entry */
-function parseEntry(text: string): object | undefined {
+/** @returns the value; undefined for a missing, damaged or foreign entry */
+function parseEntry(text: unknown): unknown {
+  if (typeof text !== 'string') return undefined;
   try {
     const entry: unknown = JSON.parse(text);
-    return typeof entry === 'object' && entry !== null ? entry : undefined;
+    return typeof entry === 'object' && entry !== null && 'value' in entry ? entry.value : undefined;
   } catch {
     return undefined;
   }

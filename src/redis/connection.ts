@@ -1,15 +1,8 @@
-import {
-  circuitBreaker,
-  CircuitState,
-  ConsecutiveBreaker,
-  handleWhen,
-  timeout,
-  TimeoutStrategy,
-  wrap,
-} from 'cockatiel';
+import { circuitBreaker, CircuitState, ConsecutiveBreaker, handleWhen } from 'cockatiel';
 import type { Logger } from '../telemetry/logger.js';
 import { SpanKind, withSpan, type Attributes } from '../telemetry/tracing.js';
 import { createRedisClient, redisAddress, socketTimeoutMs, type RedisClient } from './client.js';
+import { Deadline } from './deadline.js';
 import { checkWrites, isErrorReply, rejectionOf, type RedisProblem } from './write-check.js';
 
 export interface RedisOptions {
@@ -53,7 +46,7 @@ export class RedisConnection {
   readonly #client: RedisClient;
   readonly #subscriber: RedisClient;
   readonly #breaker = circuitBreaker(isNoReply, { halfOpenAfter: coolDownMs, breaker: new ConsecutiveBreaker(3) });
-  readonly #guard;
+  readonly #deadline: Deadline;
   readonly #logger: Logger;
   #pendingSubscriptions = 0;
   readonly #checks: NodeJS.Timeout;
@@ -69,9 +62,7 @@ export class RedisConnection {
   constructor({ url, deadlineMs = 100, logger }: RedisOptions) {
     this.address = redisAddress(url);
     this.#logger = logger;
-    // An abort signal at each return would cost more than the rest of the guard, and no command listens to one.
-    const deadline = timeout(deadlineMs, { strategy: TimeoutStrategy.Aggressive, abortOnReturn: false });
-    this.#guard = wrap(this.#breaker, deadline);
+    this.#deadline = new Deadline(deadlineMs);
     this.#breaker.onBreak((reason) => this.#reportHealth(lostBy('error' in reason ? reason.error : undefined)));
     this.#breaker.onReset(() => this.#reportHealth());
     this.#client = createRedisClient(url);
@@ -106,7 +97,7 @@ export class RedisConnection {
   /** Runs a command under the deadline and the circuit breaker. @returns `undefined` if it failed or Redis is unavailable. */
   async execute<Result>(command: RedisCommand<Result>): Promise<Result | undefined> {
     if (!this.#isUsable) return undefined;
-    return this.#trace(command, () => this.#guard.execute(() => command.run(this.#client)));
+    return this.#trace(command, () => this.#breaker.execute(() => this.#deadline.within(command.run(this.#client))));
   }
 
   /**

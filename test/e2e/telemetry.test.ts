@@ -274,8 +274,7 @@ describe('a gateway with tracing', () => {
       await exported.trace(traceId, rootSpan);
       const spans = await exported.trace(traceId, 'redis MULTI SET');
       for (const [name, parent] of [
-        ['redis MGET', 'Query.predict'],
-        ['redis EVAL claim', 'Query.predict'],
+        ['redis EVALSHA read', 'Query.predict'],
         ['redis MULTI SET', 'onnx.run iris'],
       ] as const) {
         const span = named(spans, name);

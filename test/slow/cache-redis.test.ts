@@ -138,9 +138,37 @@ describeWithRedis('a cache in Redis', () => {
     expect(await one.claimMany(['short'], 30)).toEqual([true]);
   });
 
+  it('reads values and claims missing keys in one round trip', async () => {
+    const [one, other] = [open(redis.url), open(redis.url)];
+    await Promise.all([isUp(one), isUp(other)]);
+    await one.setMany([{ key: 'known', value: { price: 1 } }], 60_000);
+    const client = await createClient({ url: redis.url }).connect();
+    await client.set('test:damaged', '{');
+    await client.configResetStat();
+
+    const ours = await one.readOrClaimMany(['a', 'known', 'damaged', 'b'], 60_000);
+
+    expect(await callsByCommand(client)).toMatchObject({ eval: 1, mget: 1, set: 2 });
+    expect(ours).toEqual([
+      { kind: 'missing', isClaimed: true },
+      { kind: 'value', value: { price: 1 } },
+      { kind: 'missing', isClaimed: true },
+      { kind: 'missing', isClaimed: true },
+    ]);
+    expect(await other.readOrClaimMany(['b', 'c'], 60_000)).toEqual([
+      { kind: 'missing', isClaimed: false },
+      { kind: 'missing', isClaimed: true },
+    ]);
+    expect(await other.claimMany(['a'], 60_000)).toEqual([false]);
+    await one.releaseMany(['a']);
+    expect(await other.claimMany(['a'], 60_000)).toEqual([true]);
+    await client.close();
+  });
+
   it('grants every claim while Redis is unavailable', async () => {
     const cache = open(`redis://127.0.0.1:${await freePort()}`);
     expect(await cache.claimMany(['a', 'b'], 60_000)).toEqual([true, true]);
+    expect(await cache.readOrClaimMany(['a'], 60_000)).toEqual([{ kind: 'missing', isClaimed: true }]);
     await cache.releaseMany(['a']);
   });
 

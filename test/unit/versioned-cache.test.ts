@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import type { Cache, CacheEntry } from '../../src/cache/cache.js';
+import type { Cache, CacheEntry, ValueOrClaim } from '../../src/cache/cache.js';
 import { VersionedCache, type CachedText } from '../../src/cache/versioned-cache.js';
 import { waitUntil } from '../support/wait-until.js';
 
@@ -31,6 +31,7 @@ class DelayedCache implements Cache {
   }
 
   claimMany = (keys: readonly string[]): Promise<boolean[]> => Promise.resolve(keys.map(() => true));
+  readOrClaimMany = (): Promise<ValueOrClaim[]> => Promise.reject(new Error('VersionedCache claims nothing.'));
   releaseMany = (): Promise<void> => Promise.resolve();
   health = () => ({ kind: 'memory' }) as const;
   close = (): Promise<void> => Promise.resolve();

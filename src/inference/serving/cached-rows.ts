@@ -21,20 +21,23 @@ export class CachedRows {
 
   constructor(private readonly parts: CachedRowsParts) {}
 
-  /** Settles rows found in the cache. @returns the missing rows that are still needed */
+  /** Settles rows found in the cache, and claims the others. @returns the missing rows that are still needed */
   async settleCached(pendingRows: readonly PendingPrediction[]): Promise<PendingPrediction[]> {
     const { version, cache, counters } = this.parts;
     const serving = this.parts.serving();
     if (!serving.cache) return stillNeeded(pendingRows);
-    const cached = await cache.getMany(
+    const cached = await cache.readOrClaim(
       version,
       pendingRows.map(({ key }) => key),
     );
     const knownAt = performance.now();
     for (const [index, pending] of pendingRows.entries()) {
-      const found = cached[index];
-      if (!found) continue;
-      if (cache.isFresh(found, serving)) settleFromCache(pending, found, knownAt);
+      const { result: found, isClaimed = true } = cached[index] ?? {};
+      if (!found) {
+        pending.isClaimed = isClaimed;
+        // Its calls have left while it was claimed.
+        if (isClaimed && !pending.isNeeded) this.releaseLater(pending.key);
+      } else if (cache.isFresh(found, serving)) settleFromCache(pending, found, knownAt);
       else if (serving.staleSeconds > 0)
         pending.stale = { result: { kind: 'ok', output: found.output }, computedAt: found.computedAt };
     }
@@ -55,11 +58,19 @@ export class CachedRows {
     compute: (pendingRows: readonly PendingPrediction[]) => void,
   ): Promise<PendingPrediction[]> {
     if (!this.parts.serving().cache) return stillNeeded(pendingRows);
-    const ours = await this.parts.cache.claim(pendingRows.map(({ key }) => key));
-    const theirs = pendingRows.filter(({ key }) => !ours.has(key));
+    await this.#claimExpired(pendingRows);
+    const theirs = pendingRows.filter(({ isClaimed }) => !isClaimed);
     // Not awaited: rows of this process do not wait for those of another.
     if (theirs.length > 0) void this.#awaitRemote(theirs, Math.min(claimMs, remoteWaitShare * deadlineMs), compute);
-    return stillNeeded(pendingRows.filter(({ key }) => ours.has(key)));
+    return stillNeeded(pendingRows.filter(({ isClaimed }) => isClaimed));
+  }
+
+  /** Claims the rows whose result in the cache has expired: only missing ones are claimed when they are read. */
+  async #claimExpired(pendingRows: readonly PendingPrediction[]): Promise<void> {
+    const expired = pendingRows.filter(({ isClaimed }) => isClaimed === null);
+    if (expired.length === 0) return;
+    const ours = await this.parts.cache.claim(expired.map(({ key }) => key));
+    for (const pending of expired) pending.isClaimed = ours.has(pending.key);
   }
 
   /** Writes the results of a run to the cache, in the background. */

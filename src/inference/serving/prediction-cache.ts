@@ -31,6 +31,12 @@ export interface CachedResult {
   computedAt: number;
 }
 
+/** `isClaimed`: whether this process has to compute the row if it has no result. */
+export interface ResultOrClaim {
+  result: CachedResult | undefined;
+  isClaimed: boolean;
+}
+
 /** How long a model caches its results. */
 export type CacheRule = Pick<Serving, 'ttlSeconds' | 'staleSeconds'>;
 
@@ -56,14 +62,16 @@ export class PredictionCache {
   }
 
   /**
-   * Reads results in one round trip, wide ones in several, including expired ones. @returns undefined for a miss and for entries that do
-   * not match the signature
+   * Reads results, including expired ones, and claims the missing rows among the processes that share the cache: in one round trip, for wide
+   * rows in several. Entries that do not match the signature are missing.
    */
-  async getMany({ signature }: CachedVersion, keys: readonly string[]): Promise<(CachedResult | undefined)[]> {
-    const results: (CachedResult | undefined)[] = [];
+  async readOrClaim({ signature }: CachedVersion, keys: readonly string[]): Promise<ResultOrClaim[]> {
+    const results: ResultOrClaim[] = [];
     for await (const part of inTurns(keys, rowsPerTurn(elementsPerRow(signature.outputs)))) {
-      const found = await this.cache.getMany(part);
-      results.push(...part.map((_, index) => parseEntry(signature, found[index])));
+      for (const found of await this.cache.readOrClaimMany(part, claimMs)) {
+        const result = found.kind === 'value' ? parseEntry(signature, found.value) : undefined;
+        results.push({ result, isClaimed: found.kind === 'value' || found.isClaimed });
+      }
     }
     return results;
   }
@@ -93,6 +101,15 @@ export class PredictionCache {
       }));
       if (!(await this.cache.setMany(entries, ttlMs))) this.release(slice.map(({ key }) => key));
     }
+  }
+
+  async #getMany({ signature }: CachedVersion, keys: readonly string[]): Promise<(CachedResult | undefined)[]> {
+    const results: (CachedResult | undefined)[] = [];
+    for await (const part of inTurns(keys, rowsPerTurn(elementsPerRow(signature.outputs)))) {
+      const found = await this.cache.getMany(part);
+      results.push(...part.map((_, index) => parseEntry(signature, found[index])));
+    }
+    return results;
   }
 
   /**
@@ -126,7 +143,7 @@ export class PredictionCache {
       const leftMs = until - performance.now();
       if (leftMs <= 0) break;
       await sleep(Math.min(pauseMs, leftMs));
-      const results = await this.getMany(version, missing);
+      const results = await this.#getMany(version, missing);
       missing = missing.filter((key, index) => {
         const result = results[index];
         if (!result || !this.isFresh(result, rule)) return true;

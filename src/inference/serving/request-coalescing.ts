@@ -21,6 +21,8 @@ export class PendingPrediction {
   #wait: Wait | null = null;
   #others: Set<Wait> | null = null;
   isQueued = false;
+  /** Whether this process has to compute it, and not another one; null if that is not known yet. */
+  isClaimed: boolean | null = null;
   outcome: Outcome | null = null;
   /** Whether it is part of a run in progress. */
   isRunning = false;

@@ -133,11 +133,11 @@ describe('the prediction cache', () => {
       60_000,
     );
 
-    const found = await new PredictionCache(cache, 60).getMany({ fingerprint, signature }, keys);
+    const found = await new PredictionCache(cache, 60).readOrClaim({ fingerprint, signature }, keys);
 
     expect(found).toEqual([
-      { output: { price: 1.5 }, computedAt: at },
-      ...Array<undefined>(entries.length - 1).fill(undefined),
+      { result: { output: { price: 1.5 }, computedAt: at }, isClaimed: true },
+      ...Array<unknown>(entries.length - 1).fill({ result: undefined, isClaimed: true }),
     ]);
   });
 
@@ -152,7 +152,8 @@ describe('the prediction cache', () => {
       ],
       60_000,
     );
-    const [old, tomorrow] = await predictions.getMany({ fingerprint, signature }, ['old', 'tomorrow']);
+    const found = await predictions.readOrClaim({ fingerprint, signature }, ['old', 'tomorrow']);
+    const [old, tomorrow] = found.map(({ result }) => result);
 
     expect(old && predictions.isFresh(old, rule)).toBe(false);
     expect(tomorrow && predictions.isFresh(tomorrow, rule)).toBe(true);

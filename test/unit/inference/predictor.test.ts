@@ -208,6 +208,7 @@ describe('predict', () => {
         isShared: false,
         getMany: (keys) => slow.getMany(keys),
         claimMany: (keys, ttlMs) => slow.claimMany(keys, ttlMs),
+        readOrClaimMany: (keys, ttlMs) => slow.readOrClaimMany(keys, ttlMs),
         releaseMany: (keys) => slow.releaseMany(keys),
         health: () => slow.health(),
         close: () => slow.close(),

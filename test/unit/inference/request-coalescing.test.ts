@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { PredictCall, Predictor } from '../../../src/inference/serving/predictor.js';
-import type { Cache, CacheEntry } from '../../../src/cache/cache.js';
+import type { Cache, CacheEntry, ValueOrClaim } from '../../../src/cache/cache.js';
 import { openFakePredictor, TestStore, type FakeBackend } from '../../support/models.js';
 import { waitUntil } from '../../support/wait-until.js';
 
@@ -27,6 +27,17 @@ class SharedCache implements Cache {
         SharedCache.claims.set(key, { owner: this, until: Date.now() + ttlMs });
         return true;
       }),
+    );
+  }
+
+  async readOrClaimMany(keys: readonly string[], ttlMs: number): Promise<ValueOrClaim[]> {
+    const values = await this.getMany(keys);
+    const claims = await this.claimMany(
+      keys.filter((_, index) => values[index] === undefined),
+      ttlMs,
+    );
+    return values.map((value) =>
+      value === undefined ? { kind: 'missing', isClaimed: claims.shift() === true } : { kind: 'value', value },
     );
   }
 
