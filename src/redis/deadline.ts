@@ -19,7 +19,7 @@ export class Deadline {
 
   constructor(private readonly ms: number) {}
 
-  /** @throws DeadlineExceeded past the deadline; the call itself goes on. */
+  /** @throws DeadlineExceeded past the deadline; the call itself continues. */
   within<Result>(call: Promise<Result>): Promise<Result> {
     return new Promise((resolve, reject) => {
       const pending: PendingCall = {

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/gl
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createClient } from '@redis/client';
 import pg from 'pg';
 import { Callers } from '../support/callers.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
@@ -11,6 +12,7 @@ import { fillOutageStore } from '../support/outage-store.js';
 import { buildProgram, reachableFolder } from '../support/process.js';
 import { describeWithRedis } from '../support/describe-with-redis.js';
 import { startRedis, type TestRedis } from '../support/redis.js';
+import { startProxy, type TcpProxy } from '../support/tcp-proxy.js';
 import { waitUntil } from '../support/wait-until.js';
 
 /** An unavailable cache costs its deadline of 0.1 s; rows claimed by a replica that cannot share them cost a second. */
@@ -21,6 +23,7 @@ describeWithRedis('Redis', () => {
   let database: TestDatabase;
   let client: pg.Client;
   let redis: TestRedis;
+  let proxy: TcpProxy;
   let gateways: OutageGateway[] = [];
   let callers: Callers;
 
@@ -33,13 +36,15 @@ describeWithRedis('Redis', () => {
     client = new pg.Client({ connectionString: database.url });
     await client.connect();
     redis = await startRedis();
-    const env = { REDIS_URL: redis.url, RESPONSE_CACHE: 'true', QUERY_CACHE: 'true' };
+    proxy = await startProxy(Number(new URL(redis.url).port));
+    const env = { REDIS_URL: `redis://127.0.0.1:${proxy.port}`, RESPONSE_CACHE: 'true', QUERY_CACHE: 'true' };
     const start = (): Promise<OutageGateway> => startOutageGateway({ databaseUrl: database.url, modelStore, dir, env });
     gateways = [await start(), await start()];
   }, 120_000);
 
   afterAll(async () => {
     await Promise.all(gateways.map((gateway) => gateway.stop()));
+    await proxy.close();
     await redis.stop();
     await client.end();
     await database.drop();
@@ -83,6 +88,24 @@ describeWithRedis('Redis', () => {
     expect(
       gateways[0]?.logs().filter(({ msg }) => msg === 'Redis connection lost; using in-process fallbacks').length,
     ).toBeLessThanOrEqual(8);
+  }, 60_000);
+
+  it('responds 500 ms late for 4 s without errors for callers', async () => {
+    const sinceMs = performance.now();
+    proxy.delay(500);
+    await sleep(4_000);
+    proxy.delay(0);
+    await expectNoImpact('Redis slow by 500 ms for 4 s', sinceMs, performance.now());
+  }, 60_000);
+
+  it('has no memory left for 4 s without errors for callers', async () => {
+    const admin = await createClient({ url: redis.url }).connect();
+    const sinceMs = performance.now();
+    await admin.configSet('maxmemory', '1');
+    await sleep(4_000);
+    await admin.configSet('maxmemory', '0');
+    await admin.close();
+    await expectNoImpact('Redis full for 4 s', sinceMs, performance.now());
   }, 60_000);
 
   it('hangs repeatedly without errors for callers', async () => {

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { Transform } from 'node:stream';
 
 /** A proxy in front of a server; tests break its connections. */
 export interface TcpProxy {
@@ -10,6 +11,8 @@ export interface TcpProxy {
   reset: () => void;
   /** Drops all traffic in both directions. New connections are accepted and get no response. */
   blackhole: () => void;
+  /** Delays what the server sends, on all connections, by `ms` milliseconds; 0 ends that. */
+  delay: (ms: number) => void;
   /** Forwards new connections again. Existing ones stay silent. */
   restore: () => void;
   /** Sends new connections to another port, as a virtual address does after a failover. Existing ones stay. */
@@ -22,6 +25,7 @@ export async function startProxy(targetPort: number): Promise<TcpProxy> {
   const pairs = new Set<{ client: Socket; upstream: Socket | null }>();
   let isOpen = true;
   let target = targetPort;
+  let delayMs = 0;
   const server = createServer((client) => {
     const upstream = isOpen ? connect(target, '127.0.0.1') : null;
     const pair = { client, upstream };
@@ -32,7 +36,11 @@ export async function startProxy(targetPort: number): Promise<TcpProxy> {
       upstream?.destroy();
     };
     for (const socket of [client, upstream]) socket?.on('error', end).on('close', end);
-    if (upstream) client.pipe(upstream).pipe(client);
+    if (upstream)
+      client
+        .pipe(upstream)
+        .pipe(delayed(() => delayMs))
+        .pipe(client);
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
@@ -54,6 +62,9 @@ export async function startProxy(targetPort: number): Promise<TcpProxy> {
     restore() {
       isOpen = true;
     },
+    delay(ms) {
+      delayMs = ms;
+    },
     retarget(port) {
       target = port;
     },
@@ -66,4 +77,16 @@ export async function startProxy(targetPort: number): Promise<TcpProxy> {
       await once(server, 'close');
     },
   };
+}
+
+/** Passes data on in order, each chunk after the current delay. */
+function delayed(delayMs: () => number): Transform {
+  return new Transform({
+    highWaterMark: 1024 * 1024,
+    transform(chunk, _encoding, done) {
+      const ms = delayMs();
+      if (ms === 0) done(null, chunk);
+      else setTimeout(() => done(null, chunk), ms);
+    },
+  });
 }
