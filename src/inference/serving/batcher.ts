@@ -4,6 +4,12 @@ import { Suspects } from './failed-rows.js';
 import { FailureSearch } from './failure-search.js';
 import type { VersionCounters } from './version-statistics.js';
 
+/** When results were received: in milliseconds since 1970, and by `performance.now()`. */
+export interface Received {
+  computedAt: number;
+  knownAt: number;
+}
+
 /** A row that waits for its result. The batcher calls `settle` or `fail` once, unless the row is withdrawn. */
 export interface BatchItem<Result> {
   /** Whether it is queued; set by the batcher only. */
@@ -12,7 +18,7 @@ export interface BatchItem<Result> {
   readonly isNeeded: boolean;
   /** Whose share of the runs it takes; the first of its callers. */
   readonly caller: string;
-  settle(result: Result): void;
+  settle(result: Result, received: Received): void;
   fail(error: unknown): void;
 }
 
@@ -207,9 +213,11 @@ export class Batcher<Result, Item extends BatchItem<Result>> {
     const { results, computeMs } = await this.runner.run(items);
     if (results.length !== items.length) throw new Error(`received ${results.length} results for ${items.length} rows`);
     this.counters.countRun(items.length, computeMs);
-    for (const [index, item] of items.entries()) {
-      const result = results[index];
-      if (result !== undefined) item.settle(result);
+    const received: Received = { computedAt: Date.now(), knownAt: performance.now() };
+    let next = 0;
+    for (const item of items) {
+      const result = results[next++];
+      if (result !== undefined) item.settle(result, received);
     }
   }
 }

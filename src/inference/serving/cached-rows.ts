@@ -79,8 +79,9 @@ export class CachedRows {
     if (!serving.cache) return;
     const computedAt = Date.now();
     const known: { key: string; result: CachedResult }[] = [];
-    for (const [index, { key }] of pendingRows.entries()) {
-      const result = results[index];
+    let next = 0;
+    for (const { key } of pendingRows) {
+      const result = results[next++];
       if (result?.kind === 'ok') known.push({ key, result: { output: result.output, computedAt } });
       else this.releaseLater(key);
     }

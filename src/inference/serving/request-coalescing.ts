@@ -1,6 +1,7 @@
 import { TimedOut } from '../../errors/app-error.js';
 import { activeSpanContext, type SpanOrigin } from '../../telemetry/tracing.js';
 import type { EncodedRow, RowResult } from '../signature/types.js';
+import type { Received } from './batcher.js';
 
 /** The outcome of a row. */
 export interface Outcome {
@@ -58,8 +59,8 @@ export class PendingPrediction {
   }
 
   /** Completes it with a result of the model. */
-  settle(result: RowResult): void {
-    this.complete({ result, source: 'MODEL', computedAt: Date.now(), knownAt: performance.now() });
+  settle(result: RowResult, { computedAt, knownAt }: Received): void {
+    this.complete({ result, source: 'MODEL', computedAt, knownAt });
   }
 
   complete(outcome: Outcome): void {

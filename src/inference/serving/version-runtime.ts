@@ -142,10 +142,11 @@ export class VersionRuntime {
       throw new Overloaded('Too many predictions are pending for this model.');
     }
     const started: PendingPrediction[] = [];
+    const onSettled = (settled: PendingPrediction): void => this.#onSettled(settled);
     const pendingRows = Array.from(rows, ([key, row]) => {
       const known = this.#pendingRows.get(key);
       if (known) return known;
-      const pending = new PendingPrediction(key, row, caller, (settled) => this.#onSettled(settled));
+      const pending = new PendingPrediction(key, row, caller, onSettled);
       this.#pendingRows.set(key, pending);
       started.push(pending);
       return pending;

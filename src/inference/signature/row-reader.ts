@@ -64,8 +64,9 @@ function createReader(signature: Signature): RowReader | null {
       if (!layout?.isComplete) return null;
       const values = Object.values(row);
       const encoded: EncodedRow = new Array<null>(inputs.length).fill(null);
-      for (const [index, { position, isRequired, accept }] of layout.columns.entries()) {
-        const value = values[index];
+      let next = 0;
+      for (const { position, isRequired, accept } of layout.columns) {
+        const value = values[next++];
         if (value === null || value === undefined) {
           if (isRequired) return null;
           continue;
@@ -81,7 +82,8 @@ function createReader(signature: Signature): RowReader | null {
       if (!names) return row;
       const values = Object.values(row);
       const named: Record<string, unknown> = {};
-      for (const [index, name] of names.entries()) setOwn(named, name, values[index]);
+      let next = 0;
+      for (const name of names) setOwn(named, name, values[next++]);
       return named;
     },
   };

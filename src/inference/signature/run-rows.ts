@@ -24,11 +24,12 @@ export async function runRows(
   const remaining = groups.values();
   const runGroups = async (): Promise<void> => {
     for (const group of remaining) {
-      const members = group.flatMap((index) => rows.slice(index, index + 1));
+      const members = groups.length === 1 ? rows : group.flatMap((index) => rows.slice(index, index + 1));
       const run = await graph.run(toTensors(signature, members), group.length, limitMs);
       computeMs += run.computeMs;
-      for (const [position, result] of (await fromTensors(signature, run.outputs, group.length)).entries())
-        results[group[position] ?? 0] = result;
+      let next = 0;
+      for (const result of await fromTensors(signature, run.outputs, group.length))
+        results[group[next++] ?? 0] = result;
     }
   };
   await Promise.all(Array.from({ length: Math.min(maxRuns, groups.length) }, runGroups));

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, open, rm, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import type { Logger } from '../../../telemetry/logger.js';
-import { journalLine, type StoredRow } from './stored-row.js';
+import { journalLines, type StoredRow } from './stored-row.js';
 
 /** A file of the journal. It is removed once all its rows are written to the database. */
 interface Segment {
@@ -19,7 +19,8 @@ export interface JournalEntry {
 }
 
 interface Waiting {
-  text: string;
+  /** Lines, outside the heap of V8. */
+  data: Buffer;
   rows: number;
   done: (entry: JournalEntry | null) => void;
 }
@@ -93,8 +94,7 @@ export class Journal {
   async append(rows: readonly StoredRow[]): Promise<JournalEntry | null> {
     if (rows.length === 0 || !this.isUp) return null;
     const { promise, resolve } = Promise.withResolvers<JournalEntry | null>();
-    const text = `${rows.map(journalLine).join('\n')}\n`;
-    this.#waiting.push({ text, rows: rows.length, done: resolve });
+    this.#waiting.push({ data: Buffer.from(journalLines(rows)), rows: rows.length, done: resolve });
     this.#work();
     return promise;
   }
@@ -136,7 +136,7 @@ export class Journal {
       if (this.#active && this.#active.bytes > segmentBytes) this.#active = null;
       this.#active ??= await this.#newSegment();
       const segment = this.#active;
-      const data = Buffer.from(group.map(({ text }) => text).join(''));
+      const data = Buffer.concat(group.map((waiting) => waiting.data));
       await segment.handle.appendFile(data);
       segment.bytes += data.length;
       this.#isDirty = true;
