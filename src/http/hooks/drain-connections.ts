@@ -51,8 +51,27 @@ export const drainPlugin = (server: FastifyInstance, timeoutMs: number): ApolloS
     }),
 });
 
-/** Closes the listener only: HTTP's `close` would also end idle connections. Connections in the accept queue are accepted first. */
+/** Longest search for a moment in which no connection waits to be accepted. */
+const maxSearchMs = 1_000;
+
+/**
+ * Closes the listener only: HTTP's `close` would also end idle connections. The system resets the connections that it has established and
+ * that are not accepted yet, with the requests in them. A turn of the event loop accepts one of them, so the listener is closed
+ * after a turn that accepted none and was short, since others may come while it does something else.
+ */
 async function stopListening(server: Server): Promise<void> {
+  let accepted = 0;
+  const count = (): void => void (accepted += 1);
+  server.on('connection', count);
   await turn();
+  const startMs = performance.now();
+  for (let isQuiet = false; !isQuiet && performance.now() - startMs < maxSearchMs;) {
+    const before = { accepted, ms: performance.now() };
+    await turn();
+    const turnMs = performance.now() - before.ms;
+    // Under load no turn is that short: a longer one is accepted the longer the search takes.
+    isQuiet = accepted === before.accepted && turnMs < Math.max(0.1, (before.ms - startMs) / 100);
+  }
+  server.off('connection', count);
   if (server.listening) NetServer.prototype.close.call(server);
 }
