@@ -39,12 +39,14 @@ async function serve(first: GraphQLSchema) {
   const limits = { depth: 10, aliases: 10, rootFields: 10, fields: 50, directives: 5, cost: 1000, tokens: 1000 };
   const responses = new ResponseCache({ cache: null, isEnabled: false, introspection: {} });
   const operations = new OperationStatistics({ isTrusted: () => false, rejections: new RejectionCounts() });
+  const prepared = new PreparedOperations(source);
+  const listenersOfOthers = listeners.size;
   const apollo = createApollo({
     schema: source,
     limits,
     isIntrospectionOpen: true,
     stages: [queryLimits(limits, true, () => 0), new OperationLog(silent), operations, responses],
-    prepared: new PreparedOperations(source),
+    prepared,
     executor: new OperationExecutor({ hidesSuggestions: false }),
     stringify: responses.stringify,
     operations,
@@ -75,7 +77,7 @@ async function serve(first: GraphQLSchema) {
     },
     async stop() {
       await apollo.stop();
-      return listeners.size;
+      return listeners.size - listenersOfOthers;
     },
   };
 }
