@@ -180,6 +180,16 @@ describe('a gateway with tracing', () => {
     ]);
     // One span per operation, and none for the hundreds of fields.
     expect(spans.length).toBeLessThan(15);
+
+    // The operation is prepared now, and its response cached: nothing is parsed.
+    const again = traceparent();
+    expect((await execute(url, query, { token, trace: again.header })).errors).toBeUndefined();
+    const later = await exported.trace(again.traceId, rootSpan);
+    expect(named(later, 'query EmployeesPage').attributes).toEqual({
+      ...operation.attributes,
+      'auspex.response.cached': true,
+    });
+    expect(later.map(({ name }) => name)).not.toContain('graphql.parse');
   });
 
   it('adds trace ids to every log line of a request', async () => {
