@@ -16,7 +16,7 @@ const root = path.join(import.meta.dirname, '..');
 /** Files of other people or tools, and the list itself. */
 const ignored = [
   /(?:^|\/)LICENSE$/,
-  /^package-lock\.json$/,
+  /(?:^|\/)package-lock\.json$/,
   /^lint\/wording/,
   // Names renamed things by their old names.
   /^CHANGELOG\.md$/,

@@ -12,6 +12,23 @@ function run(script: string, ...args: string[]): { status: number | null; stdout
   return { status, stdout, stderr };
 }
 
+describe('npm run bench:peers', () => {
+  it('lists servers and workloads with --help, without their packages', () => {
+    const { status, stdout } = run('peers/run.mjs', '--help');
+    expect(status).toBe(0);
+    expect(stdout).toContain('mercurius');
+    expect(stdout).toContain('W1');
+  });
+
+  it.each([
+    [['--servers', 'express'], 'Unknown server: express.'],
+    [['--workloads', 'W9'], 'Unknown workload: W9.'],
+    [['--rounds', 'many'], '--rounds must be a positive number.'],
+  ])('rejects %j before it starts anything', (args, message) => {
+    expect(run('peers/run.mjs', ...args)).toEqual({ status: 2, stdout: '', stderr: expect.stringContaining(message) });
+  });
+});
+
 describe('npm run bench', () => {
   it('lists every benchmark with --help', () => {
     const { status, stdout } = run('run.mjs', '--help');

@@ -1,0 +1,28 @@
+/* Mercurius with graphql-jit and its own batching loaders. */
+import fastify from 'fastify';
+import mercurius from 'mercurius';
+import { departmentsByIds, employeesByIds, employeesPage, typeDefs } from './employees.mjs';
+
+const app = fastify();
+await app.register(mercurius, {
+  schema: typeDefs,
+  // Compiles an operation at its first execution.
+  jit: 1,
+  resolvers: { Query: { employees: (_root, { first }) => employeesPage(first) } },
+  loaders: {
+    Employee: {
+      department: {
+        loader: (queries) => departmentsByIds(queries.map(({ obj }) => obj.departmentId)),
+        opts: { cache: false },
+      },
+      manager: { loader: managersOf, opts: { cache: false } },
+    },
+  },
+});
+console.log(await app.listen({ port: 0, host: '127.0.0.1' }));
+
+async function managersOf(queries) {
+  const ids = queries.flatMap(({ obj }) => obj.managerId ?? []);
+  const managers = new Map((await employeesByIds(ids)).map((manager) => [manager.id, manager]));
+  return queries.map(({ obj }) => managers.get(obj.managerId) ?? null);
+}
