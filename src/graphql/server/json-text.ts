@@ -17,9 +17,13 @@ export function jsonText(value: object): string | Promise<string> {
 }
 
 /** Serializes a result; data that is text already is not parsed. */
-export function resultText(result: FormattedExecutionResult): string | Promise<string> {
+export const resultText = (result: FormattedExecutionResult): string | Promise<string> =>
+  writtenText(result) ?? jsonText(result);
+
+/** The text of a result whose data is text already; null for other results. */
+export function writtenText(result: FormattedExecutionResult): string | null {
   const { data } = result;
-  if (!(data instanceof TextData)) return jsonText(result);
+  if (!(data instanceof TextData)) return null;
   const members = Object.entries(result).flatMap(([name, value]) => {
     if (value === undefined) return [];
     return `${JSON.stringify(name)}:${value === data ? data.text : JSON.stringify(value)}`;

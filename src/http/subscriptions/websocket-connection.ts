@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
-import { GraphQLError, type ExecutionArgs } from 'graphql';
+import { GraphQLError, type ExecutionArgs, type FormattedExecutionResult } from 'graphql';
 import { CloseCode, type makeServer } from 'graphql-ws';
 import type { WebSocket } from 'ws';
 import type { CredentialWatcher } from '../../auth/credential-watcher.js';
@@ -20,7 +20,7 @@ import type { RateLimiter } from '../rate-limiter.js';
 import { clientIn, credentialsIn } from './connection-params.js';
 import type { SingleResult } from './single-result.js';
 import { SocketOperations, type SocketOperationsOptions } from './socket-operations.js';
-import { withQuery } from './websocket-message.js';
+import { ResultMessages, withQuery } from './websocket-message.js';
 
 export interface WebsocketOptions extends SocketOperationsOptions {
   credentialWatcher: CredentialWatcher;
@@ -69,6 +69,7 @@ export class WebsocketConnection {
   readonly #address: string;
   readonly #streams = new Set<Stream>();
   readonly #operations: SocketOperations;
+  readonly #results = new ResultMessages();
   #viewer: Viewer = { kind: 'anonymous' };
   #client: Client = { name: null, version: null };
   #unwatch: (() => void) | null = null;
@@ -95,7 +96,7 @@ export class WebsocketConnection {
     const closed = protocol.opened(
       {
         protocol: socket.protocol,
-        send: (text) => this.#send(text),
+        send: (text) => this.#send(this.#results.messageOf(text)),
         close: (code = CloseCode.InternalServerError, reason = '') => this.#close(code, reason),
         onMessage: (take) => {
           socket.on('message', (data: Buffer, isBinary: boolean) => {
@@ -174,6 +175,11 @@ export class WebsocketConnection {
       const rejection = new StreamError([{ message: known.message, extensions: { ...known.extensions } }], 200);
       return [new GraphQLError(known.message, { originalError: rejection })];
     }
+  }
+
+  /** What graphql-ws serializes as the payload of a result. */
+  payloadOf(result: FormattedExecutionResult): FormattedExecutionResult {
+    return this.#results.payloadOf(result);
   }
 
   ping(): void {

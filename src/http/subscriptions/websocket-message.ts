@@ -1,3 +1,5 @@
+import type { FormattedExecutionResult } from 'graphql';
+import { writtenText } from '../../graphql/server/json-text.js';
 import { assertShallow } from '../hooks/json-body.js';
 
 /**
@@ -11,6 +13,37 @@ export function withQuery(text: string): string {
   if (!isRecord(message) || message.type !== 'subscribe' || !isRecord(message.payload)) return text;
   const { payload } = message;
   return payload.query == null ? JSON.stringify({ ...message, payload: { ...payload, query: '' } }) : text;
+}
+
+/** The end of a message with an empty payload, which is its last member. */
+const emptyPayloadEnd = '{}}';
+
+/**
+ * Writes the text of a result into its message, for which graphql-ws would parse and serialize it again. graphql-ws serializes a message
+ * and sends it in one expression: `toJSON` of the payload keeps the text for the message that is sent next.
+ */
+export class ResultMessages {
+  #text: string | null = null;
+
+  /** A payload that serializes as an empty object, which `messageOf` replaces; the result itself if its text is not written yet. */
+  payloadOf(result: FormattedExecutionResult): FormattedExecutionResult {
+    const text = writtenText(result);
+    if (text === null) return result;
+    const payload = {
+      toJSON: () => {
+        this.#text = text;
+        return {};
+      },
+    };
+    return payload as FormattedExecutionResult;
+  }
+
+  /** The message to send for one that graphql-ws has just serialized. */
+  messageOf(message: string): string {
+    const text = this.#text;
+    this.#text = null;
+    return text === null ? message : `${message.slice(0, -emptyPayloadEnd.length)}${text}}`;
+  }
 }
 
 /** Null for invalid JSON, which graphql-ws reports. */

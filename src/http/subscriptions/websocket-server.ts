@@ -49,9 +49,9 @@ export function addWebsockets(server: FastifyInstance, options: WebsocketOptions
       return isAccepted;
     },
     onSubscribe: ({ extra }, id, payload) => extra.subscribe(id, payload as unknown as SentOperation),
-    // Results are already formatted; `onNext` and `onError` pass them through.
+    // Results are already formatted.
     subscribe: ({ contextValue }) => contextValue as AsyncGenerator<ExecutionResult>,
-    onNext: (_context, _id, _payload, _args, result) => result as FormattedExecutionResult,
+    onNext: ({ extra }, _id, _payload, _args, result) => extra.payloadOf(result as FormattedExecutionResult),
     onError: (_context, _id, _payload, errors) => errors.flatMap(formattedErrors),
   });
 
