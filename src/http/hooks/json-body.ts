@@ -37,32 +37,45 @@ const encodedMessage = (coding: string): string =>
 /** @throws BadRequest if lists and objects nest too deep */
 export function assertShallow(json: string, what: string): void {
   let depth = 0;
-  someOutsideStrings(json, (at) => {
+  for (const at of outsideStrings(json, /["[\]{}]/g)) {
     const character = json[at];
-    if (character === '[' || character === '{') depth += 1;
-    else if (character === ']' || character === '}') depth -= 1;
+    depth += character === '[' || character === '{' ? 1 : -1;
     if (depth > maxJsonDepth)
       throw new BadRequest(`${what} nests lists and objects deeper than ${maxJsonDepth}; send flatter JSON.`);
-    return false;
-  });
+  }
 }
 
 /** Whether the text has NaN or Infinity outside strings, as Python and pandas write them. */
-const hasNonFinite = (json: string): boolean =>
-  someOutsideStrings(json, (at) => json.startsWith('NaN', at) || json.startsWith('Infinity', at));
+export const hasNonFinite = (json: string): boolean => !outsideStrings(json, /"|NaN|Infinity/g).next().done;
 
-/** Whether the predicate holds at an index outside strings. Works on text that is no valid JSON, too, in linear time. */
-function someOutsideStrings(json: string, predicate: (at: number) => boolean): boolean {
-  let isInString = false;
-  for (let at = 0; at < json.length; at += 1) {
-    const character = json[at];
-    if (isInString) {
-      if (character === '\\') at += 1;
-      else if (character === '"') isInString = false;
-    } else if (character === '"') isInString = true;
-    else if (predicate(at)) return true;
+/**
+ * Finds matches outside strings. Works on text that is no valid JSON, too, in linear time. Searches by patterns and `indexOf` take a
+ * fraction of the time of a loop over the characters.
+ * @param pattern matches quotes, too, and has the flag `g`
+ */
+function* outsideStrings(json: string, pattern: RegExp): Generator<number, undefined> {
+  while (pattern.test(json)) {
+    const at = pattern.lastIndex - 1;
+    if (json[at] === '"') pattern.lastIndex = endOfString(json, at) + 1;
+    else yield at;
   }
-  return false;
+}
+
+/** The index of the quote that ends the string that begins at `start`; the length of the text if none does. */
+function endOfString(json: string, start: number): number {
+  let at = start;
+  do {
+    at = json.indexOf('"', at + 1);
+    if (at === -1) return json.length;
+  } while (isEscaped(json, at));
+  return at;
+}
+
+/** Whether an odd number of backslashes precedes. */
+function isEscaped(json: string, at: number): boolean {
+  let first = at;
+  while (json[first - 1] === '\\') first -= 1;
+  return (at - first) % 2 === 1;
 }
 
 const nonFiniteNumber = (): BadRequest =>
