@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import KeyvRedis from '@keyv/redis';
+import Keyv from 'keyv';
 import type { RedisClient } from '../redis/client.js';
 import { RedisCommandLimit } from '../redis/command-limit.js';
 import type { RedisConnection } from '../redis/connection.js';
@@ -53,6 +55,7 @@ export class RedisCache implements Cache {
   readonly #redis: RedisConnection;
   readonly #commands: RedisCommandLimit;
   readonly #namespace: string;
+  #keyv: Keyv | undefined;
 
   constructor(redis: RedisConnection, namespace: string) {
     this.#redis = redis;
@@ -62,22 +65,18 @@ export class RedisCache implements Cache {
 
   async getMany(keys: readonly string[]): Promise<unknown[]> {
     if (keys.length === 0) return [];
-    const texts = await this.#execute('MGET', keys, (client) => client.mGet(this.#entryKeys(keys)));
-    return keys.map((_, index) => parseEntry(texts?.[index]));
+    const values = await this.#execute('MGET', keys, (client) => this.#keyvOf(client).getMany<unknown>([...keys]));
+    return values ?? keys.map(() => undefined);
   }
 
   async setMany(entries: readonly CacheEntry[], ttlMs: number): Promise<boolean> {
-    const written = entries.slice(0, maxEntriesPerWrite);
+    const written = entries.slice(0, maxEntriesPerWrite).map(({ key, value }) => ({ key, value, ttl: ttlMs }));
     if (written.length === 0) return true;
-    const keys = written.map(({ key }) => key);
     const isStored = await this.#execute(
       'MULTI SET',
-      keys,
+      written.map(({ key }) => key),
       async (client) => {
-        const transaction = client.multi();
-        for (const { key, value } of written)
-          transaction.set(this.#entryKey(key), JSON.stringify({ value }), { expiration: { type: 'PX', value: ttlMs } });
-        await transaction.exec();
+        await this.#keyvOf(client).setMany(written);
         return true;
       },
       written.length + 2,
@@ -97,7 +96,8 @@ export class RedisCache implements Cache {
     const found = await this.#execute('EVALSHA read', keys, (client) => readOrClaimScript.run(client, options));
     return keys.map((_, index) => {
       const one: unknown = Array.isArray(found) ? found[index] : undefined;
-      const value = parseEntry(one);
+      const entry = typeof one === 'string' ? parseEntry(one) : undefined;
+      const value = entry && 'value' in entry ? entry.value : undefined;
       // A damaged entry is computed here and overwritten.
       return value === undefined ? { kind: 'missing', isClaimed: one !== 0 } : { kind: 'value', value };
     });
@@ -115,6 +115,10 @@ export class RedisCache implements Cache {
   /** Leaves the shared connection open. */
   close(): Promise<void> {
     return Promise.resolve();
+  }
+
+  #keyvOf(client: RedisClient): Keyv {
+    return (this.#keyv ??= createKeyv(client, this.#namespace));
   }
 
   #entryKey(key: string): string {
@@ -159,12 +163,27 @@ export class RedisCache implements Cache {
   }
 }
 
-/** @returns the value; undefined for a missing, damaged or foreign entry */
-function parseEntry(text: unknown): unknown {
-  if (typeof text !== 'string') return undefined;
+/**
+ * Keyv with its defaults corrected. Only the store prefixes keys, since Keyv 5 and its Redis store would both do it. Errors
+ * are thrown, since a failed `set` would otherwise return true. A damaged entry is a miss, since Keyv's own parser would
+ * fail the whole `getMany`.
+ */
+function createKeyv(client: RedisClient, namespace: string): Keyv {
+  return new Keyv({
+    store: new KeyvRedis(client, { throwOnErrors: true, keyPrefixSeparator: ':' }),
+    namespace,
+    useKeyPrefix: false,
+    throwOnErrors: true,
+    serialize: JSON.stringify,
+    deserialize: parseEntry,
+  });
+}
+
+/** @returns undefined for a damaged or foreign entry */
+function parseEntry(text: string): object | undefined {
   try {
     const entry: unknown = JSON.parse(text);
-    return typeof entry === 'object' && entry !== null && 'value' in entry ? entry.value : undefined;
+    return typeof entry === 'object' && entry !== null ? entry : undefined;
   } catch {
     return undefined;
   }
