@@ -34,13 +34,25 @@ export function addJsonBody(server: FastifyInstance): void {
 const encodedMessage = (coding: string): string =>
   `The content encoding ${coding.slice(0, 40)} is not supported; send the body without Content-Encoding.`;
 
-/** @throws BadRequest if lists and objects nest too deep */
+const code = { quote: 0x22, backslash: 0x5c, open: 0x7b, close: 0x7d };
+
+/**
+ * A loop over the characters: searches by patterns are faster on long numbers, and several times slower on text that consists of brackets.
+ * @throws BadRequest if lists and objects nest too deep
+ */
 export function assertShallow(json: string, what: string): void {
   let depth = 0;
-  for (const at of outsideStrings(json, /["[\]{}]/g)) {
-    const character = json[at];
-    depth += character === '[' || character === '{' ? 1 : -1;
-    if (depth > maxJsonDepth)
+  let isInString = false;
+  for (let at = 0; at < json.length; at += 1) {
+    const character = json.charCodeAt(at);
+    // This bit is all that distinguishes brackets from braces.
+    const bracket = character | 0x20;
+    if (isInString) {
+      if (character === code.backslash) at += 1;
+      else if (character === code.quote) isInString = false;
+    } else if (character === code.quote) isInString = true;
+    else if (bracket === code.close) depth -= 1;
+    else if (bracket === code.open && (depth += 1) > maxJsonDepth)
       throw new BadRequest(`${what} nests lists and objects deeper than ${maxJsonDepth}; send flatter JSON.`);
   }
 }
