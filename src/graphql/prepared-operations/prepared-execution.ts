@@ -3,10 +3,10 @@ import type { FormattedExecutionResult, GraphQLFormattedError } from 'graphql';
 import type { Context } from '../context/context.js';
 import { createStandaloneFormatter } from '../errors/format-error.js';
 import type { CoercedVariables, OperationExecutor } from '../execution/operation-executor.js';
-import { isPromise } from '../execution/promises.js';
 import {
   beginStages,
   completeStages,
+  respondByStages,
   type OperationRequest,
   type Stage,
   type StageHooks,
@@ -66,7 +66,7 @@ export class PreparedExecution {
     begun: readonly StageHooks[],
   ): Promise<GraphQLResponse> {
     const { response } = request;
-    const cached = await firstResponse(begun, request);
+    const cached = await respondByStages(begun, request);
     if (cached) for (const [name, value] of cached.http.headers) response.http.headers.set(name, value);
     const body = cached ? cached.body : await this.#execute(prepared, request, variables);
     response.body = body;
@@ -90,14 +90,4 @@ export class PreparedExecution {
     request.errors = errors;
     return { kind: 'single', singleResult: { errors: errors.map(this.#format), ...result } };
   }
-}
-
-/** The response of the first stage that has one; null if the operation is to be executed. */
-async function firstResponse(begun: readonly StageHooks[], request: OperationRequest): Promise<GraphQLResponse | null> {
-  for (const { respond } of begun) {
-    const responding = respond?.(request) ?? null;
-    const response = isPromise(responding) ? await responding : responding;
-    if (response) return response;
-  }
-  return null;
 }

@@ -1,6 +1,7 @@
 import type { ApolloServerPlugin, GraphQLRequestContext, GraphQLResponse } from '@apollo/server';
 import type { GraphQLError } from 'graphql';
 import type { Context } from '../../context/context.js';
+import { isPromise } from '../../execution/promises.js';
 
 /** An operation in flight: what Apollo Server and prepared operations both know of it. */
 export interface OperationRequest extends Pick<
@@ -32,6 +33,19 @@ export interface Stage {
 
 export const beginStages = (stages: readonly Stage[]): StageHooks[] => stages.flatMap((stage) => stage.begin() ?? []);
 
+/** The response of the first stage that has one; null if the operation is to be executed. */
+export async function respondByStages(
+  begun: readonly StageHooks[],
+  request: OperationRequest,
+): Promise<GraphQLResponse | null> {
+  for (const { respond } of begun) {
+    const responding = respond?.(request) ?? null;
+    const response = isPromise(responding) ? await responding : responding;
+    if (response) return response;
+  }
+  return null;
+}
+
 /** Completes all stages. Those that return promises run at the same time. @returns null if there is nothing to wait for */
 export function completeStages(begun: readonly StageHooks[], request: OperationRequest): Promise<unknown> | null {
   const pending = begun.flatMap(({ complete }) => complete?.(request) ?? []);
@@ -47,13 +61,7 @@ export const stagesPlugin = (stages: readonly Stage[]): ApolloServerPlugin<Conte
       didResolveOperation: async (request) => {
         for (const { admit } of begun) admit?.(request);
       },
-      responseForOperation: async (request) => {
-        for (const { respond } of begun) {
-          const response = await respond?.(request);
-          if (response) return response;
-        }
-        return null;
-      },
+      responseForOperation: (request) => respondByStages(begun, request),
       willSendResponse: async (request) => {
         await completeStages(begun, request);
       },
