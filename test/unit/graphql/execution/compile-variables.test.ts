@@ -15,9 +15,15 @@ import {
   GraphQLScalarType,
   GraphQLSchema,
   GraphQLString,
+  isInputObjectType,
+  isListType,
+  isNonNullType,
+  isRequiredInputField,
   parse,
+  typeFromAST,
   type GraphQLInputType,
   type GraphQLNamedType,
+  type NamedTypeNode,
   type OperationDefinitionNode,
 } from 'graphql';
 import { compileVariables } from '../../../../src/graphql/execution/compile-variables.js';
@@ -124,6 +130,48 @@ const { variables: variablesArbitrary } = fc.letrec<{ value: unknown; object: ob
   variables: fc.dictionary(fc.constantFrom(...fieldNames, '__proto__'), tie('value'), { maxKeys: 4 }),
 }));
 
+/** Values of valid leaves. */
+const leaves: Readonly<Record<string, readonly [unknown, unknown]>> = {
+  Int: [1, -0],
+  Float: [1, 1.5],
+  String: ['text', ''],
+  Boolean: [true, false],
+  ID: ['id', 1],
+  Color: ['RED', 'BLUE'],
+  Even: [0, 2],
+  Odd: [3, 3],
+};
+
+/** The random value made valid for a type, as far as types that require themselves allow. */
+function fitted(type: GraphQLInputType, random: unknown, depth = 0): unknown {
+  if (depth > 8) return random;
+  if (isNonNullType(type)) return fitted(type.ofType, random ?? {}, depth + 1);
+  if (random === null) return null;
+  if (isListType(type)) {
+    const fittedItem = (item: unknown) => fitted(type.ofType, item, depth + 1);
+    return Array.isArray(random) ? random.map(fittedItem) : fittedItem(random);
+  }
+  if (!isInputObjectType(type)) return leaves[type.name]?.[typeof random === 'object' ? 0 : 1];
+  if (type.isOneOf) return { c: 'RED' };
+  const given = random as Record<string, unknown>;
+  return Object.fromEntries(
+    Object.values(type.getFields())
+      .filter((field) => Object.hasOwn(given, field.name) || isRequiredInputField(field))
+      .map((field) => [field.name, fitted(field.type, given[field.name] ?? {}, depth + 1)]),
+  );
+}
+
+const fittedVariables = (schema: GraphQLSchema, operation: OperationDefinitionNode, random: object): object =>
+  Object.fromEntries(
+    (operation.variableDefinitions ?? []).flatMap(({ variable, type }) => {
+      const name = variable.name.value;
+      const inputType = typeFromAST(schema, type as NamedTypeNode);
+      return inputType
+        ? [[name, fitted(inputType as GraphQLInputType, (random as Record<string, unknown>)[name] ?? {})]]
+        : [];
+    }),
+  );
+
 /** The values with the order of their keys, which JSON shows; its numbers lack the sign of zero. */
 const described = (values: unknown): string =>
   JSON.stringify(values, (_key, value: unknown) => (Object.is(value, -0) ? '-0' : value === undefined ? '-' : value));
@@ -137,27 +185,36 @@ describe('compiled variables', () => {
   it('have the values of graphql-js, and are undecided where graphql-js has errors', () => {
     const seen = { valid: 0, invalid: 0, nested: 0 };
     fc.assert(
-      fc.property(inputsArbitrary, inputsArbitrary, inputsArbitrary, variablesArbitrary, (a, b, inputs, random) => {
-        const schema = schemaOf(a, b);
-        const operation = operationOf(inputs);
-        const sent = JSON.parse(JSON.stringify(random)) as Record<string, unknown>;
-        const expected = getVariableValues(schema, operation.variableDefinitions ?? [], sent);
-        const values = compileVariables(schema, operation)(sent);
-        if (!expected.coerced) {
-          expect(values).toBeNull();
-          seen.invalid += 1;
-          return;
-        }
-        expect(values).toStrictEqual(expected.coerced);
-        expect(described(values)).toBe(described(expected.coerced));
-        seen.valid += 1;
-        if (Object.values(values ?? {}).some((value) => typeof value === 'object' && value !== null)) seen.nested += 1;
-      }),
+      fc.property(
+        inputsArbitrary,
+        inputsArbitrary,
+        inputsArbitrary,
+        variablesArbitrary,
+        fc.boolean(),
+        (a, b, inputs, random, isFitted) => {
+          const schema = schemaOf(a, b);
+          const operation = operationOf(inputs);
+          const given = isFitted ? fittedVariables(schema, operation, random) : random;
+          const sent = JSON.parse(JSON.stringify(given)) as Record<string, unknown>;
+          const expected = getVariableValues(schema, operation.variableDefinitions ?? [], sent);
+          const values = compileVariables(schema, operation)(sent);
+          if (!expected.coerced) {
+            expect(values).toBeNull();
+            seen.invalid += 1;
+            return;
+          }
+          expect(values).toStrictEqual(expected.coerced);
+          expect(described(values)).toBe(described(expected.coerced));
+          seen.valid += 1;
+          if (Object.values(values ?? {}).some((value) => typeof value === 'object' && value !== null))
+            seen.nested += 1;
+        },
+      ),
       { numRuns: Number(process.env.NUM_RUNS ?? 2_000) },
     );
-    expect(seen.valid).toBeGreaterThan(200);
-    expect(seen.invalid).toBeGreaterThan(200);
-    expect(seen.nested).toBeGreaterThan(50);
+    expect(seen.valid).toBeGreaterThan(500);
+    expect(seen.invalid).toBeGreaterThan(500);
+    expect(seen.nested).toBeGreaterThan(250);
   });
 
   const schema = schemaOf(
