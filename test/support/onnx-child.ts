@@ -62,7 +62,8 @@ const scenes: Record<string, () => Promise<void>> = {
     const rows = await readFile(golden, 'utf8');
     const logger = createLogger('silent');
     const cache = openCache({ namespace: 'test', maxEntries: 100, maxBytes: 100_000 });
-    const predictor = await openPredictor({ storeDir, cache, logger, pollMs: 2 });
+    // A second thread would start and end meanwhile, with its memory.
+    const predictor = await openPredictor({ storeDir, cache, logger, pollMs: 2, threads: 1 });
     const loaded = () => predictor.model('car-price')?.current.statistics;
     let kilometres = 0;
     const reload = async (times: number) => {

@@ -20,6 +20,7 @@ const defaults: WorkerPoolOptions = {
   hangMs: 30_000,
   loadHangMs: 120_000,
   restartMs: 1000,
+  idleMs: 10_000,
   graceMs: 5000,
   exitMs: 1000,
 };

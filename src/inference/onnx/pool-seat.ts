@@ -21,8 +21,13 @@ export interface Seat {
   sessions: Map<number, Resident>;
   /** What the thread does. */
   task: Task | null;
+  /** Whether it got a task since the last look for unused threads. */
+  isUsed: boolean;
   state:
+    /** Without a thread, until a task needs one. */
+    | { phase: 'stopped' }
     | { phase: 'starting' | 'ready'; thread: WorkerThread }
+    /** After a failure. */
     | { phase: 'down'; error: Error; retry: NodeJS.Timeout | undefined };
 }
 
@@ -45,13 +50,12 @@ export interface RunTask extends Task {
 /** Whether the thread can start a task now. */
 export const isIdle = ({ state, task }: Seat): boolean => state.phase === 'ready' && task === null;
 
-/** The state without a thread. */
-export function down(error: Error, retry?: NodeJS.Timeout): Seat['state'] {
-  return { phase: 'down', error, retry };
-}
+/** Whether the seat does nothing, with or without a thread. */
+export const isFree = (seat: Seat): boolean => isIdle(seat) || seat.state.phase === 'stopped';
 
 /** Lower if a task would start sooner. */
 export function waitFor({ state, task }: Seat): number {
   if (state.phase === 'ready') return task ? 1 : 0;
-  return state.phase === 'starting' ? 2 : 3;
+  if (state.phase === 'starting') return 2;
+  return state.phase === 'stopped' ? 3 : 4;
 }

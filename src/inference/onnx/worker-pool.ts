@@ -4,13 +4,11 @@ import type { Tensors } from './tensor.js';
 import type { RunResult } from './backend.js';
 import { onCpu } from './execution.js';
 import type { LoadResponse, ThreadRequest, ThreadValue } from './onnx-worker.js';
-import { down, isIdle, waitFor, type PooledGraph, type RunTask, type Seat, type Task } from './pool-seat.js';
+import { isFree, isIdle, waitFor, type PooledGraph, type RunTask, type Seat, type Task } from './pool-seat.js';
+import { PoolThreads, type PoolThreadsOptions } from './pool-threads.js';
 import { SessionMemory, type Resident } from './session-memory.js';
-import { WorkerThread } from './worker-thread.js';
 
-export interface WorkerPoolOptions {
-  /** The program of a thread, see `WorkerThread`. */
-  program: URL;
+export interface WorkerPoolOptions extends PoolThreadsOptions {
   /** Threads; 1 or more. */
   size: number;
   /** Graphs with more bytes are loaded in one thread at a time; others in every thread that runs them. */
@@ -19,14 +17,6 @@ export interface WorkerPoolOptions {
   maxQueue: number;
   /** Default time limit of a run in milliseconds; its thread is replaced after that. */
   hangMs: number;
-  /** The same for a load and for the start of a thread. */
-  loadHangMs: number;
-  /** Delay before a thread that failed to start is retried. */
-  restartMs: number;
-  /** How long `close` waits for runs in progress. */
-  graceMs: number;
-  /** How long the exit of the process waits if `close` was not called or timed out; then the process kills itself. */
-  exitMs: number;
 }
 
 export interface RunOptions {
@@ -46,17 +36,15 @@ export interface PoolResponse extends RunResult {
 /**
  * Worker threads that load and run graphs. A thread does one thing at a time, and holds the graphs that it has run. A run goes to an idle
  * thread that holds its graph, or else to any idle thread, which loads the graph first. A thread that ends or hangs fails what it was
- * at, and is replaced.
+ * at, and is replaced. Threads start when a task needs them, and end when they hold no graph and are not used.
  */
 export class WorkerPool {
   readonly #seats: readonly Seat[];
   /** Runs that wait for a thread. Graphs get threads in proportion to the weights of their runs. */
   readonly #queue = new FairQueue<RunTask>();
   readonly #graphs = new Map<number, PooledGraph>();
-  /** Aborted threads that have not ended yet. */
-  readonly #ending = new Set<WorkerThread>();
+  readonly #threads: PoolThreads;
   #isHolding = false;
-  #isClosed = false;
 
   constructor(
     private readonly options: WorkerPoolOptions,
@@ -67,15 +55,18 @@ export class WorkerPool {
       own: [],
       sessions: new Map(),
       task: null,
-      state: down(new Error('not started')),
+      isUsed: false,
+      state: { phase: 'stopped' },
     }));
-    for (const seat of this.#seats) this.#start(seat);
-    process.on('exit', this.#makeExitSafe);
+    this.#threads = new PoolThreads(this.#seats, options, {
+      onChange: () => this.#serve(),
+      onLost: (seat) => this.#dropSessions(seat),
+    });
   }
 
   /** Idle threads that a run of the graph can use now. */
   idleFor(graph: number): number {
-    return this.#seatsFor(graph).filter(isIdle).length;
+    return this.#seatsFor(graph).filter(isFree).length;
   }
 
   /**
@@ -132,26 +123,8 @@ export class WorkerPool {
 
   /** Fails queued runs, waits a while for runs in progress, and ends the threads. */
   async close(): Promise<void> {
-    this.#isClosed = true;
-    for (const seat of this.#seats) {
-      const { state } = seat;
-      if (state.phase === 'down') clearTimeout(state.retry);
-      else this.#awaitEnd(state.thread);
-      this.#stop(seat, new Error('The model runtime is closed.'));
-    }
-    await Promise.all(Array.from(this.#ending, (thread) => thread.close(this.options.graceMs)));
-    if (this.#ending.size === 0) process.off('exit', this.#makeExitSafe);
+    await this.#threads.close(new Error('The model runtime is closed.'));
   }
-
-  /** At exit Node waits for all threads, for ever if one hangs in native code. */
-  readonly #makeExitSafe = (): void => {
-    const threads = [
-      ...this.#ending,
-      ...this.#seats.flatMap(({ state }) => (state.phase === 'down' ? [] : [state.thread])),
-    ];
-    const areStoppable = threads.every((thread) => thread.shut(this.options.exitMs));
-    if (!areStoppable) process.kill(process.pid, 'SIGKILL');
-  };
 
   /** Runs a task on the thread of a seat once it is idle. */
   #runOn(seat: Seat, request: ThreadRequest): Promise<ThreadValue> {
@@ -165,6 +138,7 @@ export class WorkerPool {
   #serve(): void {
     for (const seat of this.#seats) {
       if (seat.state.phase === 'down') for (const task of seat.own.splice(0)) task.reject(seat.state.error);
+      if (seat.state.phase === 'stopped' && seat.own.length > 0) this.#threads.start(seat);
       const task = isIdle(seat) ? seat.own.shift() : undefined;
       if (task) void this.#dispatch(seat, task);
     }
@@ -176,6 +150,7 @@ export class WorkerPool {
     });
     for (const seat of this.#seats)
       if (seat.task && runs.includes(seat.task as RunTask)) void this.#dispatch(seat, seat.task);
+    if (!this.#isHolding) this.#threads.startFor(this.#queue.length);
     const [first] = this.#seats;
     if (first?.state.phase === 'down' && this.#seats.every(({ state }) => state.phase === 'down')) {
       for (const task of this.#queue.take(() => true)) task.reject(first.state.error);
@@ -193,6 +168,7 @@ export class WorkerPool {
   async #dispatch(seat: Seat, task: Task): Promise<void> {
     const { request, limitMs, weight = 0, resolve, reject } = task;
     seat.task = task;
+    seat.isUsed = true;
     try {
       if (request.kind === 'run') {
         const session = seat.sessions.get(request.graph);
@@ -239,6 +215,7 @@ export class WorkerPool {
 
   #send({ state }: Seat, request: ThreadRequest, limitMs: number): Promise<ThreadValue> {
     if (state.phase === 'down') throw state.error;
+    if (state.phase === 'stopped') throw new Error('the thread was not started');
     return state.thread.send(request, limitMs);
   }
 
@@ -254,6 +231,12 @@ export class WorkerPool {
     this.memory.add(session);
   }
 
+  /** Stops counting the sessions of a lost thread. */
+  #dropSessions({ sessions }: Seat): void {
+    for (const session of sessions.values()) this.memory.remove(session);
+    sessions.clear();
+  }
+
   async #free(seat: Seat, graph: number): Promise<void> {
     const session = seat.sessions.get(graph);
     if (!session) return;
@@ -261,50 +244,5 @@ export class WorkerPool {
     this.memory.remove(session);
     // A thread that is lost has freed it.
     await this.#runOn(seat, { kind: 'release', graph }).catch(() => undefined);
-  }
-
-  #start(seat: Seat): void {
-    if (this.#isClosed) return;
-    // A hanging thread uses a core until it ends, so their number is limited to the seats.
-    if (this.#ending.size > this.options.size) {
-      this.#retry(seat, new Error('Model runs hang in too many threads; none is left to run on.'));
-      return;
-    }
-    const thread = new WorkerThread(this.options.program, (error) => {
-      this.#awaitEnd(thread);
-      for (const session of seat.sessions.values()) this.memory.remove(session);
-      seat.sessions.clear();
-      // A thread that served is replaced at once; one that failed to start is retried after a delay.
-      if (seat.state.phase === 'ready') this.#start(seat);
-      else this.#retry(seat, error);
-    });
-    seat.state = { phase: 'starting', thread };
-    void this.#makeReady(seat, thread);
-  }
-
-  async #makeReady(seat: Seat, thread: WorkerThread): Promise<void> {
-    try {
-      await thread.send({ kind: 'start' }, this.options.loadHangMs);
-    } catch (error) {
-      thread.abort(error as Error);
-      return;
-    }
-    if (this.#isClosed) return;
-    seat.state = { phase: 'ready', thread };
-    this.#serve();
-  }
-
-  #awaitEnd(thread: WorkerThread): void {
-    this.#ending.add(thread);
-    void thread.ended.then(() => this.#ending.delete(thread));
-  }
-
-  #retry(seat: Seat, error: Error): void {
-    this.#stop(seat, error, setTimeout(() => this.#start(seat), this.options.restartMs).unref());
-  }
-
-  #stop(seat: Seat, error: Error, retry?: NodeJS.Timeout): void {
-    seat.state = down(error, retry);
-    this.#serve();
   }
 }
