@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { stoppedTrials } from '../support/canary-trials.js';
+import { promotedTrials, stoppedTrials } from '../support/canary-trials.js';
 
 const { exp, log } = Math;
 
@@ -14,7 +14,6 @@ describe('trials of canaries', () => {
       { share: 0.05, trials: 200 },
       { share: 0.25, trials: 600 },
       { share: 0.5, trials: 1500 },
-      { share: 0.75, trials: 1000 },
     ].flatMap((of) => [0.005, 0.05].map((rate) => ({ ...of, rate }))),
   )(
     'stop one as good as the current version in at most 1 %% of runs of 10,000 of its calls: %j',
@@ -29,6 +28,7 @@ describe('trials of canaries', () => {
     { share: 0.01, trials: 300 },
     { share: 0.05, trials: 1000 },
     { share: 0.25, trials: 2000 },
+    { share: 0.4, trials: 2000 },
     { share: 0.5, trials: 10_000 },
   ])(
     'stop one that fails on 10 %% instead of 5 %% within 1,000 of its calls in at least 90 %%: %j',
@@ -38,6 +38,12 @@ describe('trials of canaries', () => {
     },
     120_000,
   );
+
+  it('promote one as good as the current version in nearly all runs of all steps, and one that fails twice as often in none', () => {
+    const steps = [1, 5, 25, 50, 100];
+    expect(promotedTrials({ current: 0.05, canary: 0.05 }, steps, 60)).toBeGreaterThanOrEqual(60 - mostStopped(60));
+    expect(promotedTrials({ current: 0.05, canary: 0.1 }, steps, 200)).toBe(0);
+  }, 120_000);
 });
 
 /**

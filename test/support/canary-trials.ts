@@ -27,10 +27,13 @@ export function randomFrom(seed: number): () => number {
   };
 }
 
-export interface Trial {
-  /** True failure rates. */
+/** True failure rates of both versions. */
+interface Rates {
   current: number;
   canary: number;
+}
+
+export interface Trial extends Rates {
   /** Calls of the canary. */
   calls: number;
   /** Share of the calls that the canary gets. */
@@ -51,6 +54,25 @@ function stops({ current, canary: rate, calls, share = 0.25, rule, slow = 0 }: T
     if (canary.record(isCanary ? 'canary' : 'current', { isFailure, durationMs: durationMs() }) !== null) return true;
   }
   return false;
+}
+
+/** Whether a canary with steps is promoted in the end, or stops. */
+function isPromoted({ current, canary: rate }: Rates, steps: readonly number[], random: () => number): boolean {
+  const canary = canaryOf({ steps });
+  for (;;) {
+    const isCanary = random() * 100 < canary.percent;
+    const isFailure = random() < (isCanary ? rate : current);
+    if (canary.record(isCanary ? 'canary' : 'current', { isFailure, durationMs: 1 }) !== null) return false;
+    const step = canary.nextStep;
+    if (step?.to === 100) return true;
+    if (step) canary.state = { ...canary.state, percent: step.to };
+  }
+}
+
+/** The number of trials in which a canary with steps is promoted. */
+export function promotedTrials(rates: Rates, steps: readonly number[], trials: number): number {
+  const random = randomFrom(20_261_128);
+  return Array.from({ length: trials }, () => isPromoted(rates, steps, random)).filter(Boolean).length;
 }
 
 /** The number of trials in which the canary stops. */

@@ -7,7 +7,7 @@ export type CanaryShare = 'request' | 'user' | `header:${string}`;
 /** When a canary serves, when its share grows, and when it stops. */
 export interface CanaryRule {
   version: number;
-  /** Shares of the calls in percent, ascending. With more than one, the share grows after enough calls; 100 is a promotion. */
+  /** Shares of the calls in percent, ascending, at most 50. With more than one, the share grows after enough calls; 100 is a promotion. */
   steps: readonly number[];
   by: CanaryShare;
   /** Failure rate, 0 to 1, above which the canary stops even if the current version is no better; 1 for no limit. */
@@ -25,13 +25,29 @@ export interface ShadowRule {
   percent: number;
 }
 
+/** Beyond this share, in percent, too few calls of the current version are left to find a canary that fails twice as often. */
+const largestShare = 50;
+const tooFewCalls = 'with more, too few calls are left to compare the canary with; promote it instead';
+
 /** `canary` of a manifest. */
 export const canary = z
   .strictObject({
     version,
-    percent: within(0, 100).optional(),
+    percent: z
+      .number()
+      .min(0, 'must be 0 or more')
+      .max(largestShare, `must be ${largestShare} or less: ${tooFewCalls}`)
+      .optional(),
     steps: z
-      .array(within(0, 100))
+      .array(
+        z
+          .number()
+          .min(0, 'must be 0 or more')
+          .refine(
+            (step) => step <= largestShare || step === 100,
+            `must be ${largestShare} or less, or 100: ${tooFewCalls}`,
+          ),
+      )
       .min(1, 'must name at least one share')
       .max(20, 'must have 20 shares or fewer')
       .refine(
@@ -56,9 +72,6 @@ export const canary = z
     message: 'or steps must be set, one of them',
   });
 
-/** Failure rate that a canary may have if no call is left to the current version, with which it could be compared. */
-const maxErrorRateAlone = 0.05;
-
 /** `shadow` of a manifest. */
 export const shadow = z.strictObject({ version, percent: within(0, 100) });
 
@@ -68,7 +81,7 @@ export const canaryRule = (of: z.infer<typeof canary>): CanaryRule => ({
   steps: of.steps ?? [of.percent ?? 0],
   // The expression of the schema has checked it.
   by: of.by as CanaryShare,
-  maxErrorRate: of.max_error_rate ?? (of.percent === 100 ? maxErrorRateAlone : 1),
+  maxErrorRate: of.max_error_rate ?? 1,
   maxP95Ms: of.max_p95_ms,
   minCalls: of.min_calls,
 });

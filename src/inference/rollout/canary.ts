@@ -155,9 +155,9 @@ export class Canary {
 
   /** Whether the open block ends. It depends on the numbers of calls only. */
   get #isFull(): boolean {
-    const { canary, current, percent } = this.#open;
+    const { canary, current } = this.#open;
     if (canary.calls === 0 || canary.calls + current.calls < this.#openSize) return false;
-    return current.calls > 0 || percent === 100 || canary.calls >= maxCallsAlone;
+    return current.calls > 0 || canary.calls >= maxCallsAlone;
   }
 
   #closeBlock(): void {

@@ -185,12 +185,6 @@ describe('a manifest', () => {
     });
   });
 
-  it('limits the failure rate of a canary that serves all calls, which nothing is left to compare with', () => {
-    expect(readManifest('test/model.yaml', `${sound}canary: { version: 2, percent: 100 }`).canary).toMatchObject({
-      maxErrorRate: 0.05,
-    });
-  });
-
   it.each([
     ['versions: newest', 'versions must be all, latest, or a list of up to 100 version numbers'],
     ['versions: []', 'versions must name at least one'],
@@ -226,7 +220,11 @@ describe('a manifest', () => {
     ['canary: { version: 2, steps: [5, 5] }', 'canary.steps must rise from above 0: [1, 5, 25, 100]'],
     ['canary: { version: 2, steps: [0, 5] }', 'canary.steps must rise from above 0: [1, 5, 25, 100]'],
     ['canary: { version: 2, steps: [100] }', 'canary.steps must begin below 100'],
-    ['canary: { version: 2, steps: [5, 101] }', 'canary.steps.1 must be 100 or less'],
+    [
+      'canary: { version: 2, steps: [5, 75, 100] }',
+      'canary.steps.1 must be 50 or less, or 100: with more, too few calls',
+    ],
+    ['canary: { version: 2, steps: [5, 101] }', 'canary.steps.1 must be 50 or less, or 100: with more, too few calls'],
     [
       'canary: { version: 2, percent: 5, by: tenant }',
       'canary.by must be request, user, or header: and the name of a header',
@@ -237,7 +235,8 @@ describe('a manifest', () => {
     ],
     ['canary: { version: 0, percent: 5 }', 'canary.version must be 1 or more'],
     ['canary: { version: 2, percent: -1 }', 'canary.percent must be 0 or more'],
-    ['canary: { version: 2, percent: 101 }', 'canary.percent must be 100 or less'],
+    ['canary: { version: 2, percent: 50.1 }', 'canary.percent must be 50 or less: with more, too few calls are left'],
+    ['canary: { version: 2, percent: 100 }', 'canary.percent must be 50 or less: with more, too few calls are left'],
     ['canary: { version: 2, percent: 5, max_error_rate: -0.1 }', 'canary.max_error_rate must be 0 or more'],
     ['canary: { version: 2, percent: 5, max_error_rate: 5 }', 'canary.max_error_rate must be 1 or less'],
     ['canary: { version: 2, percent: 5, max_p95_ms: 0 }', 'canary.max_p95_ms must be 1 or more'],

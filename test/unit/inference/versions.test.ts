@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import { writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CanaryStop, Deployment, Predictor } from '../../../src/inference/serving/predictor.js';
@@ -18,6 +19,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
+  jest.restoreAllMocks();
   for (const one of opened.splice(0).reverse()) await one.close();
   await store.close();
 });
@@ -153,7 +155,9 @@ describe('a promotion', () => {
 
 describe('a canary', () => {
   const canary = { version: 2, percent: 30 };
-  const all = { ...canary, percent: 100 };
+  const half = { ...canary, percent: 50 };
+  /** Selects the canary for all calls. */
+  const selectCanary = (): void => void jest.spyOn(Math, 'random').mockReturnValue(0.1);
   const isBroken = (_xs: readonly number[], { factor }: FakeModel): Promise<void> | undefined =>
     factor === 2 ? Promise.reject(new Error('broken')) : undefined;
   const canaryOf = (predictor: Predictor) => predictor.model('times')?.canary;
@@ -189,23 +193,21 @@ describe('a canary', () => {
     expect(canaryOf(predictor)?.by).toBe('header:X-Tenant');
   });
 
-  it.each([
-    [0, [1]],
-    [100, [2]],
-  ])('serves %d percent of the calls', async (percent, versions) => {
-    const predictor = await open({ current: 1, canary: { ...canary, percent } });
-    expect([...new Set(await servingVersions(predictor, callers.slice(0, 50)))]).toEqual(versions);
+  it('serves no call with a share of 0', async () => {
+    const predictor = await open({ current: 1, canary: { ...canary, percent: 0 } });
+    expect([...new Set(await servingVersions(predictor, callers.slice(0, 50)))]).toEqual([1]);
   });
 
   it('does not serve calls that request a version', async () => {
-    const predictor = await open({ current: 1, canary: all });
+    const predictor = await open({ current: 1, canary: half });
+    selectCanary();
     expect(
       (await predictor.predict({ model: 'times', version: 1, rows: [{ x: 1 }], caller: 'a' })).version.version,
     ).toBe(1);
   });
 
   it('fails no call if it fails, and is stopped once that is certain', async () => {
-    const predictor = await open({ current: 1, canary: { ...canary, percent: 50 } });
+    const predictor = await open({ current: 1, canary: half });
     const stops: CanaryStop[] = [];
     predictor.onCanaryStopped((stop) => stops.push(stop));
     backend.before = isBroken;
@@ -219,16 +221,17 @@ describe('a canary', () => {
     expect([...new Set(await servingVersions(predictor, callers.slice(0, 50)))]).toEqual([1]);
   });
 
-  it('is judged by its limit alone while it serves all calls', async () => {
-    const predictor = await open({ current: 1, canary: all });
+  it('is judged by its limits alone while no call is left to compare it with', async () => {
+    const predictor = await open({ current: 1, canary: { ...half, max_error_rate: 0.05 } });
+    selectCanary();
     backend.before = isBroken;
-    await servingVersions(predictor, callers.slice(0, 30));
+    await servingVersions(predictor, callers.slice(0, 110));
     expect(canaryOf(predictor)).toMatchObject({ maxErrorRate: 0.05, currentCalls: 0 });
     expect(canaryOf(predictor)?.stopped).toMatch(/^(\d+) of \1 calls failed; max_error_rate is 0.05;/);
   });
 
   it('continues through an outage that the current version shares', async () => {
-    const predictor = await open({ current: 1, canary: { ...canary, percent: 50 } });
+    const predictor = await open({ current: 1, canary: half });
     backend.before = () => Promise.reject(new Error('broken'));
     const calls = callers.map((caller, x) => predictor.predict({ model: 'times', rows: [{ x }], caller }));
     await Promise.allSettled(calls);
@@ -239,14 +242,14 @@ describe('a canary', () => {
   });
 
   it('is stopped if it is too slow', async () => {
-    const predictor = await open({ current: 1, canary: { ...all, max_p95_ms: 20 } });
+    const predictor = await open({ current: 1, canary: { ...half, max_p95_ms: 20 } });
     backend.before = (_xs, { factor }) => (factor === 2 ? sleep(30) : undefined);
-    await servingVersions(predictor, callers.slice(0, 20));
+    await servingVersions(predictor, callers.slice(0, 50));
     expect(canaryOf(predictor)?.stopped).toMatch(/^(\d+) of \1 calls took longer than max_p95_ms, 20;/);
   });
 
   it('fails if its results are not finite', async () => {
-    const predictor = await open({ current: 1, canary: { ...canary, percent: 50 } });
+    const predictor = await open({ current: 1, canary: half });
     backend.before = (_xs, model) => {
       if (model.factor === 2) model.factor = NaN;
     };
@@ -257,7 +260,8 @@ describe('a canary', () => {
   });
 
   it('is not judged by cached results, full queues, invalid rows and cancelled calls', async () => {
-    const predictor = await open({ current: 1, canary: all, serving: { max_queue: 1 } });
+    const predictor = await open({ current: 1, canary: half, serving: { max_queue: 1 } });
+    selectCanary();
     await predictor.predict({ model: 'times', rows: [{ x: 1 }] });
     for (let call = 0; call < 30; call += 1) await predictor.predict({ model: 'times', rows: [{ x: 1 }] });
     const rejected = [
@@ -267,11 +271,15 @@ describe('a canary', () => {
     ];
     for (const result of await Promise.allSettled(rejected)) expect(result.status).toBe('rejected');
     for (let x = 10; x < 19; x += 1) await predictor.predict({ model: 'times', rows: [{ x }] });
-    expect(canaryOf(predictor)).toMatchObject({ calls: 10, failures: 0, stopped: null });
+    // A call of the current version ends the block.
+    jest.spyOn(Math, 'random').mockReturnValue(0.9);
+    await predictor.predict({ model: 'times', rows: [{ x: 20 }] });
+    expect(canaryOf(predictor)).toMatchObject({ calls: 10, failures: 0, currentCalls: 1, stopped: null });
   });
 
   it('stays stopped if it was stopped by another replica, until its folder changes or it is restarted', async () => {
-    const predictor = await open({ current: 1, canary: all });
+    const predictor = await open({ current: 1, canary: half });
+    selectCanary();
     const digest = predictor.model('times')?.versions[1]?.digest ?? '';
     const stopped = { digest, reason: 'too many failures' };
     predictor.apply(promoted(null, stopped));
@@ -287,9 +295,9 @@ describe('a canary', () => {
   });
 
   it('starts without evidence after a restart', async () => {
-    const predictor = await open({ current: 1, canary: all });
+    const predictor = await open({ current: 1, canary: half });
     backend.before = isBroken;
-    await servingVersions(predictor, callers.slice(0, 30));
+    await servingVersions(predictor, callers.slice(0, 60));
     expect(canaryOf(predictor)?.stopped).not.toBeNull();
     predictor.apply([{ model: 'times', version: null, stoppedCanary: null, canaryRestarts: 1 }]);
     expect(canaryOf(predictor)).toMatchObject({ stopped: null, calls: 0, failures: 0 });
@@ -315,7 +323,8 @@ describe('a canary', () => {
   it('is not used with other columns, and reports a problem', async () => {
     await store.version('times', 2, { factor: 2 });
     await writeSignature(2, { inputs: { x: { integer: true }, z: { required: false } }, outputs: { y: {} } });
-    const predictor = await open({ current: 1, canary: { ...canary, percent: 100 } });
+    const predictor = await open({ current: 1, canary: half });
+    selectCanary();
     expect(await servingVersions(predictor, ['a'])).toEqual([1]);
     expect(predictor.model('times')).toMatchObject({
       canary: null,
