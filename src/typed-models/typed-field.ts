@@ -28,6 +28,7 @@ import {
 } from 'graphql';
 import { GraphQLSafeInt } from 'graphql-scalars';
 import { BadUserInput } from '../errors/app-error.js';
+import { readBy } from '../graphql/execution/property-resolver.js';
 import { shortened } from '../errors/input-validation.js';
 import type { OnInvalid } from '../inference/serving/predictor.js';
 import type { Path } from 'graphql/jsutils/Path.js';
@@ -195,16 +196,20 @@ function outputField(output: TypedField, type: GraphQLType): GraphQLFieldConfig<
         inOrder(labels, ownValue(values, raw)).map((probability, index) => ({ label: labels[index], probability })),
     };
   const isDeclared = declaredBy(getNamedType(config.type));
-  return {
-    ...config,
-    resolve({ output: values }, _args, _context, { path }) {
-      const value = labels ? inOrder(labels, ownValue(values, raw)) : ownValue(values, raw);
-      const undeclared = isDeclared && [value].flat(Infinity).find((element) => !isDeclared(element));
-      if (undeclared == null) return value;
-      const message = `is ${shortened(JSON.stringify(undeclared))}, which the model does not declare; read it with predict, or report it to the owner of the model`;
-      throw BadUserInput.ofFields([{ ...rowOf(path), field: output.name, message }]);
-    },
+  const resolve: GraphQLFieldConfig<TypedResult, Context>['resolve'] = (
+    { output: values },
+    _args,
+    _context,
+    { path },
+  ) => {
+    const value = labels ? inOrder(labels, ownValue(values, raw)) : ownValue(values, raw);
+    const undeclared = isDeclared && [value].flat(Infinity).find((element) => !isDeclared(element));
+    if (undeclared == null) return value;
+    const message = `is ${shortened(JSON.stringify(undeclared))}, which the model does not declare; read it with predict, or report it to the owner of the model`;
+    throw BadUserInput.ofFields([{ ...rowOf(path), field: output.name, message }]);
   };
+  if (labels) return { ...config, resolve };
+  return { ...config, resolve: readBy(resolve, ({ output: values }: TypedResult) => ownValue(values, raw)) };
 }
 
 /** The values of a labelled vector in the order of its labels: an object sorts numeric keys. */

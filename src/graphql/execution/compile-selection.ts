@@ -18,7 +18,7 @@ import { compileCompletion } from './compile-completion.js';
 import { leafWriter, quoted } from './leaf-text.js';
 import { failureOf, nullText, type Failure, type Planner, type SelectedField, type SelectionWriter } from './plan.js';
 import { isPromise, joined } from './promises.js';
-import { propertyOf } from './property-resolver.js';
+import { propertyOf, readerOf } from './property-resolver.js';
 import type { OperationParts, Path, Run, Written } from './run.js';
 
 /**
@@ -151,7 +151,25 @@ function compileField(planner: Planner, field: SelectedField): FieldWriter {
     }
   };
   const property = definition.args.length === 0 ? propertyOf(resolve, definition.name) : null;
-  return property === null ? resolved : compileProperty(field, property, { resolved, finish, fail });
+  if (property !== null) return compileProperty(field, property, { resolved, finish, fail });
+  const read = definition.args.length === 0 ? readerOf(resolve) : null;
+  return read ? compileRead(field, read, resolved) : resolved;
+}
+
+/** Reads a leaf; everything else is resolved. */
+function compileRead(
+  { definition: { type } }: SelectedField,
+  read: (object: object) => unknown,
+  resolved: FieldWriter,
+): FieldWriter {
+  const nullable = isNonNullType(type) ? type.ofType : type;
+  const leaf = isLeafType(nullable) ? leafWriter(nullable) : null;
+  if (!leaf?.isPlain) return resolved;
+  const { isPlain, write } = leaf;
+  return (run, object, parentPath) => {
+    const value = typeof object === 'object' && object !== null ? read(object) : undefined;
+    return isPlain(value) ? write(value) : resolved(run, object, parentPath);
+  };
 }
 
 interface FieldParts {

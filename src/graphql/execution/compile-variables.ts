@@ -134,9 +134,17 @@ function compileObject(type: GraphQLInputObjectType): Coercion {
         coerced[name] = defaultValue;
       } else if (isRequired) throw undecided;
     }
-    if (known !== Object.keys(value).length || (isOneOf && !hasOneValue(coerced))) throw undecided;
+    if (known !== countKeys(value) || (isOneOf && !hasOneValue(coerced))) throw undecided;
     return coerced;
   };
+}
+
+/** Without a list of the keys. A key that is inherited counts, too: graphql-js then decides. */
+function countKeys(object: Readonly<Values>): number {
+  let count = 0;
+  // eslint-disable-next-line @typescript-eslint/no-unused-vars -- only their number matters
+  for (const _key in object) count += 1;
+  return count;
 }
 
 const isPlainObject = (value: unknown): value is Readonly<Values> => {

@@ -1,7 +1,17 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import fc from 'fast-check';
-import { buildSchema, execute, parse, getVariableValues, type GraphQLError, type GraphQLSchema } from 'graphql';
+import {
+  buildSchema,
+  execute,
+  parse,
+  getVariableValues,
+  type GraphQLError,
+  type GraphQLFieldResolver,
+  type GraphQLObjectType,
+  type GraphQLSchema,
+} from 'graphql';
 import { compileOperation } from '../../../../src/graphql/execution/compile-operation.js';
+import { readBy } from '../../../../src/graphql/execution/property-resolver.js';
 import { documentArbitrary, variablesArbitrary } from '../../../support/execution/random-document.js';
 import { buildRandomSchema, rootOf, schemaArbitrary, type Calls } from '../../../support/execution/random-schema.js';
 
@@ -67,6 +77,47 @@ describe('a compiled operation', () => {
     );
     expect(seen.errors).toBeGreaterThan(100);
     expect(seen.data).toBeGreaterThan(2_000);
+  });
+
+  it('reads a leaf without its resolver where that says how, and calls it for all other values', async () => {
+    const schema = buildSchema('type Query { rows: [Row]! } type Row { price: Float! label: String }');
+    const calls: unknown[] = [];
+    const rowFields = (schema.getType('Row') as GraphQLObjectType).getFields();
+    for (const [name, field] of Object.entries(rowFields)) {
+      const resolve: GraphQLFieldResolver<{ at: Record<string, unknown> }, unknown> = (
+        { at },
+        _args,
+        _context,
+        info,
+      ) => {
+        calls.push([name, at[name], info.path.prev?.key]);
+        if (at[name] === 'fail') throw new Error(`no ${name}`);
+        return at[name];
+      };
+      field.resolve = readBy(resolve, ({ at }: { at: Record<string, unknown> }) => at[name]);
+    }
+    const rows = [
+      { at: { price: 1.5, label: 'a "b"' } },
+      { at: { price: -0, label: null } },
+      { at: { price: 'fail', label: 'c' } },
+      { at: { price: NaN, label: 'd' } },
+      { at: { price: 2, label: 7 } },
+    ];
+    const document = parse('{ rows { price label } }');
+    const result = await compileOperation(schema, document)?.execute({
+      contextValue: {},
+      rootValue: { rows },
+      variableValues: {},
+    });
+    expect(calls).toEqual([
+      ['label', null, 1],
+      ['price', 'fail', 2],
+      ['price', NaN, 3],
+      ['label', 7, 4],
+    ]);
+    const expected = await execute({ schema, document, rootValue: { rows } });
+    expect(result).toMatchObject({ text: JSON.stringify(expected.data), errors: expected.errors });
+    expect(expected.errors).toHaveLength(2);
   });
 
   it('is written in turns of the event loop if it is large, with the text of graphql-js', async () => {
