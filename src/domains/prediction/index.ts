@@ -22,7 +22,9 @@ export const predictionDomain: DomainModule = {
     const events = new PredictionEvents({ db, pubSub, log, maxBuffered: settings.streams.bufferedEvents });
     const history = new PredictionHistory(db, log, {
       onWritten(rows) {
-        for (const userId of new Set(rows.flatMap((row) => row.userId ?? []))) void readYourWrites.pin(userId);
+        const owners = new Set<string>();
+        for (const { call } of rows) if (call.userId !== null) owners.add(call.userId);
+        for (const userId of owners) void readYourWrites.pin(userId);
         events.publish(rows);
       },
     });

@@ -4,6 +4,7 @@ import { EventFeed } from '../../graphql/subscriptions/event-feed.js';
 import type { EventReader } from '../../events/event-queue.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { topic, type PubSub } from '../../events/pub-sub.js';
+import type { StoredRow } from './history/stored-row.js';
 import { predictionsById } from './prediction.queries.js';
 import type { PredictionRow } from './prediction.types.js';
 
@@ -37,8 +38,9 @@ export class PredictionEvents {
   }
 
   /** Call after the rows are committed. */
-  publish(rows: readonly { id: string; userId: string | null }[]): void {
-    const recorded = rows.flatMap(({ id, userId }) => (userId === null ? [] : [{ id, userId }]));
+  publish(rows: readonly Pick<StoredRow, 'id' | 'call'>[]): void {
+    if (!this.#feed.hasListeners) return;
+    const recorded = rows.flatMap(({ id, call: { userId } }) => (userId === null ? [] : [{ id, userId }]));
     for (let start = 0; start < recorded.length; start += maxPredictions)
       this.#feed.publish({ recorded: recorded.slice(start, start + maxPredictions) });
   }

@@ -77,7 +77,7 @@ function inOrder(rows: readonly PredictionRow[], invalid: InvalidRows): RowOutco
 
 function toRows({ model, version, rows }: PredictionSet, viewer: AuthenticatedViewer): PredictionRow[] {
   const createdAt = new Date();
-  const meaning = meaningOf(version);
+  const { units, signatureDigest } = meaningOf(version);
   return rows.map(({ input, warnings, output, source, ageSeconds, durationMs }) => ({
     id: newId(),
     userId: viewer.userId,
@@ -87,7 +87,8 @@ function toRows({ model, version, rows }: PredictionSet, viewer: AuthenticatedVi
     input,
     warnings,
     output,
-    ...meaning,
+    units,
+    signatureDigest,
     source: PredictionSource[source],
     ageSeconds,
     durationMs,

@@ -54,6 +54,11 @@ export class EventFeed<Message, Interest, Event> {
     return this.#subscribers.size;
   }
 
+  /** Whether a message may have listeners: streams of this process, or other processes. */
+  get hasListeners(): boolean {
+    return this.size > 0 || this.#options.pubSub.isConnected() !== null;
+  }
+
   /** Opens a stream of later events for an interest. */
   open(interest: Interest): EventReader<Event> {
     const { pubSub, topic, maxBuffered } = this.#options;

@@ -124,7 +124,7 @@ export class PredictionHistory implements WriteQueue {
         reserved = 0;
         const entries = chunks.map(({ rows, bytes }) => {
           const entry = this.#journal?.append(rows) ?? Promise.resolve(null);
-          this.#pending.add({ rows, bytes, owner: rows[0]?.userId ?? null, entry });
+          this.#pending.add({ rows, bytes, owner: rows[0]?.call.userId ?? null, entry });
           return entry;
         });
         this.#startWriters();

@@ -4,7 +4,7 @@ import { systemErrorCode } from '../../../errors/system-error-code.js';
 import type { Logger } from '../../../telemetry/logger.js';
 import type { PredictionRecord } from '../prediction.entity.js';
 import { createPartitionsOf } from './partitions.js';
-import type { StoredRow, StoredVersion } from './stored-row.js';
+import type { StoredCall, StoredRow } from './stored-row.js';
 
 /** SQLSTATE of a violated foreign key and of a row without a partition. */
 const foreignKeyViolation = '23503';
@@ -28,9 +28,12 @@ export async function insertRows(db: Database, rows: readonly StoredRow[], log: 
       return (await insertRows(db, rows.slice(0, half), log)) + (await insertRows(db, rows.slice(half), log));
     }
     // The account was deleted while the row waited.
-    if (systemErrorCode(error) === foreignKeyViolation && first.userId !== null)
-      return insertRows(db, [{ ...first, userId: null }], log);
-    log.error({ err: error, id: first.id, model: first.version.model }, 'prediction dropped: rejected by the database');
+    if (systemErrorCode(error) === foreignKeyViolation && first.call.userId !== null)
+      return insertRows(db, [{ ...first, call: { ...first.call, userId: null } }], log);
+    log.error(
+      { err: error, id: first.id, model: first.call.version.model },
+      'prediction dropped: rejected by the database',
+    );
     return 1;
   }
 }
@@ -48,10 +51,10 @@ async function insertAll(db: Database, rows: readonly StoredRow[]): Promise<void
   }
 }
 
-/** Where each column of a row comes from: `row` has a value for each row, and `of` for each version. */
+/** Where each column of a row comes from: `row` has a value for each row, `call` for each call, and `of` for each version. */
 const sources = {
   id: 'row.id',
-  user_id: 'row.user_id',
+  user_id: 'call.user_id',
   model: 'of.model',
   version: 'of.version',
   digest: 'of.digest',
@@ -59,10 +62,10 @@ const sources = {
   output: 'row.output',
   units: 'of.units',
   signature_digest: 'of.signature_digest',
-  source: 'row.source',
-  age_seconds: 'row.age_seconds',
-  duration_ms: 'row.duration_ms',
-  created_at: 'row.created_at',
+  source: 'call.source',
+  age_seconds: 'call.age_seconds',
+  duration_ms: 'call.duration_ms',
+  created_at: 'call.created_at',
 } satisfies Record<keyof Columns<PredictionRecord>, string>;
 
 const columns = sql.raw(Object.keys(sources).join(', '));
@@ -70,34 +73,53 @@ const values = sql.raw(Object.values(sources).join(', '));
 
 /**
  * Inserts rows by column: the database splits one text for each column, which takes a third less of its time than a JSON object for
- * each row, and the event loop joins texts that it has. JSON has no line breaks outside of its escapes. A batch may have been
+ * each row, and the event loop joins texts that it has. What the rows of a call have in common is sent once. JSON has no line breaks outside of its escapes. A batch may have been
  * written although its reply was lost.
  */
 async function insert(db: Database, rows: readonly StoredRow[]): Promise<void> {
-  const versions = new Map<StoredVersion, number>();
-  const numbers = rows.map(({ version }) => {
-    const number = versions.get(version) ?? versions.size;
-    if (number === versions.size) versions.set(version, number);
-    return number;
-  });
-  const described = Array.from(versions, ([{ json }, number]) => `{"number":${number},${json}}`);
+  const calls = new Numbers<StoredCall>();
+  const versions = new Numbers<string>();
+  const ofCall = rows.map(({ call }) => calls.of(call));
+  const ofVersion = calls.items.map(({ version }) => versions.of(version.json));
+  const described = versions.items.map((json, index) => `{"number":${index + 1},${json}}`);
   await sql`
     insert into prediction (${columns})
     select ${values}
     from unnest(
       string_to_array(${rows.map(({ id }) => id).join()}, ',')::uuid[],
-      string_to_array(${rows.map(({ userId }) => userId ?? '').join()}, ',', '')::uuid[],
-      string_to_array(${numbers.join()}, ',')::integer[],
+      string_to_array(${ofCall.join()}, ',')::integer[],
       string_to_array(${rows.map(({ input }) => input).join('\n')}, ${'\n'})::jsonb[],
-      string_to_array(${rows.map(({ output }) => output).join('\n')}, ${'\n'})::jsonb[],
-      string_to_array(${rows.map(({ source }) => source).join()}, ',')::prediction_source[],
-      string_to_array(${rows.map(({ ageSeconds }) => ageSeconds).join()}, ',')::double precision[],
-      string_to_array(${rows.map(({ durationMs }) => durationMs).join()}, ',')::double precision[],
-      string_to_array(${rows.map(({ createdAt }) => createdAt).join()}, ',')::timestamptz[]
-    ) as row (id, user_id, number, input, output, source, age_seconds, duration_ms, created_at)
+      string_to_array(${rows.map(({ output }) => output).join('\n')}, ${'\n'})::jsonb[]
+    ) as row (id, call, input, output)
+    join unnest(
+      string_to_array(${ofVersion.join()}, ',')::integer[],
+      string_to_array(${calls.items.map(({ userId }) => userId ?? '').join()}, ',', '')::uuid[],
+      string_to_array(${calls.items.map(({ source }) => source).join()}, ',')::prediction_source[],
+      string_to_array(${calls.items.map(({ ageSeconds }) => ageSeconds).join()}, ',')::double precision[],
+      string_to_array(${calls.items.map(({ durationMs }) => durationMs).join()}, ',')::double precision[],
+      string_to_array(${calls.items.map(({ createdAt }) => createdAt).join()}, ',')::timestamptz[]
+    ) with ordinality as call (version, user_id, source, age_seconds, duration_ms, created_at, number)
+      on call.number = row.call
     join json_to_recordset(${`[${described.join()}]`}::json)
-      as of (number integer, model text, version integer, digest text, units jsonb, signature_digest text) using (number)
+      as of (number integer, model text, version integer, digest text, units jsonb, signature_digest text)
+      on of.number = call.version
     on conflict (id) do nothing`.execute(db);
+}
+
+/** Numbers different items in the order of their arrival, from 1. */
+class Numbers<Item> {
+  readonly items: Item[] = [];
+  readonly #numbers = new Map<Item, number>();
+  #last: { item: Item; number: number } | null = null;
+
+  of(item: Item): number {
+    // Items of a call follow each other.
+    if (this.#last?.item === item) return this.#last.number;
+    const number = this.#numbers.get(item) ?? this.items.push(item);
+    this.#numbers.set(item, number);
+    this.#last = { item, number };
+    return number;
+  }
 }
 
 /** Whether PostgreSQL rejected the data itself (SQLSTATE classes 22 and 23), so that a retry cannot succeed. */

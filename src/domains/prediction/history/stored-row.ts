@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { PredictionRow } from '../prediction.types.js';
 
 /** What the predictions of a version have in common. */
-export interface StoredVersion {
+interface StoredVersion {
   model: string;
   version: number;
   digest: string;
@@ -12,18 +12,23 @@ export interface StoredVersion {
   json: string;
 }
 
-/** A prediction as it waits to be written. Input and output are JSON, which is smaller than their objects and has a known size. */
-export interface StoredRow {
-  id: string;
-  userId: string | null;
+/** What the predictions of a call have in common; those that came from the cache, or in another run, differ in some of it. */
+export interface StoredCall {
   version: StoredVersion;
-  input: string;
-  output: string;
+  userId: string | null;
   source: string;
   ageSeconds: number;
   durationMs: number;
   /** ISO 8601, in UTC. */
   createdAt: string;
+}
+
+/** A prediction as it waits to be written. Input and output are JSON, which is smaller than their objects and has a known size. */
+export interface StoredRow {
+  id: string;
+  call: StoredCall;
+  input: string;
+  output: string;
   /** Memory of the row. */
   bytes: number;
 }
@@ -33,31 +38,32 @@ const overheadBytes = 300;
 
 /** Creates the function that converts the predictions of a call. @param redactsInput whether the inputs are left out */
 export function rowStore(redactsInput = false): (row: PredictionRow) => StoredRow {
-  let version: StoredVersion | null = null;
-  let created = { at: new Date(NaN), text: '' };
+  let call: StoredCall | null = null;
+  let createdAt: Date | null = null;
   return (row) => {
-    if (!version || !isOf(version, row)) version = storedVersion(row);
-    if (row.createdAt !== created.at) created = { at: row.createdAt, text: row.createdAt.toISOString() };
+    if (!call || row.createdAt !== createdAt || !isOf(call, row)) {
+      const version = call && isOfVersion(call.version, row) ? call.version : storedVersion(row);
+      const { userId, source, ageSeconds, durationMs } = row;
+      createdAt = row.createdAt;
+      call = { version, userId, source, ageSeconds, durationMs, createdAt: createdAt.toISOString() };
+    }
     const input = redactsInput ? '{}' : JSON.stringify(row.input);
     const output = JSON.stringify(row.output);
-    return {
-      id: row.id,
-      userId: row.userId,
-      version,
-      input,
-      output,
-      source: row.source,
-      ageSeconds: row.ageSeconds,
-      durationMs: row.durationMs,
-      createdAt: created.text,
-      bytes: input.length + output.length + overheadBytes,
-    };
+    return { id: row.id, call, input, output, bytes: input.length + output.length + overheadBytes };
   };
 }
 
 type VersionColumns = Omit<StoredVersion, 'json'>;
+type CallColumns = VersionColumns & Omit<StoredCall, 'version' | 'createdAt'>;
 
-const isOf = (one: VersionColumns, other: VersionColumns): boolean =>
+const isOf = (call: StoredCall, row: CallColumns): boolean =>
+  call.durationMs === row.durationMs &&
+  call.ageSeconds === row.ageSeconds &&
+  call.source === row.source &&
+  call.userId === row.userId &&
+  isOfVersion(call.version, row);
+
+const isOfVersion = (one: VersionColumns, other: VersionColumns): boolean =>
   one.digest === other.digest &&
   one.version === other.version &&
   one.model === other.model &&
@@ -71,21 +77,32 @@ function storedVersion({ model, version, digest, units, signatureDigest }: Versi
 
 /** Rows as lines of JSON, by the names of the columns. */
 export function journalLines(rows: readonly StoredRow[]): string {
-  // Joined once: a text for each row, of a dozen parts, takes several times the memory.
-  const parts: string[] = [];
-  let [userId, version, beforeInput]: [string | null, StoredVersion | null, string] = [null, null, ''];
+  // Joined once: a text for each row, of several parts, takes several times the memory.
+  const parts = new Array<string>(rows.length * 7);
+  let next = 0;
+  let call: StoredCall | null = null;
+  let [beforeInput, afterOutput] = ['', ''];
   for (const row of rows) {
-    if (row.version !== version || row.userId !== userId) {
-      ({ userId, version } = row);
-      const user = userId === null ? 'null' : `"${userId}"`;
-      beforeInput = `","user_id":${user},${version.json},"input":`;
+    if (row.call !== call) {
+      call = row.call;
+      [beforeInput, afterOutput] = [textBeforeInput(call), textAfterOutput(call)];
     }
-    const times = `","age_seconds":${row.ageSeconds},"duration_ms":${row.durationMs},"created_at":"`;
-    parts.push('{"id":"', row.id, beforeInput, row.input, ',"output":', row.output, ',"source":"', row.source);
-    parts.push(times, row.createdAt, '"}\n');
+    parts[next++] = '{"id":"';
+    parts[next++] = row.id;
+    parts[next++] = beforeInput;
+    parts[next++] = row.input;
+    parts[next++] = ',"output":';
+    parts[next++] = row.output;
+    parts[next++] = afterOutput;
   }
   return parts.join('');
 }
+
+const textBeforeInput = ({ userId, version }: StoredCall): string =>
+  `","user_id":${userId === null ? 'null' : `"${userId}"`},${version.json},"input":`;
+
+const textAfterOutput = ({ source, ageSeconds, durationMs, createdAt }: StoredCall): string =>
+  `,"source":"${source}","age_seconds":${ageSeconds},"duration_ms":${durationMs},"created_at":"${createdAt}"}\n`;
 
 const journalRow = z.object({
   id: z.uuid(),
@@ -113,18 +130,16 @@ export function lineReader(): (line: string) => StoredRow | null {
     const found = storedVersion({ model, version: row.version, digest, units, signatureDigest });
     const version = versions.get(found.json) ?? found;
     versions.set(version.json, version);
-    return {
-      id: row.id,
-      userId: row.user_id,
+    const call = {
       version,
-      input: JSON.stringify(row.input),
-      output: JSON.stringify(row.output),
+      userId: row.user_id,
       source: row.source,
       ageSeconds: row.age_seconds,
       durationMs: row.duration_ms,
       createdAt: row.created_at,
-      bytes: line.length,
     };
+    const [input, output] = [JSON.stringify(row.input), JSON.stringify(row.output)];
+    return { id: row.id, call, input, output, bytes: line.length };
   };
 }
 
