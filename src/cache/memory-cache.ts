@@ -2,6 +2,9 @@ import { LRUCache } from 'lru-cache';
 import type { Cache, CacheEntry, CacheHealth, ValueOrClaim } from './cache.js';
 import { maxEntriesPerWrite } from './redis-cache.js';
 
+/** Shared by all missing keys. */
+const missing: ValueOrClaim = { kind: 'missing', isClaimed: true };
+
 /** Stores values as JSON text: their size is known, and callers cannot change each other's copies. */
 export class MemoryCache implements Cache {
   readonly isShared = false;
@@ -44,9 +47,7 @@ export class MemoryCache implements Cache {
 
   async readOrClaimMany(keys: readonly string[]): Promise<ValueOrClaim[]> {
     const values = await this.getMany(keys);
-    return values.map((value) =>
-      value === undefined ? { kind: 'missing', isClaimed: true } : { kind: 'value', value },
-    );
+    return values.map((value) => (value === undefined ? missing : { kind: 'value', value }));
   }
 
   releaseMany(): Promise<void> {

@@ -14,10 +14,13 @@ export interface InputWarning {
 }
 
 /** Finds the warnings of a row in the names of the manifest, at most `maxWarnings`. */
-export type FindWarnings = (row: Readonly<Record<string, unknown>>) => InputWarning[];
+export type FindWarnings = (row: Readonly<Record<string, unknown>>) => readonly InputWarning[];
 
 /** Maximum warnings of a row. */
 const maxWarnings = 20;
+
+/** Shared by the rows without warnings, which are most. */
+const none: readonly InputWarning[] = [];
 
 type Check = (value: unknown) => Omit<InputWarning, 'field'> | null;
 
@@ -33,20 +36,22 @@ export function createInputWarnings(
   label: string,
 ): { find: FindWarnings | null; problems: string[] } {
   const problems = problemsOf(fields, reference, label);
-  const checks = fields.flatMap((field) => {
-    const check = checkOf(field, reference ? ownValue(reference.inputs, field.name) : undefined);
-    return check ? [{ field: field.name, check }] : [];
-  });
-  if (checks.length === 0) return { find: null, problems };
+  const checks = fields.map((field) => checkOf(field, reference ? ownValue(reference.inputs, field.name) : undefined));
+  if (checks.every((check) => check === null)) return { find: null, problems };
+  const names = fields.map(({ name }) => name);
   const find: FindWarnings = (row) => {
-    const warnings: InputWarning[] = [];
-    for (const { field, check } of checks) {
-      const value = ownValue(row, field);
-      const warning = value === undefined || value === null ? null : check(value);
-      if (warning) warnings.push({ field, ...warning });
+    let warnings: InputWarning[] | null = null;
+    // By index: an iterator allocates an object for each check.
+    for (let index = 0; index < names.length; index += 1) {
+      const field = names[index] ?? '';
+      const check = checks[index];
+      const value = check ? ownValue(row, field) : undefined;
+      const warning = value === undefined || value === null ? null : check?.(value);
+      if (!warning) continue;
+      (warnings ??= []).push({ field, ...warning });
       if (warnings.length === maxWarnings) break;
     }
-    return warnings;
+    return warnings ?? none;
   };
   return { find, problems };
 }

@@ -10,8 +10,10 @@ const format = 2;
 
 /** Reused: keys are computed one after the other. It grows to the longest row so far, up to this size. */
 const maxReusedBytes = 64 * 1024;
-let bytes = Buffer.allocUnsafeSlow(1024);
+let bytes: Buffer = Buffer.allocUnsafeSlow(1024);
 let length = 0;
+/** Views of the bytes by their length. */
+const heads = new Array<Buffer | undefined>(1024);
 /** The fingerprint at the beginning of the bytes. */
 let begun = '';
 
@@ -29,13 +31,22 @@ export function cacheKey(fingerprint: string, row: EncodedRow): string {
       if (data) (large ??= []).push(data);
     } else addScalar(value);
   }
-  const head = bytes.subarray(0, length);
+  const head = headOf(length);
   const key = large ? digestOf(head, large) : hash('sha256', head, 'hex');
-  if (bytes.length > maxReusedBytes) {
-    bytes = Buffer.allocUnsafeSlow(1024);
-    begun = '';
-  }
+  if (bytes.length > maxReusedBytes) replaceBytes(Buffer.allocUnsafeSlow(1024));
   return key;
+}
+
+/** The bytes that are written. Rows of a call have few lengths, and a view takes more memory than a key. */
+function headOf(end: number): Buffer {
+  if (end >= heads.length) return bytes.subarray(0, end);
+  return (heads[end] ??= bytes.subarray(0, end));
+}
+
+function replaceBytes(replacement: Buffer): void {
+  bytes = replacement;
+  begun = '';
+  heads.fill(undefined);
 }
 
 /** The rows of a call have the same beginning. */
@@ -105,5 +116,5 @@ function reserve(more: number): void {
   if (length + more <= bytes.length) return;
   const larger = Buffer.allocUnsafeSlow(2 * (length + more));
   bytes.copy(larger, 0, 0, length);
-  bytes = larger;
+  replaceBytes(larger);
 }

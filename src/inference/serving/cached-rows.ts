@@ -1,11 +1,20 @@
 import type { Serving } from '../repository/model-manifest.js';
 import type { RowResult } from '../signature/types.js';
-import { claimMs, type CachedResult, type CachedVersion, type PredictionCache } from './prediction-cache.js';
+import {
+  claimMs,
+  type CachedResult,
+  type CachedVersion,
+  type NewResults,
+  type PredictionCache,
+  type ResultOrClaim,
+} from './prediction-cache.js';
 import type { PendingPrediction } from './request-coalescing.js';
 import type { VersionCounters } from './version-statistics.js';
 
 /** Share of a call's deadline that it waits for another process; the rest is for computing the row here. */
 const remoteWaitShare = 0.25;
+
+const unknownRow: Partial<ResultOrClaim> = {};
 
 export interface CachedRowsParts {
   version: CachedVersion;
@@ -31,8 +40,9 @@ export class CachedRows {
       pendingRows.map(({ key }) => key),
     );
     const knownAt = performance.now();
-    for (const [index, pending] of pendingRows.entries()) {
-      const { result: found, isClaimed = true } = cached[index] ?? {};
+    let next = 0;
+    for (const pending of pendingRows) {
+      const { result: found, isClaimed = true } = cached[next++] ?? unknownRow;
       if (!found) {
         pending.isClaimed = isClaimed;
         // Its calls have left while it was claimed.
@@ -77,12 +87,11 @@ export class CachedRows {
   store(pendingRows: readonly PendingPrediction[], results: readonly RowResult[]): void {
     const serving = this.parts.serving();
     if (!serving.cache) return;
-    const computedAt = Date.now();
-    const known: { key: string; result: CachedResult }[] = [];
+    const known: NewResults = { results: [], computedAt: Date.now() };
     let next = 0;
     for (const { key } of pendingRows) {
       const result = results[next++];
-      if (result?.kind === 'ok') known.push({ key, result: { output: result.output, computedAt } });
+      if (result?.kind === 'ok') known.results.push({ key, output: result.output });
       else this.releaseLater(key);
     }
     this.parts.cache.writeBehind(this.parts.version, known, serving);
@@ -120,5 +129,5 @@ export function stillNeeded(pendingRows: readonly PendingPrediction[]): PendingP
 }
 
 function settleFromCache(pending: PendingPrediction, { output, computedAt }: CachedResult, knownAt: number): void {
-  pending.complete({ result: { kind: 'ok', output }, source: 'CACHE', computedAt, knownAt });
+  pending.complete({ result: { kind: 'ok', output }, source: 'CACHE', received: { computedAt, knownAt } });
 }

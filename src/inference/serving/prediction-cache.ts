@@ -31,11 +31,22 @@ export interface CachedResult {
   computedAt: number;
 }
 
+/** The results of a run. */
+export interface NewResults {
+  results: { key: string; output: Record<string, unknown> }[];
+  /** Milliseconds since 1970. */
+  computedAt: number;
+}
+
 /** `isClaimed`: whether this process has to compute the row if it has no result. */
 export interface ResultOrClaim {
   result: CachedResult | undefined;
   isClaimed: boolean;
 }
+
+/** What most rows of a call give, without an object for each. */
+const claimed: ResultOrClaim = { result: undefined, isClaimed: true };
+const claimedElsewhere: ResultOrClaim = { result: undefined, isClaimed: false };
 
 /** How long a model caches its results. */
 export type CacheRule = Pick<Serving, 'ttlSeconds' | 'staleSeconds'>;
@@ -69,8 +80,8 @@ export class PredictionCache {
     const results: ResultOrClaim[] = [];
     for await (const part of inTurns(keys, rowsPerTurn(elementsPerRow(signature.outputs)))) {
       for (const found of await this.cache.readOrClaimMany(part, claimMs)) {
-        const result = found.kind === 'value' ? parseEntry(signature, found.value) : undefined;
-        results.push({ result, isClaimed: found.kind === 'value' || found.isClaimed });
+        if (found.kind === 'missing') results.push(found.isClaimed ? claimed : claimedElsewhere);
+        else results.push({ result: parseEntry(signature, found.value), isClaimed: true });
       }
     }
     return results;
@@ -80,25 +91,18 @@ export class PredictionCache {
    * Writes results in the background, one round trip for each `maxEntriesPerWrite`, more if they are wide. They expire after the TTL plus
    * `staleSeconds`. Claims on results that may not have been written are released.
    */
-  writeBehind(
-    { signature }: CachedVersion,
-    results: readonly { key: string; result: CachedResult }[],
-    rule: CacheRule,
-  ): void {
-    if (results.length === 0) return;
+  writeBehind({ signature }: CachedVersion, computed: NewResults, rule: CacheRule): void {
+    if (computed.results.length === 0) return;
     const size = Math.min(maxEntriesPerWrite, rowsPerTurn(elementsPerRow(signature.outputs)));
-    const write = this.#write(results, size, this.#ttlMs(rule) + rule.staleSeconds * 1000).finally(() =>
+    const write = this.#write(computed, size, this.#ttlMs(rule) + rule.staleSeconds * 1000).finally(() =>
       this.#writes.delete(write),
     );
     this.#writes.add(write);
   }
 
-  async #write(results: readonly { key: string; result: CachedResult }[], size: number, ttlMs: number): Promise<void> {
+  async #write({ results, computedAt: at }: NewResults, size: number, ttlMs: number): Promise<void> {
     for await (const slice of inTurns(results, size)) {
-      const entries = slice.map(({ key, result: { output, computedAt } }) => ({
-        key,
-        value: { output, at: computedAt },
-      }));
+      const entries = slice.map(({ key, output }) => ({ key, value: { output, at } }));
       if (!(await this.cache.setMany(entries, ttlMs))) this.release(slice.map(({ key }) => key));
     }
   }

@@ -145,7 +145,7 @@ export async function toPredictedRows(
     position += 1;
     const outcome = outcomes.get(key);
     if (!outcome) throw new Error(`row ${index} has no outcome`);
-    const { result, source, computedAt, knownAt } = outcome;
+    const { result, source, received } = outcome;
     if (result.kind === 'not-finite') {
       invalid.set(index, BadUserInput.ofFields([{ row: index, field: result.field, message: notFinite }]));
       continue;
@@ -156,8 +156,8 @@ export async function toPredictedRows(
       warnings,
       output: result.output,
       source,
-      ageSeconds: source === 'MODEL' ? 0 : Math.max(0, now - computedAt) / 1000,
-      durationMs: Math.max(0, knownAt - startedAt),
+      ageSeconds: source === 'MODEL' ? 0 : Math.max(0, now - received.computedAt) / 1000,
+      durationMs: Math.max(0, received.knownAt - startedAt),
     });
   }
   if (onInvalid === 'FAIL' && invalid.size > 0) {

@@ -7,14 +7,16 @@ import type { Received } from './batcher.js';
 export interface Outcome {
   result: RowResult;
   source: 'MODEL' | 'CACHE' | 'STALE';
-  /** When the model computed the result, in milliseconds since 1970. */
-  computedAt: number;
-  /** `performance.now()` when this process received it. */
-  knownAt: number;
+  /** Shared by the rows of a run. */
+  received: Received;
 }
 
 /** An expired cached result. */
-export type StaleResult = Pick<Outcome, 'result' | 'computedAt'>;
+export interface StaleResult {
+  result: RowResult;
+  /** When the model computed it, in milliseconds since 1970. */
+  computedAt: number;
+}
 
 /** A row in pending, shared by all calls that need it. */
 export class PendingPrediction {
@@ -59,24 +61,26 @@ export class PendingPrediction {
   }
 
   /** Completes it with a result of the model. */
-  settle(result: RowResult, { computedAt, knownAt }: Received): void {
-    this.complete({ result, source: 'MODEL', computedAt, knownAt });
+  settle(result: RowResult, received: Received): void {
+    this.complete({ result, source: 'MODEL', received });
   }
 
   complete(outcome: Outcome): void {
     this.outcome = outcome;
     this.onSettled(this);
-    this.#notify((wait) => wait.settledOne());
+    this.#wait?.settledOne();
+    this.#others?.forEach((wait) => wait.settledOne());
+    this.#leaveAll();
   }
 
   fail(error: unknown): void {
     this.onSettled(this);
-    this.#notify((wait) => wait.fail(error, this));
+    this.#wait?.fail(error, this);
+    this.#others?.forEach((wait) => wait.fail(error, this));
+    this.#leaveAll();
   }
 
-  #notify(action: (wait: Wait) => void): void {
-    if (this.#wait) action(this.#wait);
-    for (const wait of this.#others ?? []) action(wait);
+  #leaveAll(): void {
     this.#wait = null;
     this.#others = null;
   }

@@ -36,7 +36,8 @@ export function runOnVersion(
       if (afterMs > run.deadlineMs) throw new TimedOut('Preparing the inputs took too long; send fewer rows.', afterMs);
     };
     const { prepared, invalid } = await prepareRows(version, sent, onInvalid, check);
-    const distinct = new Map(prepared.map(({ key, row }) => [key, row]));
+    const distinct = new Map<string, EncodedRow>();
+    for (const { key, row } of prepared) distinct.set(key, row);
     const outcomes = await outcomesOf(version, distinct, prepared, { ...run, signal, caller });
     const predicted = await toPredictedRows(prepared, outcomes, { startedAt: run.startedAt, onInvalid });
     return { rows: predicted.rows, invalid: new Map([...invalid, ...predicted.invalid]) };

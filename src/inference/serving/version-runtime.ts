@@ -13,7 +13,13 @@ import { cacheKey } from './cache-key.js';
 import { fingerprintOf, type PredictionCache } from './prediction-cache.js';
 import { runRows } from '../signature/run-rows.js';
 import type { EncodedRow, RowResult, Signature } from '../signature/types.js';
-import { PendingPrediction, PendingPredictionFailed, Wait, type Outcome } from './request-coalescing.js';
+import {
+  PendingPrediction,
+  PendingPredictionFailed,
+  Wait,
+  type Outcome,
+  type StaleResult,
+} from './request-coalescing.js';
 import { VersionBreaker } from './version-breaker.js';
 import { VersionCounters } from './version-statistics.js';
 
@@ -143,13 +149,16 @@ export class VersionRuntime {
     }
     const started: PendingPrediction[] = [];
     const onSettled = (settled: PendingPrediction): void => this.#onSettled(settled);
-    const pendingRows = Array.from(rows, ([key, row]) => {
-      const known = this.#pendingRows.get(key);
-      if (known) return known;
-      const pending = new PendingPrediction(key, row, caller, onSettled);
-      this.#pendingRows.set(key, pending);
-      started.push(pending);
-      return pending;
+    const pendingRows: PendingPrediction[] = [];
+    // An iterator of entries would allocate two objects for each.
+    rows.forEach((row, key) => {
+      let pending = this.#pendingRows.get(key);
+      if (!pending) {
+        pending = new PendingPrediction(key, row, caller, onSettled);
+        this.#pendingRows.set(key, pending);
+        started.push(pending);
+      }
+      pendingRows.push(pending);
     });
     const wait = new Wait(pendingRows);
     void this.#resolveRows(started, deadlineMs);
@@ -254,9 +263,7 @@ export class VersionRuntime {
     const isAboutModel = error instanceof PendingPredictionFailed || error instanceof TimedOut;
     if (!isAboutModel || pendingRows.some(({ outcome, stale }) => !outcome && !stale)) throw error;
     const knownAt = performance.now();
-    return new Map(
-      pendingRows.map(({ key, outcome, stale }) => [key, outcome ?? { ...known(stale), source: 'STALE', knownAt }]),
-    );
+    return new Map(pendingRows.map(({ key, outcome, stale }) => [key, outcome ?? staleOutcome(known(stale), knownAt)]));
   }
 
   /** Removes rows without waiting calls from the queue, unless they are running. */
@@ -287,8 +294,16 @@ const weights = { low: 1, normal: 4, high: 16 };
 const hangMsOf = ({ deadlineMs }: Serving): number => 2 * deadlineMs + 1000;
 
 function outcomesOf(pendingRows: readonly PendingPrediction[]): Map<string, Outcome> {
-  return new Map(pendingRows.map(({ key, outcome }) => [key, known(outcome)]));
+  const outcomes = new Map<string, Outcome>();
+  for (const { key, outcome } of pendingRows) outcomes.set(key, known(outcome));
+  return outcomes;
 }
+
+const staleOutcome = ({ result, computedAt }: StaleResult, knownAt: number): Outcome => ({
+  result,
+  source: 'STALE',
+  received: { computedAt, knownAt },
+});
 
 function known<Value>(value: Value | null): Value {
   if (value === null) throw new Error('A settled row has no outcome.');

@@ -43,10 +43,10 @@ interface Column {
 
 function rowResult(columns: readonly Column[], row: number): RowResult {
   const response: Record<string, unknown> = {};
-  for (const { output, data, rowShape } of columns) {
-    const value = rowValue(output, data, row, rowShape);
-    if (value === undefined) return { kind: 'not-finite', field: output.name };
-    setOwn(response, output.name, value);
+  for (const column of columns) {
+    const value = rowValue(column, row);
+    if (value === undefined) return { kind: 'not-finite', field: column.output.name };
+    setOwn(response, column.output.name, value);
   }
   return { kind: 'ok', output: response };
 }
@@ -86,12 +86,7 @@ function valuesPerRow(
 }
 
 /** Undefined if the value is not JSON, such as NaN. */
-function rowValue(
-  { labels, tensorType }: OutputField,
-  data: TensorData,
-  row: number,
-  rowShape: readonly number[],
-): unknown {
+function rowValue({ output: { labels, tensorType }, data, rowShape }: Column, row: number): unknown {
   if (rowShape.length === 0) return jsonScalar(tensorType, data[row]);
   const size = sizeOf(rowShape);
   const elements = new Array<unknown>(size);

@@ -64,11 +64,14 @@ interface WritableData {
 /**
  * Groups rows that can be in one run: those whose lists have the same shapes. Rows are not padded, since a graph may take the
  * filling for data.
- * @returns the positions of the rows of each group
+ * @returns the positions of the rows of each group; null if all rows are in one
  */
-export function groupsOfEqualShape({ inputs, tensors = inputs }: Signature, rows: readonly EncodedRow[]): number[][] {
+export function groupsOfEqualShape(
+  { inputs, tensors = inputs }: Signature,
+  rows: readonly EncodedRow[],
+): number[][] | null {
   const free = tensors.flatMap(({ rowShape }, column) => (rowShape.includes(null) ? [column] : []));
-  if (free.length === 0) return [Array.from(rows.keys())];
+  if (free.length === 0) return null;
   const groups = new Map<string, number[]>();
   for (const [index, row] of rows.entries()) {
     const shape = free.map((column) => (row[column] as EncodedTensor).shape.join()).join(';');
@@ -76,7 +79,7 @@ export function groupsOfEqualShape({ inputs, tensors = inputs }: Signature, rows
     if (group) group.push(index);
     else groups.set(shape, [index]);
   }
-  return [...groups.values()];
+  return groups.size > 1 ? [...groups.values()] : null;
 }
 
 function encoded(type: TensorType, value: unknown): Scalar | null {

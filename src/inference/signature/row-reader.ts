@@ -54,36 +54,41 @@ function createReader(signature: Signature): RowReader | null {
       { position, isRequired: input.required, accept: checkOf(input, signature.maxRowBytes) },
     ]),
   );
+  const missing: EncodedRow = inputs.map(() => null);
   let layout = layoutOf(signature, columns, []);
 
   return {
     read(row) {
       if (!isPlainObject(row)) return null;
-      const keys = Object.keys(row);
-      if (!layout || !haveSameElements(keys, layout.keys)) layout = layoutOf(signature, columns, keys);
+      if (!layout || !hasKeys(row, layout.keys)) layout = layoutOf(signature, columns, Object.keys(row));
       if (!layout?.isComplete) return null;
-      const values = Object.values(row);
-      const encoded: EncodedRow = new Array<null>(inputs.length).fill(null);
+      const encoded: EncodedRow = missing.slice();
       let next = 0;
-      for (const { position, isRequired, accept } of layout.columns) {
-        const value = values[next++];
+      for (const key in row) {
+        const column = layout.columns[next++];
+        if (!column) return null;
+        // eslint-disable-next-line auspex/own-names -- a key of the row
+        const value = row[key];
         if (value === null || value === undefined) {
-          if (isRequired) return null;
+          if (column.isRequired) return null;
           continue;
         }
-        const accepted = accept(value);
+        const accepted = column.accept(value);
         if (accepted === undefined) return null;
-        encoded[position] = accepted;
+        encoded[column.position] = accepted;
       }
       return encoded;
     },
     named(row) {
       const names = layout?.names;
       if (!names) return row;
-      const values = Object.values(row);
       const named: Record<string, unknown> = {};
       let next = 0;
-      for (const name of names) setOwn(named, name, values[next++]);
+      for (const key in row) {
+        const name = names[next++];
+        // eslint-disable-next-line auspex/own-names -- a key of the row
+        if (name !== undefined) setOwn(named, name, row[key]);
+      }
       return named;
     },
   };
@@ -97,6 +102,13 @@ function layoutOf(signature: Signature, columns: ReadonlyMap<string, Column>, ke
   if (given.length < keys.length || new Set(given).size < given.length) return null;
   const isComplete = [...columns.values()].every((column) => !column.isRequired || given.includes(column));
   return { keys, columns: given, names: haveSameElements(names, keys) ? null : names, isComplete };
+}
+
+/** Whether the keys of a row are these, in this order. Without a list of them, which takes more than the comparison. */
+function hasKeys(row: Readonly<Record<string, unknown>>, keys: readonly string[]): boolean {
+  let next = 0;
+  for (const key in row) if (key !== keys[next++]) return false;
+  return next === keys.length;
 }
 
 function haveSameElements(one: readonly string[], other: readonly string[]): boolean {

@@ -18,18 +18,21 @@ export async function runRows(
   rows: readonly EncodedRow[],
   limitMs?: number,
 ): Promise<{ results: RowResult[]; computeMs: number }> {
+  const run = async (members: readonly EncodedRow[]): Promise<{ results: RowResult[]; computeMs: number }> => {
+    const { outputs, computeMs } = await graph.run(toTensors(signature, members), members.length, limitMs);
+    return { results: await fromTensors(signature, outputs, members.length), computeMs };
+  };
+  const groups = groupsOfEqualShape(signature, rows);
+  if (!groups) return run(rows);
   const results: RowResult[] = [];
   let computeMs = 0;
-  const groups = groupsOfEqualShape(signature, rows);
   const remaining = groups.values();
   const runGroups = async (): Promise<void> => {
     for (const group of remaining) {
-      const members = groups.length === 1 ? rows : group.flatMap((index) => rows.slice(index, index + 1));
-      const run = await graph.run(toTensors(signature, members), group.length, limitMs);
-      computeMs += run.computeMs;
+      const done = await run(group.flatMap((index) => rows.slice(index, index + 1)));
+      computeMs += done.computeMs;
       let next = 0;
-      for (const result of await fromTensors(signature, run.outputs, group.length))
-        results[group[next++] ?? 0] = result;
+      for (const result of done.results) results[group[next++] ?? 0] = result;
     }
   };
   await Promise.all(Array.from({ length: Math.min(maxRuns, groups.length) }, runGroups));

@@ -163,9 +163,16 @@ describe('the prediction cache', () => {
   it('has written everything after close', async () => {
     const cache = openCache({ namespace: 'test', maxEntries: 100, maxBytes: 100_000 });
     const predictions = new PredictionCache(cache, 60);
-    const response = (price: number) => ({ output: { price }, computedAt: 1000 });
-    predictions.writeBehind({ fingerprint, signature }, [{ key: 'a', result: response(1) }], rule);
-    predictions.writeBehind({ fingerprint, signature }, [{ key: 'b', result: response(2) }], rule);
+    predictions.writeBehind(
+      { fingerprint, signature },
+      { results: [{ key: 'a', output: { price: 1 } }], computedAt: 1000 },
+      rule,
+    );
+    predictions.writeBehind(
+      { fingerprint, signature },
+      { results: [{ key: 'b', output: { price: 2 } }], computedAt: 1000 },
+      rule,
+    );
     await predictions.close();
 
     expect(await cache.getMany(['a', 'b'])).toEqual([
