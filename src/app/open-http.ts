@@ -87,7 +87,7 @@ export async function addGraphqlRoutes(
   config: Pick<Config, 'http' | 'graphql' | 'oidc' | 'rateLimits' | 'subscriptions' | 'isProduction'>,
   { counters, signingKeys, log }: OpenServices,
   { contexts, operationServer, credentialWatcher, subscriptions }: Graphql,
-  { rejections }: HttpCounts,
+  { buffers, rejections }: HttpCounts,
   demo: () => Promise<DemoSignIn | null>,
 ): Promise<RateLimiter> {
   const { http, graphql: settings, rateLimits, subscriptions: limits, isProduction } = config;
@@ -106,6 +106,7 @@ export async function addGraphqlRoutes(
     corsOrigins,
     limits: { ...limits, pending: http.maxPendingSockets },
     gate,
+    buffers,
     rejections,
     log,
   });

@@ -23,6 +23,7 @@ import { addCompression } from './hooks/compression.js';
 import { addLingering } from './hooks/drain-connections.js';
 import { addHttpsOnly } from './hooks/https-redirect.js';
 import { addJsonBody } from './hooks/json-body.js';
+import { addLargeBodies } from './hooks/large-bodies.js';
 import { withoutTrailingSlash } from './routes/graphql-path.js';
 import { rateLimitHeaders } from './rate-limiter.js';
 import { HeadersTooLarge, RequestTimeout, UnsupportedMediaType, UriTooLong } from './http-errors.js';
@@ -177,6 +178,7 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
   }
   buffers.follow(server);
   if (isCompressing) addCompression(server);
+  addLargeBodies(server);
   addJsonBody(server);
   server.setErrorHandler<FastifyError>(sendError);
   const signpost = hasGraphiql ? 'GraphQL is at /graphql, GraphiQL at /graphiql.' : 'GraphQL is at /graphql.';

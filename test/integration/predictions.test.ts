@@ -363,6 +363,7 @@ describe('the prediction history', () => {
   it('is paginated, newest first, and can be filtered', async () => {
     const inputs = Array.from({ length: 7 }, () => newCar());
     await gateway.execute('user', predict, { inputs });
+    await gateway.execute('user', predict, { inputs: inputs.slice(0, 1) });
     const ids: string[] = [];
     let after: string | null = null;
     do {

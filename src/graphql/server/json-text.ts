@@ -21,7 +21,7 @@ export const resultText = (result: FormattedExecutionResult): string | Promise<s
   writtenText(result) ?? jsonText(result);
 
 /** The text of a result whose data is text already; null for other results. */
-export function writtenText(result: FormattedExecutionResult): string | null {
+function writtenText(result: FormattedExecutionResult): string | null {
   const { data } = result;
   if (!(data instanceof TextData)) return null;
   const members = Object.entries(result).flatMap(([name, value]) => {

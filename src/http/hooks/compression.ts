@@ -1,8 +1,21 @@
-import { brotliCompress, brotliCompressSync, constants, gzip, gzipSync } from 'node:zlib';
+import type { Transform } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { pipeline } from 'node:stream/promises';
+import {
+  brotliCompress,
+  brotliCompressSync,
+  constants,
+  createBrotliCompress,
+  createGzip,
+  gzip,
+  gzipSync,
+} from 'node:zlib';
 import { Negotiator } from '@fastify/accept-negotiator';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { LRUCache } from 'lru-cache';
+import { isPromise } from '../../graphql/execution/promises.js';
 import { etagOf } from '../routes/etag.js';
+import { charactersPerSlice, isLarge, textStream } from '../text-slices.js';
 
 /** Smaller bodies gain too little. */
 const thresholdBytes = 1024;
@@ -50,15 +63,20 @@ export function addCompression(server: FastifyInstance): void {
       compress(payload, encoders[encoding].once, done);
       return;
     }
-    const key = `${encoding} ${String(reply.getHeader('etag') ?? etagOf(payload))}`;
-    const known = kept.get(key);
-    if (known) done(null, known);
-    else
-      compress(payload, encoders[encoding].kept, (error, bytes) => {
-        if (bytes) kept.set(key, bytes);
-        if (error) done(error);
-        else done(null, bytes);
-      });
+    const compressOnce = (etag: string): void => {
+      const key = `${encoding} ${etag}`;
+      const known = kept.get(key);
+      if (known) done(null, known);
+      else
+        compress(payload, encoders[encoding].kept, (error, bytes) => {
+          if (bytes) kept.set(key, bytes);
+          if (error) done(error);
+          else done(null, bytes);
+        });
+    };
+    const etag = String(reply.getHeader('etag') ?? '') || etagOf(payload);
+    if (isPromise(etag)) etag.then(compressOnce, done);
+    else compressOnce(etag);
   });
 }
 
@@ -72,14 +90,21 @@ const acceptedBy = ({ headers }: FastifyRequest): string => (headers['accept-enc
 type Done = (error: Error | null, bytes?: Buffer) => void;
 
 function compress(payload: string | Buffer, encoder: Encoder, done: Done): void {
-  if (payload.length > syncThresholdBytes) encoder.async(payload, done);
+  if (typeof payload === 'string' && isLarge(payload)) {
+    pipeline(textStream(payload), encoder.stream(), buffer).then((bytes) => done(null, bytes), done);
+  } else if (payload.length > syncThresholdBytes) encoder.async(payload, done);
   else done(null, encoder.sync(payload));
 }
 
 interface Encoder {
   sync: (payload: string | Buffer) => Buffer;
   async: (payload: string | Buffer, done: Done) => void;
+  /** For a text that is encoded in slices. */
+  stream: () => Transform;
 }
+
+/** Of streams: a slice is compressed by few tasks of the thread pool. */
+const chunkSize = charactersPerSlice;
 
 const brotli = (quality: number): Encoder => {
   const { BROTLI_PARAM_QUALITY, BROTLI_PARAM_MODE, BROTLI_MODE_TEXT } = constants;
@@ -87,12 +112,14 @@ const brotli = (quality: number): Encoder => {
   return {
     sync: (payload) => brotliCompressSync(payload, options),
     async: (payload, done) => brotliCompress(payload, options, done),
+    stream: () => createBrotliCompress({ ...options, chunkSize }),
   };
 };
 
 const gzipped = (level: number): Encoder => ({
   sync: (payload) => gzipSync(payload, { level }),
   async: (payload, done) => gzip(payload, { level }, done),
+  stream: () => createGzip({ level, chunkSize }),
 });
 
 /** What is sent again is worth more CPU time. `npm run bench -- compression` compares the levels. */

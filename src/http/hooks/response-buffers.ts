@@ -51,6 +51,7 @@ export class ResponseBuffers {
   /** In the order in which they were sent. */
   readonly #pending = new Set<PendingResponse>();
   readonly #streams = new Map<Socket, StreamProgress>();
+  readonly #queues = new WeakMap<Socket, () => number>();
   #pendingBytes = 0;
   #streamBytes = 0;
 
@@ -78,6 +79,16 @@ export class ResponseBuffers {
       clearInterval(sweep);
       done();
     });
+  }
+
+  /** Counts what waits to be handed to a socket, besides what the socket buffers. */
+  followQueue(socket: Socket, queuedBytes: () => number): void {
+    this.#queues.set(socket, queuedBytes);
+  }
+
+  /** Bytes that wait for the reader of a stream. */
+  #waitingOn(socket: Socket): number {
+    return socket.destroyed ? 0 : socket.writableLength + (this.#queues.get(socket)?.() ?? 0);
   }
 
   #add(request: FastifyRequest, reply: FastifyReply, bytes: number): void {
@@ -133,13 +144,13 @@ export class ResponseBuffers {
       const isWaiting = socket.writableLength > 0;
       if (!isWaiting || taken !== progress.taken) this.#streams.set(socket, { taken, sinceMs: now });
       else if (now - progress.sinceMs > this.#options.stallMs) this.#cutStream(socket, 'slow_reader');
-      this.#streamBytes += socket.destroyed ? 0 : socket.writableLength;
+      this.#streamBytes += this.#waitingOn(socket);
     }
     if (this.bytes <= this.#options.maxBytes) return;
-    const byLength = [...this.#streams.keys()].sort((one, other) => other.writableLength - one.writableLength);
+    const byLength = [...this.#streams.keys()].sort((one, other) => this.#waitingOn(other) - this.#waitingOn(one));
     for (const socket of byLength) {
       if (this.bytes <= this.#options.maxBytes) return;
-      this.#streamBytes -= socket.writableLength;
+      this.#streamBytes -= this.#waitingOn(socket);
       this.#cutStream(socket, 'process_limit');
     }
   }
@@ -154,7 +165,7 @@ export class ResponseBuffers {
 
   #cutStream(socket: Socket, reason: CutReason): void {
     if (socket.destroyed) return;
-    this.#count(socket, reason, { address: socket.remoteAddress, bytes: socket.writableLength });
+    this.#count(socket, reason, { address: socket.remoteAddress, bytes: this.#waitingOn(socket) });
   }
 
   #count(socket: Socket, reason: CutReason, fields: object): void {

@@ -5,6 +5,7 @@ import type { Viewer } from '../../auth/viewer.js';
 import type { SentOperation } from '../../persisted-documents/sent-operation.js';
 import { toAppError } from '../../graphql/errors/to-app-error.js';
 import type { ContextFactory } from '../../graphql/context/context.js';
+import { chained } from '../../graphql/execution/promises.js';
 import { chooseMediaType, responseTypes } from '../../graphql/server/media-type.js';
 import type { OperationServer } from '../../graphql/server/operation-server.js';
 import { tracedOperation } from '../../graphql/server/stages/operation-trace.js';
@@ -199,7 +200,7 @@ function send(
   { method, headers }: FastifyRequest,
   reply: FastifyReply,
   { status = 200, headers: responseHeaders, body }: HTTPGraphQLResponse,
-): FastifyReply {
+): FastifyReply | Promise<FastifyReply> {
   void reply.header('cache-control', 'no-store');
   for (const [name, value] of responseHeaders)
     void reply.header(name, name === 'vary' ? joined(reply.getHeader(name), value) : value);
@@ -207,11 +208,12 @@ function send(
   if (body.kind !== 'complete') return reply.send(Readable.from(body.asyncIterator));
   if (method === 'POST' || status !== 200 || reply.getHeader('cache-control') === 'no-store')
     return reply.send(body.string);
-  const etag = etagOf(body.string);
-  void reply.header('etag', etag);
-  return isNamed(etag, headers['if-none-match'])
-    ? reply.code(304).removeHeader('content-type').send()
-    : reply.send(body.string);
+  return chained(etagOf(body.string), (etag) => {
+    void reply.header('etag', etag);
+    return isNamed(etag, headers['if-none-match'])
+      ? reply.code(304).removeHeader('content-type').send()
+      : reply.send(body.string);
+  });
 }
 
 const joined = (before: number | string | string[] | undefined, more: string): string =>

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { CredentialWatcher } from '../../auth/credential-watcher.js';
 import type { SentOperation } from '../../persisted-documents/sent-operation.js';
@@ -10,6 +11,7 @@ import type { SubscriptionServer } from '../../graphql/subscriptions/subscriptio
 import { BadRequest, type Unauthenticated } from '../../errors/app-error.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { clientOf } from '../client-name.js';
+import { slicesOf } from '../text-slices.js';
 import { eventStream, type StreamFormat } from './stream-format.js';
 
 export interface StreamOptions {
@@ -109,20 +111,22 @@ function rejectSimpleRequest({ method, headers }: FastifyRequest): void {
 
 /** A readable stream of results. It pulls the next result only after the previous one is sent. */
 function bodyOf(stream: Stream, format: StreamFormat): Readable {
+  const texts = textsOf(stream, format);
   let isPulling = false;
+  let isBetweenResults = true;
   const beat = setInterval(() => {
-    if (body.readableLength === 0) body.push(format.keepAlive);
+    if (body.readableLength === 0 && isBetweenResults) body.push(format.keepAlive);
   }, beatMs).unref();
   const body = new Readable({
     highWaterMark: 1,
     read() {
       if (isPulling) return;
       isPulling = true;
-      void nextText(stream, format).then(({ text, isLast }) => {
+      void texts.next().then(({ value }) => {
         isPulling = false;
         if (body.destroyed) return;
-        body.push(text);
-        if (isLast) body.push(null);
+        isBetweenResults = value?.isEnd ?? true;
+        body.push(value ? value.text : null);
       });
     },
     destroy(error, done) {
@@ -133,6 +137,20 @@ function bodyOf(stream: Stream, format: StreamFormat): Readable {
   });
   body.push(format.opening);
   return body;
+}
+
+/** The text of a stream after its opening; that of a large result in slices, each in a turn of the event loop. */
+async function* textsOf(stream: Stream, format: StreamFormat): AsyncGenerator<{ text: string; isEnd: boolean }> {
+  for (let isLast = false; !isLast;) {
+    const next = await nextText(stream, format);
+    isLast = next.isLast;
+    let left = next.text.length;
+    for (const text of slicesOf(next.text)) {
+      left -= text.length;
+      yield { text, isEnd: left === 0 };
+      if (left > 0) await nextTurn();
+    }
+  }
 }
 
 async function nextText(stream: Stream, format: StreamFormat): Promise<{ text: string; isLast: boolean }> {

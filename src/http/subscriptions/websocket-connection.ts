@@ -16,11 +16,12 @@ import { viewerId } from '../../graphql/relay/global-id.js';
 import type { AllowedHosts } from '../allowed-hosts.js';
 import { clientConnection } from '../forwarded.js';
 import type { ConnectionGate } from '../connection-limits.js';
+import type { ResponseBuffers } from '../hooks/response-buffers.js';
 import type { RateLimiter } from '../rate-limiter.js';
 import { clientIn, credentialsIn } from './connection-params.js';
-import type { SingleResult } from './single-result.js';
 import { SocketOperations, type SocketOperationsOptions } from './socket-operations.js';
-import { ResultMessages, withQuery } from './websocket-message.js';
+import { executionArgs, ResultMessages, withQuery } from './websocket-message.js';
+import { WebsocketSender } from './websocket-sender.js';
 
 export interface WebsocketOptions extends SocketOperationsOptions {
   credentialWatcher: CredentialWatcher;
@@ -35,12 +36,13 @@ export interface WebsocketOptions extends SocketOperationsOptions {
   /** Maximum open sockets, in total, per viewer, and without a viewer yet. */
   limits: { total: number; perViewer: number; pending: number };
   gate: ConnectionGate;
+  buffers: ResponseBuffers;
   rejections: RejectionCounts;
   log: Logger;
 }
 
-/** Maximum buffered bytes per socket before it is cut. */
-const maxBufferedBytes = 1024 * 1024;
+/** A socket that has another message while more bytes wait is cut. The limit of HTTP connections, too: a few large results. */
+const maxWaitingBytes = 16 * 1024 * 1024;
 
 /** Time for a client to read the end of its streams before the socket is cut. */
 const graceMs = 5_000;
@@ -70,6 +72,7 @@ export class WebsocketConnection {
   readonly #streams = new Set<Stream>();
   readonly #operations: SocketOperations;
   readonly #results = new ResultMessages();
+  readonly #sender: WebsocketSender;
   #viewer: Viewer = { kind: 'anonymous' };
   #client: Client = { name: null, version: null };
   #unwatch: (() => void) | null = null;
@@ -80,6 +83,7 @@ export class WebsocketConnection {
 
   constructor(socket: WebSocket, request: IncomingMessage, options: WebsocketOptions) {
     this.#socket = socket;
+    this.#sender = new WebsocketSender(socket);
     this.#request = request;
     this.#options = options;
     this.#operations = new SocketOperations(options, request.headers);
@@ -93,6 +97,7 @@ export class WebsocketConnection {
 
   open(protocol: WebsocketProtocol): void {
     const socket = this.#socket;
+    this.#options.buffers.followQueue(this.#request.socket, () => this.#sender.queued);
     const closed = protocol.opened(
       {
         protocol: socket.protocol,
@@ -178,7 +183,7 @@ export class WebsocketConnection {
   }
 
   /** What graphql-ws serializes as the payload of a result. */
-  payloadOf(result: FormattedExecutionResult): FormattedExecutionResult {
+  payloadOf(result: FormattedExecutionResult): Promise<FormattedExecutionResult> {
     return this.#results.payloadOf(result);
   }
 
@@ -246,21 +251,15 @@ export class WebsocketConnection {
   }
 
   /** Resolves once the message is handed to the operating system, for backpressure. */
-  #send(text: string): Promise<void> {
-    const socket = this.#socket;
-    if (socket.readyState !== socket.OPEN) return Promise.resolve();
-    if (socket.bufferedAmount > maxBufferedBytes) {
+  async #send(text: string): Promise<void> {
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    if (this.#sender.queued + this.#socket.bufferedAmount > maxWaitingBytes) {
       this.#cut('slow reader');
-      return Promise.resolve();
+      return;
     }
     this.#sent += 1;
-    return new Promise((resolve) => {
-      // A failed socket is cleaned up on `close`; the sender need not react.
-      socket.send(text, () => {
-        this.#flushed += 1;
-        resolve();
-      });
-    });
+    await this.#sender.send(text);
+    this.#flushed += 1;
   }
 
   #cut(reason: string): void {
@@ -282,17 +281,6 @@ export class WebsocketConnection {
     this.#close(CloseCode.InternalServerError, 'Internal error.');
   }
 }
-
-/** Execution arguments for graphql-ws, which treats every operation as a subscription. */
-const executionArgs = (stream: Stream | SingleResult): ExecutionArgs =>
-  ({ document: placeholderDocument, contextValue: stream, rootValue: undefined }) as unknown as ExecutionArgs;
-
-const placeholderDocument = {
-  kind: 'Document',
-  definitions: [
-    { kind: 'OperationDefinition', operation: 'subscription', selectionSet: { kind: 'SelectionSet', selections: [] } },
-  ],
-} as const;
 
 /** A reason truncated to fit a close frame. */
 function truncateReason(reason: string): string {

@@ -1,6 +1,8 @@
-import type { FormattedExecutionResult } from 'graphql';
-import { writtenText } from '../../graphql/server/json-text.js';
+import type { ExecutionArgs, FormattedExecutionResult } from 'graphql';
+import { resultText } from '../../graphql/server/json-text.js';
+import type { Stream } from '../../graphql/subscriptions/stream.js';
 import { assertShallow } from '../hooks/json-body.js';
+import type { SingleResult } from './single-result.js';
 
 /**
  * Prepares a message for graphql-ws, which closes the socket for an operation without `query`: one that is named by an ID gets an
@@ -15,6 +17,17 @@ export function withQuery(text: string): string {
   return payload.query == null ? JSON.stringify({ ...message, payload: { ...payload, query: '' } }) : text;
 }
 
+/** Execution arguments for graphql-ws, which treats every operation as a subscription. */
+export const executionArgs = (stream: Stream | SingleResult): ExecutionArgs =>
+  ({ document: placeholderDocument, contextValue: stream, rootValue: undefined }) as unknown as ExecutionArgs;
+
+const placeholderDocument = {
+  kind: 'Document',
+  definitions: [
+    { kind: 'OperationDefinition', operation: 'subscription', selectionSet: { kind: 'SelectionSet', selections: [] } },
+  ],
+} as const;
+
 /** The end of a message with an empty payload, which is its last member. */
 const emptyPayloadEnd = '{}}';
 
@@ -25,10 +38,9 @@ const emptyPayloadEnd = '{}}';
 export class ResultMessages {
   #text: string | null = null;
 
-  /** A payload that serializes as an empty object, which `messageOf` replaces; the result itself if its text is not written yet. */
-  payloadOf(result: FormattedExecutionResult): FormattedExecutionResult {
-    const text = writtenText(result);
-    if (text === null) return result;
+  /** A payload that serializes as an empty object, which `messageOf` replaces. */
+  async payloadOf(result: FormattedExecutionResult): Promise<FormattedExecutionResult> {
+    const text = await resultText(result);
     const payload = {
       toJSON: () => {
         this.#text = text;

@@ -13,6 +13,10 @@ jest.unstable_mockModule('node:zlib', () => ({
     compressions.async += 1;
     zlib.brotliCompress(...args);
   },
+  createBrotliCompress: (...args: Parameters<typeof zlib.createBrotliCompress>) => {
+    compressions.async += 1;
+    return zlib.createBrotliCompress(...args);
+  },
 }));
 
 /** Texts that compress by about three quarters. */

@@ -122,11 +122,14 @@ export class PredictionHistory implements WriteQueue {
         if (predicted.length > 0) this.#learn(model, Math.ceil(bytes / predicted.length));
         this.#room.adjust(bytes - reserved);
         reserved = 0;
-        const entries = chunks.map(({ rows, bytes }) => {
+        const entries: PendingChunk['entry'][] = [];
+        for (const { rows, bytes } of chunks) {
+          // The text for the journal takes as long as that of the rows.
+          if (entries.length > 0) await nextTurn();
           const entry = this.#journal?.append(rows) ?? Promise.resolve(null);
           this.#pending.add({ rows, bytes, owner: rows[0]?.call.userId ?? null, entry });
-          return entry;
-        });
+          entries.push(entry);
+        }
         this.#startWriters();
         await Promise.all(entries);
       },
