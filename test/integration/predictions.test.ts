@@ -332,6 +332,7 @@ describe('the prediction history', () => {
 
   it('shows users their own predictions and administrators all', async () => {
     const [managers] = (await gateway.execute<AnyData>('manager', predict, { inputs: [newCar()] })).data.predict;
+    await gateway.execute('user', predict, { inputs: [newCar()] });
     const one = 'query ($id: ID!) { prediction(id: $id) { id } }';
     expect((await gateway.execute<AnyData>('user', one, { id: managers.id })).data).toEqual({ prediction: null });
     // The manager's read waits for the write.
@@ -387,6 +388,7 @@ describe('the prediction history', () => {
   });
 
   it('is available as User.predictions to the user and administrators', async () => {
+    await gateway.execute('user', predict, { inputs: [newCar(), newCar()] });
     const own = await gateway.execute<AnyData>('user', '{ me { predictions(first: 2) { totalCount nodes { id } } } }');
     expect(own.errors).toEqual([]);
     expect(own.data.me.predictions.nodes).toHaveLength(2);
