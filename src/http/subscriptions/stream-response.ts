@@ -122,11 +122,11 @@ function bodyOf(stream: Stream, format: StreamFormat): Readable {
     read() {
       if (isPulling) return;
       isPulling = true;
-      void texts.next().then(({ value }) => {
+      void texts.next().then((next) => {
         isPulling = false;
         if (body.destroyed) return;
-        isBetweenResults = value?.isEnd ?? true;
-        body.push(value ? value.text : null);
+        isBetweenResults = next.done === true || next.value.isEnd;
+        body.push(next.done === true ? null : next.value.text);
       });
     },
     destroy(error, done) {
@@ -140,7 +140,10 @@ function bodyOf(stream: Stream, format: StreamFormat): Readable {
 }
 
 /** The text of a stream after its opening; that of a large result in slices, each in a turn of the event loop. */
-async function* textsOf(stream: Stream, format: StreamFormat): AsyncGenerator<{ text: string; isEnd: boolean }> {
+async function* textsOf(
+  stream: Stream,
+  format: StreamFormat,
+): AsyncGenerator<{ text: string; isEnd: boolean }, undefined> {
   for (let isLast = false; !isLast;) {
     const next = await nextText(stream, format);
     isLast = next.isLast;

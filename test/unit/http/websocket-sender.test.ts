@@ -54,20 +54,20 @@ describe('messages over a WebSocket', () => {
   it('leave turns of the event loop to others while a large one is sent', async () => {
     const { client, socket } = await accepted(() => new WsSocket(url));
     const fragments: boolean[] = [];
-    const { send } = socket;
+    const send = socket.send.bind(socket);
     socket.send = ((data: string, options: { fin: boolean }, done: () => void) => {
       fragments.push(options.fin);
-      send.call(socket, data, options, done);
+      send(data, options, done);
     }) as typeof socket.send;
     const sender = new WebsocketSender(socket);
     let turns = 0;
-    let isSent = false;
-    const counting = (async () => {
-      for (; !isSent; turns += 1) await nextTurn();
+    const counting = new AbortController();
+    const others = (async () => {
+      for (; !counting.signal.aborted; turns += 1) await nextTurn();
     })();
     await sender.send('z'.repeat(8 * charactersPerSlice));
-    isSent = true;
-    await counting;
+    counting.abort();
+    await others;
     expect(fragments).toEqual([false, false, false, false, false, false, false, true]);
     expect(turns).toBeGreaterThanOrEqual(7);
     client.terminate();
