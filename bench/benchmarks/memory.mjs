@@ -5,13 +5,13 @@ import { once } from 'node:events';
 import { cp, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { assertLinux, cpuMsOf, memoryMbOf } from '../support/processes.mjs';
 import { gatewayEnvironment, median, startPostgres, temporaryFolder } from '../support/setup.mjs';
 
 const rounds = 3;
 const copies = 20;
 /** An idle gateway has returned its memory by then. */
 const restMs = 20_000;
-const ticksPerSecond = 100;
 
 /** The image's settings of the C library. */
 const imageVariables = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072' };
@@ -22,7 +22,7 @@ const floor = [
   'await import("graphql"); await import("onnxruntime-node"); console.log("ready"); setInterval(() => {}, 1e6);',
 ];
 
-if (process.platform !== 'linux') throw new Error('The benchmark reads /proc, which only Linux has.');
+assertLinux();
 await using resources = new AsyncDisposableStack();
 const dir = await temporaryFolder(resources);
 const environment = {
@@ -57,11 +57,10 @@ for (const [name, run] of Object.entries(runs)) {
 // All rest together: idle processes do not disturb each other.
 await sleep(restMs);
 for (const { name, child } of running) {
-  const status = await readFile(`/proc/${child.pid}/status`, 'utf8');
-  const megabytes = (field) => Math.round(Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(status)[1]) / 1024);
-  table[name]['RSS at rest, MB'] = megabytes('VmRSS');
-  table[name]['of it files, MB'] = megabytes('RssFile');
-  table[name]['peak RSS, MB'] = megabytes('VmHWM');
+  const [rss, files, peak] = await memoryMbOf(child.pid, ['VmRSS', 'RssFile', 'VmHWM']);
+  table[name]['RSS at rest, MB'] = Math.round(rss);
+  table[name]['of it files, MB'] = Math.round(files);
+  table[name]['peak RSS, MB'] = Math.round(peak);
   await stop({ child });
 }
 console.table(table);
@@ -83,11 +82,9 @@ async function start(args, variables) {
   if (!isReady()) throw new Error(`The program ended: ${output}`);
   child.stdout.resume();
   const readyMs = performance.now() - startedAt;
-  const [, fields] = (await readFile(`/proc/${child.pid}/stat`, 'utf8')).split(') ');
-  const [user, system] = fields.split(' ').slice(11, 13).map(Number);
   return {
     child,
-    figures: { 'ready, ms': readyMs, 'CPU until ready, ms': ((user + system) * 1000) / ticksPerSecond },
+    figures: { 'ready, ms': readyMs, 'CPU until ready, ms': await cpuMsOf(child.pid) },
   };
 }
 

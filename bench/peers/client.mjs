@@ -1,47 +1,61 @@
 /* Sends an exact number of requests over a fixed number of connections. */
 import { Agent, request } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { brotliDecompress, gunzip } from 'node:zlib';
+
+const decoders = { gzip: promisify(gunzip), br: promisify(brotliDecompress) };
 
 /**
  * @param count the number of requests
  * @param requestOf returns `{ url, method, headers, body }` of the n-th request
+ * @param perSecond sends at this rate; latencies then count from the time that a request was due. Without it, each connection
+ *   sends its next request after the response.
  * @returns seconds and sorted latencies in milliseconds
  */
-export async function sendRequests({ count, connections, requestOf }) {
+export async function sendRequests({ count, connections, requestOf, perSecond = Infinity }) {
   const agent = new Agent({ keepAlive: true, maxSockets: connections });
   const latencies = [];
   let next = 0;
+  const startMs = performance.now();
   const connection = async () => {
     while (next < count) {
-      const sent = requestOf(next++);
-      const startMs = performance.now();
-      await send(agent, sent);
-      latencies.push(performance.now() - startMs);
+      const n = next++;
+      const dueMs = startMs + (n * 1000) / perSecond;
+      if (dueMs > performance.now()) await sleep(dueMs - performance.now());
+      const sentMs = perSecond === Infinity ? performance.now() : dueMs;
+      await send(agent, requestOf(n));
+      latencies.push(performance.now() - sentMs);
     }
   };
-  const startMs = performance.now();
-  await Promise.all(Array.from({ length: connections }, connection));
-  const seconds = (performance.now() - startMs) / 1000;
-  agent.destroy();
-  return { seconds, latencies: latencies.sort((one, other) => one - other) };
+  try {
+    await Promise.all(Array.from({ length: connections }, connection));
+  } finally {
+    agent.destroy();
+  }
+  return { seconds: (performance.now() - startMs) / 1000, latencies: latencies.sort((one, other) => one - other) };
 }
 
-/** @returns the text of a response. @throws Error if its status is not 200 or it has errors */
+/** @returns `{ body, encoding }` of a response. @throws Error if its status is not 200 or it has errors */
 export function send(agent, { url, method = 'POST', headers = {}, body }) {
   return new Promise((resolve, reject) => {
-    const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) };
-    const outgoing = request(
-      url,
-      { method, agent, headers: { 'content-type': 'application/json', ...length, ...headers } },
-      (response) => {
-        let text = '';
-        response.setEncoding('utf8').on('data', (part) => (text += part));
-        response.on('end', () =>
-          response.statusCode === 200 && !text.includes('"errors"')
-            ? resolve(text)
-            : reject(new Error(`${response.statusCode} ${text.slice(0, 500)}`)),
-        );
-      },
-    );
+    const entity =
+      body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+    const outgoing = request(url, { method, agent, headers: { ...entity, ...headers } }, (response) => {
+      const parts = [];
+      response.on('data', (part) => parts.push(part)).on('error', reject);
+      response.on('end', () => {
+        const received = Buffer.concat(parts);
+        if (response.statusCode !== 200 || received.includes('"errors"'))
+          reject(new Error(`${response.statusCode} ${received.toString('utf8', 0, 500)}`));
+        else resolve({ body: received, encoding: response.headers['content-encoding'] });
+      });
+    });
     outgoing.on('error', reject).end(body);
   });
+}
+
+/** @returns the decoded text of a response. */
+export async function textOf({ body, encoding }) {
+  return (encoding === undefined ? body : await decoders[encoding](body)).toString();
 }

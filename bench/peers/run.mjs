@@ -1,32 +1,41 @@
 /* `npm run bench:peers`: the gateway beside other servers on the same data, one core for the server and another for everything else. */
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
-import { Agent } from 'node:http';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import path from 'node:path';
+import { createClient } from '@redis/client';
+import { build } from 'esbuild';
 import { startRedis } from '../../test/support/redis.ts';
 import { failUsage, parseCli } from '../../src/scripts/lib/cli.ts';
-import { median, signIn, startPostgres, temporaryFolder } from '../support/setup.mjs';
-import { send, sendRequests } from './client.mjs';
-import { projectDir, servers } from './servers.mjs';
-import { workloads } from './workloads.mjs';
+import { assertLinux } from '../support/processes.mjs';
+import { startPostgres, temporaryFolder } from '../support/setup.mjs';
+import { Measurement } from './measurement.mjs';
+import { medians, startTable, workloadTable } from './report.mjs';
+import { projectDir, servers, tutorialFile } from './servers.mjs';
+import { startServer } from './start.mjs';
+import { employeeDocument, employeeHash, workloads } from './workloads.mjs';
 
 const usage = `Usage: npm run bench:peers -- [options]
 
-Measures the gateway and other servers in alternating rounds: CPU time per request, requests per second, latencies and memory.
+Measures the gateway and other servers in alternating rounds: CPU time per request, requests per second, latencies, memory and start.
 
 Options:
-  --servers <names>     by comma: ${Object.keys(servers).join(', ')} (default: all that are installed)
-  --workloads <names>   by comma: ${Object.keys(workloads).join(', ')} (default: all)
+  --servers <names>     by comma (default: all that are installed)
+  --workloads <names>   by comma (default: all)
   --rounds <n>          default: 3
   --share <factor>      of the requests of a round, such as 0.1 for a trial (default: 1)
+  --json <file>         writes the figures of each round
   --help                this text
+
+Servers:
+${Object.entries(servers)
+  .map(([name, { title }]) => `  ${name.padEnd(20)}  ${title}`)
+  .join('\n')}
 
 Workloads:
 ${Object.entries(workloads)
-  .map(([name, { description }]) => `  ${name}  ${description}`)
+  .map(([name, { description }]) => `  ${name.padEnd(12)}  ${description}`)
   .join('\n')}
 `;
 
@@ -43,6 +52,7 @@ const { values } = parseCli(usage, {
     workloads: { type: 'string' },
     rounds: { type: 'string', default: '3' },
     share: { type: 'string', default: '1' },
+    json: { type: 'string' },
   },
   maxPositionals: 0,
 });
@@ -51,25 +61,35 @@ const chosenWorkloads = names(values.workloads, workloads, 'workload');
 const rounds = positive(values.rounds, 'rounds');
 const share = positive(values.share, 'share');
 
-const ticksPerSecond = 100;
-const serverCore = '0';
-const isPinned = process.platform === 'linux' && cpus().length > 1;
-if (process.platform !== 'linux') failUsage(usage, 'The benchmark reads /proc, which only Linux has.');
+assertLinux();
+/** Of each server, so that all that run at once stay below PostgreSQL's limit of 100 connections. */
+const poolSize = '8';
+const core = cpus().length > 1 ? '0' : null;
 // The client and what it starts, such as the database, leave the first core to the server.
-if (isPinned)
+if (core !== null)
   execFileSync('taskset', ['-a', '-p', '-c', `1-${cpus().length - 1}`, String(process.pid)], { stdio: 'ignore' });
 
 await using resources = new AsyncDisposableStack();
 const dir = await temporaryFolder(resources);
 const databaseUrl = await startPostgres(resources, dir);
-const redis = await startRedis();
-resources.defer(() => redis.stop());
+const redisServer = await startRedis();
+resources.defer(() => redisServer.stop());
+const redis = await createClient({ url: redisServer.url }).connect();
+resources.defer(() => redis.close());
 const environment = {
   PATH: process.env.PATH,
   DATABASE_URL: databaseUrl,
-  REDIS_URL: redis.url,
+  REDIS_URL: redisServer.url,
   MODEL_FILE: path.join(projectDir, 'model-store', 'car-price', '1', 'model.onnx'),
+  WORK_DIR: dir,
+  POOL_SIZE: poolSize,
 };
+const documents = path.join(dir, 'documents');
+await mkdir(path.join(documents, 'bench'), { recursive: true });
+await writeFile(
+  path.join(documents, 'bench', '1.json'),
+  JSON.stringify({ [`sha256:${employeeHash}`]: employeeDocument }),
+);
 const gatewayVariables = {
   NODE_ENV: 'production',
   HOST: '127.0.0.1',
@@ -78,148 +98,95 @@ const gatewayVariables = {
   DEMO_DATA: 'true',
   MODEL_STORE: path.join(projectDir, 'model-store'),
   JWT_SECRET: randomBytes(48).toString('base64url'),
-  RESPONSE_CACHE: 'false',
+  TRUSTED_DOCUMENTS_DIR: documents,
+  TRUSTED_DOCUMENTS: 'report',
   // In force, and never reached.
   RATE_LIMIT_PER_VIEWER: '100000000',
   RATE_LIMIT_PER_ADDRESS: '100000000',
   RATE_LIMIT_PREDICTION_ROWS: '1000000000',
   METRICS_PORT: '0',
+  DATABASE_POOL_SIZE: poolSize,
 };
+// The servers written in TypeScript.
+await build({
+  entryPoints: [path.join(import.meta.dirname, 'servers', 'tutorial.ts')],
+  outfile: tutorialFile,
+  format: 'cjs',
+  tsconfigRaw: { compilerOptions: { experimentalDecorators: true, useDefineForClassFields: false } },
+  logLevel: 'error',
+});
 
-const running = [];
-for (const name of chosenServers) {
-  const missing = servers[name].missing();
-  if (missing === null) running.push(await start(name));
-  else console.log(`${name} is skipped; to install it: ${missing}`);
-}
-let sent = 0;
+// The first start migrates the database and loads the demo data.
+await (await start('auspex')).stop();
+const measurement = new Measurement({ redis, share });
+const starts = {};
 const figures = {};
 for (const workload of chosenWorkloads) {
-  const measured = running.filter(({ name }) => servers[name].workloads.includes(workload));
-  await compareResponses(workload, measured);
-  for (let round = -1; round < rounds; round++) {
-    // Alternate the order, so that drift of the machine favors none.
-    for (const server of round % 2 === 0 ? measured : measured.toReversed()) {
-      const figure = await measure(workload, server);
-      if (round >= 0) ((figures[workload] ??= {})[server.name] ??= []).push(figure);
+  const chosen = chosenServers.filter((name) => servers[name].workloads.includes(workload));
+  if (chosen.length === 0) continue;
+  const failures = new Map();
+  const attempt = async (name, step) => {
+    if (failures.has(name)) return;
+    try {
+      await step();
+    } catch (error) {
+      console.error(`${workload}, ${name}: ${error.stack}`);
+      failures.set(name, 'failed');
     }
-  }
-  print(workload);
-}
-
-/** Starts a server on its core. @returns it with its URL */
-async function start(name) {
-  const { command, variables } = servers[name];
-  const env = { ...environment, ...variables, ...(name === 'auspex' ? gatewayVariables : {}) };
-  const [program, ...args] = isPinned ? ['taskset', '-c', serverCore, ...command] : command;
-  const child = spawn(program, args, { cwd: projectDir, env, stdio: ['ignore', 'pipe', 'pipe'] });
-  resources.defer(async () => {
-    if (child.exitCode !== null) return;
-    child.kill('SIGTERM');
-    await once(child, 'exit');
-  });
-  let output = '';
-  const url = await new Promise((resolve, reject) => {
-    const read = (chunk) => {
-      output = `${output}${chunk}`.slice(-20_000);
-      const found = /http:\/\/(?:127\.0\.0\.1|localhost):(\d+)/.exec(output)?.[1];
-      if (found !== undefined && (name !== 'auspex' || output.includes('/graphql')))
-        resolve(`http://127.0.0.1:${found}`);
-    };
-    child.stdout.on('data', read);
-    child.stderr.on('data', read);
-    child.once('exit', (code) => reject(new Error(`${name} exited with ${code}: ${output}`)));
-  });
-  const token = name === 'auspex' ? await signIn(`${url}/graphql`) : null;
-  return { name, pid: child.pid, url, headers: token === null ? {} : { authorization: `Bearer ${token}` } };
-}
-
-/** The n-th request of a workload for a server. */
-function requestFor(workload, { name, url, headers }, n) {
-  const { kind } = servers[name];
-  const { path: route = '/graphql', ...request } = workloads[workload].requestOf[kind](n);
-  return { url: `${url}${route}`, headers, ...request };
-}
-
-/** @throws Error if a server does not respond like the first one */
-async function compareResponses(workload, measured) {
-  const { resultOf, isEqual } = workloads[workload];
-  const agent = new Agent();
-  const n = (sent += 1);
-  const results = [];
-  for (const server of measured)
-    results.push(resultOf[servers[server.name].kind](await send(agent, requestFor(workload, server, n))));
-  agent.destroy();
-  for (const [index, result] of results.entries())
-    if (!isEqual(results[0], result))
-      throw new Error(
-        `${measured[index].name} responds to ${workload} unlike ${measured[0].name}: ${JSON.stringify(result).slice(0, 300)}, not ${JSON.stringify(results[0]).slice(0, 300)}`,
-      );
-}
-
-async function measure(workload, server) {
-  const { count, connections, rows = 1 } = workloads[workload];
-  const requests = Math.max(connections, Math.round(count * share));
-  const first = sent;
-  sent += requests;
-  const before = await cpuSecondsOf(server.pid);
-  const { seconds, latencies } = await sendRequests({
-    count: requests,
-    connections,
-    requestOf: (n) => requestFor(workload, server, first + n),
-  });
-  const cpuMs = ((await cpuSecondsOf(server.pid)) - before) * 1000;
-  const quantile = (part) => latencies[Math.min(latencies.length - 1, Math.floor(part * latencies.length))];
-  return {
-    cpuMs: cpuMs / requests,
-    rowUs: (cpuMs * 1000) / (requests * rows),
-    perSecond: requests / seconds,
-    p50Ms: quantile(0.5),
-    p99Ms: quantile(0.99),
-    rssMb: await residentMbOf(server.pid),
   };
-}
-
-/** CPU time of all threads of a process. */
-async function cpuSecondsOf(pid) {
-  const text = await readFile(`/proc/${pid}/stat`, 'utf8');
-  const [, , , , , , , , , , , user, system] = text.slice(text.lastIndexOf(')')).split(' ');
-  return (Number(user) + Number(system)) / ticksPerSecond;
-}
-
-async function residentMbOf(pid) {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return Number(/^VmRSS:\s+(\d+)/m.exec(status)[1]) / 1024;
-}
-
-function print(workload) {
-  const of = (name, figure) => median(figures[workload][name].map((round) => round[figure]));
-  const { description, rows } = workloads[workload];
-  const [reference] = Object.keys(figures[workload]);
-  const header = [
-    'server',
-    'CPU ms/request',
-    ...(rows ? ['CPU µs/row'] : []),
-    'ratio',
-    'requests/s',
-    'p50 ms',
-    'p99 ms',
-    'RSS MB',
-  ];
-  const lines = Object.keys(figures[workload]).map((name) => [
-    servers[name].title,
-    of(name, 'cpuMs').toFixed(3),
-    ...(rows ? [of(name, 'rowUs').toFixed(1)] : []),
-    (of(name, 'cpuMs') / of(reference, 'cpuMs')).toFixed(2),
-    Math.round(of(name, 'perSecond')),
-    of(name, 'p50Ms').toFixed(1),
-    of(name, 'p99Ms').toFixed(1),
-    Math.round(of(name, 'rssMb')),
-  ]);
-  const row = (cells) => `| ${cells.join(' | ')} |`;
-  console.log(
-    `\n**${workload}: ${description}**\n\n${[row(header), row(header.map(() => '---')), ...lines.map(row)].join('\n')}`,
+  // Only the servers of a workload run, so that others take no part of the core.
+  const running = [];
+  for (const name of chosen) {
+    const missing = servers[name].missing();
+    if (missing !== null) failures.set(name, `skipped; to install it: ${missing}`);
+    await attempt(name, async () => {
+      const server = await start(name);
+      running.push(server);
+      (starts[servers[name].title] ??= []).push(server.start);
+    });
+  }
+  figures[workload] = await measure(workload, running, attempt);
+  await Promise.all(running.map((server) => server.stop()));
+  const results = Object.fromEntries(
+    chosen.map((name) => [
+      servers[name].title,
+      failures.has(name) ? { failure: failures.get(name) } : medians(figures[workload][name]),
+    ]),
   );
+  console.log(
+    `\n**${workload}: ${workloads[workload].description}**\n\n${workloadTable(workloads[workload], results)}`,
+  );
+}
+console.log(
+  `\n**Start**\n\n${startTable(Object.fromEntries(Object.entries(starts).map(([title, each]) => [title, medians(each)])))}`,
+);
+if (values.json) await writeFile(values.json, `${JSON.stringify({ starts, figures }, null, 2)}\n`);
+
+/** Measures the servers in alternating rounds, after a round that warms them up. @returns the figures of each round by server */
+async function measure(workload, running, attempt) {
+  const results = Object.fromEntries(running.map(({ name }) => [name, []]));
+  await measurement.compareResponses(workload, running, attempt);
+  for (let round = -1; round < rounds; round++)
+    // Alternate the order, so that drift of the machine favors none.
+    for (const server of round % 2 === 0 ? running : running.toReversed())
+      await attempt(server.name, async () => {
+        const figure = await measurement.measure(workload, server);
+        if (round >= 0) results[server.name].push(figure);
+      });
+  if (workloads[workload].loadShare)
+    for (const server of running)
+      await attempt(server.name, async () => {
+        const { perSecond } = medians(results[server.name]);
+        results[server.name].at(-1).p99MsAtLoad = await measurement.measureAtLoad(workload, server, perSecond);
+      });
+  return results;
+}
+
+async function start(name) {
+  const { isGateway, prepare, variables } = servers[name];
+  const env = { ...environment, ...(isGateway ? gatewayVariables : {}), ...variables };
+  if (prepare) execFileSync(prepare[0], prepare.slice(1), { env, stdio: ['ignore', 'ignore', 'inherit'] });
+  return startServer(resources, name, servers[name], env, core);
 }
 
 function positive(text, name) {

@@ -1,10 +1,10 @@
-/* The statements and the schema that the JavaScript peers share: a page of employees with department and manager, without N+1. */
+/* The statements and the schema that the JavaScript peers share: employees with department and manager, without N+1. */
 import pg from 'pg';
 
 // Dates as the API has them, not as instants.
 pg.types.setTypeParser(pg.types.builtins.DATE, (text) => text);
 
-export const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: 10 });
+export const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: Number(process.env.POOL_SIZE) });
 
 export const typeDefs = /* GraphQL */ `
   type Department {
@@ -26,18 +26,22 @@ export const typeDefs = /* GraphQL */ `
   }
   type Query {
     employees(first: Int!): EmployeeConnection!
+    employee(id: ID!): Employee
   }
 `;
 
 const columns = `id, name, email, age, job_title as "jobTitle", hired_on as "hiredOn", department_id as "departmentId", manager_id as "managerId"`;
 
 export async function employeesPage(first) {
-  const { rows } = await pool.query({
-    name: 'page',
-    text: `select ${columns} from employee order by name collate "und-x-icu", id limit $1`,
-    values: [Math.min(first, 100)],
-  });
+  const rows = await query('page', `select ${columns} from employee order by name, id limit $1`, [
+    Math.min(first, 100),
+  ]);
   return { nodes: rows };
+}
+
+export async function employeeById(id) {
+  const rows = await query('employee', `select ${columns} from employee where id = $1`, [id]);
+  return rows[0] ?? null;
 }
 
 export const employeesByIds = (ids) => byIds('employees', `select ${columns} from employee where id = any($1)`, ids);
@@ -47,7 +51,13 @@ export const departmentsByIds = (ids) =>
 
 /** Rows in the order of the ids, by one statement. */
 async function byIds(name, text, ids) {
-  const { rows } = await pool.query({ name, text, values: [[...new Set(ids)]] });
+  const rows = await query(name, text, [[...new Set(ids)]]);
   const found = new Map(rows.map((row) => [row.id, row]));
   return ids.map((id) => found.get(id) ?? null);
+}
+
+/** `pg` plans each statement again unless it has a name. */
+async function query(name, text, values) {
+  const { rows } = await pool.query(process.env.NAMED_STATEMENTS ? { name, text, values } : { text, values });
+  return rows;
 }

@@ -2,22 +2,27 @@
 
 import hashlib
 import os
+import uuid
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
 import redis.asyncio as redis
-from fastapi import FastAPI
-from pydantic import BaseModel
+from cars import Car
+from fastapi import FastAPI, HTTPException
+from fastapi.middleware.gzip import GZipMiddleware
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import ForeignKey, select
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, joinedload, mapped_column, relationship
 
 url = os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+asyncpg://").replace("postgres://", "postgresql+asyncpg://")
-session = async_sessionmaker(create_async_engine(url, pool_size=10))
+session = async_sessionmaker(create_async_engine(url, pool_size=int(os.environ["POOL_SIZE"]), max_overflow=0))
 cache = redis.from_url(os.environ["REDIS_URL"])
 app = FastAPI()
+if os.environ.get("COMPRESSION"):
+    app.add_middleware(GZipMiddleware)
 
 
 class Base(DeclarativeBase):
@@ -26,76 +31,58 @@ class Base(DeclarativeBase):
 
 class Department(Base):
     __tablename__ = "department"
-    id: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     name: Mapped[str]
 
 
 class Employee(Base):
     __tablename__ = "employee"
-    id: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     name: Mapped[str]
     email: Mapped[str]
     age: Mapped[int]
     job_title: Mapped[str]
     hired_on: Mapped[date]
-    department_id: Mapped[str] = mapped_column(ForeignKey("department.id"))
-    manager_id: Mapped[str | None] = mapped_column(ForeignKey("employee.id"))
+    department_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("department.id"))
+    manager_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("employee.id"))
     department: Mapped[Department] = relationship()
     manager: Mapped["Employee | None"] = relationship(remote_side=[id])
 
 
 class Named(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
     name: str
 
 
 class EmployeeOut(BaseModel):
-    id: str
+    model_config = ConfigDict(from_attributes=True)
+    id: uuid.UUID
     name: str
     email: str
     age: int
-    jobTitle: str
-    hiredOn: date
+    jobTitle: str = Field(validation_alias="job_title")
+    hiredOn: date = Field(validation_alias="hired_on")
     department: Named
     manager: Named | None
 
 
-@app.get("/employees")
-async def employees(first: int = 50) -> list[EmployeeOut]:
+with_references = select(Employee).options(joinedload(Employee.department), joinedload(Employee.manager))
+
+
+@app.get("/employees", response_model=list[EmployeeOut])
+async def employees(first: int = 50):
     async with session() as db:
-        page = (
-            select(Employee)
-            .options(joinedload(Employee.department), joinedload(Employee.manager))
-            .order_by(Employee.name.collate("und-x-icu"), Employee.id)
-            .limit(min(first, 100))
-        )
-        return [
-            EmployeeOut(
-                id=str(row.id),
-                name=row.name,
-                email=row.email,
-                age=row.age,
-                jobTitle=row.job_title,
-                hiredOn=row.hired_on,
-                department=Named(name=row.department.name),
-                manager=Named(name=row.manager.name) if row.manager else None,
-            )
-            for row in (await db.scalars(page)).all()
-        ]
+        page = with_references.order_by(Employee.name, Employee.id).limit(min(first, 100))
+        return (await db.scalars(page)).all()
 
 
-class Car(BaseModel):
-    company: str
-    year: int
-    km_driven: int
-    fuel: str | None = None
-    transmission: str | None = None
-    owner: str | None = None
-    seller_type: str | None = None
-    mileage_mpg: float | None = None
-    engine_cc: float | None = None
-    max_power_bhp: float | None = None
-    torque_nm: float | None = None
-    seats: float | None = None
+@app.get("/employees/{employee_id}", response_model=EmployeeOut)
+async def employee(employee_id: uuid.UUID):
+    async with session() as db:
+        found = await db.scalar(with_references.where(Employee.id == employee_id))
+    if found is None:
+        raise HTTPException(404)
+    return found
 
 
 options = ort.SessionOptions()

@@ -1,14 +1,25 @@
 /* Mercurius with graphql-jit and its own batching loaders. */
+import { constants } from 'node:zlib';
+import compress from '@fastify/compress';
 import fastify from 'fastify';
 import mercurius from 'mercurius';
-import { departmentsByIds, employeesByIds, employeesPage, typeDefs } from './employees.mjs';
+import { departmentsByIds, employeeById, employeesByIds, employeesPage, typeDefs } from './employees.mjs';
+import { employeeDocument, employeeHash } from '../workloads.mjs';
 
 const app = fastify();
+if (process.env.COMPRESSION)
+  await app.register(compress, { brotliOptions: { params: { [constants.BROTLI_PARAM_QUALITY]: 4 } } });
 await app.register(mercurius, {
   schema: typeDefs,
   // Compiles an operation at its first execution.
   jit: 1,
-  resolvers: { Query: { employees: (_root, { first }) => employeesPage(first) } },
+  persistedQueryProvider: mercurius.persistedQueryDefaults.prepared({ [employeeHash]: employeeDocument }),
+  resolvers: {
+    Query: {
+      employees: (_root, { first }) => employeesPage(first),
+      employee: (_root, { id }) => employeeById(id),
+    },
+  },
   loaders: {
     Employee: {
       department: {

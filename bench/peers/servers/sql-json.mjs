@@ -11,7 +11,7 @@ const page = `
       'manager', case when m.id is not null then json_build_object('name', m.name) end
     ) as node
     from employee e join department d on d.id = e.department_id left join employee m on m.id = e.manager_id
-    order by e.name collate "und-x-icu", e.id limit $1
+    order by e.name, e.id limit $1
   ) as page`;
 
 const app = fastify();
