@@ -22,8 +22,6 @@ COPY ops/image/prune-packages.mjs /prune-packages.mjs
 RUN node /prune-packages.mjs node_modules
 
 FROM debian:bookworm-slim
-# The locale that scikit-learn's text models name; they need only its upper and lower case, which C.utf8 has for all of Unicode.
-RUN ln -s C.utf8 /usr/lib/locale/en_US.utf8
 RUN groupadd --gid 10001 auspex && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /app --shell /usr/sbin/nologin auspex
 COPY --from=build /usr/local/bin/node /usr/local/bin/node
 WORKDIR /app

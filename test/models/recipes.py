@@ -282,10 +282,9 @@ def make_sklearn_text():
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
-    texts = ["good fine day", "bad worse night", "good great work", "bad awful food", "fine great", "awful night"]
+    texts = ["Good fine day", "bad WORSE night", "good great Work", "bad awful food", "FINE great", "Awful night"]
     labels = ["positive", "negative", "positive", "negative", "positive", "negative"]
-    # Without lowercase, which needs a locale of the system.
-    model = make_pipeline(TfidfVectorizer(lowercase=False), LogisticRegression()).fit(texts, labels)
+    model = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(texts, labels)
     graph = convert_sklearn(model, initial_types=[("text", StringTensorType([None, 1]))], target_opset=OPSET)
     outputs = {"output_label": model.predict(texts), "output_probability": proba(model, texts)}
     save("sklearn-text", graph, {"text": texts}, outputs)
@@ -476,7 +475,7 @@ def make_torch_mlp_eight_rows():
     save("torch-mlp-eight-rows", graph, {"x": test.numpy()}, {"y": forward(model, test)[0].ravel()})
 
 
-def half(name, dtype, decimals, folder="store"):
+def half(name, dtype, decimals):
     import torch
     from torch import nn
 
@@ -488,13 +487,40 @@ def half(name, dtype, decimals, folder="store"):
     # 16-bit floats are summed in another order.
     results = {"y": {"tolerance": {"relative": decimals, "absolute": decimals}}}
     outputs = {"y": forward(model, test.to(dtype))[0]}
-    save(name, graph, {"x": test.numpy()}, outputs, results=results, folder=folder)
+    save(name, graph, {"x": test.numpy()}, outputs, results=results)
 
 
 def make_torch_mlp_float16():
     import torch
 
     half("torch-mlp-float16", torch.float16, 0.005)
+
+
+def make_torch_mlp_bfloat16():
+    import torch
+
+    half("torch-mlp-bfloat16", torch.bfloat16, 0.03)
+
+
+def make_torch_bfloat16_embedding():
+    """A table that is stored as bfloat16, and computed with in float32."""
+    import torch
+    from torch import nn
+
+    class Table(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.table = nn.Embedding(20, 3, dtype=torch.bfloat16)
+            self.score = nn.Linear(3, 1)
+
+        def forward(self, ids):
+            return self.score(self.table(ids).float())
+
+    torch.manual_seed(13)
+    model, ids = Table(), torch.tensor([0, 7, 19, 3])
+    graph = from_torch(model, [ids[:3]], ["id"], ["score"], [{0: torch.export.Dim("batch")}])
+    fields = {"id": {"minimum": 0, "maximum": 19}}
+    save("torch-bfloat16-embedding", graph, {"id": ids.numpy()}, {"score": forward(model, ids)[0][:, 0]}, fields=fields)
 
 
 def make_torch_cnn_fixed_image():
@@ -784,12 +810,6 @@ def make_quantised_dynamic():
 
 def make_rejected_quantised_dynamic():
     quantised_dynamic("quantised-dynamic-batched", "rejected", None)
-
-
-def make_rejected_mlp_bfloat16():
-    import torch
-
-    half("torch-mlp-bfloat16", torch.bfloat16, 0.03, "rejected")
 
 
 def make_rejected_lstm_states():

@@ -84,11 +84,6 @@ describe('the Dockerfile', () => {
     expect(lines.filter((line) => /apt-get|curl|wget|npm install/.test(line))).toEqual([]);
   });
 
-  it('has the locale without which text models of scikit-learn do not load', () => {
-    const image = lines.slice(lines.findLastIndex((line) => line.startsWith('FROM ')));
-    expect(image).toContain('RUN ln -s C.utf8 /usr/lib/locale/en_US.utf8');
-  });
-
   it('runs existing programs as a user other than root', () => {
     expect(Number(argumentsOf('USER').at(-1)?.split(':')[0])).toBeGreaterThan(0);
     expect(isProgram(argumentsOf('CMD').at(-1) ?? '')).toBe(true);

@@ -1,7 +1,7 @@
 /**
  * Edits the signature of a graph so that ONNX Runtime's interface for JavaScript can serve it. That interface has no 16-bit
  * floats and no sequences or maps:
- * - an input or output of float16 or bfloat16 becomes float32, with a `Cast` behind or before it;
+ * - an input or output of float16 or bfloat16 becomes float32, with a `Cast` behind or before it, which rounds to the nearest;
  * - the sequence of maps that a `ZipMap` returns becomes the tensor of which it was made, with the keys as labels;
  * - a sequence of a fixed number of tensors becomes one output for each.
  * Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
@@ -115,7 +115,12 @@ function castEdit(edits: Edits, { number, start, end }: Field, value: Value, hal
   edits.replacements.push({ start, end, by: bytesField(number, info) });
   edits.values.set(served, { name, type: half });
   if (isInput) edits.first.push(nodeField('Cast', served, name, castTo(dataTypes[half])));
-  else edits.last.push(nodeField('Cast', name, served, castTo(dataTypes.float)));
+  else {
+    // The graph may compute bfloat16 in float32 (widen-bfloat16.ts).
+    const rounded = `auspex/rounded/${name}`;
+    edits.last.push(nodeField('Cast', name, rounded, castTo(dataTypes[half])));
+    edits.last.push(nodeField('Cast', rounded, served, castTo(dataTypes.float)));
+  }
 }
 
 /** A sequence that a node makes of tensors which are there anyway; others stay, and are rejected later. */

@@ -4,6 +4,7 @@
  * Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
  */
 // With its extension on disk, since test threads run the sources.
+import { mapMessages } from './map-messages.ts';
 import { FieldReader, fieldHeader, lengthDelimited, malformed } from './protobuf.ts';
 
 /** A tensor that is stored in another file. */
@@ -17,25 +18,8 @@ export interface ExternalTensor {
   length: number | null;
 }
 
-type MessageType = 'model' | 'training' | 'function' | 'graph' | 'node' | 'attribute' | 'sparseTensor' | 'tensor';
-
-/** The fields of each message that contain tensors. */
-const fieldsWithTensors: Record<MessageType, Partial<Record<number, MessageType>>> = {
-  model: { 7: 'graph', 20: 'training', 25: 'function' },
-  training: { 1: 'graph', 2: 'graph' },
-  function: { 7: 'node', 11: 'attribute' },
-  graph: { 1: 'node', 5: 'tensor', 15: 'sparseTensor' },
-  node: { 5: 'attribute' },
-  attribute: { 5: 'tensor', 6: 'graph', 10: 'tensor', 11: 'graph', 22: 'sparseTensor', 23: 'sparseTensor' },
-  sparseTensor: { 1: 'tensor', 2: 'tensor' },
-  tensor: {},
-};
-
 const tensorFields = { name: 8, rawData: 9, externalData: 13, dataLocation: 14 } as const;
 const entryFields = { key: 1, value: 2 } as const;
-
-/** The limit of protobuf. */
-const maxDepth = 100;
 
 /**
  * Lists the tensors that are stored in other files.
@@ -59,26 +43,7 @@ export function withEmbeddedData(model: Uint8Array, dataOf: (tensor: ExternalTen
   const bytes = Buffer.from(model.buffer, model.byteOffset, model.byteLength);
   // Every path has this key. Finding no key is much faster than walking a large graph.
   if (!bytes.includes('location')) return model;
-  return mapTensors(bytes, 'model', (tensor) => embedded(tensor, dataOf), 0);
-}
-
-/** The message with its tensors replaced; the same object if none was. */
-function mapTensors(message: Buffer, type: MessageType, change: (tensor: Buffer) => Buffer, depth: number): Buffer {
-  if (type === 'tensor') return change(message);
-  if (depth > maxDepth) throw malformed();
-  const pieces: Buffer[] = [];
-  let copied = 0;
-  const fields = new FieldReader(message);
-  while (fields.next()) {
-    const inner = fieldsWithTensors[type][fields.number];
-    if (inner === undefined || fields.wireType !== lengthDelimited) continue;
-    const before = fields.bytes;
-    const after = mapTensors(before, inner, change, depth + 1);
-    if (after === before) continue;
-    pieces.push(message.subarray(copied, fields.start), fieldHeader(fields.number, after.length), after);
-    copied = fields.end;
-  }
-  return pieces.length === 0 ? message : Buffer.concat([...pieces, message.subarray(copied)]);
+  return mapMessages(bytes, (message, type) => (type === 'tensor' ? embedded(message, dataOf) : message));
 }
 
 /** The tensor with its external data as `raw_data`; the same object if it has none. */

@@ -8,6 +8,7 @@ import { onCpu, type Execution, type ExecutionSettings } from './execution.ts';
 import { externalTensors } from './external-data.ts';
 import { FixedBatch } from './fixed-batch.ts';
 import { producerOf } from './graph-nodes.ts';
+import { runnableGraph } from './runnable-graph.ts';
 
 /** An ONNX graph loaded on this thread. */
 export interface OnnxSession {
@@ -30,7 +31,7 @@ export interface OnnxSession {
 export async function openOnnxSession(model: Uint8Array, settings = onCpu): Promise<OnnxSession> {
   if (externalTensors(model).length > 0) throw new Error('The graph refers to data in other files.');
   const adapted = adaptGraph(model);
-  const { session, execution } = await createSession(adapted.model, settings);
+  const { session, execution } = await createAnySession(adapted.model, settings);
   const originals = (metadata: readonly InferenceSession.ValueMetadata[]) =>
     metadata.map((value) => graphValue(value, adapted.values.get(value.name)));
   const inputs = originals(session.inputMetadata);
@@ -61,6 +62,17 @@ export async function openOnnxSession(model: Uint8Array, settings = onCpu): Prom
     run: (feeds) => (fixedBatch ? fixedBatch.run(feeds, run) : run(feeds)),
     close: () => session.release(),
   };
+}
+
+/** Opens a session; of a graph without what this system lacks, if the graph cannot be loaded as it is. @throws Error from ONNX Runtime */
+async function createAnySession(model: Uint8Array, settings: ExecutionSettings): ReturnType<typeof createSession> {
+  try {
+    return await createSession(model, settings);
+  } catch (error) {
+    const runnable = runnableGraph(model);
+    if (runnable === model) throw error;
+    return createSession(runnable, settings);
+  }
 }
 
 /** Opens a session with the first provider that is available. @throws Error from ONNX Runtime with that of the last one */
@@ -101,7 +113,7 @@ function plainTensor({ type, data, dims }: OrtTensor, original = type as TensorT
 /** What to do about errors that name none. */
 const remedies = [
   {
-    pattern: /is not a registered function\/op/,
+    pattern: /is not a registered function\/op|No Op registered for/,
     remedy: 'ONNX Runtime has no such operator: export the model with the standard operators',
   },
   {

@@ -104,6 +104,14 @@ export function fieldHeader(number: number, length: number): Buffer {
 export const bytesField = (number: number, content: Buffer): Buffer =>
   Buffer.concat([fieldHeader(number, content.length), content]);
 
+/** The text of a field; empty if there is none. */
+export function textIn(message: Buffer, number: number): string {
+  const fields = new FieldReader(message);
+  while (fields.next())
+    if (fields.number === number && fields.wireType === lengthDelimited) return fields.bytes.toString();
+  return '';
+}
+
 /** A varint field. */
 export const intField = (number: number, value: number): Buffer =>
   Buffer.from([...varint(number * 8), ...varint(value)]);

@@ -94,6 +94,8 @@ function problemOfResult(
   const { place, one, other } = difference;
   if (one === undefined) return `${place} is missing in the output${trainings}`;
   if (other === undefined) return `${place} is not in the golden row${trainings}`;
+  if (Array.isArray(other) && other.length === 1 && !Array.isArray(one))
+    return `${place} is ${JSON.stringify(one)}; write one value without brackets, not ${JSON.stringify(other)}`;
   return `${place} is ${JSON.stringify(one)}, not ${JSON.stringify(other)}${trainings}`;
 }
 

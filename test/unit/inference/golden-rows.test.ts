@@ -49,6 +49,12 @@ describe('golden rows', () => {
     expect(await problems(adding(int64, 50_322), '50321')).toEqual(expected('y is 50322, not 50321'));
   });
 
+  it('name the form of a single value', async () => {
+    expect(await problems(adding(int64, 50_322), '[50322]')).toEqual([
+      'm/1/golden.jsonl:1: y is 50322; write one value without brackets, not [50322]',
+    ]);
+  });
+
   it('find a difference of one beyond 2^53, as a number or a string', async () => {
     const graph = adding(int64, 9_007_199_254_740_993n);
     expect(await problems(graph, '9007199254740993')).toEqual([]);
