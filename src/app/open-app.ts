@@ -52,7 +52,7 @@ export async function openApp(config: Config, log: Logger, options?: StartOption
     const graphql = await openGraphql(config, services, { rejections: counts.rejections, drain }, opened);
     const demo = config.database.hasDemoData ? demoLookup(services.db) : () => Promise.resolve(null);
     const limiter = await addGraphqlRoutes(gatewayServer, config, services, graphql, counts, demo);
-    openProviderSignIn(server, config, services, limiter);
+    await openProviderSignIn(server, config, services, limiter);
 
     let isDraining = false;
     const readiness = new Readiness(healthCheck(services), () => isDraining);

@@ -109,7 +109,12 @@ export async function openGraphql(
     log,
   });
   opened.defer(() => credentialWatcher.close());
-  const contexts = createContextFactory(services, openTokenVerifier(config, services), queries, credentialWatcher);
+  const contexts = createContextFactory(
+    services,
+    await openTokenVerifier(config, services),
+    queries,
+    credentialWatcher,
+  );
   const subscriptions = new SubscriptionServer({
     schema,
     contexts,

@@ -6,9 +6,7 @@ import { Identities } from '../domains/user/identity/identity.service.js';
 import type { RateLimiter } from '../http/rate-limiter.js';
 import type { ProviderSignIn } from '../http/routes/landing-page.js';
 import { addSignInRoutes } from '../http/routes/sign-in.js';
-import { IdentityProvider } from '../integrations/identity-provider/identity-provider.js';
-import { IssuerTokens, type IssuerTokenProblem } from '../integrations/identity-provider/issuer-tokens.js';
-import { ProviderMetadata } from '../integrations/identity-provider/provider-metadata.js';
+import type { IssuerTokenProblem } from '../integrations/identity-provider/issuer-tokens.js';
 import type { OpenServices } from './services.js';
 
 /** @returns what the pages of the gateway offer; null without a client of the provider */
@@ -16,14 +14,18 @@ export const providerSignInOf = ({ oidc }: Pick<Config, 'oidc'>): ProviderSignIn
   oidc.clientId === undefined ? null : { name: oidc.name };
 
 /** Adds the routes of sign-in with the identity provider; none without one. */
-export function openProviderSignIn(
+export async function openProviderSignIn(
   server: FastifyInstance,
   { oidc, http: { publicUrl }, graphql }: Pick<Config, 'oidc' | 'http' | 'graphql'>,
   { orm, audit, signingKeys, log }: OpenServices,
   limiter: RateLimiter,
-): void {
+): Promise<void> {
   const { issuer, clientId, clientSecret, scopes, returnUrls } = oidc;
   if (issuer === undefined || clientId === undefined || publicUrl === undefined) return;
+  const [{ IdentityProvider }, { ProviderMetadata }] = await Promise.all([
+    import('../integrations/identity-provider/identity-provider.js'),
+    import('../integrations/identity-provider/provider-metadata.js'),
+  ]);
   const base = publicUrl.replace(/\/$/, '');
   const identities = new Identities({ ...oidc, issuer }, audit, log);
   const provider = new IdentityProvider({
@@ -45,12 +47,16 @@ export function openProviderSignIn(
 }
 
 /** Resolves access tokens: those of the identity provider if they are accepted, and the gateway's. */
-export function openTokenVerifier(
+export async function openTokenVerifier(
   { oidc }: Pick<Config, 'oidc'>,
   { db, tokens, log }: Pick<OpenServices, 'db' | 'tokens' | 'log'>,
-): (token: string) => Viewer | Promise<Viewer> {
+): Promise<(token: string) => Viewer | Promise<Viewer>> {
   const { issuer, apiAudience: audience, apiAlgorithms: algorithms, apiMaxLifetimeSeconds: maxLifetimeSeconds } = oidc;
   if (issuer === undefined || audience === undefined) return (token) => tokens.verify(token);
+  const [{ IssuerTokens }, { ProviderMetadata }] = await Promise.all([
+    import('../integrations/identity-provider/issuer-tokens.js'),
+    import('../integrations/identity-provider/provider-metadata.js'),
+  ]);
   const metadata = new ProviderMetadata(issuer, log);
   const issuerTokens = new IssuerTokens({ metadata, audience, algorithms, maxLifetimeSeconds });
   return async (token) => {

@@ -1,19 +1,21 @@
 import type { Config } from '../config/config.js';
 import { MailQueue } from '../integrations/mail/mail-queue.js';
-import { logTransport, smtpTransport } from '../integrations/mail/mail-transport.js';
+import { logTransport } from '../integrations/mail/mail-transport.js';
 import type { Logger } from '../telemetry/logger.js';
 
 /** Sends mail over SMTP; without a server it is logged in development, and null in production. */
-export function openMail(
+export async function openMail(
   { mail: { smtpUrl, from }, isProduction }: Pick<Config, 'mail' | 'isProduction'>,
   log: Logger,
   opened: AsyncDisposableStack,
-): MailQueue | null {
+): Promise<MailQueue | null> {
   if (smtpUrl === undefined && isProduction) return null;
-  const transport =
-    smtpUrl === undefined
-      ? logTransport(log)
-      : smtpTransport({ url: smtpUrl, from: from ?? '', requiresTls: isProduction });
+  const openTransport = async () => {
+    if (smtpUrl === undefined) return logTransport(log);
+    const { smtpTransport } = await import('../integrations/mail/smtp-transport.js');
+    return smtpTransport({ url: smtpUrl, from: from ?? '', requiresTls: isProduction });
+  };
+  const transport = await openTransport();
   const queue = new MailQueue({ transport, log });
   opened.defer(() => queue.close());
   return queue;

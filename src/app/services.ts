@@ -16,7 +16,7 @@ import type { ReadYourWrites } from '../graphql/context/read-your-writes.js';
 import type { Services } from '../graphql/module.js';
 import { domainSchema } from '../graphql/schema/build-schema.js';
 import { BreachedPasswords } from '../integrations/breached-passwords/breached-passwords.js';
-import { ExchangeRates } from '../integrations/exchange-rates/exchange-rates.js';
+import type { ExchangeRates } from '../integrations/exchange-rates/exchange-rates.js';
 import { openDocuments, type Documents } from '../persisted-documents/persisted-documents.js';
 import { RedisConnection } from '../redis/connection.js';
 import { warnOfEviction } from '../redis/eviction-check.js';
@@ -70,7 +70,7 @@ export async function openServices(
     log,
   });
   opened.defer(() => documents.close());
-  const exchangeRates = openExchangeRates(config.exchangeRates, { redis, log }, opened);
+  const exchangeRates = await openExchangeRates(config.exchangeRates, { redis, log }, opened);
   const audit = new AuditLog({ orm: data.orm, log });
   opened.defer(() => audit.close());
   const retention = new AuditRetention({ orm: data.orm, days: config.auth.auditRetentionDays, log });
@@ -93,7 +93,7 @@ export async function openServices(
     tokens: new TokenSigner(signingKeys, auth.accessTokenTtlSeconds),
     credentialChanges: new CredentialChanges(auth.accessTokenTtlSeconds * 1000),
     throttle: new LoginThrottle(config.loginThrottle, counters),
-    mail: openMail(config, log, opened),
+    mail: await openMail(config, log, opened),
     passwords: new PasswordPolicy(auth.breachUrl === undefined ? null : new BreachedPasswords(auth.breachUrl, log)),
     cipher,
     challenges: new SignInChallenges(signingKeys),
@@ -166,12 +166,13 @@ async function settleBoth<One, Other>(one: Promise<One>, other: Promise<Other>):
 }
 
 /** Exchange rates and the cache in which replicas share them; null if no source is configured. */
-function openExchangeRates(
+async function openExchangeRates(
   { url, timeoutMs, ttlSeconds, maxStaleSeconds }: Config['exchangeRates'],
   { redis, log }: { redis: RedisConnection | null; log: Logger },
   opened: AsyncDisposableStack,
-): ExchangeRates | null {
+): Promise<ExchangeRates | null> {
   if (url === undefined) return null;
+  const { ExchangeRates } = await import('../integrations/exchange-rates/exchange-rates.js');
   const cache = openCache({ redis, namespace: 'auspex:rates', maxEntries: 10, maxBytes: 1024 * 1024 });
   opened.defer(() => cache.close());
   const rates = new ExchangeRates({ url, timeoutMs, ttlSeconds, maxStaleSeconds, cache, log });

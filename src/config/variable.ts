@@ -99,7 +99,8 @@ export function integer(minimum: number, maximum: number): VariableType<number> 
 }
 
 export function choice<const Name extends string>(...names: [Name, ...Name[]]): VariableType<Name> {
-  const listed = new Intl.ListFormat('en', { type: 'disjunction' }).format(names).replace(/, or /, ' or ');
+  // Not by `Intl.ListFormat`, which takes 16 ms and 7 MB.
+  const listed = names.join(', ').replace(/, (?=[^,]*$)/, ' or ');
   return { schema: z.enum(names, `must be ${listed}`), values: `one of ${names.join(', ')}` };
 }
 

@@ -142,12 +142,13 @@ async function assembled(
     }
   }
   const current = manifest.current ?? Math.max(...chosen);
+  const place = (key: string): string => placeIn(`${name}/${manifestName}`, source, [key]);
   for (const { version, saidBy } of versionsNamed(manifest, chosen, current)) {
-    const place = placeIn(`${name}/${manifestName}`, source, [saidBy]);
     if (!versionNumbers.includes(version)) {
-      problems.push(`${place}: ${saidBy} is ${version}, which does not exist; versions: ${versionNumbers.join(', ')}`);
+      const existing = versionNumbers.join(', ');
+      problems.push(`${place(saidBy)}: ${saidBy} is ${version}, which does not exist; versions: ${existing}`);
     } else if (!chosen.includes(version)) {
-      problems.push(`${place}: ${saidBy} is ${version}, which is not a served version: ${chosen.join(', ')}`);
+      problems.push(`${place(saidBy)}: ${saidBy} is ${version}, which is not a served version: ${chosen.join(', ')}`);
     }
   }
   if (problems.length > 0) throw new ModelRepositoryError([...broken.flatMap((one) => one.problems), ...problems]);
