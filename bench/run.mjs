@@ -13,6 +13,7 @@ const benchmarks = {
   compression:
     'CPU time and size of encodings on real responses; cost of compression with and without the response cache',
   database: 'keyset pagination and search with 200,000 employees (EMPLOYEES=<n> for another number)',
+  scale: 'pages and searches with 1,000 and 100,000 employees (EMPLOYEES=1000,1000000 for other numbers)',
   history: 'the history of predictions: parallel writers, and the cost of the journal',
   telemetry: 'cost of tracing every request',
   revocation: 'time until a second replica rejects the tokens of a deactivated user',

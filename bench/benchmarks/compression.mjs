@@ -4,6 +4,7 @@ import { getIntrospectionQuery } from 'graphql';
 import { openApp } from '../../dist/app/open-app.js';
 import { readConfig } from '../../dist/config/config.js';
 import { createLogger } from '../../dist/telemetry/logger.js';
+import { employeesQuery } from '../support/queries.mjs';
 import { gatewayEnvironment, median, signIn, startClient, startPostgres, temporaryFolder } from '../support/setup.mjs';
 
 const rounds = 5;
@@ -34,8 +35,7 @@ const encoders = {
   'zstd 3': zstd(3),
 };
 
-const page =
-  '{ employees(first: 50) { nodes { id name email age jobTitle hiredOn department { name } manager { name } } } }';
+const page = employeesQuery(50);
 const predictions =
   'query ($inputs: [JSONObject!]!) { predict(model: "car-price", inputs: $inputs) { id output source } }';
 const companies = ['Maruti', 'Hyundai', 'Ford', 'Honda', 'Tata', 'Toyota', 'Mahindra'];
@@ -54,7 +54,7 @@ const token = await signIn(withoutCache.url);
 const send = startClient(resources);
 
 compareEncoders({
-  '10 employees': await responseOf(page.replace('50', '10')),
+  '10 employees': await responseOf(employeesQuery(10)),
   '50 employees': await responseOf(page),
   '1,000 predictions': await responseOf(predictions, { inputs: cars }),
   introspection: await responseOf(getIntrospectionQuery()),

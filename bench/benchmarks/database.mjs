@@ -1,30 +1,19 @@
 /* Keyset pagination against offset, and search with and without its index, on a large table. */
 import 'reflect-metadata';
-import pg from 'pg';
-import { migrate } from '../../dist/database/migrate/migrate.js';
-import { databaseOf, openOrm } from '../../dist/database/orm.js';
 import { seedEmployees } from '../../packages/demo-data/src/index.ts';
 import { countEmployees, employeeOrder, employeePage } from '../../dist/domains/employee/employee.queries.js';
-import { domains } from '../../dist/domains/index.js';
-import { median, startPostgres, temporaryFolder } from '../support/setup.mjs';
+import { openDatabase } from '../support/reads.mjs';
+import { startPostgres, temporaryFolder } from '../support/setup.mjs';
 
 const employeeCount = Number(process.env.EMPLOYEES ?? 200_000);
 const limit = 20;
 const deepOffset = 3_000 * limit;
-const rounds = 25;
-const warmUpRounds = 2;
 const firstPage = (order) => ({ order, limit, isBackward: false, after: null, before: null });
 
 await using resources = new AsyncDisposableStack();
 const dir = await temporaryFolder(resources);
 const url = await startPostgres(resources, dir);
-const orm = openOrm({ url, entities: domains.flatMap((domain) => domain.entities), poolSize: 2 });
-resources.defer(() => orm.close());
-await migrate(orm, url);
-const db = databaseOf(orm);
-const client = new pg.Client({ connectionString: url });
-await client.connect();
-resources.defer(() => client.end());
+const { db, client, measure, cursorAt } = await openDatabase(resources, url);
 await seedEmployees(db, employeeCount);
 await client.query('vacuum (analyze) employee');
 
@@ -85,49 +74,6 @@ async function compareSearch() {
     });
   }
   console.table(rows);
-}
-
-/** Measures a read. @returns 8 kB buffers its statements touch, and the median time in ms */
-async function measure(read) {
-  const times = [];
-  for (let round = -warmUpRounds; round < rounds; round++) {
-    const startMs = performance.now();
-    await read();
-    if (round >= 0) times.push(performance.now() - startMs);
-  }
-  let buffers = 0;
-  for (const { text, values } of await statementsOf(read)) {
-    const { rows } = await client.query(`explain (analyze, buffers, format json) ${text}`, values);
-    const { Plan: plan } = rows[0]['QUERY PLAN'][0];
-    buffers += plan['Shared Hit Blocks'] + plan['Shared Read Blocks'];
-  }
-  return { buffers, ms: median(times) };
-}
-
-/** Captures the SQL statements of a read. */
-async function statementsOf(read) {
-  const { query } = pg.Client.prototype;
-  const statements = [];
-  pg.Client.prototype.query = function (...args) {
-    const [first, values] = args;
-    statements.push(
-      typeof first === 'string' ? { text: first, values } : { text: first.text, values: first.values ?? values },
-    );
-    return query.apply(this, args);
-  };
-  try {
-    await read();
-  } finally {
-    pg.Client.prototype.query = query;
-  }
-  return statements;
-}
-
-async function cursorAt({ column }, offset) {
-  const { rows } = await client.query(
-    `select ${column}::text as value, id from employee order by ${column}, id offset ${offset} limit 1`,
-  );
-  return rows[0];
 }
 
 function ratio(one, other) {

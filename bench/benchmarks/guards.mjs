@@ -1,14 +1,13 @@
 /* The cost of all guards on a page of employees: two gateway processes, one of which admits every request. */
 import { startGateway } from '../load/gateway.ts';
+import { employeesQuery } from '../support/queries.mjs';
 import { comparePairs, median, signIn, startClient } from '../support/setup.mjs';
 
 const rounds = 7;
 const seconds = 3;
 const connections = 16;
 
-const query =
-  'query EmployeesPage { employees(first: 50) { nodes { id name email jobTitle hiredOn department { name } manager { name } } } }';
-const bodies = [JSON.stringify({ query })];
+const bodies = [JSON.stringify({ query: employeesQuery(50) })];
 
 /** Limits that are checked and never reached. */
 const environment = {

@@ -4,6 +4,7 @@ import { readConfig } from '../../dist/config/config.js';
 import { OperationStatistics } from '../../dist/graphql/server/stages/operation-statistics.js';
 import { RequestStatistics } from '../../dist/http/hooks/request-statistics.js';
 import { createLogger } from '../../dist/telemetry/logger.js';
+import { employeesQuery } from '../support/queries.mjs';
 import {
   gatewayEnvironment,
   median,
@@ -20,9 +21,7 @@ const connections = 32;
 const beginStatistics = OperationStatistics.prototype.begin;
 
 const toBody = (query, variables = {}) => JSON.stringify({ query, variables });
-const page = toBody(
-  '{ employees(first: 50) { nodes { id name email age jobTitle hiredOn department { name } manager { name } } } }',
-);
+const page = toBody(employeesQuery(50));
 const predict = 'query ($inputs: [JSONObject!]!) { predict(model: "car-price", inputs: $inputs) { output source } }';
 const prediction = (car) => toBody(predict, { inputs: [car] });
 const operations = {

@@ -1,13 +1,13 @@
 /* What is sent, by workload and kind of server, and what the responses have in common. */
 import { createHash } from 'node:crypto';
+import { employeeFields, employeesQuery } from '../support/queries.mjs';
 
-const page = `{ employees(first: 50) { nodes { id name email age jobTitle hiredOn department { name } manager { name } } } }`;
+const page = employeesQuery(50);
 /** The same page in the names of PostGraphile. */
 const postgraphilePage = `{ employees: allEmployees(first: 50, orderBy: [NAME_ASC]) { nodes { id name email age jobTitle hiredOn
   department: departmentByDepartmentId { name } manager: employeeByManagerId { name } } } }`;
 const predictCar = 'query ($inputs: [CarPriceInput!]!) { predictCarPrice(inputs: $inputs) { sellingPrice } }';
-export const employeeDocument =
-  'query Employee($id: ID!) { employee(id: $id) { id name email age jobTitle hiredOn department { name } manager { name } } }';
+export const employeeDocument = `query Employee($id: ID!) { employee(id: $id) { ${employeeFields} } }`;
 export const employeeHash = createHash('sha256').update(employeeDocument).digest('hex');
 
 /** Cars that were never predicted, in the range of the training data. */
