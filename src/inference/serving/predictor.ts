@@ -61,7 +61,8 @@ export interface PredictorParts {
 export class Predictor {
   readonly #parts: PredictorParts;
   readonly #admission = new Admission();
-  readonly #calls = new Set<Promise<unknown>>();
+  /** The ends of the calls in progress. */
+  readonly #calls = new Set<Promise<void>>();
   readonly #canaryListeners = new Set<(stop: CanaryStop) => void>();
 
   constructor(parts: PredictorParts) {
@@ -156,11 +157,13 @@ export class Predictor {
   async predict(call: PredictCall): Promise<PredictionSet> {
     const startMs = performance.now();
     const prediction = this.#predict(call);
-    this.#calls.add(prediction);
+    // Without its result, which the set may hold for longer than the call.
+    const end = prediction.then(nothing, nothing);
+    this.#calls.add(end);
     try {
       return await prediction;
     } finally {
-      this.#calls.delete(prediction);
+      this.#calls.delete(end);
       recordCost('model', startMs);
     }
   }
@@ -170,7 +173,7 @@ export class Predictor {
     const { watcher, cache, registry, backend } = this.#parts;
     this.#canaryListeners.clear();
     await watcher.close();
-    await Promise.allSettled(this.#calls);
+    await Promise.all(this.#calls);
     // A hanging run must not keep the process alive: closing the backend ends it.
     await Promise.race([registry.close(), sleep(graceMs, undefined, { ref: false })]);
     await cache.close();
@@ -272,6 +275,8 @@ export class Predictor {
     ]);
   }
 }
+
+const nothing = (): void => {};
 
 function versionOf({ view, versions, current }: ServedModel, requested: number | null): VersionRuntime {
   const version = requested === null ? current : versions.get(requested);

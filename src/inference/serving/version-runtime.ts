@@ -67,7 +67,7 @@ export class VersionRuntime {
   readonly #cached: CachedRows;
   readonly #failedRows = new FailedRows();
   readonly #batcher: Batcher<RowResult, PendingPrediction>;
-  readonly #pendingRows = new Map<string, PendingPrediction>();
+  #pendingRows = new Map<string, PendingPrediction>();
   #uncachedRows = 0;
   #serving: Serving;
   #users = 0;
@@ -283,7 +283,10 @@ export class VersionRuntime {
 
   #remove(pending: PendingPrediction): void {
     // A new pending row may have the same key.
-    if (this.#pendingRows.get(pending.key) === pending) this.#pendingRows.delete(pending.key);
+    if (this.#pendingRows.get(pending.key) !== pending) return;
+    this.#pendingRows.delete(pending.key);
+    // V8 links the tables that a map outgrew, so that an old one holds all later rows until a full collection of garbage.
+    if (this.#pendingRows.size === 0) this.#pendingRows = new Map();
   }
 }
 

@@ -59,6 +59,8 @@ export class PendingRows {
   finish(chunks: readonly PendingChunk[]): void {
     for (const chunk of chunks) {
       this.#rows -= chunk.rows.length;
+      // Tables that the sets outgrew hold the chunk until a full collection of garbage.
+      chunk.rows = [];
       chunk.finish();
       void chunk.entry.then((entry) => entry?.release());
       if (chunk.owner === null) continue;
