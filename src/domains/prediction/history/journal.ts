@@ -136,7 +136,8 @@ export class Journal {
       if (this.#active && this.#active.bytes > segmentBytes) this.#active = null;
       this.#active ??= await this.#newSegment();
       const segment = this.#active;
-      const data = Buffer.concat(group.map((waiting) => waiting.data));
+      const [first, ...others] = group;
+      const data = first && others.length === 0 ? first.data : Buffer.concat(group.map((waiting) => waiting.data));
       await segment.handle.appendFile(data);
       segment.bytes += data.length;
       this.#isDirty = true;
