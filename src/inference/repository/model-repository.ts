@@ -28,7 +28,7 @@ export interface BrokenVersion {
 }
 
 /** Models that are served at most. */
-export const maxModels = 100;
+const maxModels = 100;
 const maxVersions = 100;
 
 /** GraphQL's Int ends here. */
@@ -41,14 +41,25 @@ const foldersOfSystems = new Set(['lost+found', 'System Volume Information', '$R
 const maxFilesSeen = 1100;
 
 const manifestNames = ['model.yaml', 'model.json'] as const;
+/** The folders that are served, and the problem of those beyond the maximum. @throws ModelRepositoryError if the repository cannot be read */
+export async function servedFolders(
+  storeDir: string,
+): Promise<{ names: string[]; excess: { name: string; problem: string } | null }> {
+  const all = await modelFolders(storeDir);
+  const names = all.slice(0, maxModels);
+  const [name] = all.slice(maxModels);
+  const problem = `the store has ${all.length} folders, and the first ${maxModels} are served; remove or hide others`;
+  return { names, excess: name === undefined ? null : { name, problem } };
+}
+
 /**
  * What each model folder of a store looks like from outside: names, sizes and times of the files that matter, as a text that
  * changes when any of them does.
  * @throws ModelRepositoryError if the repository cannot be read
  */
 export async function scanModelRepository(storeDir: string): Promise<Map<string, string>> {
-  const folders = (await modelFolders(storeDir)).slice(0, maxModels);
-  return new Map(await Promise.all(folders.map(async (name) => [name, await scanModel(storeDir, name)] as const)));
+  const { names } = await servedFolders(storeDir);
+  return new Map(await Promise.all(names.map(async (name) => [name, await scanModel(storeDir, name)] as const)));
 }
 
 /** What one model folder looks like from outside, see `scanModelRepository`. */
@@ -73,7 +84,7 @@ async function stateOf(folder: string, file: string): Promise<string | null> {
 }
 
 /** Names of the folders that may be models. @throws ModelRepositoryError if the repository cannot be read */
-export async function modelFolders(storeDir: string): Promise<string[]> {
+async function modelFolders(storeDir: string): Promise<string[]> {
   const names = await visibleFolders(storeDir).catch(() => {
     throw new ModelRepositoryError([`${storeDir} cannot be read as a folder; name the folder that holds the models`]);
   });

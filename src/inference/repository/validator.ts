@@ -3,7 +3,7 @@ import { createInputWarnings, fieldsOfRows } from '../reference/input-warnings.j
 import { checkCard } from './card.js';
 import { haveSameShape } from '../serving/model-roles.js';
 import type { Model, ModelProblems, ModelVersion } from '../serving/model.js';
-import { scanModelRepository, readModel, type StoredModel } from './model-repository.js';
+import { readModel, servedFolders, type StoredModel } from './model-repository.js';
 import { problemsOf, UnreadableFolder } from './problems.js';
 import { digestOfVersion, readTokenizers } from './tokenizer-files.js';
 import { readModelBytes } from './model-files.js';
@@ -46,7 +46,9 @@ export async function checkModelStore(
 ): Promise<StoreReport> {
   const report: StoreReport = { models: 0, versions: 0, goldenRows: 0, problems: [], warnings: [] };
   const servable: Model[] = [];
-  for (const name of (await scanModelRepository(storeDir)).keys()) {
+  const { names, excess } = await servedFolders(storeDir);
+  if (excess) report.problems.push(excess.problem);
+  for (const name of names) {
     const model = await checkModel(report, storeDir, name);
     if (model) servable.push(model);
   }

@@ -1,5 +1,5 @@
 import type { Logger } from '../../telemetry/logger.js';
-import { maxModels, modelFolders, ModelRepositoryError, readModel, scanModel } from '../repository/model-repository.js';
+import { ModelRepositoryError, readModel, scanModel, servedFolders } from '../repository/model-repository.js';
 import { problemsOf, publicProblems, UnreadableFolder } from '../repository/problems.js';
 import type { ModelRegistry } from './model-registry.js';
 
@@ -16,19 +16,18 @@ export async function loadAll(
   logger: Logger,
   { logsProblems }: { logsProblems: boolean },
 ): Promise<{ problems: readonly string[]; toRetry: readonly string[] }> {
-  const names = await modelFolders(storeDir);
+  const { names, excess } = await servedFolders(storeDir);
   const problems: string[] = [];
   const toRetry: string[] = [];
-  for (const name of names.slice(0, maxModels)) {
+  for (const name of names) {
     const loaded = await loadFolder(registry, storeDir, name, logger, logsProblems);
     problems.push(...loaded.problems);
     if (!loaded.isFinal) toRetry.push(name);
   }
-  const [next] = names.slice(maxModels);
-  if (next !== undefined) {
-    const problem = `the store has ${names.length} folders, and the first ${maxModels} are served; remove or hide others`;
+  if (excess) {
+    const { name, problem } = excess;
     if (logsProblems) logger.error({ storeDir, problems: [problem] }, 'model store too large');
-    registry.recordProblems(next, [problem]);
+    registry.recordProblems(name, [problem]);
     problems.push(problem);
   }
   return { problems, toRetry };

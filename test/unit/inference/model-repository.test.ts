@@ -4,7 +4,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openPredictor } from '../../../src/inference/serving/open-predictor.js';
 import { ModelRepositoryError, type Predictor } from '../../../src/inference/serving/predictor.js';
-import { modelFolders, readModel, scanModelRepository } from '../../../src/inference/repository/model-repository.js';
+import { readModel, scanModelRepository, servedFolders } from '../../../src/inference/repository/model-repository.js';
 import { readModelBytes } from '../../../src/inference/repository/model-files.js';
 import { UnreadableFolder } from '../../../src/inference/repository/problems.js';
 import { checkModelStore } from '../../../src/inference/repository/validator.js';
@@ -65,7 +65,7 @@ async function withoutPrivileges(closed: readonly string[], work: () => Promise<
 
 /** The folders that are models. */
 async function modelNames(): Promise<string[]> {
-  const models = await Promise.all((await modelFolders(storeDir)).map((name) => readModel(storeDir, name)));
+  const models = await Promise.all((await servedFolders(storeDir)).names.map((name) => readModel(storeDir, name)));
   return models.flatMap((model) => model?.name ?? []);
 }
 

@@ -197,6 +197,13 @@ describe('the model store check', () => {
     ]);
   });
 
+  it('reports folders beyond those that are served', async () => {
+    for (let index = 0; index < 100; index += 1) await mkdir(path.join(storeDir, `zz-${index}`));
+    expect(await problems()).toContain(
+      'the store has 101 folders, and the first 100 are served; remove or hide others',
+    );
+  });
+
   it('rejects an empty or missing store', async () => {
     const empty = path.join(storeDir, 'empty');
     await mkdir(empty);
