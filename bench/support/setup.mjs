@@ -34,9 +34,9 @@ export const gatewayEnvironment = (dir, databaseUrl) => ({
   MAX_PENDING_SOCKETS: '100000',
 });
 
-/** Starts a load client in a thread. @returns a function that sends requests and returns `{ perSecond, p50Ms, p99Ms }` */
-export function startClient(resources) {
-  const worker = new Worker(new URL('./client.mjs', import.meta.url));
+/** Starts a client in a thread. @returns a function that sends requests; that of `client.mjs` returns `{ perSecond, p50Ms, p99Ms }` */
+export function startClient(resources, file = './client.mjs') {
+  const worker = new Worker(new URL(file, import.meta.url));
   resources.defer(() => worker.terminate());
   return async (task) => {
     worker.postMessage(task);

@@ -5,6 +5,9 @@ import { UnsupportedMediaType } from '../http-errors.js';
 /** Maximum nesting depth. Code that walks a value, here and in libraries, recurses. */
 const maxJsonDepth = 100;
 
+/** Lists and objects that every body may have, and a long one for each character. Empty ones take ten times as long to parse as numbers. */
+const maxJsonContainers = { base: 100_000, perCharacter: 0.1 };
+
 /** Parses bodies as JSON in UTF-8, without a content coding, and rejects everything else. */
 export function addJsonBody(server: FastifyInstance): void {
   const parseSafely = server.getDefaultJsonParser('error', 'error');
@@ -38,10 +41,11 @@ const code = { quote: 0x22, backslash: 0x5c, open: 0x7b, close: 0x7d };
 
 /**
  * A loop over the characters: searches by patterns are faster on long numbers, and several times slower on text that consists of brackets.
- * @throws BadRequest if lists and objects nest too deep
+ * @throws BadRequest if lists and objects nest too deep, or are too many to be parsed at once
  */
 export function assertShallow(json: string, what: string): void {
   let depth = 0;
+  let containers = 0;
   let isInString = false;
   for (let at = 0; at < json.length; at += 1) {
     const character = json.charCodeAt(at);
@@ -52,9 +56,15 @@ export function assertShallow(json: string, what: string): void {
       else if (character === code.quote) isInString = false;
     } else if (character === code.quote) isInString = true;
     else if (bracket === code.close) depth -= 1;
-    else if (bracket === code.open && (depth += 1) > maxJsonDepth)
-      throw new BadRequest(`${what} nests lists and objects deeper than ${maxJsonDepth}; send flatter JSON.`);
+    else if (bracket === code.open) {
+      containers += 1;
+      if ((depth += 1) > maxJsonDepth)
+        throw new BadRequest(`${what} nests lists and objects deeper than ${maxJsonDepth}; send flatter JSON.`);
+    }
   }
+  const maxContainers = Math.max(maxJsonContainers.base, Math.floor(json.length * maxJsonContainers.perCharacter));
+  if (containers > maxContainers)
+    throw new BadRequest(`${what} has more than ${maxContainers} lists and objects; send less at a time.`);
 }
 
 /**

@@ -69,6 +69,17 @@ describe('the text of a request body', () => {
     );
   });
 
+  it('is rejected if it has more lists and objects than 100,000 and a tenth of its characters', () => {
+    const check = (json: string): void => assertShallow(json, 'The body');
+    const objects = (count: number): string => `[${'{},'.repeat(count - 2)}{}]`;
+    expect(() => check(objects(100_000))).not.toThrow();
+    expect(() => check(objects(100_001))).toThrow(
+      'The body has more than 100000 lists and objects; send less at a time.',
+    );
+    expect(() => check(`${objects(100_001)}${' '.repeat(800_000)}`)).not.toThrow();
+    expect(() => check(JSON.stringify('{['.repeat(100_000)))).not.toThrow();
+  });
+
   it('has NaN or Infinity only outside strings, valid or not', () => {
     fc.assert(
       fc.property(text, (json) => {
