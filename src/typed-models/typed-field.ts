@@ -28,7 +28,7 @@ import {
 } from 'graphql';
 import { GraphQLSafeInt } from 'graphql-scalars';
 import { BadUserInput } from '../errors/app-error.js';
-import { readBy } from '../graphql/execution/property-resolver.js';
+import { readBy } from '../graphql/execution/field-reader.js';
 import { shortened } from '../errors/input-validation.js';
 import type { OnInvalid } from '../inference/serving/predictor.js';
 import type { Path } from 'graphql/jsutils/Path.js';

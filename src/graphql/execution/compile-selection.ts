@@ -15,10 +15,10 @@ import {
 } from 'graphql';
 import { collectFields, collectSubfields } from 'graphql/execution/collectFields.js';
 import { compileCompletion } from './compile-completion.js';
+import { readerOf, type FieldReader } from './field-reader.js';
 import { leafWriter, quoted } from './leaf-text.js';
 import { failureOf, nullText, type Failure, type Planner, type SelectedField, type SelectionWriter } from './plan.js';
 import { isPromise, joined } from './promises.js';
-import { propertyOf, readerOf } from './property-resolver.js';
 import type { OperationParts, Path, Run, Written } from './run.js';
 
 /**
@@ -46,6 +46,9 @@ type FieldWriter = (run: Run, source: unknown, path: Path | undefined) => Writte
 /** Roughly the characters that a field's execution takes the time of. */
 const charactersPerField = 16;
 
+/** Valid documents have none. graphql-js omits it, but a mutation waits for the field before it. */
+const unknownField = { head: '', write: (): string => '' };
+
 /** Compiles the fields of an object type, by response name. */
 function compileSelection(
   planner: Planner,
@@ -53,14 +56,19 @@ function compileSelection(
   selected: ReadonlyMap<string, readonly FieldNode[]>,
 ): SelectionWriter {
   const fields: { head: string; write: FieldWriter }[] = [];
+  let isEmpty = true;
   for (const [key, nodes] of selected) {
     const definition = definitionOf(planner.schema, parentType, nodes[0]?.name.value ?? '');
-    if (!definition) continue;
-    const head = `${fields.length === 0 ? '{' : ','}${quoted(key)}:`;
+    if (!definition) {
+      fields.push(unknownField);
+      continue;
+    }
+    const head = `${isEmpty ? '{' : ','}${quoted(key)}:`;
+    isEmpty = false;
     const field = { parentType, definition, key, nodes };
     fields.push({ head, write: compileField(planner, { ...field, infoOf: infoOfField(planner.schema, field) }) });
   }
-  if (fields.length === 0) return { write: () => '{}', writeSerially: () => '{}' };
+  if (isEmpty) return { write: () => '{}', writeSerially: () => '{}' };
   const weight = fields.length * charactersPerField;
 
   const write: SelectionWriter['write'] = (run, object, path) => {
@@ -150,16 +158,16 @@ function compileField(planner: Planner, field: SelectedField): FieldWriter {
       return fail(run, error, path);
     }
   };
-  const property = definition.args.length === 0 ? propertyOf(resolve, definition.name) : null;
-  if (property !== null) return compileProperty(field, property, { resolved, finish, fail });
-  const read = definition.args.length === 0 ? readerOf(resolve) : null;
-  return read ? compileRead(field, read, resolved) : resolved;
+  const reader = definition.args.length === 0 ? readerOf(resolve, definition.name) : null;
+  if (!reader) return resolved;
+  if (reader.kind === 'scalar') return compileScalarReader(field, reader, resolved);
+  return compileReader(field, reader, { resolved, finish, fail });
 }
 
-/** Reads a leaf; everything else is resolved. */
-function compileRead(
+/** Reads a scalar; everything else is resolved. */
+function compileScalarReader(
   { definition: { type } }: SelectedField,
-  read: (object: object) => unknown,
+  { read }: FieldReader,
   resolved: FieldWriter,
 ): FieldWriter {
   const nullable = isNonNullType(type) ? type.ofType : type;
@@ -167,7 +175,10 @@ function compileRead(
   if (!leaf?.isPlain) return resolved;
   const { isPlain, write } = leaf;
   return (run, object, parentPath) => {
-    const value = typeof object === 'object' && object !== null ? read(object) : undefined;
+    const value =
+      typeof object === 'object' && object !== null
+        ? read(object as Record<string, unknown>, run.contextValue)
+        : undefined;
     return isPlain(value) ? write(value) : resolved(run, object, parentPath);
   };
 }
@@ -178,10 +189,10 @@ interface FieldParts {
   fail: Failure;
 }
 
-/** Reads a property, without a path or arguments where the value is a leaf. */
-function compileProperty(
+/** Reads a field without arguments and info, and without a path where the value is a leaf. */
+function compileReader(
   { parentType, definition: { type }, key }: SelectedField,
-  property: string,
+  { read, kind }: FieldReader,
   { resolved, finish, fail }: FieldParts,
 ): FieldWriter {
   const typename = parentType.name;
@@ -192,11 +203,10 @@ function compileProperty(
     if (typeof object !== 'object' || object === null) return resolved(run, object, parentPath);
     let path: Path | null = null;
     try {
-      // eslint-disable-next-line auspex/own-names -- a name of the schema; classes inherit getters and methods
-      const value = (object as Record<string, unknown>)[property];
+      const value = read(object as Record<string, unknown>, run.contextValue);
       if (isNullable && (value === null || value === undefined)) return nullText;
       // A function is a resolver.
-      if (typeof value === 'function') return resolved(run, object, parentPath);
+      if (kind === 'property' && typeof value === 'function') return resolved(run, object, parentPath);
       if (leaf && typeof value !== 'object' && value !== undefined) return leaf.write(value);
       path = { prev: parentPath, key, typename };
       return finish(run, value, path);

@@ -53,6 +53,7 @@ function serialize(type: GraphQLLeafType, value: unknown): string {
     throw new Error(
       `Expected \`${inspect(type)}.serialize(${inspect(value)})\` to return non-nullable value, returned: ${inspect(serialized)}`,
     );
+  if (typeof serialized === 'string') return quoted(serialized);
   const text = JSON.stringify(serialized) as string | undefined;
   if (text === undefined) throw new Error(`${type.name} serialized a value to what JSON cannot contain.`);
   return text;

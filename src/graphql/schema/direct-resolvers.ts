@@ -1,7 +1,7 @@
 import { isObjectType, type GraphQLField, type GraphQLFieldResolver, type GraphQLSchema } from 'graphql';
 import { getMetadataStorage } from 'type-graphql';
 import { ownValue } from '../../errors/own-value.js';
-import { propertyResolver } from '../execution/property-resolver.js';
+import { methodResolver, propertyResolver } from '../execution/field-reader.js';
 import type { Context } from '../context/context.js';
 
 type Storage = ReturnType<typeof getMetadataStorage>;
@@ -52,15 +52,20 @@ function directResolver(storage: Storage, metadata: FieldResolverMetadata, insta
   if (kind !== 'external' || !isPlain(metadata)) return null;
   // eslint-disable-next-line auspex/own-names -- a method of a resolver class, which is inherited
   const method: unknown = Reflect.get(instance, methodName);
-  const values = params.toSorted((one, other) => one.index - other.index).map((param) => valueOf(storage, param));
+  const inOrder = params.toSorted((one, other) => one.index - other.index);
+  const values = inOrder.map((param) => valueOf(storage, param));
   if (typeof method !== 'function' || !values.every((value) => value !== null)) return null;
   const call = method.bind(instance) as (...parameters: unknown[]) => unknown;
-  const [first, second] = values;
-  if (!first) return () => call();
-  if (!second) return (...sent) => call(first(...sent));
-  if (values.length === 2) return (...sent) => call(first(...sent), second(...sent));
-  return (...sent) => call(...values.map((value) => value(...sent)));
+  const kinds = inOrder.map((param) => param.kind).join();
+  if (kinds === 'root') return methodResolver((root) => call(root)) as Resolver;
+  if (kinds === 'root,context') return methodResolver((root, context) => call(root, context)) as Resolver;
+  if (values.length > 3) return (...sent) => call(...values.map((value) => value(...sent)));
+  const [first = nothing, second = nothing, third = nothing] = values;
+  return (root, args, context, info) =>
+    call(first(root, args, context, info), second(root, args, context, info), third(root, args, context, info));
 }
+
+const nothing: Resolver = () => undefined;
 
 /** Reads a parameter as it was sent; null if type-graphql converts or validates it. */
 function valueOf(storage: Storage, param: ParameterMetadata): Resolver | null {

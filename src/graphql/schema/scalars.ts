@@ -7,6 +7,18 @@ export const GraphQLDate = specified(LibraryDate, {
   description: 'A day, such as 2007-12-03: a full-date of RFC 3339.',
   form: 'a day such as 2007-12-03, without a time',
 });
+const { serialize: serializeDay } = GraphQLDate;
+GraphQLDate.serialize = (value) => {
+  if (typeof value === 'string' && knownDays.has(value)) return value;
+  const day = serializeDay(value);
+  if (knownDays.size >= maxKnownDays) knownDays.clear();
+  knownDays.add(day);
+  return day;
+};
+
+/** Results that the library has checked, which takes longer than everything else about a day. Lists repeat them. */
+const knownDays = new Set<string>();
+const maxKnownDays = 4_096;
 
 /** A point in time. Results are in UTC. */
 export const GraphQLDateTime = specified(LibraryDateTime, {

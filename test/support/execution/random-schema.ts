@@ -18,15 +18,19 @@ import {
   isListType,
   isNonNullType,
   type GraphQLFieldConfig,
+  type GraphQLFieldResolver,
   type GraphQLOutputType,
+  type GraphQLResolveInfo,
 } from 'graphql';
+import { methodResolver } from '../../../src/graphql/execution/field-reader.js';
 
-/** A field of a random type: its type with wrappers, and whether it has a resolver and arguments. */
+/** A field of a random type: its type with wrappers, its resolver, and whether it has arguments. */
 interface RandomField {
   named: string;
   /** From the inside out; `!` for non-null, `[` for a list. */
   wrappers: string;
-  isResolved: boolean;
+  /** `method` needs no info. */
+  resolver: 'none' | 'method' | 'full';
   hasArgs: boolean;
 }
 
@@ -43,7 +47,7 @@ const abstractNames = ['Node', 'Any'];
 const fieldArbitrary: fc.Arbitrary<RandomField> = fc.record({
   named: fc.constantFrom(...leafNames, ...objectNames.slice(1), ...objectNames.slice(1), ...abstractNames),
   wrappers: fc.constantFrom('', '', '', '!', '[', '[!', '![', '![!', '[[', '![![!'),
-  isResolved: fc.boolean(),
+  resolver: fc.constantFrom('none', 'none', 'method', 'full'),
   hasArgs: fc.boolean(),
 });
 
@@ -109,7 +113,7 @@ export function buildRandomSchema({ types, seed }: RandomSchema, calls: Calls = 
   byName.set('Any', any);
 
   function configOf(
-    { named, wrappers, isResolved, hasArgs }: RandomField,
+    { named, wrappers, resolver, hasArgs }: RandomField,
     name: string,
   ): GraphQLFieldConfig<Made, unknown> {
     let type = byName.get(named) ?? GraphQLString;
@@ -118,9 +122,18 @@ export function buildRandomSchema({ types, seed }: RandomSchema, calls: Calls = 
     return {
       type,
       ...(hasArgs ? { args: { x: { type: GraphQLInt, defaultValue: 7 }, y: { type: GraphQLString } } } : {}),
-      ...(isResolved
+      ...(resolver === 'method'
         ? {
-            resolve: (source, args, _context, info) => {
+            resolve: methodResolver((source) => {
+              calls.log.push(name);
+              const { h, schema: made } = source as unknown as Made;
+              return produce(type, hash(h, name), made);
+            }) as GraphQLFieldResolver<unknown, unknown>,
+          }
+        : {}),
+      ...(resolver === 'full'
+        ? {
+            resolve: (source: Made, args: object, _context: unknown, info: GraphQLResolveInfo) => {
               calls.log.push(`${info.parentType.name}.${name}`);
               return produce(type, hash(source.h, name + JSON.stringify(args)), source.schema);
             },

@@ -11,7 +11,7 @@ import {
   type GraphQLSchema,
 } from 'graphql';
 import { compileOperation } from '../../../../src/graphql/execution/compile-operation.js';
-import { readBy } from '../../../../src/graphql/execution/property-resolver.js';
+import { readBy } from '../../../../src/graphql/execution/field-reader.js';
 import { documentArbitrary, variablesArbitrary } from '../../../support/execution/random-document.js';
 import { buildRandomSchema, rootOf, schemaArbitrary, type Calls } from '../../../support/execution/random-schema.js';
 
