@@ -18,7 +18,7 @@ const benchmarks = {
   telemetry: 'cost of tracing every request',
   revocation: 'time until a second replica rejects the tokens of a deactivated user',
   memory:
-    'resident memory at rest and with 20 models more, and the start, beside Node.js with graphql and ONNX Runtime',
+    'resident memory at rest, with 20 models more and after a load, and the start, beside Fastify with ONNX Runtime',
   lag: 'longest turns of the event loop for wide outputs and large bodies, beside graphql-js with JSON.stringify',
   guards: 'cost of all authorization rules and limits on a page of employees',
 };
