@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { newId } from '../../src/database/base.entity.js';
 import { encodeId } from '../../src/graphql/relay/global-id.js';
@@ -365,6 +366,8 @@ describe('a slow reader', () => {
         { id: employeeId, age: 20 + (turn % 60) },
       );
       expect(errors).toEqual([]);
+      // So that events wait for the reader, not for their execution.
+      await sleep(30);
     }
     expect(slowEnds()).toBe(before + 1);
   }
