@@ -61,6 +61,9 @@ const chosenWorkloads = names(values.workloads, workloads, 'workload');
 const rounds = positive(values.rounds, 'rounds');
 const share = positive(values.share, 'share');
 
+/** Until the engines of JavaScript have compiled what is hot: 10,000 pages still cost a third more than later ones. */
+const warmUpMs = 10_000 * share;
+
 assertLinux();
 /** Of each server, so that all that run at once stay below PostgreSQL's limit of 100 connections. */
 const poolSize = '8';
@@ -161,9 +164,6 @@ console.log(
   `\n**Start**\n\n${startTable(Object.fromEntries(Object.entries(starts).map(([title, each]) => [title, medians(each)])))}`,
 );
 if (values.json) await writeFile(values.json, `${JSON.stringify({ starts, figures }, null, 2)}\n`);
-
-/** Until the engines of JavaScript have compiled what is hot: 10,000 pages still cost a third more than later ones. */
-const warmUpMs = 10_000 * share;
 
 /** Measures the servers in alternating rounds, after as much time for each to warm up. @returns the figures of each round by server */
 async function measure(workload, running, attempt) {

@@ -5,6 +5,8 @@ import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 interface Engine {
   /** Share of the time since the last call in which the event loop worked, from 0 to 1. */
   utilization: () => number;
+  /** The same, for calls while memory is saved. */
+  load: () => number;
   /** Memory of the JavaScript heap, including what is free. */
   heapBytes: () => number;
   /** Whether the garbage collector saves memory at the cost of time. */
@@ -19,6 +21,10 @@ const idleIntervals = 3;
 
 /** Intervals in which V8 runs two incremental collections. */
 const savingIntervals = 5;
+
+/** While memory is saved, a load must not wait for the end of an interval: collections take twice the time meanwhile. */
+const loadIntervalMs = 100;
+const loadUtilization = 0.5;
 
 /** A smaller growth of the heap is not worth a collection. */
 const worthwhileBytes = 16 * 1024 * 1024;
@@ -41,13 +47,23 @@ export class IdleMemory {
     if (this.#saving > 0) {
       this.#saving -= 1;
       if (this.#saving > 0 && isIdle) return;
-      this.#saving = 0;
-      this.engine.saveMemory(false);
-      this.#smallestHeap = this.engine.heapBytes();
+      if (isIdle) this.#smallestHeap = this.engine.heapBytes();
+      this.#endSaving();
     } else if (this.#idle >= idleIntervals && this.engine.heapBytes() > this.#smallestHeap + worthwhileBytes) {
       this.#saving = savingIntervals;
       this.engine.saveMemory(true);
     }
+  }
+
+  /** To be called often while memory is saved. */
+  checkLoad(): void {
+    if (this.#saving > 0 && this.engine.load() > loadUtilization) this.#endSaving();
+  }
+
+  #endSaving(): void {
+    this.#saving = 0;
+    this.#idle = 0;
+    this.engine.saveMemory(false);
   }
 }
 
@@ -55,17 +71,28 @@ export class IdleMemory {
 export function returnIdleMemory(): void {
   // The collector looks so often whether it should save memory.
   setFlagsFromString('--gc-memory-reducer-start-delay-ms=1000');
-  let last = performance.eventLoopUtilization();
+  let often: NodeJS.Timeout | undefined;
   const memory = new IdleMemory({
-    utilization() {
-      const now = performance.eventLoopUtilization();
-      const { utilization } = performance.eventLoopUtilization(now, last);
-      last = now;
-      return utilization;
-    },
+    utilization: utilizationMeter(),
+    load: utilizationMeter(),
     heapBytes: () => getHeapStatistics().total_physical_size,
-    // Read at each decision of the collector; the compiler does not use it.
-    saveMemory: (isSaving) => setFlagsFromString(isSaving ? '--optimize-for-size' : '--no-optimize-for-size'),
+    saveMemory(isSaving) {
+      clearInterval(often);
+      if (isSaving) often = setInterval(() => memory.checkLoad(), loadIntervalMs).unref();
+      // Read at each decision of the collector; the compiler does not use it.
+      setFlagsFromString(isSaving ? '--optimize-for-size' : '--no-optimize-for-size');
+    },
   });
   setInterval(() => memory.check(), intervalMs).unref();
+}
+
+/** Measures the utilization of the event loop between calls. */
+function utilizationMeter(): () => number {
+  let last = performance.eventLoopUtilization();
+  return () => {
+    const now = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(now, last);
+    last = now;
+    return utilization;
+  };
 }

@@ -7,6 +7,7 @@ function processOf({ heapMb, utilization = 0 }: { heapMb: number; utilization?: 
   const state = { heapMb, utilization, switches: [] as boolean[] };
   const memory = new IdleMemory({
     utilization: () => state.utilization,
+    load: () => state.utilization,
     heapBytes: () => state.heapMb * megabyte,
     saveMemory(isSaving) {
       state.switches.push(isSaving);
@@ -16,7 +17,7 @@ function processOf({ heapMb, utilization = 0 }: { heapMb: number; utilization?: 
   const checkTimes = (count: number): void => {
     for (let check = 0; check < count; check += 1) memory.check();
   };
-  return { state, checkTimes };
+  return { state, checkTimes, checkLoad: () => memory.checkLoad() };
 }
 
 describe('IdleMemory', () => {
@@ -64,5 +65,22 @@ describe('IdleMemory', () => {
     checkTimes(1);
 
     expect(state.switches).toEqual([true, false]);
+  });
+
+  it('stops saving within an interval under load, and saves again after it', () => {
+    const { state, checkTimes, checkLoad } = processOf({ heapMb: 100 });
+    checkLoad();
+    checkTimes(3);
+    state.utilization = 0.2;
+    checkLoad();
+    expect(state.switches).toEqual([true]);
+    Object.assign(state, { heapMb: 100, utilization: 0.9 });
+    checkLoad();
+    expect(state.switches).toEqual([true, false]);
+
+    state.utilization = 0;
+    checkTimes(20);
+
+    expect(state.switches).toEqual([true, false, true, false]);
   });
 });
