@@ -55,7 +55,11 @@ async function main() {
 async function run(name) {
   const child = spawn(
     process.execPath,
-    ['--max-semi-space-size=16', '--heap-growing-percent=100', path.join(import.meta.dirname, 'benchmarks', `${name}.mjs`)],
+    [
+      '--max-semi-space-size=16',
+      '--heap-growing-percent=100',
+      path.join(import.meta.dirname, 'benchmarks', `${name}.mjs`),
+    ],
     {
       cwd: path.join(import.meta.dirname, '..'),
       env: { ...process.env, NODE_ENV: 'production' },

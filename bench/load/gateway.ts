@@ -28,7 +28,14 @@ export async function startGateway(env: Record<string, string> = {}): Promise<Ga
   const instrumentation = path.join(import.meta.dirname, 'instrumentation.ts');
   const child = spawn(
     process.execPath,
-    ['--max-semi-space-size=16', '--heap-growing-percent=100', '--expose-gc', '--import', instrumentation, path.join(projectDir, 'dist', 'main.js')],
+    [
+      '--max-semi-space-size=16',
+      '--heap-growing-percent=100',
+      '--expose-gc',
+      '--import',
+      instrumentation,
+      path.join(projectDir, 'dist', 'main.js'),
+    ],
     {
       cwd: dir,
       stdio: ['ignore', 'pipe', 'inherit', 'ipc'],

@@ -40,13 +40,11 @@ export class Measurement {
     agent.destroy();
   }
 
-  /** A round of requests, each connection with one request at a time, after a fifth more that is not measured. */
+  /** A round of requests, each connection with one request at a time. */
   async measure(workload, server) {
     const { count, connections, rows } = workloads[workload];
     const { kind, share = 1 } = servers[server.name];
     const requests = Math.max(connections, Math.round(count * share * this.#share));
-    // A server that rested while others were measured is not in the state of one under load.
-    if (kind !== 'loop') await this.#send(workload, server, { requests: Math.ceil(requests / 5) });
     const before = await usageOf(server);
     const { seconds, latencies } =
       kind === 'loop' ? await runLoop(workload, server, requests) : await this.#send(workload, server, { requests });

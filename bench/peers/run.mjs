@@ -61,8 +61,8 @@ const chosenWorkloads = names(values.workloads, workloads, 'workload');
 const rounds = positive(values.rounds, 'rounds');
 const share = positive(values.share, 'share');
 
-/** Until the engines of JavaScript have compiled what is hot: 10,000 pages still cost a third more than later ones. */
-const warmUpMs = 10_000 * share;
+/** Before each round, until engines of JavaScript have compiled what is hot, which they also drop while others are measured. */
+const warmUpMs = 8_000 * share;
 
 assertLinux();
 /** Of each server, so that all that run at once stay below PostgreSQL's limit of 100 connections. */
@@ -165,20 +165,17 @@ console.log(
 );
 if (values.json) await writeFile(values.json, `${JSON.stringify({ starts, figures }, null, 2)}\n`);
 
-/** Measures the servers in alternating rounds, after as much time for each to warm up. @returns the figures of each round by server */
+/** Measures the servers in alternating rounds, each after some time to warm up. @returns the figures of each round by server */
 async function measure(workload, running, attempt) {
   const results = Object.fromEntries(running.map(({ name }) => [name, []]));
   await measurement.compareResponses(workload, running, attempt);
-  for (const server of running)
-    await attempt(server.name, async () => {
-      const startMs = performance.now();
-      do await measurement.measure(workload, server);
-      while (performance.now() - startMs < warmUpMs);
-    });
   for (let round = 0; round < rounds; round++)
     // Alternate the order, so that drift of the machine favors none.
     for (const server of round % 2 === 0 ? running : running.toReversed())
       await attempt(server.name, async () => {
+        const startMs = performance.now();
+        do await measurement.measure(workload, server);
+        while (performance.now() - startMs < warmUpMs);
         results[server.name].push(await measurement.measure(workload, server));
       });
   if (workloads[workload].loadShare)

@@ -12,7 +12,12 @@ const ofGateway = (title, workloads, variables) => ({
   kind: 'graphql',
   program: 'auspex',
   workloads,
-  command: [process.execPath, '--max-semi-space-size=16', '--heap-growing-percent=100', path.join(projectDir, 'dist', 'bundle', 'main.js')],
+  command: [
+    process.execPath,
+    '--max-semi-space-size=16',
+    '--heap-growing-percent=100',
+    path.join(projectDir, 'dist', 'bundle', 'main.js'),
+  ],
   variables,
   isGateway: true,
   missing: () => null,

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 
@@ -16,8 +17,11 @@ interface Engine {
 const intervalMs = 2_000;
 const idleUtilization = 0.05;
 
-/** Idle intervals before memory is saved: a pause between two requests is shorter. */
-const idleIntervals = 3;
+/**
+ * Idle intervals before memory is saved: after the start longer than a pause between two requests, and after a load much longer, since
+ * what V8 has compiled for the load is lost, too. To compile it again takes half a second of CPU time.
+ */
+const idleIntervals = { afterStart: 3, afterLoad: 30 };
 
 /** Intervals in which V8 runs two incremental collections. */
 const savingIntervals = 5;
@@ -37,6 +41,7 @@ export class IdleMemory {
   #idle = 0;
   #saving = 0;
   #smallestHeap = 0;
+  #intervals = idleIntervals.afterStart;
 
   constructor(private readonly engine: Engine) {}
 
@@ -49,8 +54,9 @@ export class IdleMemory {
       if (this.#saving > 0 && isIdle) return;
       if (isIdle) this.#smallestHeap = this.engine.heapBytes();
       this.#endSaving();
-    } else if (this.#idle >= idleIntervals && this.engine.heapBytes() > this.#smallestHeap + worthwhileBytes) {
+    } else if (this.#idle >= this.#intervals && this.engine.heapBytes() > this.#smallestHeap + worthwhileBytes) {
       this.#saving = savingIntervals;
+      this.#intervals = idleIntervals.afterLoad;
       this.engine.saveMemory(true);
     }
   }
@@ -65,6 +71,14 @@ export class IdleMemory {
     this.#idle = 0;
     this.engine.saveMemory(false);
   }
+}
+
+/**
+ * Collects young objects with one thread if the process has one core: several take it from each other, and waited for each other in a
+ * third of the CPU time of a page.
+ */
+export function collectByCores(): void {
+  if (availableParallelism() === 1) setFlagsFromString('--no-parallel-scavenge');
 }
 
 /** Returns memory of this process while it is idle. */

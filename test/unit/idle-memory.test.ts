@@ -41,6 +41,8 @@ describe('IdleMemory', () => {
     expect(state.switches).toEqual([true, false]);
 
     state.utilization = 0;
+    checkTimes(29);
+    expect(state.switches).toEqual([true, false]);
     checkTimes(20);
 
     expect(state.switches).toEqual([true, false, true, false]);
@@ -52,7 +54,7 @@ describe('IdleMemory', () => {
     const grown = processOf({ heapMb: 100 });
     grown.checkTimes(20);
     grown.state.heapMb = 70;
-    grown.checkTimes(20);
+    grown.checkTimes(100);
 
     expect(busy.state.switches).toEqual([]);
     expect(grown.state.switches).toEqual([true, false]);
@@ -79,6 +81,8 @@ describe('IdleMemory', () => {
     expect(state.switches).toEqual([true, false]);
 
     state.utilization = 0;
+    checkTimes(29);
+    expect(state.switches).toEqual([true, false]);
     checkTimes(20);
 
     expect(state.switches).toEqual([true, false, true, false]);
