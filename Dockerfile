@@ -47,4 +47,4 @@ EXPOSE 4000 9464
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=90s --start-interval=1s --retries=3 CMD ["node", "dist/scripts/healthcheck.js"]
 # Same as the last command of `start` in package.json. Node.js handles SIGTERM as PID 1 and starts no child processes, so no init is needed.
-CMD ["node", "--max-semi-space-size=16", "--heap-growing-percent=100", "dist/bundle/main.js"]
+CMD ["node", "--max-semi-space-size=16", "--heap-growing-percent=100", "--no-allocation-site-pretenuring", "dist/bundle/main.js"]

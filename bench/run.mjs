@@ -58,6 +58,7 @@ async function run(name) {
     [
       '--max-semi-space-size=16',
       '--heap-growing-percent=100',
+      '--no-allocation-site-pretenuring',
       path.join(import.meta.dirname, 'benchmarks', `${name}.mjs`),
     ],
     {

@@ -26,7 +26,12 @@ const loadSeconds = 4;
 
 /** The image's settings of the C library. */
 const imageVariables = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072' };
-const gateway = ['--max-semi-space-size=16', '--heap-growing-percent=100', path.join('dist', 'bundle', 'main.js')];
+const gateway = [
+  '--max-semi-space-size=16',
+  '--heap-growing-percent=100',
+  '--no-allocation-site-pretenuring',
+  path.join('dist', 'bundle', 'main.js'),
+];
 const floor = [
   '--input-type=module',
   '--eval',

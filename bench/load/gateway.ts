@@ -31,6 +31,7 @@ export async function startGateway(env: Record<string, string> = {}): Promise<Ga
     [
       '--max-semi-space-size=16',
       '--heap-growing-percent=100',
+      '--no-allocation-site-pretenuring',
       '--expose-gc',
       '--import',
       instrumentation,

@@ -16,6 +16,7 @@ const ofGateway = (title, workloads, variables) => ({
     process.execPath,
     '--max-semi-space-size=16',
     '--heap-growing-percent=100',
+    '--no-allocation-site-pretenuring',
     path.join(projectDir, 'dist', 'bundle', 'main.js'),
   ],
   variables,
