@@ -60,7 +60,7 @@ async function main(): Promise<void> {
     }, config.runtime.shutdownSeconds * 1000).unref();
   });
 
-  const [{ openApp }, { readyMessage }, { collectByCores, returnIdleMemory }] = await Promise.all([
+  const [{ openApp }, { readyMessage }, { returnIdleMemory }] = await Promise.all([
     import('./app/open-app.js'),
     import('./app/ready-message.js'),
     import('./app/idle-memory.js'),
@@ -80,7 +80,6 @@ async function main(): Promise<void> {
       const demoAccounts = demo?.accounts.map(({ email }) => email);
       log.info({ url: app.url, dataDir: app.dataDir, demoAccounts }, 'ready');
     } else process.stdout.write(readyMessage({ ...app, databaseUrl: config.database.url, demo, hasAccounts }));
-    collectByCores();
     returnIdleMemory();
     await aborted(stop.signal);
     app.drain();

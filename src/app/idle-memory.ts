@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 
@@ -71,14 +70,6 @@ export class IdleMemory {
     this.#idle = 0;
     this.engine.saveMemory(false);
   }
-}
-
-/**
- * Collects young objects with one thread if the process has one core: several take it from each other, and waited for each other in a
- * third of the CPU time of a page.
- */
-export function collectByCores(): void {
-  if (availableParallelism() === 1) setFlagsFromString('--no-parallel-scavenge');
 }
 
 /** Returns memory of this process while it is idle. */

@@ -14,7 +14,7 @@ interface PendingCall {
 /** Gives calls the same time, with one timer for all of them: most end long before it. */
 export class Deadline {
   /** In the order of their ends. */
-  #pending = new Set<PendingCall>();
+  readonly #pending = new Set<PendingCall>();
   #timer: NodeJS.Timeout | null = null;
 
   constructor(private readonly ms: number) {}
@@ -28,14 +28,8 @@ export class Deadline {
       };
       this.#pending.add(pending);
       this.#timer ??= this.#startTimer(this.ms);
-      call.then(resolve, reject).finally(() => this.#remove(pending));
+      call.then(resolve, reject).finally(() => this.#pending.delete(pending));
     });
-  }
-
-  #remove(pending: PendingCall): void {
-    this.#pending.delete(pending);
-    // The tables that a set has outgrown would hold later calls in memory until a collection of all memory.
-    if (this.#pending.size === 0) this.#pending = new Set();
   }
 
   #startTimer(ms: number): NodeJS.Timeout {

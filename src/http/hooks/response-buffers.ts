@@ -49,7 +49,7 @@ export class ResponseBuffers {
   readonly #options: Required<ResponseBufferOptions>;
   readonly #log: Logger;
   /** In the order in which they were sent. */
-  #pending = new Set<PendingResponse>();
+  readonly #pending = new Set<PendingResponse>();
   readonly #streams = new Map<Socket, StreamProgress>();
   readonly #queues = new WeakMap<Socket, () => number>();
   #pendingBytes = 0;
@@ -101,10 +101,7 @@ export class ResponseBuffers {
   }
 
   #remove(response: PendingResponse): void {
-    if (!this.#pending.delete(response)) return;
-    this.#pendingBytes -= response.bytes;
-    // The tables that a set has outgrown would hold later requests in memory until a collection of all memory.
-    if (this.#pending.size === 0) this.#pending = new Set();
+    if (this.#pending.delete(response)) this.#pendingBytes -= response.bytes;
   }
 
   #enforceLimits(latest: PendingResponse): void {
