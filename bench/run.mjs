@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { failUsage, parseCli } from '../src/scripts/lib/cli.ts';
+import { nodeOptions } from './support/node-options.ts';
 
 const benchmarks = {
   operations: 'requests per second by operation; gain of the prediction and response caches; cost of metrics',
@@ -53,20 +54,11 @@ async function main() {
 
 /** @returns the exit code, or the signal that ended the benchmark */
 async function run(name) {
-  const child = spawn(
-    process.execPath,
-    [
-      '--max-semi-space-size=16',
-      '--heap-growing-percent=100',
-      '--no-allocation-site-pretenuring',
-      path.join(import.meta.dirname, 'benchmarks', `${name}.mjs`),
-    ],
-    {
-      cwd: path.join(import.meta.dirname, '..'),
-      env: { ...process.env, NODE_ENV: 'production' },
-      stdio: 'inherit',
-    },
-  );
+  const child = spawn(process.execPath, [...nodeOptions, path.join(import.meta.dirname, 'benchmarks', `${name}.mjs`)], {
+    cwd: path.join(import.meta.dirname, '..'),
+    env: { ...process.env, NODE_ENV: 'production' },
+    stdio: 'inherit',
+  });
   const [exitCode, signal] = await once(child, 'exit');
   return exitCode ?? signal;
 }

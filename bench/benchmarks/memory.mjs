@@ -6,7 +6,9 @@ import { cp, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { nodeOptions } from '../support/node-options.ts';
 import { assertLinux, cpuMsOf, memoryMbOf } from '../support/processes.mjs';
+import { employeesQuery } from '../support/queries.mjs';
 import {
   gatewayEnvironment,
   median,
@@ -26,12 +28,7 @@ const loadSeconds = 4;
 
 /** The image's settings of the C library. */
 const imageVariables = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072' };
-const gateway = [
-  '--max-semi-space-size=16',
-  '--heap-growing-percent=100',
-  '--no-allocation-site-pretenuring',
-  path.join('dist', 'bundle', 'main.js'),
-];
+const gateway = [...nodeOptions, path.join('dist', 'bundle', 'main.js')];
 const floor = [
   '--input-type=module',
   '--eval',
@@ -91,13 +88,12 @@ console.table(table);
 async function sendLoad(url) {
   const token = await signIn(url);
   const client = startClient(resources);
-  const page = '{ employees(first: 50) { nodes { id name department { name } manager { name } } } }';
   const predict = 'query ($inputs: [JSONObject!]!) { predict(model: "car-price", inputs: $inputs) { output } }';
   const calls = (count, rows) =>
     Array.from({ length: count }, () =>
       JSON.stringify({ query: predict, variables: { inputs: Array.from({ length: rows }, newCar) } }),
     );
-  for (const bodies of [[JSON.stringify({ query: page })], calls(10_000, 1), calls(200, 100)])
+  for (const bodies of [[JSON.stringify({ query: employeesQuery(50) })], calls(10_000, 1), calls(200, 100)])
     await client({ url, token, bodies, connections: 16, seconds: loadSeconds });
 }
 

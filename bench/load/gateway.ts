@@ -5,6 +5,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { UserError } from './options.ts';
+import { nodeOptions } from '../support/node-options.ts';
 import type { Command, Report } from './instrumentation.ts';
 
 /** A gateway process under test: production mode, embedded database, demo data. */
@@ -28,15 +29,7 @@ export async function startGateway(env: Record<string, string> = {}): Promise<Ga
   const instrumentation = path.join(import.meta.dirname, 'instrumentation.ts');
   const child = spawn(
     process.execPath,
-    [
-      '--max-semi-space-size=16',
-      '--heap-growing-percent=100',
-      '--no-allocation-site-pretenuring',
-      '--expose-gc',
-      '--import',
-      instrumentation,
-      path.join(projectDir, 'dist', 'main.js'),
-    ],
+    [...nodeOptions, '--expose-gc', '--import', instrumentation, path.join(projectDir, 'dist', 'main.js')],
     {
       cwd: dir,
       stdio: ['ignore', 'pipe', 'inherit', 'ipc'],

@@ -1,6 +1,7 @@
 /* The servers: how each is started, and which workloads it has. */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { nodeOptions } from '../support/node-options.ts';
 
 const dir = import.meta.dirname;
 export const projectDir = path.join(dir, '..', '..');
@@ -12,13 +13,7 @@ const ofGateway = (title, workloads, variables) => ({
   kind: 'graphql',
   program: 'auspex',
   workloads,
-  command: [
-    process.execPath,
-    '--max-semi-space-size=16',
-    '--heap-growing-percent=100',
-    '--no-allocation-site-pretenuring',
-    path.join(projectDir, 'dist', 'bundle', 'main.js'),
-  ],
+  command: [process.execPath, ...nodeOptions, path.join(projectDir, 'dist', 'bundle', 'main.js')],
   variables,
   isGateway: true,
   missing: () => null,

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import sys
 from pathlib import Path
 from tempfile import mkdtemp
@@ -12,6 +11,7 @@ import onnxruntime as ort
 from mlserver import MLModel
 from mlserver.codecs import NumpyCodec, StringCodec
 from mlserver.types import InferenceRequest, InferenceResponse
+from ports import free_ports
 
 
 class OnnxModel(MLModel):
@@ -31,14 +31,6 @@ class OnnxModel(MLModel):
         (prices,) = self.session.run(None, feeds)
         output = NumpyCodec.encode_output("selling_price", prices)
         return InferenceResponse(model_name=self.name, model_version=self.version, outputs=[output])
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [server.getsockname()[1] for server in sockets]
-    for server in sockets:
-        server.close()
-    return ports
 
 
 if __name__ == "__main__":

@@ -5,13 +5,13 @@ The wheel has no other backend. Dynamic batching is on, as Triton's documentatio
 
 import os
 import shutil
-import socket
 import sys
 import sysconfig
 from pathlib import Path
 from tempfile import mkdtemp
 
 import onnxruntime as ort
+from ports import free_ports
 
 TYPES = {"tensor(float)": "TYPE_FP32", "tensor(string)": "TYPE_STRING"}
 
@@ -45,14 +45,6 @@ class TritonPythonModel:
             pb.InferenceResponse([pb.Tensor("selling_price", part)]) for part in np.split(prices, ends)
         ]
 '''
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [server.getsockname()[1] for server in sockets]
-    for server in sockets:
-        server.close()
-    return ports
 
 
 def fields(kind: str, nodes: list[ort.NodeArg]) -> str:
