@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import pg from 'pg';
 import { isTracing, SpanKind, withSpan } from '../telemetry/tracing.js';
 import { recordCost } from '../telemetry/operation-cost.js';
@@ -5,6 +6,7 @@ import { databaseErrorKind, markOutcomeUnknown } from './database-errors.js';
 import { cancelStatement } from './cancel-statement.js';
 import { applyToSession, withLocalSettings, type SessionSettings } from './session-settings.js';
 import { isTemplateText, NamedStatements } from './named-statements.js';
+import { ResponseTime } from './response-time.js';
 import { describeStatement } from './statement.js';
 
 type Query = (...args: unknown[]) => unknown;
@@ -28,15 +30,18 @@ export class PooledConnection extends pg.Client {
   readonly #config: PooledConnectionConfig;
   readonly #settings: SessionSettings;
   readonly #named: NamedStatements;
+  readonly #responseTime: ResponseTime;
   #hasSession = true;
   #lossError: unknown = null;
 
   constructor(config: PooledConnectionConfig = {}) {
-    super(config);
+    super({ ...config, query_timeout: undefined });
     this.#config = config;
     this.#settings = config.settings ?? {};
     this.#named = new NamedStatements(this, { isEnabled: config.preparesStatements ?? true });
+    this.#responseTime = new ResponseTime(config.query_timeout, (error) => this.#stream().destroy(error));
     this.on('error', (error) => (this.#lossError ??= error));
+    this.on('end', () => this.#responseTime.end());
   }
 
   override connect = ((callback?: (error?: unknown) => void): unknown => {
@@ -78,12 +83,33 @@ export class PooledConnection extends pg.Client {
   #execute(args: readonly unknown[]): unknown {
     const [text, values] = args;
     if (isTemplateText(text)) return this.#executeTemplate(text, values);
-    return (pg.Client.prototype.query as Query).apply(this, [...args]);
+    return this.#send(args);
+  }
+
+  /**
+   * Sends a statement with a callback. For a promise, pg assigns a function to a property; V8 allocates such functions among its
+   * old objects, and each would keep its rows until a major garbage collection.
+   */
+  #send(args: readonly unknown[]): unknown {
+    const [statement, values] = args;
+    const isDriven = args.some((one) => typeof one === 'function') || isSubmittable(statement);
+    if (isDriven) return (pg.Client.prototype.query as Query).apply(this, [...args]);
+    this.#responseTime.begin();
+    return new Promise((resolve, reject) => {
+      (pg.Client.prototype.query as Query).call(this, statement, values, (error: Error | null, result: unknown) => {
+        this.#responseTime.finish();
+        if (error) reject(error);
+        else resolve(result);
+      });
+    });
+  }
+
+  #stream(): Duplex {
+    return (this as unknown as { connection: { stream: Duplex } }).connection.stream;
   }
 
   #executeTemplate(text: string, values: unknown): unknown {
-    const query = (name?: string): unknown =>
-      (pg.Client.prototype.query as Query).call(this, { name, text, values, rowMode: 'array' });
+    const query = (name?: string): unknown => this.#send([{ name, text, values, rowMode: 'array' }]);
     const name = this.#hasSession ? this.#named.nameOf(text) : undefined;
     const result = query(name);
     if (name === undefined || !(result instanceof Promise)) return result;
@@ -130,6 +156,10 @@ export class PooledConnection extends pg.Client {
     return Promise.reject(this.#lossError);
   }
 }
+
+/** Whether a statement is an object that pg drives, such as a cursor. */
+const isSubmittable = (statement: unknown): boolean =>
+  typeof statement === 'object' && statement !== null && 'submit' in statement;
 
 const textOf = ([first]: readonly unknown[]): string => {
   const text = typeof first === 'object' && first !== null && 'text' in first ? first.text : first;
