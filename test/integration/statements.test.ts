@@ -22,12 +22,41 @@ async function count(document: string): Promise<number> {
   return statements.length;
 }
 
+async function twoIds(): Promise<[string, string]> {
+  const { data } = await gateway.execute<{ employees: { nodes: [{ id: string }, { id: string }] } }>(
+    'admin',
+    '{ employees(first: 2) { nodes { id } } }',
+  );
+  const [one, another] = data?.employees.nodes ?? [];
+  return [one?.id ?? '', another?.id ?? ''];
+}
+
 describe('the number of SQL statements', () => {
   it('is one for a page of 50 employees with department, manager and the manager’s department', async () => {
     const page = (first: number) =>
       `{ employees(first: ${first}) { nodes { name department { name } manager { name department { name } } } } }`;
     expect(await count(page(50))).toBe(1);
     expect(await count(page(5))).toBe(1);
+  });
+
+  it('is one for an employee with department, manager and the manager’s department', async () => {
+    const [one, another] = await twoIds();
+    const relations = 'name department { name } manager { name department { name } }';
+    expect(await count(`{ employee(id: "${one}") { ${relations} } }`)).toBe(1);
+    expect(
+      await count(`{ a: employee(id: "${one}") { ${relations} } b: employee(id: "${another}") { ${relations} } }`),
+    ).toBe(1);
+  });
+
+  it('is six at most for employees by id, whatever their fields select', async () => {
+    const [id] = await twoIds();
+    const columns = ['age', 'email', 'jobTitle', 'hiredOn'];
+    const relations = ['', 'department { name }', 'manager { name }', 'manager { name department { name } }'];
+    const selections = relations.flatMap((first) =>
+      relations.map((second, index) => `${columns[index]} ${first} ${second}`),
+    );
+    const aliased = selections.map((selected, index) => `e${index}: employee(id: "${id}") { ${selected} }`);
+    expect(await count(`{ ${aliased.join(' ')} }`)).toBe(6);
   });
 
   it('is constant for relations beyond the depth of the join', async () => {

@@ -14,7 +14,13 @@ import { Forbidden, NotFound } from '../../errors/app-error.js';
 import { Department } from './department.entity.js';
 import { snapshotOf, type EmployeeChanges } from './employee.events.js';
 import { Employee } from './employee.entity.js';
-import { departmentById, employeeById, reportCountOfManager, reportsOfManager } from './employee.loaders.js';
+import {
+  departmentById,
+  employeeById,
+  employeeWithSelectedRelations,
+  reportCountOfManager,
+  reportsOfManager,
+} from './employee.loaders.js';
 import { salaryDenial, updateDenial } from './employee.permissions.js';
 import { countEmployees, employeeOrder, employeePage } from './employee.queries.js';
 import { changeEmployee, dismiss, hire } from './employee.service.js';
@@ -49,7 +55,7 @@ export class EmployeeResolver {
     @Ctx() context: Context,
     @Info() info: GraphQLResolveInfo,
   ): Promise<EmployeeRow | null> {
-    return context.load(employeeById.selectedBy(info)).load(decodeId('employee', id));
+    return context.load(employeeWithSelectedRelations(info)).load(decodeId('employee', id));
   }
 
   @CacheHint({ maxAge: 10, scope: 'PRIVATE' })

@@ -52,6 +52,22 @@ export function selectedEmployee(fields: SelectedFields | null, managers = 1): E
   });
 }
 
+/** An employee with some relations. @param reads the properties that are read of a type; null for all of them */
+export function readWithRelations(
+  relations: { department: boolean; manager: boolean; managersDepartment: boolean },
+  reads: (type: 'Employee' | 'Department') => ReadonlySet<string> | null,
+): EmployeeShape {
+  const row = employeeRows.of(reads('Employee'));
+  const department = departmentRows.of(reads('Department'));
+  const withDepartment = (isRead: boolean) => (isRead ? department : null);
+  const manager = shapeOf({ row, department: withDepartment(relations.managersDepartment), manager: null });
+  return shapeOf({
+    row,
+    department: withDepartment(relations.department),
+    manager: relations.manager ? manager : null,
+  });
+}
+
 /** Adds a property, such as that of the order, which cursors hold. */
 export const withProperty = (shape: EmployeeShape, property: string): EmployeeShape =>
   shape.row.properties.includes(property)
