@@ -22,7 +22,8 @@ COPY ops/image/prune-packages.mjs /prune-packages.mjs
 RUN node /prune-packages.mjs node_modules
 
 FROM debian:bookworm-slim
-RUN groupadd --gid 10001 auspex && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /app --shell /usr/sbin/nologin auspex
+RUN groupadd --gid 10001 auspex && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /app --shell /usr/sbin/nologin auspex \
+    && install -d -o auspex -g auspex -m 700 /var/lib/auspex
 COPY --from=build /usr/local/bin/node /usr/local/bin/node
 WORKDIR /app
 # Rarely changed layers first.
@@ -41,8 +42,10 @@ LABEL org.opencontainers.image.title="Auspex" \
       org.opencontainers.image.revision="$REVISION"
 # The C library keeps freed memory of models unless it has few arenas and maps large blocks alone.
 ENV MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=131072
-ENV NODE_ENV=production HOST=0.0.0.0 PORT=4000 METRICS_PORT=9464
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=4000 METRICS_PORT=9464 DATA_DIR=/var/lib/auspex
 USER 10001:10001
+# The journal of predictions: each container has its own, also on a read-only file system.
+VOLUME /var/lib/auspex
 EXPOSE 4000 9464
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=90s --start-interval=1s --retries=3 CMD ["node", "dist/scripts/healthcheck.js"]

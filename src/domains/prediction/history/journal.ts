@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, open, rm, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
+import { systemErrorCode } from '../../../errors/system-error-code.js';
 import type { Logger } from '../../../telemetry/logger.js';
 import { journalLines, type StoredRow } from './stored-row.js';
 
@@ -68,7 +69,7 @@ export class Journal {
     } catch (error) {
       clearInterval(journal.#timer);
       log.warn(
-        { err: error, dir },
+        { reason: systemErrorCode(error) ?? String(error), dir },
         'no prediction journal: predictions that are not written yet are lost with a killed process',
       );
       return null;
