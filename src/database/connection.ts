@@ -94,13 +94,13 @@ export class PooledConnection extends pg.Client {
     const [statement, values] = args;
     const isDriven = args.some((one) => typeof one === 'function') || isSubmittable(statement);
     if (isDriven) return (pg.Client.prototype.query as Query).apply(this, [...args]);
-    this.#responseTime.begin();
     return new Promise((resolve, reject) => {
       (pg.Client.prototype.query as Query).call(this, statement, values, (error: Error | null, result: unknown) => {
         this.#responseTime.finish();
         if (error) reject(error);
         else resolve(result);
       });
+      this.#responseTime.begin();
     });
   }
 
