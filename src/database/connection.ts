@@ -83,17 +83,15 @@ export class PooledConnection extends pg.Client {
   #execute(args: readonly unknown[]): unknown {
     const [text, values] = args;
     if (isTemplateText(text)) return this.#executeTemplate(text, values);
-    return this.#send(args);
+    const isDriven = args.some((one) => typeof one === 'function') || isSubmittable(text);
+    return isDriven ? (pg.Client.prototype.query as Query).apply(this, [...args]) : this.#send(text, values);
   }
 
   /**
    * Sends a statement with a callback. For a promise, pg assigns a function to a property; V8 allocates such functions among its
    * old objects, and each would keep its rows until a major garbage collection.
    */
-  #send(args: readonly unknown[]): unknown {
-    const [statement, values] = args;
-    const isDriven = args.some((one) => typeof one === 'function') || isSubmittable(statement);
-    if (isDriven) return (pg.Client.prototype.query as Query).apply(this, [...args]);
+  #send(statement: unknown, values?: unknown): Promise<unknown> {
     return new Promise((resolve, reject) => {
       (pg.Client.prototype.query as Query).call(this, statement, values, (error: Error | null, result: unknown) => {
         this.#responseTime.finish();
@@ -109,10 +107,10 @@ export class PooledConnection extends pg.Client {
   }
 
   #executeTemplate(text: string, values: unknown): unknown {
-    const query = (name?: string): unknown => this.#send([{ name, text, values, rowMode: 'array' }]);
+    const query = (name?: string): Promise<unknown> => this.#send({ name, text, values, rowMode: 'array' });
     const name = this.#hasSession ? this.#named.nameOf(text) : undefined;
     const result = query(name);
-    if (name === undefined || !(result instanceof Promise)) return result;
+    if (name === undefined) return result;
     return result.catch((error: unknown) => {
       // A failed transaction accepts no further statement.
       if (this.getTransactionStatus() !== 'I' || !this.#named.shouldRetry(name, error)) throw error;

@@ -1,6 +1,6 @@
 /**
- * The time limit of the server's responses on one connection, which executes its statements one after another. One timer serves
- * them all: a timer for each would cost more than its statement's row.
+ * The time limit of the server's responses on one connection, which executes its statements one after another, so that one timer
+ * serves them all.
  */
 export class ResponseTime {
   readonly #limitMs: number;

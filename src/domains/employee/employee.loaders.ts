@@ -3,7 +3,6 @@ import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import type { LoaderKind } from '../../graphql/context/loader-kind.js';
 import { countByOwner, loadersByShape, pageByOwner, rowById } from '../../graphql/context/loader-factories.js';
-import { operationReads } from '../../graphql/context/operation-reads.js';
 import { lookAhead } from '../../graphql/context/selection.js';
 import { cachedQuery } from '../../graphql/caching/query-cache.js';
 import {
@@ -14,36 +13,37 @@ import {
   employeesById,
   reportsAmong,
 } from './employee.queries.js';
-import { employeeRows, employeeShape, readWithRelations, type EmployeeShape } from './employee.shapes.js';
+import { employeeRows, employeeShape, selectedEmployee, type EmployeeShape } from './employee.shapes.js';
 import type { EmployeeRow } from './employee.types.js';
 
-const byShape = (shape: EmployeeShape): LoaderKind<string, EmployeeRow | null> =>
-  rowById((db, ids) => employeesById(db, ids, shape), 'employeesById');
+/** Clients choose selections, so there is no end of shapes. */
+const kindsByShape = new LRUCache<string, LoaderKind<string, EmployeeRow | null>>({ max: 1000 });
+
+/** One loader for each shape, so that all fields that read the same columns share their batches. */
+function byShape(shape: EmployeeShape): LoaderKind<string, EmployeeRow | null> {
+  let kind = kindsByShape.get(shape.key);
+  if (!kind) {
+    kind = rowById((db, ids) => employeesById(db, ids, shape), 'employeesById');
+    kindsByShape.set(shape.key, kind);
+  }
+  return kind;
+}
 
 /** An employee by id; null if unknown. */
 export const employeeById = loadersByShape({ type: 'Employee', rows: employeeRows }, (row) =>
   byShape(employeeShape(row)),
 );
 
-const selectedRelations = lookAhead((employee) => ({
-  department: employee.at('department') !== null,
-  manager: employee.at('manager') !== null,
-  managersDepartment: employee.at('manager.department') !== null,
-}));
-
-/** Clients choose selections, so there is no end of shapes. */
-const kindsByShape = new LRUCache<string, LoaderKind<string, EmployeeRow | null>>({ max: 1000 });
+const selectedRelations = lookAhead((employee) =>
+  selectedEmployee(employee, { reads: (fields) => fields.operationReads }),
+);
 
 /**
  * An employee by id with the department and the manager that the field selects, by one statement; null if unknown. All fields of an
  * operation read the same columns, so that they need six loaders at most.
  */
-export function employeeWithSelectedRelations(info: GraphQLResolveInfo): LoaderKind<string, EmployeeRow | null> {
-  const shape = readWithRelations(selectedRelations(info), (type) => operationReads(info, type));
-  let kind = kindsByShape.get(shape.key);
-  if (!kind) kindsByShape.set(shape.key, (kind = byShape(shape)));
-  return kind;
-}
+export const employeeWithSelectedRelations = (info: GraphQLResolveInfo): LoaderKind<string, EmployeeRow | null> =>
+  byShape(selectedRelations(info));
 
 const departmentRow = z.object({ id: z.string(), name: z.string() });
 

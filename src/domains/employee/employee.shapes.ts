@@ -41,30 +41,18 @@ export const employeeWithRelations = shapeOf({
 /**
  * What selected fields read of an employee.
  * @param managers the levels of managers that are read along; further levels are loaded
+ * @param reads the properties that are read of an object; by default those that its own fields read
  */
-export function selectedEmployee(fields: SelectedFields | null, managers = 1): EmployeeShape {
+export function selectedEmployee(
+  fields: SelectedFields | null,
+  { managers = 1, reads = (selected: SelectedFields) => selected.reads } = {},
+): EmployeeShape {
   const department = fields?.at('department');
   const manager = managers > 0 ? fields?.at('manager') : null;
   return shapeOf({
-    row: employeeRows.of(fields ? fields.reads : []),
-    department: department ? departmentRows.of(department.reads) : null,
-    manager: manager ? selectedEmployee(manager, managers - 1) : null,
-  });
-}
-
-/** An employee with some relations. @param reads the properties that are read of a type; null for all of them */
-export function readWithRelations(
-  relations: { department: boolean; manager: boolean; managersDepartment: boolean },
-  reads: (type: 'Employee' | 'Department') => ReadonlySet<string> | null,
-): EmployeeShape {
-  const row = employeeRows.of(reads('Employee'));
-  const department = departmentRows.of(reads('Department'));
-  const withDepartment = (isRead: boolean) => (isRead ? department : null);
-  const manager = shapeOf({ row, department: withDepartment(relations.managersDepartment), manager: null });
-  return shapeOf({
-    row,
-    department: withDepartment(relations.department),
-    manager: relations.manager ? manager : null,
+    row: employeeRows.of(fields ? reads(fields) : []),
+    department: department ? departmentRows.of(reads(department)) : null,
+    manager: manager ? selectedEmployee(manager, { managers: managers - 1, reads }) : null,
   });
 }
 

@@ -11,8 +11,9 @@ import {
 } from 'graphql';
 import { ownValue } from '../../errors/own-value.js';
 import { readsOf } from '../schema/reads.js';
+import { operationReads } from './operation-reads.js';
 
-type Operation = Pick<GraphQLResolveInfo, 'schema' | 'fragments' | 'variableValues'>;
+type Operation = Pick<GraphQLResolveInfo, 'schema' | 'operation' | 'fragments' | 'variableValues'>;
 
 /** The values of the variables that @skip and @include of a selection depend on. */
 type Conditions = Map<string, unknown>;
@@ -49,6 +50,11 @@ export class SelectedFields {
           found.flatMap(({ nodes }) => nodes),
         )
       : null;
+  }
+
+  /** The properties of a row that the whole operation reads of the type; null for all of them. */
+  get operationReads(): ReadonlySet<string> | null {
+    return operationReads(this.#operation, this.#type.name);
   }
 
   /** The properties of a row that the fields and their rules read; null if one does not declare them. */
@@ -114,7 +120,7 @@ export class SelectedFields {
 
 /** What was derived for one selection. */
 interface Known<Derived> {
-  info: Pick<GraphQLResolveInfo, 'schema' | 'fieldNodes'>;
+  info: Pick<GraphQLResolveInfo, 'schema' | 'operation' | 'fieldNodes'>;
   conditions: Conditions;
   derived: Derived;
 }
@@ -134,13 +140,13 @@ export function lookAhead<Derived>(derive: (fields: SelectedFields) => Derived):
     const known = knownByNode.get(node) ?? [];
     const same = known.find((one) => isSame(one, info));
     if (same) return same.derived;
-    const { schema, fieldNodes } = info;
+    const { schema, operation, fieldNodes } = info;
     const type = getNamedType(info.returnType);
     if (!isObjectType(type)) throw new Error(`${type.name} is no object type; look ahead of fields that return one.`);
     const conditions: Conditions = new Map();
     const derived = derive(new SelectedFields(info, conditions, type, fieldNodes));
     // A copy: an executor may keep the array for the next operation.
-    known.push({ info: { schema, fieldNodes: [...fieldNodes] }, conditions, derived });
+    known.push({ info: { schema, operation, fieldNodes: [...fieldNodes] }, conditions, derived });
     if (known.length > maxKnown) known.shift();
     knownByNode.set(node, known);
     return derived;
@@ -149,6 +155,7 @@ export function lookAhead<Derived>(derive: (fields: SelectedFields) => Derived):
 
 const isSame = ({ info, conditions }: Known<unknown>, now: GraphQLResolveInfo): boolean =>
   info.schema === now.schema &&
+  info.operation === now.operation &&
   info.fieldNodes.length === now.fieldNodes.length &&
   info.fieldNodes.every((node, index) => node === now.fieldNodes[index]) &&
   [...conditions].every(([name, value]) => ownValue(now.variableValues, name) === value);
