@@ -12,7 +12,7 @@ import type { Cache, CacheEntry, CacheHealth, ValueOrClaim } from './cache.js';
 /** Entries that one call may write; bounds the size of a transaction. */
 export const maxEntriesPerWrite = 2_000;
 
-/** Past this bound reads are misses and writes are dropped. */
+/** Past this bound of reads and written entries, reads are misses and writes are dropped. */
 const maxCommandsInFlight = 50_000;
 
 /** Bounds what a span records of the keys. */
@@ -40,6 +40,13 @@ for index, key in ipairs(KEYS) do
   end
 end
 return found`);
+
+/**
+ * Stores a text under each key. In one command: the transaction of Keyv has a command, a promise and a reply for each entry, which
+ * took a third of the memory of a call of 1,000 predictions.
+ */
+const writeScript = new RedisScript(`
+for index, key in ipairs(KEYS) do redis.call('SET', key, ARGV[index + 1], 'PX', ARGV[1]) end`);
 
 /** Deletes each claim that the owner still holds. */
 const releaseScript = new RedisScript(`
@@ -70,17 +77,16 @@ export class RedisCache implements Cache {
   }
 
   async setMany(entries: readonly CacheEntry[], ttlMs: number): Promise<boolean> {
-    const written = entries.slice(0, maxEntriesPerWrite).map(({ key, value }) => ({ key, value, ttl: ttlMs }));
+    const written = entries.slice(0, maxEntriesPerWrite);
     if (written.length === 0) return true;
-    const isStored = await this.#execute(
-      'MULTI SET',
-      written.map(({ key }) => key),
-      async (client) => {
-        await this.#keyvOf(client).setMany(written);
-        return true;
-      },
-      written.length + 2,
-    );
+    const keys = written.map(({ key }) => key);
+    const texts = written.map(({ value }) => JSON.stringify({ value }));
+    const options = { keys: this.#entryKeys(keys), arguments: [String(Math.ceil(ttlMs)), ...texts] };
+    const write = async (client: RedisClient): Promise<true> => {
+      await writeScript.run(client, options);
+      return true;
+    };
+    const isStored = await this.#execute('EVALSHA write', keys, write, written.length);
     return isStored === true;
   }
 
