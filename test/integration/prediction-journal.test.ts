@@ -9,6 +9,8 @@ import type { Database } from '../../src/database/tables.js';
 import { domains } from '../../src/domains/index.js';
 import { PredictionHistory } from '../../src/domains/prediction/history/history.js';
 import { journalDirOf } from '../../src/domains/prediction/history/journal-dir.js';
+import { journalBlock } from '../../src/domains/prediction/history/journal-blocks.js';
+import { RowCollector, type StoredRows } from '../../src/domains/prediction/history/stored-rows.js';
 import { PredictionSource } from '../../src/domains/prediction/prediction.entity.js';
 import type { PredictionRow } from '../../src/domains/prediction/prediction.types.js';
 import { createLogger } from '../../src/telemetry/logger.js';
@@ -40,10 +42,38 @@ afterEach(() => rm(dir, { recursive: true, force: true }));
 
 const rows = (count: number): PredictionRow[] =>
   Array.from({ length: count }, () => ({
-    ...{ id: newId(), userId: null, model: 'iris', version: 1, digest: 'd', input: { text: 'a\nb "c" é' }, output: {} },
+    ...{
+      id: newId(),
+      userId: null,
+      model: 'iris',
+      version: 1,
+      digest: 'd',
+      input: { text: 'a\nb\u2028"c" é' },
+      output: {},
+    },
     ...{ units: null, signatureDigest: null, source: PredictionSource.MODEL, ageSeconds: 0, durationMs: 1 },
     createdAt: new Date(),
   }));
+
+function collected(rows: readonly PredictionRow[]): StoredRows {
+  const collector = new RowCollector();
+  for (const row of rows) collector.add(row);
+  return collector.take();
+}
+
+/** Earlier releases wrote a line for each row, at first without units. */
+function lineOfEarlierRelease({ id, input, output, createdAt }: PredictionRow): string {
+  const shared = {
+    user_id: null,
+    model: 'iris',
+    version: 1,
+    digest: 'd',
+    source: 'MODEL',
+    age_seconds: 0,
+    duration_ms: 1,
+  };
+  return `${JSON.stringify({ id, ...shared, input, output, created_at: createdAt })}\n`;
+}
 
 const stored = (rows: readonly PredictionRow[]): Promise<number> => countStored(db, rows);
 
@@ -72,7 +102,8 @@ describe('the journal of predictions', () => {
     const all = rows(600);
     await recordCall(history, 'iris', all);
     const text = await journalText();
-    expect(text.trim().split('\n')).toHaveLength(600);
+    // Blocks of at most 250 rows: a head, and a line for each input and each output.
+    expect(text.trim().split('\n')).toHaveLength(3 + 2 * 600);
     expect(all.filter(({ id }) => !text.includes(id))).toEqual([]);
     expect(history.room.journal).toEqual({ isUp: true, bytes: Buffer.byteLength(text) });
     await repair();
@@ -83,7 +114,7 @@ describe('the journal of predictions', () => {
     expect(await readdir(dir)).toEqual([]);
   });
 
-  it('gives the next start what a killed process left, also a second time, and without a row that was cut off', async () => {
+  it('gives the next start what a killed process left, also a second time, and without a block that was cut off', async () => {
     const killed = await openHistory();
     const repair = await breakWrites();
     const all = rows(700);
@@ -92,23 +123,26 @@ describe('the journal of predictions', () => {
     await repair();
     await killed.close();
     expect(await stored(all)).toBe(700);
-    const lost = rows(3);
-    const lines = lost.map((row) => {
-      const [line = ''] = text.split('\n');
-      return line.replace(all[0]?.id ?? '', row.id);
-    });
-    // As an earlier release wrote it.
-    lines[2] = lines[2]?.replace(/"units":null,"signature_digest":null,/, '') ?? '';
-    expect(lines[2]).not.toContain('units');
+    const [sent, earlier, cutOff] = [rows(2), rows(2), rows(2)];
+    const block = (replaced: readonly PredictionRow[]): string =>
+      journalBlock(collected(replaced)).toString().replaceAll('"units":null,"signature_digest":null,', '');
+    const lines = [block(sent), ...earlier.map(lineOfEarlierRelease), block(cutOff).slice(0, -1)];
     await writeFile(path.join(dir, 'killed-1.jsonl'), text);
-    await appendFile(path.join(dir, 'killed-1.jsonl'), `${lines.join('\n')}\n${lines[0]?.slice(0, 50)}`);
+    await appendFile(path.join(dir, 'killed-1.jsonl'), lines.join(''));
     await rest();
     const next = await openHistory();
     const fresh = rows(1);
     await recordCall(next, 'iris', fresh);
     await waitUntil(async () => (await readdir(dir)).every((file) => !file.startsWith('killed')));
     await next.close();
-    expect([await stored(all), await stored(lost), await stored(fresh)]).toEqual([700, 3, 1]);
+    const counts = await Promise.all([all, sent, earlier, cutOff, fresh].map((some) => stored(some)));
+    expect(counts).toEqual([700, 2, 2, 0, 1]);
+    const [read] = await db
+      .selectFrom('prediction')
+      .select(['input', 'output'])
+      .where('id', '=', earlier[0]?.id ?? '')
+      .execute();
+    expect(read).toEqual({ input: earlier[0]?.input, output: {} });
     expect([next.lost, await readdir(dir)]).toEqual([0, []]);
   });
 

@@ -22,9 +22,7 @@ export const predictionDomain: DomainModule = {
     const events = new PredictionEvents({ db, pubSub, log, maxBuffered: settings.streams.bufferedEvents });
     const history = new PredictionHistory(db, log, {
       onWritten(rows) {
-        const owners = new Set<string>();
-        for (const { call } of rows) if (call.userId !== null) owners.add(call.userId);
-        for (const userId of owners) void readYourWrites.pin(userId);
+        for (const owner of rows.owners) void readYourWrites.pin(owner);
         events.publish(rows);
       },
     });

@@ -4,7 +4,7 @@ import { EventFeed } from '../../graphql/subscriptions/event-feed.js';
 import type { EventReader } from '../../events/event-queue.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { topic, type PubSub } from '../../events/pub-sub.js';
-import type { StoredRow } from './history/stored-row.js';
+import type { StoredRows } from './history/stored-rows.js';
 import { predictionsById } from './prediction.queries.js';
 import type { PredictionRow } from './prediction.types.js';
 
@@ -38,9 +38,9 @@ export class PredictionEvents {
   }
 
   /** Call after the rows are committed. */
-  publish(rows: readonly Pick<StoredRow, 'id' | 'call'>[]): void {
+  publish(rows: Pick<StoredRows, 'owned'>): void {
     if (!this.#feed.hasListeners) return;
-    const recorded = rows.flatMap(({ id, call: { userId } }) => (userId === null ? [] : [{ id, userId }]));
+    const recorded = rows.owned();
     for (let start = 0; start < recorded.length; start += maxPredictions)
       this.#feed.publish({ recorded: recorded.slice(start, start + maxPredictions) });
   }

@@ -9,7 +9,7 @@ import { Journal } from './journal.js';
 import { PendingRows, type PendingChunk } from './pending-rows.js';
 import { recoverJournal } from './recovery.js';
 import { Room } from './room.js';
-import { rowStore, type StoredRow } from './stored-row.js';
+import { RowCollector, StoredRows } from './stored-rows.js';
 
 export interface HistoryOptions {
   /** Bytes of rows that are computed or wait to be written. Beyond it a call waits, then it is rejected before it runs. */
@@ -17,7 +17,7 @@ export interface HistoryOptions {
   /** Concurrent statements. */
   maxWriters?: number;
   /** Called with rows once they are written. */
-  onWritten?: (rows: readonly StoredRow[]) => void;
+  onWritten?: (rows: StoredRows) => void;
 }
 
 /** Room for the rows of a call. Disposing releases what was not recorded. */
@@ -37,8 +37,8 @@ export interface ExpectedRows {
 
 /** Delay before a write, so that concurrent calls share it. */
 const joinMs = 20;
-/** Rows and bytes per chunk: serializing them blocks the event loop for one or two milliseconds. */
-const chunkSize = { rows: 250, bytes: 256 * 1024 };
+/** Rows and their text per chunk: serializing them blocks the event loop for one or two milliseconds. */
+const chunkSize = { rows: 250, characters: 256 * 1024 };
 /** Rows and bytes per insert. */
 const batch = { rows: 500, bytes: 1024 * 1024 };
 /** Queued rows that occupy another writer. */
@@ -61,7 +61,7 @@ export class PredictionHistory implements WriteQueue {
   readonly #db: Database;
   readonly #log: Logger;
   readonly #maxWriters: number;
-  readonly #onWritten: (rows: readonly StoredRow[]) => void;
+  readonly #onWritten: (rows: StoredRows) => void;
   #journal: Journal | null = null;
   #recovering: Promise<unknown> = Promise.resolve();
   readonly #room: Room;
@@ -123,11 +123,9 @@ export class PredictionHistory implements WriteQueue {
         this.#room.adjust(bytes - reserved);
         reserved = 0;
         const entries: PendingChunk['entry'][] = [];
-        for (const { rows, bytes } of chunks) {
-          // The text for the journal takes as long as that of the rows.
-          if (entries.length > 0) await nextTurn();
+        for (const rows of chunks) {
           const entry = this.#journal?.append(rows) ?? Promise.resolve(null);
-          this.#pending.add({ rows, bytes, owner: rows[0]?.call.userId ?? null, entry });
+          this.#pending.add({ rows, entry });
           entries.push(entry);
         }
         this.#startWriters();
@@ -156,7 +154,7 @@ export class PredictionHistory implements WriteQueue {
     const journal = await Journal.open(dir, this.#log);
     this.#journal = journal;
     if (!journal) return;
-    const write = async (rows: readonly StoredRow[]): Promise<void> => {
+    const write = async (rows: StoredRows): Promise<void> => {
       await Promise.race([this.#writeWithRetries(rows), this.#closed.promise]);
       if (this.#isClosing) throw new Error('The history was closed.');
     };
@@ -224,9 +222,10 @@ export class PredictionHistory implements WriteQueue {
   async #write(isFirst: boolean): Promise<void> {
     if (isFirst && !this.#isClosing) await sleep(joinMs);
     for (let chunks = this.#next(); chunks.length > 0; chunks = this.#next()) {
-      await this.#writeWithRetries(chunks.flatMap(({ rows }) => rows));
+      const bytes = sum(chunks.map(({ rows }) => rows.bytes));
+      await this.#writeWithRetries(StoredRows.joined(chunks.map(({ rows }) => rows)));
       this.#pending.finish(chunks);
-      this.#room.adjust(-sum(chunks.map(({ bytes }) => bytes)));
+      this.#room.adjust(-bytes);
     }
     // In the turn that found no rows, so that the next recorded row starts a writer.
     this.#activeWriters -= 1;
@@ -236,7 +235,7 @@ export class PredictionHistory implements WriteQueue {
     return this.#pending.take(batch.rows, batch.bytes);
   }
 
-  async #writeWithRetries(rows: readonly StoredRow[]): Promise<void> {
+  async #writeWithRetries(rows: StoredRows): Promise<void> {
     for (let pauseMs = retryMs.first; ; pauseMs = Math.min(pauseMs * 2, retryMs.longest)) {
       try {
         this.#lost += await insertRows(this.#db, rows, this.#log);
@@ -257,28 +256,18 @@ export class PredictionHistory implements WriteQueue {
   }
 }
 
-/** Rows of a call that are written together. */
-interface Chunk {
-  rows: StoredRow[];
-  bytes: number;
-}
-
 /** Serializes rows, a chunk per turn of the event loop. */
-async function toChunks(rows: readonly PredictionRow[], redactsInput: boolean): Promise<Chunk[]> {
-  const toStoredRow = rowStore(redactsInput);
-  const chunks: Chunk[] = [];
-  let chunk: Chunk = { rows: [], bytes: 0 };
+async function toChunks(rows: readonly PredictionRow[], redactsInput: boolean): Promise<StoredRows[]> {
+  const collected = new RowCollector(redactsInput);
+  const chunks: StoredRows[] = [];
   for (const row of rows) {
-    if (chunk.rows.length >= chunkSize.rows || chunk.bytes >= chunkSize.bytes) {
-      chunks.push(chunk);
-      chunk = { rows: [], bytes: 0 };
+    if (collected.length >= chunkSize.rows || collected.characters >= chunkSize.characters) {
+      chunks.push(collected.take());
       await nextTurn();
     }
-    const stored = toStoredRow(row);
-    chunk.rows.push(stored);
-    chunk.bytes += stored.bytes;
+    collected.add(row);
   }
-  if (chunk.rows.length > 0) chunks.push(chunk);
+  if (collected.length > 0) chunks.push(collected.take());
   return chunks;
 }
 

@@ -3,7 +3,8 @@ import { mkdir, open, rm, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { systemErrorCode } from '../../../errors/system-error-code.js';
 import type { Logger } from '../../../telemetry/logger.js';
-import { journalLines, type StoredRow } from './stored-row.js';
+import { journalBlock } from './journal-blocks.js';
+import type { StoredRows } from './stored-rows.js';
 
 /** A file of the journal. It is removed once all its rows are written to the database. */
 interface Segment {
@@ -20,7 +21,6 @@ export interface JournalEntry {
 }
 
 interface Waiting {
-  /** Lines, outside the heap of V8. */
   data: Buffer;
   rows: number;
   done: (entry: JournalEntry | null) => void;
@@ -92,10 +92,10 @@ export class Journal {
   }
 
   /** Appends rows. Resolves once the operating system has them; with null if they could not be written. */
-  async append(rows: readonly StoredRow[]): Promise<JournalEntry | null> {
+  async append(rows: StoredRows): Promise<JournalEntry | null> {
     if (rows.length === 0 || !this.isUp) return null;
     const { promise, resolve } = Promise.withResolvers<JournalEntry | null>();
-    this.#waiting.push({ data: Buffer.from(journalLines(rows)), rows: rows.length, done: resolve });
+    this.#waiting.push({ data: journalBlock(rows), rows: rows.length, done: resolve });
     this.#work();
     return promise;
   }

@@ -1,17 +1,17 @@
 import type { JournalEntry } from './journal.js';
-import type { StoredRow } from './stored-row.js';
+import { StoredRows } from './stored-rows.js';
 
 /** Rows of one call that are written together. */
 export interface PendingChunk {
-  rows: readonly StoredRow[];
-  bytes: number;
-  owner: string | null;
+  rows: StoredRows;
   /** Its place in the journal; null if it is not there. */
   entry: Promise<JournalEntry | null>;
   /** Resolves once the rows are written or dropped. */
   written: Promise<void>;
   finish: () => void;
 }
+
+const noRows = StoredRows.joined([]);
 
 /** Rows that wait to be written, the oldest first. Rows that their owner waits for go first. */
 export class PendingRows {
@@ -30,9 +30,10 @@ export class PendingRows {
     return this.#queued.size + this.#urgent.size;
   }
 
-  add({ rows, bytes, owner, entry }: Pick<PendingChunk, 'rows' | 'bytes' | 'owner' | 'entry'>): void {
+  add({ rows, entry }: Pick<PendingChunk, 'rows' | 'entry'>): void {
     const { promise: written, resolve } = Promise.withResolvers<undefined>();
-    const chunk: PendingChunk = { rows, bytes, owner, entry, written, finish: () => resolve(undefined) };
+    const { owner } = rows;
+    const chunk: PendingChunk = { rows, entry, written, finish: () => resolve(undefined) };
     this.#queued.add(chunk);
     this.#rows += rows.length;
     if (owner === null) return;
@@ -46,11 +47,12 @@ export class PendingRows {
     let [rows, bytes] = [0, 0];
     for (const queue of [this.#urgent, this.#queued])
       for (const chunk of queue) {
-        if (taken.length > 0 && (rows + chunk.rows.length > maxRows || bytes + chunk.bytes > maxBytes)) return taken;
+        if (taken.length > 0 && (rows + chunk.rows.length > maxRows || bytes + chunk.rows.bytes > maxBytes))
+          return taken;
         queue.delete(chunk);
         taken.push(chunk);
         rows += chunk.rows.length;
-        bytes += chunk.bytes;
+        bytes += chunk.rows.bytes;
       }
     return taken;
   }
@@ -58,15 +60,16 @@ export class PendingRows {
   /** Ends the chunks: they are written, or cannot be. */
   finish(chunks: readonly PendingChunk[]): void {
     for (const chunk of chunks) {
-      this.#rows -= chunk.rows.length;
+      const { length, owner } = chunk.rows;
+      this.#rows -= length;
       // Tables that the sets outgrew hold the chunk until a full collection of garbage.
-      chunk.rows = [];
+      chunk.rows = noRows;
       chunk.finish();
       void chunk.entry.then((entry) => entry?.release());
-      if (chunk.owner === null) continue;
-      const chunks = this.#byOwner.get(chunk.owner);
+      if (owner === null) continue;
+      const chunks = this.#byOwner.get(owner);
       chunks?.delete(chunk);
-      if (chunks?.size === 0) this.#byOwner.delete(chunk.owner);
+      if (chunks?.size === 0) this.#byOwner.delete(owner);
     }
   }
 

@@ -1,22 +1,23 @@
 import { createReadStream } from 'node:fs';
 import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../../../telemetry/logger.js';
 import { journalExtension, type Journal } from './journal.js';
-import { lineReader, type StoredRow } from './stored-row.js';
+import { blockReader } from './journal-blocks.js';
+import { StoredRows } from './stored-rows.js';
 
 /** A file that was changed more recently may belong to a process that runs. */
 const restMs = 3_000;
 const batchRows = 250;
+const readBytes = 1024 * 1024;
 
 export interface RecoveryOptions {
   dir: string;
   journal: Journal;
   log: Logger;
   /** Writes rows; rows that are there already are left as they are. Rejects only when the gateway stops. */
-  write: (rows: readonly StoredRow[]) => Promise<void>;
+  write: (rows: StoredRows) => Promise<void>;
   signal: AbortSignal;
 }
 
@@ -45,23 +46,35 @@ export async function recoverJournal(options: RecoveryOptions): Promise<number> 
   return recovered;
 }
 
+/** The lines of a file that end with a line break. Not by `readline`, for which a line also ends within a JSON text: at U+2028. */
+async function* completeLines(file: string): AsyncGenerator<string> {
+  let rest = '';
+  for await (const text of createReadStream(file, { encoding: 'utf8', highWaterMark: readBytes })) {
+    const lines = (rest + String(text)).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
+  }
+}
+
 async function recoverFile(file: string, size: number, { write, signal }: RecoveryOptions): Promise<number> {
-  let batch: StoredRow[] = [];
+  let batch: StoredRows[] = [];
+  let rows = 0;
   let recovered = 0;
   const flush = async (): Promise<void> => {
-    await write(batch);
-    recovered += batch.length;
-    batch = [];
+    await write(StoredRows.joined(batch));
+    recovered += rows;
+    [batch, rows] = [[], 0];
   };
-  const rowOf = lineReader();
-  const input = createReadStream(file, { encoding: 'utf8' });
-  for await (const line of createInterface({ input, crlfDelay: Infinity })) {
-    const row = rowOf(line);
-    if (row) batch.push(row);
-    if (batch.length >= batchRows) await flush();
+  const rowsOf = blockReader();
+  for await (const line of completeLines(file)) {
+    const read = rowsOf(line);
+    if (!read) continue;
+    batch.push(read);
+    rows += read.length;
+    if (rows >= batchRows) await flush();
     if (signal.aborted) return recovered;
   }
-  if (batch.length > 0) await flush();
+  if (rows > 0) await flush();
   const now = await stat(file).catch(() => null);
   // It grew: its process runs.
   if (!signal.aborted && now?.size === size) await rm(file, { force: true });
