@@ -19,14 +19,17 @@ export function typedPredictions(
   const signatures = (): string => JSON.stringify(typedOnly(predictor.models()).map((model) => typedModel(model)));
   const predictTyped = (typed: TypedModel): PredictTyped => {
     const shape = shapeOf(typed);
+    const names = new Map(typed.inputs.map(({ raw, name }) => [raw, name]));
     return async ({ inputs, version: requested, onInvalid }, context) => {
       const model = predictor.model(typed.model);
       const version = model ? selectVersion(model, shape, requested ?? null) : (requested ?? null);
       try {
         const outcomes = await predict({ model: typed.model, version, rows: inputs, onInvalid }, context);
-        return outcomes.map((outcome) =>
-          outcome instanceof BadUserInput ? withFieldNames(typed, outcome) : withWarningNames(typed, outcome),
-        );
+        return outcomes.map((outcome) => {
+          if (outcome instanceof BadUserInput) return withFieldNames(typed, outcome);
+          if (outcome) renameWarnings(outcome, names);
+          return outcome;
+        });
       } catch (error) {
         throw error instanceof BadUserInput ? withFieldNames(typed, error) : error;
       }
@@ -90,15 +93,14 @@ function shapeOfVersion(model: Model, version: ModelVersion): string {
   return shape;
 }
 
-/** The prediction with the names in the schema in its warnings. */
-function withWarningNames({ inputs }: TypedModel, outcome: PredictionRow | null): PredictionRow | null {
-  if (!outcome?.warnings || outcome.warnings.length === 0) return outcome;
-  const names = new Map(inputs.map(({ raw, name }) => [raw, name]));
-  const warnings = outcome.warnings.map((warning) => ({
-    ...warning,
-    field: names.get(warning.field) ?? warning.field,
+/** Puts the names in the schema into the warnings of a prediction, in place: a copy of each row is a good part of its memory. */
+function renameWarnings(outcome: PredictionRow, names: ReadonlyMap<string, string>): void {
+  if (!outcome.warnings || outcome.warnings.length === 0) return;
+  outcome.warnings = outcome.warnings.map(({ field, code, message }) => ({
+    field: names.get(field) ?? field,
+    code,
+    message,
   }));
-  return { ...outcome, warnings };
 }
 
 /** Renames the fields in an error to the names in the schema, also in elements such as `pixels[3]`. */

@@ -48,7 +48,9 @@ export function createInputWarnings(
       const value = check ? ownValue(row, field) : undefined;
       const warning = value === undefined || value === null ? null : check?.(value);
       if (!warning) continue;
-      (warnings ??= []).push({ field, ...warning });
+      // The first `push` would allocate room for 17.
+      if (warnings) warnings.push({ field, ...warning });
+      else warnings = [{ field, ...warning }];
       if (warnings.length === maxWarnings) break;
     }
     return warnings ?? none;
