@@ -65,11 +65,11 @@ export class Shadow {
       this.#failures += 1;
       return;
     }
-    const outcomes = await this.#run(new Map(keyed.map(({ key, row }) => [key, row])));
+    const outcomes = await this.#run(keyed);
     if (!outcomes) return;
     let turn = 0;
-    for (const { key, output } of keyed) {
-      const result = outcomes.get(key)?.result;
+    for (const [index, { output }] of keyed.entries()) {
+      const result = outcomes[index]?.result;
       if (result?.kind === 'ok') this.#differences.add(output, result.output);
       else this.#differences.addMissing();
       if (this.#differences.values - turn < valuesPerTurn) continue;
@@ -79,7 +79,7 @@ export class Shadow {
   }
 
   /** @returns null if the shadow failed */
-  async #run(rows: Parameters<VersionRuntime['predict']>[0]): Promise<ReadonlyMap<string, Outcome> | null> {
+  async #run(rows: Parameters<VersionRuntime['predict']>[0]): Promise<readonly Outcome[] | null> {
     const { counters, serving } = this.version;
     const { deadlineMs } = serving;
     const startedAt = performance.now();

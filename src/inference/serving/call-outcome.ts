@@ -15,13 +15,13 @@ export const lateShare = 0.5;
 /** Counts a call with results. A stale or invalid result, or one that is late, is a failure of the version. */
 export function countResults(
   counters: VersionCounters,
-  outcomes: ReadonlyMap<string, Outcome>,
+  outcomes: readonly Outcome[],
   { durationMs, deadlineMs }: { durationMs: number; deadlineMs: number },
 ): CallOutcome {
   let computed = 0;
   let stale = 0;
   let invalid = 0;
-  for (const { source, result } of outcomes.values()) {
+  for (const { source, result } of outcomes) {
     if (source === 'MODEL') computed += 1;
     if (source === 'STALE') stale += 1;
     if (result.kind === 'not-finite') invalid += 1;

@@ -128,22 +128,21 @@ export async function prepareRows(
 }
 
 /**
- * The predictions of prepared rows, in order. Rows for which the model returned no finite value are invalid.
+ * The predictions of prepared rows with their outcomes, in order. Rows for which the model returned no finite value are invalid.
  * @throws BadUserInput naming up to 100 of them, unless `onInvalid` is NULL
  */
 export async function toPredictedRows(
   prepared: readonly PreparedRow[],
-  outcomes: ReadonlyMap<string, Outcome>,
+  outcomes: readonly Outcome[],
   { startedAt, onInvalid }: { startedAt: number; onInvalid: OnInvalid },
 ): Promise<{ rows: PredictedRow[]; invalid: InvalidRows }> {
   const predicted: PredictedRow[] = [];
   const invalid: InvalidRows = new Map();
   const now = Date.now();
   let position = 0;
-  for (const { index, input, sent, key, warnings } of prepared) {
+  for (const { index, input, sent, warnings } of prepared) {
     if (position % rowsPerTurn === 0 && position > 0) await nextTurn();
-    position += 1;
-    const outcome = outcomes.get(key);
+    const outcome = outcomes[position++];
     if (!outcome) throw new Error(`row ${index} has no outcome`);
     const { result, source, received } = outcome;
     if (result.kind === 'not-finite') {

@@ -50,9 +50,12 @@ export class PendingPrediction {
     return [...(this.#wait ? [this.#wait.origin] : []), ...Array.from(this.#others ?? [], ({ origin }) => origin)];
   }
 
-  join(wait: Wait): void {
+  /** @returns false if the call waits for it already */
+  join(wait: Wait): boolean {
+    if (this.#wait === wait || this.#others?.has(wait)) return false;
     if (this.#wait) (this.#others ??= new Set()).add(wait);
     else this.#wait = wait;
+    return true;
   }
 
   leave(wait: Wait): void {
@@ -103,12 +106,9 @@ export class Wait {
   readonly #done = Promise.withResolvers<undefined>();
   #open = 0;
 
+  /** @param pendingRows may have a row several times */
   constructor(readonly pendingRows: readonly PendingPrediction[]) {
-    for (const pending of pendingRows) {
-      if (pending.outcome) continue;
-      this.#open += 1;
-      pending.join(this);
-    }
+    for (const pending of pendingRows) if (!pending.outcome && pending.join(this)) this.#open += 1;
     if (this.#open === 0) this.#done.resolve(undefined);
   }
 

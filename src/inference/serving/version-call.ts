@@ -1,6 +1,5 @@
 import { AppError, ServiceUnavailable, TimedOut } from '../../errors/app-error.js';
 import type { Logger } from '../../telemetry/logger.js';
-import type { EncodedRow } from '../signature/types.js';
 import { countError, countResults, type CallOutcome } from './call-outcome.js';
 import { RowFailedBefore } from './failed-rows.js';
 import type { PredictCall, Predicted } from './predict-call.js';
@@ -21,7 +20,7 @@ export interface RunOptions {
 }
 
 /**
- * Runs a call on a version: validates its rows, predicts the distinct ones, and puts the results into the order of the call.
+ * Runs a call on a version: validates its rows, and predicts each distinct one once.
  * @throws see `Predictor.predict`
  */
 export function runOnVersion(
@@ -36,9 +35,7 @@ export function runOnVersion(
       if (afterMs > run.deadlineMs) throw new TimedOut('Preparing the inputs took too long; send fewer rows.', afterMs);
     };
     const { prepared, invalid } = await prepareRows(version, sent, onInvalid, check);
-    const distinct = new Map<string, EncodedRow>();
-    for (const { key, row } of prepared) distinct.set(key, row);
-    const outcomes = await outcomesOf(version, distinct, prepared, { ...run, signal, caller });
+    const outcomes = await outcomesOf(version, prepared, { ...run, signal, caller });
     const predicted = await toPredictedRows(prepared, outcomes, { startedAt: run.startedAt, onInvalid });
     return { rows: predicted.rows, invalid: new Map([...invalid, ...predicted.invalid]) };
   });
@@ -46,15 +43,14 @@ export function runOnVersion(
 
 async function outcomesOf(
   version: VersionRuntime,
-  distinct: ReadonlyMap<string, EncodedRow>,
   prepared: readonly PreparedRow[],
   options: CallOptions & RunOptions,
-): Promise<Map<string, Outcome>> {
+): Promise<Outcome[]> {
   const { admittedAt, judge } = options;
   const { deadlineMs } = version.serving;
   const durationMs = (): number => performance.now() - admittedAt;
   try {
-    const outcomes = await version.predict(distinct, options);
+    const outcomes = await version.predict(prepared, options);
     judge(countResults(version.counters, outcomes, { durationMs: durationMs(), deadlineMs }));
     return outcomes;
   } catch (error) {

@@ -137,21 +137,20 @@ export class VersionRuntime {
   }
 
   /**
-   * Predicts distinct rows. @param rows by `keyOf` @returns the outcomes by key
+   * Predicts rows, each key once. @param rows with the keys of `keyOf` @returns the outcomes in the order of the rows
    * @throws Overloaded, TimedOut, the signal's reason, or PendingPredictionFailed caused by the model's error
    */
   async predict(
-    rows: ReadonlyMap<string, EncodedRow>,
+    rows: readonly { key: string; row: EncodedRow }[],
     { deadlineMs, signal, caller = '' }: CallOptions,
-  ): Promise<Map<string, Outcome>> {
+  ): Promise<Outcome[]> {
     if (this.#pendingRows.size > pendingPerQueueSlot * this.#serving.maxQueue) {
       throw new Overloaded('Too many predictions are pending for this model.');
     }
     const started: PendingPrediction[] = [];
     const onSettled = (settled: PendingPrediction): void => this.#onSettled(settled);
     const pendingRows: PendingPrediction[] = [];
-    // An iterator of entries would allocate two objects for each.
-    rows.forEach((row, key) => {
+    for (const { key, row } of rows) {
       let pending = this.#pendingRows.get(key);
       if (!pending) {
         pending = new PendingPrediction(key, row, caller, onSettled);
@@ -159,7 +158,7 @@ export class VersionRuntime {
         started.push(pending);
       }
       pendingRows.push(pending);
-    });
+    }
     const wait = new Wait(pendingRows);
     void this.#resolveRows(started, deadlineMs);
     try {
@@ -168,7 +167,7 @@ export class VersionRuntime {
       this.#withdrawAbandoned(pendingRows);
       return this.#staleOutcomes(pendingRows, error);
     }
-    return outcomesOf(pendingRows);
+    return pendingRows.map(({ outcome }) => known(outcome));
   }
 
   /** Frees memory that is not needed between calls. @param isServing whether it has a role, so that calls are expected */
@@ -259,11 +258,11 @@ export class VersionRuntime {
   }
 
   /** Falls back to stale results if every unresolved row has one. @throws the error otherwise */
-  #staleOutcomes(pendingRows: readonly PendingPrediction[], error: unknown): Map<string, Outcome> {
+  #staleOutcomes(pendingRows: readonly PendingPrediction[], error: unknown): Outcome[] {
     const isAboutModel = error instanceof PendingPredictionFailed || error instanceof TimedOut;
     if (!isAboutModel || pendingRows.some(({ outcome, stale }) => !outcome && !stale)) throw error;
     const knownAt = performance.now();
-    return new Map(pendingRows.map(({ key, outcome, stale }) => [key, outcome ?? staleOutcome(known(stale), knownAt)]));
+    return pendingRows.map(({ outcome, stale }) => outcome ?? staleOutcome(known(stale), knownAt));
   }
 
   /** Removes rows without waiting calls from the queue, unless they are running. */
@@ -295,12 +294,6 @@ const weights = { low: 1, normal: 4, high: 16 };
 
 /** After this time no caller waits for a run any longer, and its thread may be needed by others. */
 const hangMsOf = ({ deadlineMs }: Serving): number => 2 * deadlineMs + 1000;
-
-function outcomesOf(pendingRows: readonly PendingPrediction[]): Map<string, Outcome> {
-  const outcomes = new Map<string, Outcome>();
-  for (const { key, outcome } of pendingRows) outcomes.set(key, known(outcome));
-  return outcomes;
-}
 
 const staleOutcome = ({ result, computedAt }: StaleResult, knownAt: number): Outcome => ({
   result,
