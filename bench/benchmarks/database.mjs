@@ -1,7 +1,8 @@
 /* Keyset pagination against offset, and search with and without its index, on a large table. */
 import 'reflect-metadata';
 import { seedEmployees } from '../../packages/demo-data/src/index.ts';
-import { countEmployees, employeeOrder, employeePage } from '../../dist/domains/employee/employee.queries.js';
+import { countEmployees, employeePage } from '../../dist/domains/employee/employee.queries.js';
+import { conditionOf, orderBy } from '../support/employee-lists.mjs';
 import { openDatabase } from '../support/reads.mjs';
 import { startPostgres, temporaryFolder } from '../support/setup.mjs';
 
@@ -23,10 +24,10 @@ await compareSearch();
 async function comparePagination() {
   const rows = [];
   for (const [name, field] of Object.entries({ name: 'NAME', 'hired on': 'HIRED_ON', salary: 'SALARY' })) {
-    const order = employeeOrder({ field, direction: 'ASC' });
-    const first = await measure(() => employeePage(db, {}, firstPage(order)));
+    const order = orderBy(field);
+    const first = await measure(() => employeePage(db, conditionOf(), firstPage(order)));
     const deepPage = { ...firstPage(order), after: await cursorAt(order, deepOffset) };
-    const byCursor = await measure(() => employeePage(db, {}, deepPage));
+    const byCursor = await measure(() => employeePage(db, conditionOf(), deepPage));
     const byOffset = await measure(() =>
       client.query(`select * from employee order by ${order.column}, id limit ${limit} offset ${deepOffset}`),
     );
@@ -51,10 +52,10 @@ async function compareSearch() {
     'no match': 'nobody is called this',
     'two letters without a match': 'qx',
   };
-  const page = firstPage(employeeOrder(null));
+  const page = firstPage(orderBy());
   const measureSearch = async (search) => ({
-    page: await measure(() => employeePage(db, { search }, page)),
-    count: await measure(() => countEmployees(db, { search })),
+    page: await measure(() => employeePage(db, conditionOf(search), page)),
+    count: await measure(() => countEmployees(db, conditionOf(search))),
   });
   const indexed = {};
   for (const search of Object.values(searches)) indexed[search] = await measureSearch(search);

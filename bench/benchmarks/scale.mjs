@@ -1,7 +1,8 @@
 /* Pages and searches as the number of employees grows. */
 import 'reflect-metadata';
-import { countEmployees, employeeOrder, employeePage } from '../../dist/domains/employee/employee.queries.js';
+import { countEmployees, employeePage } from '../../dist/domains/employee/employee.queries.js';
 import { seedEmployees } from '../../packages/demo-data/src/index.ts';
+import { conditionOf, orderBy } from '../support/employee-lists.mjs';
 import { openDatabase } from '../support/reads.mjs';
 import { startPostgres, temporaryFolder } from '../support/setup.mjs';
 
@@ -31,15 +32,15 @@ console.table(table);
 async function reads() {
   const all = {};
   for (const [name, field] of Object.entries({ name: 'NAME', salary: 'SALARY' })) {
-    const order = employeeOrder({ field, direction: 'ASC' });
+    const order = orderBy(field);
     const page = { order, limit, isBackward: false, after: null, before: null };
-    all[`first page by ${name}`] = () => employeePage(db, {}, page);
+    all[`first page by ${name}`] = () => employeePage(db, conditionOf(), page);
     for (const [place, part] of Object.entries({ middle: 0.5, end: 0.9 })) {
       const after = await cursorAt(order, Math.floor(part * count));
-      all[`${place} by ${name}`] = () => employeePage(db, {}, { ...page, after });
+      all[`${place} by ${name}`] = () => employeePage(db, conditionOf(), { ...page, after });
     }
   }
-  const order = employeeOrder(null);
+  const order = orderBy();
   const page = { order, limit, isBackward: false, after: null, before: null };
   for (const [name, search] of Object.entries({
     'rare name': 'Yuki Wood',
@@ -48,8 +49,8 @@ async function reads() {
     'every row': 'example.com',
     'no row': 'nobody is called this',
   })) {
-    all[`search: ${name}`] = () => employeePage(db, { search }, page);
-    all[`search: ${name}, count`] = () => countEmployees(db, { search });
+    all[`search: ${name}`] = () => employeePage(db, conditionOf(search), page);
+    all[`search: ${name}, count`] = () => countEmployees(db, conditionOf(search));
   }
   return all;
 }

@@ -10,9 +10,11 @@ import { SigningKeys } from '../auth/signing-keys.js';
 import { TokenSigner } from '../auth/token.js';
 import { openCache } from '../cache/cache.js';
 import type { Config } from '../config/config.js';
+import { TableCatalog } from '../database/table-facts.js';
 import { domains } from '../domains/index.js';
 import { openPubSub } from '../events/pub-sub.js';
 import type { ReadYourWrites } from '../graphql/context/read-your-writes.js';
+import { IndexGuard } from '../graphql/filtering/index-guard.js';
 import type { Services } from '../graphql/module.js';
 import { domainSchema } from '../graphql/schema/build-schema.js';
 import { BreachedPasswords } from '../integrations/breached-passwords/breached-passwords.js';
@@ -99,6 +101,7 @@ export async function openServices(
     challenges: new SignInChallenges(signingKeys),
     counters,
     audit,
+    indexes: new IndexGuard(new TableCatalog(data.db), config.database),
     log,
     settings: {
       refreshTokenTtlDays: auth.refreshTokenTtlDays,

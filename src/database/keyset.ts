@@ -1,20 +1,38 @@
-import { sql, type SelectQueryBuilder } from 'kysely';
+import { sql, type RawBuilder, type SelectQueryBuilder } from 'kysely';
 import { parameter } from './read-templates.js';
-import { sortCollation } from './text-comparison.js';
+import { collated, sortCollation } from './text-comparison.js';
 
-/** A stable order of a list: one column, then the id. */
-export interface Keyset {
+/** The types of sorted columns. */
+export type SortType =
+  'text' | 'integer' | 'bigint' | 'numeric' | 'double precision' | 'boolean' | 'date' | 'timestamptz' | 'uuid';
+
+/** A value of a sorted column, as JSON has it. */
+export type SortValue = string | number | boolean | null;
+
+/** One column of an order. */
+export interface SortKey {
   /** The column in SQL, qualified by its table: `employee.hired_on`. */
   column: string;
   /** The row's property with the column's value. */
   property: string;
-  type: 'text' | 'integer' | 'date' | 'timestamptz' | 'uuid';
+  type: SortType;
   isDescending: boolean;
+  /** Null is the greatest value, as PostgreSQL sorts it: last in ascending order. */
+  isNullable?: boolean;
+  /** Of a text; by default that of code points. Null for the collation of the column. */
+  collation?: string | null;
+}
+
+/** A stable order of a list: one column, then others if there are any, then the id in the direction of the last of them. */
+export interface Keyset extends SortKey {
+  then?: readonly SortKey[];
 }
 
 /** A position in a list. */
 export interface Position {
-  value: string | number;
+  value: SortValue;
+  /** The values of `Keyset.then`. */
+  then?: readonly SortValue[];
   id: string;
 }
 
@@ -27,6 +45,12 @@ export interface KeysetPage {
   before: Position | null;
 }
 
+/** The columns of an order without the id. */
+export const sortKeys = (order: Keyset): readonly SortKey[] => (order.then ? [order, ...order.then] : [order]);
+
+/** The values of a position, in the order of `sortKeys`. */
+const valuesOf = ({ value, then = [] }: Position): readonly SortValue[] => [value, ...then];
+
 /**
  * Restricts a query to one page and one more row, which shows whether a next page exists. Keyset pagination: the cost does not
  * grow with depth. A backward page is in reverse order; see `inOrder`.
@@ -35,51 +59,102 @@ export function pageOf<DB, TB extends keyof DB, O>(
   query: SelectQueryBuilder<DB, TB, O>,
   { order, limit, isBackward, after, before }: KeysetPage,
 ): SelectQueryBuilder<DB, TB, O> {
-  const isDown = order.isDescending !== isBackward;
-  const column =
-    order.type === 'text' ? sql`${sql.ref(order.column)} collate ${sql.raw(sortCollation)}` : sql.ref(order.column);
-  const id = sql.ref(`${order.column.split('.')[0] ?? ''}.id`);
-  const direction = sql.raw(isDown ? 'desc' : 'asc');
-  const type = sql.raw(order.type);
-  // A comparison of the id alone lets PostgreSQL skip partitions, which are ranges of ids.
-  const isById = order.property === 'id';
-  const isBeyond = (compare: '<' | '>', { value, id: rowId }: Position) =>
-    isById
-      ? sql<boolean>`${id} ${sql.raw(compare)} ${rowId}::uuid`
-      : sql<boolean>`(${column}, ${id}) ${sql.raw(compare)} (${value}::${type}, ${rowId}::uuid)`;
+  const keys = sortKeys(order);
+  const directionOf = ({ isDescending }: SortKey) => sql.raw(isDescending !== isBackward ? 'desc' : 'asc');
   // The limit is literal: with a parameter, a plan for all values would expect to read a tenth of the table.
-  let page = query.orderBy(sql`${column} ${direction}`).limit(sql.lit(limit + 1));
-  if (!isById) page = page.orderBy(sql`${id} ${direction}`);
-  if (after) page = page.where(isBeyond(order.isDescending ? '<' : '>', after));
-  if (before) page = page.where(isBeyond(order.isDescending ? '>' : '<', before));
+  let page = query.limit(sql.lit(limit + 1));
+  for (const key of keys) page = page.orderBy(sql`${columnOf(key)} ${directionOf(key)}`);
+  // An order by the id has nothing to add.
+  if (order.property !== 'id') page = page.orderBy(sql`${idOf(order)} ${directionOf(keys.at(-1) ?? order)}`);
+  if (after) page = page.where(isBeyond(keys, after, { isAfter: true }));
+  if (before) page = page.where(isBeyond(keys, before, { isAfter: false }));
   return page;
+}
+
+const columnOf = ({ column, type, collation = sortCollation }: SortKey): RawBuilder<unknown> =>
+  type === 'text' ? collated(column, collation) : sql.ref(column);
+
+const idOf = ({ column }: SortKey): RawBuilder<unknown> => sql.ref(`${column.split('.')[0] ?? ''}.id`);
+
+/** Whether a row is after a position, or before it. */
+function isBeyond(
+  keys: readonly SortKey[],
+  position: Position,
+  { isAfter }: { isAfter: boolean },
+): RawBuilder<boolean> {
+  const [first = null] = keys;
+  if (!first) throw new Error('An order has no column.');
+  const id = idOf(first);
+  const compare = (isDescending: boolean) => sql.raw(isDescending === isAfter ? '<' : '>');
+  // A comparison of the id alone lets PostgreSQL skip partitions, which are ranges of ids.
+  if (first.property === 'id') return sql`${id} ${compare(first.isDescending)} ${position.id}::uuid`;
+  const values = valuesOf(position);
+  const cast = (index: number) => sql`${values[index]}::${sql.raw(keys[index]?.type ?? '')}`;
+  if (keys.every((key) => key.isDescending === first.isDescending && key.isNullable !== true)) {
+    // One comparison of rows is one range of an index.
+    const columns = sql.join([...keys.map(columnOf), id]);
+    const limits = sql.join([...keys.map((_key, index) => cast(index)), sql`${position.id}::uuid`]);
+    return sql`(${columns}) ${compare(first.isDescending)} (${limits})`;
+  }
+  const last = keys.at(-1) ?? first;
+  let beyond = sql<boolean>`${id} ${compare(last.isDescending)} ${position.id}::uuid`;
+  for (const [index, key] of [...keys.entries()].reverse()) {
+    const column = columnOf(key);
+    const isUp = key.isDescending !== isAfter;
+    if (values[index] === null) {
+      const tied = sql<boolean>`${column} is null and ${beyond}`;
+      beyond = isUp ? sql`(${tied})` : sql`(${column} is not null or ${tied})`;
+    } else {
+      const isFurther = sql<boolean>`${column} ${compare(key.isDescending)} ${cast(index)}`;
+      const further = isUp && key.isNullable === true ? sql`${isFurther} or ${column} is null` : isFurther;
+      beyond = sql`(${further} or ${column} = ${cast(index)} and ${beyond})`;
+    }
+  }
+  // Repeats the first comparison in a form that is a range of an index.
+  const isRange = first.isNullable !== true && values[0] !== null;
+  return isRange ? sql`${columnOf(first)} ${compare(first.isDescending)}= ${cast(0)} and ${beyond}` : beyond;
 }
 
 /** The rows of `pageOf` in the list's order. */
 export const inOrder = <R>(rows: R[], page: KeysetPage): R[] => (page.isBackward ? rows.reverse() : rows);
 
-/** A page as a template has it: the positions are parameters. */
+/** A page as a template has it: the positions are parameters, except nulls. */
 export const templatePage = (page: KeysetPage): KeysetPage => ({
   ...page,
-  after: page.after && { value: parameter('afterValue'), id: parameter('afterId') },
-  before: page.before && { value: parameter('beforeValue'), id: parameter('beforeId') },
+  after: page.after && templatePosition(page.after, 'after'),
+  before: page.before && templatePosition(page.before, 'before'),
+});
+
+const templatePosition = ({ value, then }: Position, name: string): Position => ({
+  value: value === null ? null : parameter(`${name}Value`),
+  ...(then && { then: then.map((one, index) => (one === null ? null : parameter(`${name}Then${index}`))) }),
+  id: parameter(`${name}Id`),
 });
 
 /** Everything that the text of a page's template depends on. */
 export const pageKey = ({ order, limit, isBackward, after, before }: KeysetPage): string =>
   [
-    order.column,
-    order.isDescending ? 'desc' : 'asc',
+    ...sortKeys(order).flatMap(({ column, isDescending }) => [column, isDescending ? 'desc' : 'asc']),
     limit,
     isBackward ? 'last' : 'first',
-    ...(after ? ['after'] : []),
-    ...(before ? ['before'] : []),
+    ...(after ? [`after${nullsOf(after)}`] : []),
+    ...(before ? [`before${nullsOf(before)}`] : []),
   ].join(' ');
+
+/** Which values of a position are null. */
+const nullsOf = (position: Position): string =>
+  valuesOf(position)
+    .flatMap((value, index) => (value === null ? [`-${index}`] : []))
+    .join('');
 
 /** The values of a page's template. */
 export const pageValues = ({ after, before }: KeysetPage): Record<string, unknown> => ({
-  afterValue: after?.value,
-  afterId: after?.id,
-  beforeValue: before?.value,
-  beforeId: before?.id,
+  ...(after && positionValues(after, 'after')),
+  ...(before && positionValues(before, 'before')),
+});
+
+const positionValues = ({ value, then = [], id }: Position, name: string): Record<string, unknown> => ({
+  [`${name}Value`]: value,
+  [`${name}Id`]: id,
+  ...Object.fromEntries(then.map((one, index) => [`${name}Then${index}`, one])),
 });

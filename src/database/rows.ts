@@ -76,4 +76,4 @@ function columnOf({ name, fieldName, fieldNames }: EntityProperty & { fieldName?
 }
 
 /** The naming strategy of MikroORM for PostgreSQL. */
-const snakeCase = (name: string): string => name.replaceAll(/[A-Z]/g, (capital) => `_${capital.toLowerCase()}`);
+export const snakeCase = (name: string): string => name.replaceAll(/[A-Z]/g, (capital) => `_${capital.toLowerCase()}`);

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
 
-type SnakeCase<Name extends string> = Name extends `${infer Head}${infer Tail}`
+export type SnakeCase<Name extends string> = Name extends `${infer Head}${infer Tail}`
   ? Head extends Lowercase<Head>
     ? `${Head}${SnakeCase<Tail>}`
     : `_${Lowercase<Head>}${SnakeCase<Tail>}`

@@ -1,4 +1,4 @@
-import { sql, type RawBuilder } from 'kysely';
+import { sql, type Expression, type RawBuilder } from 'kysely';
 
 /**
  * What surrounds a text in SQL to compare it without regard to case, in the same way in every database: by the root rules of ICU, not by
@@ -17,6 +17,18 @@ export const folded = (expression: string): string => `${fold.start}${expression
 export const foldedParameter = (value: string): RawBuilder<string> =>
   sql<string>`${sql.raw(fold.start)}${value}::text${sql.raw(fold.end)}`;
 
+/** Folds the case of a column or another expression. */
+export const foldedExpression = (expression: Expression<unknown>): RawBuilder<string> =>
+  sql<string>`${sql.raw(fold.start)}${expression}${sql.raw(fold.end)}`;
+
+/** A pattern of `like` for texts that contain another; its case is that of the text. */
+export const containing = (text: string): string => `%${escaped(text)}%`;
+
+/** A pattern of `like` for texts that start with another. */
+export const startingWith = (text: string): string => `${escaped(text)}%`;
+
+const escaped = (text: string): string => text.replace(/[\\%_]/g, '\\$&');
+
 /** The form in which texts are stored and searched: Unicode NFC, so that an accent is one character or part of it everywhere. */
 export const normalized = (text: string): string => text.normalize('NFC');
 
@@ -25,3 +37,7 @@ export const normalized = (text: string): string => text.normalize('NFC');
  * upgrade of a library never makes an index invalid.
  */
 export const sortCollation = '"C"';
+
+/** A text column with a collation, or with its own if that is null. */
+export const collated = (column: string, collation: string | null = sortCollation): RawBuilder<unknown> =>
+  collation === null ? sql.ref(column) : sql`${sql.ref(column)} collate ${sql.raw(collation)}`;

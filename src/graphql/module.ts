@@ -16,6 +16,7 @@ import type { MailQueue } from '../integrations/mail/mail-queue.js';
 import type { Documents } from '../persisted-documents/persisted-documents.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { Context } from './context/context.js';
+import type { IndexGuard } from './filtering/index-guard.js';
 import type { ReadYourWrites } from './context/read-your-writes.js';
 import type { RateCounters } from '../redis/rate-counters.js';
 import type { Permissions } from './permissions/rules.js';
@@ -60,6 +61,8 @@ export interface Services {
   credentialChanges: CredentialChanges;
   /** Records who did what. */
   audit: AuditLog;
+  /** Rejects lists of large tables that no index serves. */
+  indexes: IndexGuard;
   pubSub: PubSub;
   /** Counts of requests and attempts by caller. */
   counters: RateCounters;

@@ -4,11 +4,12 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { ChangeKind } from '../../src/graphql/subscriptions/event-sources.js';
 import { EmployeeChanges, snapshotOf } from '../../src/domains/employee/employee.events.js';
-import { employeeOrder, employeePage } from '../../src/domains/employee/employee.queries.js';
+import { employeePage, employeesByName } from '../../src/domains/employee/employee.queries.js';
 import type { EmployeeFilter, EmployeeRow } from '../../src/domains/employee/employee.types.js';
 import { encodeId } from '../../src/graphql/relay/global-id.js';
 import { createLogger } from '../../src/telemetry/logger.js';
 import { openPubSub } from '../../src/events/pub-sub.js';
+import { conditionOf } from '../support/employee-lists.js';
 import { startGateway, type TestGateway } from '../support/gateway.js';
 
 let gateway: TestGateway;
@@ -28,8 +29,8 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.close());
 
-const all = { order: employeeOrder(), limit: 1000, isBackward: false, after: null, before: null };
-const pageOf = (filter: EmployeeFilter) => employeePage(gateway.db, filter, all);
+const all = { order: employeesByName, limit: 1000, isBackward: false, after: null, before: null };
+const pageOf = (filter: EmployeeFilter) => employeePage(gateway.db, conditionOf(filter), all);
 
 describe('a stream of employee changes', () => {
   it('contains exactly the employees of a list with the same filter', async () => {

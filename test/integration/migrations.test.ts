@@ -8,6 +8,7 @@ import { databaseOf, openOrm } from '../../src/database/orm.js';
 import { DatabaseUnreachable } from '../../src/database/wait-for-database.js';
 import { countEmployees } from '../../src/domains/employee/employee.queries.js';
 import { domains } from '../../src/domains/index.js';
+import { conditionOf } from '../support/employee-lists.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { freePort } from '../support/redis.js';
 import { statementsOf } from '../support/statements.js';
@@ -141,8 +142,8 @@ describe('migrations', () => {
         select gen_random_uuid(), 'Ada Adler', 'ada@example.com', 30, 'Analyst', 1, '2026-01-01', 1, id, 1 from made`.execute(
         databaseOf(orm),
       );
-      expect(await countEmployees(databaseOf(orm), { search: 'DA AD' })).toBe(1);
-      expect(await countEmployees(databaseOf(orm), { search: 'nobody' })).toBe(0);
+      expect(await countEmployees(databaseOf(orm), conditionOf({ search: 'DA AD' }))).toBe(1);
+      expect(await countEmployees(databaseOf(orm), conditionOf({ search: 'nobody' }))).toBe(0);
     } finally {
       await orm.close();
       await sql`drop owned by ${sql.id(role)}`.execute(databaseOf(admin));

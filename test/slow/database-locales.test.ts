@@ -8,13 +8,14 @@ import { databaseOf, openOrm } from '../../src/database/orm.js';
 import type { Database } from '../../src/database/tables.js';
 import {
   countEmployees,
-  employeeOrder,
   employeePage,
+  employeesByName,
   matchingTexts,
 } from '../../src/domains/employee/employee.queries.js';
 import { hire } from '../../src/domains/employee/employee.service.js';
 import { domains } from '../../src/domains/index.js';
 import { encodeId } from '../../src/graphql/relay/global-id.js';
+import { conditionOf } from '../support/employee-lists.js';
 import { createTestDatabase, dropDatabaseAt, type TestDatabase } from '../support/database.js';
 
 const departmentId = '00000000-0000-7000-8000-000000000001';
@@ -74,8 +75,8 @@ async function insert(db: Database, named: readonly string[]): Promise<void> {
 }
 
 async function found(db: Database, search: string | null): Promise<string[]> {
-  const page = { order: employeeOrder(), limit: 100, isBackward: false, after: null, before: null };
-  return (await employeePage(db, { search }, page)).map(({ name }) => name);
+  const page = { order: employeesByName, limit: 100, isBackward: false, after: null, before: null };
+  return (await employeePage(db, conditionOf({ search }), page)).map(({ name }) => name);
 }
 
 describe('a database', () => {
@@ -117,7 +118,7 @@ describe('a database', () => {
     expect(await found(db, null)).toEqual(names);
     const results = await Promise.all(searches.map(async ([search]) => [search, (await found(db, search)).toSorted()]));
     expect(results).toEqual(searches.map(([search, expected]) => [search, expected]));
-    expect(await countEmployees(db, { search: 'ÉMILE' })).toBe(1);
+    expect(await countEmployees(db, conditionOf({ search: 'ÉMILE' }))).toBe(1);
     const states = names.map((name) => ({ name, email: 'x@example.com', jobTitle: 'Tester' }));
     const matched = await matchingTexts(db, states, ['émile', 'istanbul']);
     expect([...matched].toSorted()).toEqual([

@@ -28,6 +28,11 @@ export const database = ({ isProduction, hasDatabaseUrl }: DefaultsContext) =>
         description:
           'Prepare frequent statements once per connection. Never done behind a connection pooler that is recognized, such as PgBouncer; turn it off for one that is not.',
       }),
+      maxUnindexedRows: variable('MAX_UNINDEXED_ROWS', integer(0, 1_000_000_000), {
+        default: 50_000,
+        description:
+          'Tables with more rows are filtered, sorted and aggregated only by an index; other requests are rejected. 0 for no limit.',
+      }),
       replicaUrls: variable('DATABASE_REPLICA_URLS', databaseUrls(20), {
         default: [],
         isSecret: true,

@@ -7,7 +7,7 @@ import { encodeId } from '../../graphql/relay/global-id.js';
 import { Reads } from '../../graphql/schema/reads.js';
 import { Department } from './department.entity.js';
 import { departmentList, employeesOfDepartment, everyDepartment, headcountOfDepartment } from './employee.loaders.js';
-import { employeeOrder } from './employee.queries.js';
+import { employeesByName } from './employee.queries.js';
 import { EmployeeConnection, type DepartmentRow, type EmployeeRow } from './employee.types.js';
 
 @Resolver(() => Department)
@@ -41,7 +41,7 @@ export class DepartmentResolver {
     @Ctx() context: Context,
     @Info() info: GraphQLResolveInfo,
   ): Promise<Connection<EmployeeRow>> {
-    const page = readPage(args, employeeOrder());
+    const page = readPage(args, employeesByName);
     const count = counting(info, () => context.load(headcountOfDepartment).load(department.id));
     const rows = pageSelection(info).hasRows
       ? await context.load(employeesOfDepartment.selectedBy(info)).load({ ownerId: department.id, page })

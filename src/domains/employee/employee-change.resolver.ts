@@ -8,6 +8,7 @@ import { Department } from './department.entity.js';
 import { Employee } from './employee.entity.js';
 import type { EmployeeChanges } from './employee.events.js';
 import { departmentById, employeeById } from './employee.loaders.js';
+import { everyRow } from '../../graphql/filtering/condition.js';
 import { countEmployees } from './employee.queries.js';
 import {
   DeleteEmployeePayload,
@@ -69,6 +70,6 @@ export class DeleteEmployeePayloadResolver {
 
   @FieldResolver(() => Int, { description: 'Number of employees that remain.' })
   remainingCount(@Root() _deleted: DeletedEmployee, @Ctx() { db }: Context): Promise<number> {
-    return countEmployees(db, {});
+    return countEmployees(db, everyRow);
   }
 }

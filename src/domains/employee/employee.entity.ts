@@ -12,7 +12,8 @@ import { Department } from './department.entity.js';
  * All that a search looks through, as one text with folded case, so that one index serves it. A search is compared with this very
  * expression: the planner knows the index by it.
  */
-export const searchedText = folded(String.raw`employee.name || E'\n' || employee.email || E'\n' || employee.job_title`);
+export const searchedTextOf = (table: string): string =>
+  folded(String.raw`${table}.name || E'\n' || ${table}.email || E'\n' || ${table}.job_title`);
 
 /** An index of the order by name, within the employees of one owner if there is a column. */
 const nameIndex = (owner?: string): { name: string; expression: string } => {
@@ -22,9 +23,9 @@ const nameIndex = (owner?: string): { name: string; expression: string } => {
 };
 
 /** Trigrams of that text, by the extension pg_trgm. Where the database lacks it the index is not there, and searches read the table. */
-const searchIndex = {
+export const searchIndex = {
   name: 'employee_search_index',
-  sql: `create index concurrently "employee_search_index" on "employee" using gin ((${searchedText}) gin_trgm_ops)`,
+  sql: `create index concurrently "employee_search_index" on "employee" using gin ((${searchedTextOf('employee')}) gin_trgm_ops)`,
 };
 
 @ObjectType({ simpleResolvers: true, implements: Node, description: 'An employee of the company.' })

@@ -1,13 +1,22 @@
-import { sql } from 'kysely';
-import { parameters, queryBuilder } from '../../database/read-templates.js';
-import { foldedParameter, normalized } from '../../database/text-comparison.js';
+import type { Viewer } from '../../auth/viewer.js';
+import { normalized } from '../../database/text-comparison.js';
 import { BadUserInput, type FieldProblem } from '../../errors/app-error.js';
+import type { Column } from '../../graphql/filtering/columns.js';
+import type { Comparison, Condition, ConditionValue, Operator } from '../../graphql/filtering/condition.js';
+import { readFilter } from '../../graphql/filtering/read-filter.js';
 import { decodeId, idProblem } from '../../graphql/relay/global-id.js';
-import { searchedText } from './employee.entity.js';
-import type { EmployeeQuery } from './employee.shapes.js';
+import { employeeColumns, searchedText } from './employee.columns.js';
 import { isoDate, type EmployeeFilter } from './employee.types.js';
 
-/** A validated filter with database values; null for an absent condition. */
+/**
+ * Validates the filter of a list.
+ * @throws BadUserInput if it is invalid
+ * @throws Forbidden if the viewer may not read a column in every row
+ */
+export const employeeCondition = (filter: EmployeeFilter | null, viewer: Viewer): Condition =>
+  readFilter(employeeColumns, filter, { viewer, own: ownConditions });
+
+/** The fields of filters that are older than conditions on columns, with database values; null for an absent condition. */
 export interface CheckedFilter {
   search: string | null;
   departmentId: string | null;
@@ -18,10 +27,25 @@ export interface CheckedFilter {
   hiredBefore: string | null;
 }
 
-/** @throws BadUserInput if the filter is invalid */
+/**
+ * Validates the filter of a stream, whose events are compared without the database.
+ * @throws BadUserInput if it is invalid or has conditions on columns
+ */
 export function checkedFilter(filter: EmployeeFilter): CheckedFilter {
-  const problems = filterProblems(filter);
+  const columns = ['and', 'or', 'not', ...employeeColumns.columns.keys(), ...employeeColumns.relations.keys()];
+  const sent = Object.entries(filter).filter(([name, value]) => value != null && columns.includes(name));
+  const problems = [
+    ...filterProblems(filter),
+    ...sent.map(([field]) => ({ field, message: `is not supported by subscriptions; use ${ownFields.join(', ')}` })),
+  ];
   if (problems.length > 0) throw BadUserInput.ofFields(problems);
+  return databaseValues(filter);
+}
+
+const ownFields = ['search', 'departmentId', 'managerId', 'minAge', 'maxAge', 'hiredAfter', 'hiredBefore'];
+
+/** @param filter without problems */
+function databaseValues(filter: EmployeeFilter): CheckedFilter {
   const { search, departmentId, managerId, minAge, maxAge, hiredAfter, hiredBefore } = filter;
   return {
     search: search == null || search.trim() === '' ? null : normalized(search.trim()),
@@ -34,43 +58,45 @@ export function checkedFilter(filter: EmployeeFilter): CheckedFilter {
   };
 }
 
-/** The conditions that a filter has. */
-const conditionsOf = (filter: CheckedFilter) =>
-  (Object.keys(filter) as (keyof CheckedFilter)[]).filter((name) => filter[name] !== null);
+const departmentId: Column = { type: 'id', of: 'department', name: 'departmentId', column: 'department_id' };
+const managerId: Column = { type: 'id', of: 'employee', name: 'managerId', column: 'manager_id' };
+const age: Column = { type: 'integer', name: 'age', column: 'age' };
+const hiredOn: Column = { type: 'date', name: 'hiredOn', column: 'hired_on' };
 
-/** Everything that the text of a filter's template depends on. */
-export const filterKey = (filter: CheckedFilter): string => conditionsOf(filter).join();
-
-/** The filter as a template has it: its values are parameters. */
-export const templateFilter = (filter: CheckedFilter): CheckedFilter => ({
-  ...filter,
-  ...parameters(conditionsOf(filter)),
-});
-
-export const filterValues = ({ search, ...others }: CheckedFilter): Record<string, unknown> => ({
-  ...others,
-  search: search === null ? null : patternOf(search),
-});
-
-/** The number of rows that match a range or a search depends on its values, and so does the best index. */
-export const hasStablePlan = ({ search, minAge, maxAge, hiredAfter, hiredBefore }: CheckedFilter): boolean =>
-  [search, minAge, maxAge, hiredAfter, hiredBefore].every((value) => value === null);
+/** The conditions of the fields without operators. */
+function ownConditions(filter: EmployeeFilter, path: string, found: FieldProblem[]): Condition[] {
+  const problems = filterProblems(filter);
+  if (problems.length > 0) {
+    found.push(...problems.map((problem) => ({ ...problem, field: `${path}${problem.field}` })));
+    return [];
+  }
+  const values = databaseValues(filter);
+  const compared = (name: keyof CheckedFilter, column: Column, operator: Operator): Comparison[] =>
+    values[name] === null
+      ? []
+      : [
+          {
+            kind: 'comparison',
+            column,
+            operator,
+            value: values[name] satisfies ConditionValue,
+            field: `${path}${name}`,
+          },
+        ];
+  return [
+    ...(values.search === null ? [] : [searchCondition(values.search, `${path}search`)]),
+    ...compared('departmentId', departmentId, 'eq'),
+    ...compared('managerId', managerId, 'eq'),
+    ...compared('minAge', age, 'gte'),
+    ...compared('maxAge', age, 'lte'),
+    ...compared('hiredAfter', hiredOn, 'gte'),
+    ...compared('hiredBefore', hiredOn, 'lte'),
+  ];
+}
 
 /** Line breaks separate the searched fields and occur in none of them. */
-export const matchesNothing = ({ search }: CheckedFilter): boolean => search?.includes('\n') ?? false;
-
-/** The employees that match a filter whose search is a pattern. */
-export function filtered({ search, departmentId, managerId, minAge, maxAge, hiredAfter, hiredBefore }: CheckedFilter) {
-  let query: EmployeeQuery = queryBuilder.selectFrom('employee');
-  if (search !== null) query = query.where(sql<boolean>`${sql.raw(searchedText)} like ${foldedParameter(search)}`);
-  if (departmentId !== null) query = query.where('employee.department_id', '=', departmentId);
-  if (managerId !== null) query = query.where('employee.manager_id', '=', managerId);
-  if (minAge !== null) query = query.where(sql<boolean>`employee.age >= ${minAge}::integer`);
-  if (maxAge !== null) query = query.where(sql<boolean>`employee.age <= ${maxAge}::integer`);
-  if (hiredAfter !== null) query = query.where('employee.hired_on', '>=', hiredAfter);
-  if (hiredBefore !== null) query = query.where('employee.hired_on', '<=', hiredBefore);
-  return query;
-}
+const searchCondition = (value: string, field: string): Condition =>
+  value.includes('\n') ? { kind: 'or', of: [] } : { kind: 'search', text: searchedText, value, field, isExempt: true };
 
 const maxSearchLength = 100;
 
@@ -93,6 +119,3 @@ function searchProblem(search: string): FieldProblem | null {
 // PostgreSQL's calendar, unlike JavaScript's, has no year 0.
 const dayProblem = (day: Date, field: string): FieldProblem | null =>
   day.getUTCFullYear() < 1 ? { field, message: 'must be 0001-01-01 or later' } : null;
-
-/** The pattern of `like` for a search. */
-export const patternOf = (search: string): string => `%${search.replace(/[\\%_]/g, '\\$&')}%`;

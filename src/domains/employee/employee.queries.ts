@@ -18,84 +18,69 @@ import {
 } from '../../database/read-templates.js';
 import type { RowShape } from '../../database/row-shapes.js';
 import type { Database } from '../../database/tables.js';
-import { folded, sortCollation } from '../../database/text-comparison.js';
+import { containing, folded, sortCollation } from '../../database/text-comparison.js';
 import {
-  checkedFilter,
-  filtered,
-  filterKey,
-  filterValues,
-  hasStablePlan,
-  matchesNothing,
-  patternOf,
-  templateFilter,
-} from './employee.filter.js';
+  isNoRow,
+  preparedCondition,
+  type Condition,
+  type PreparedCondition,
+} from '../../graphql/filtering/condition.js';
+import { employeeColumns } from './employee.columns.js';
 import {
   departmentRows,
   employeeOf,
   employeeRows,
   selectEmployees,
   wholeEmployee,
+  type EmployeeQuery,
   type EmployeeShape,
 } from './employee.shapes.js';
-import {
-  EmployeeOrderField,
-  OrderDirection,
-  type DepartmentRow,
-  type EmployeeFilter,
-  type EmployeeOrder,
-  type EmployeeRow,
-} from './employee.types.js';
+import type { DepartmentRow, EmployeeRow } from './employee.types.js';
 
-const orders: Record<EmployeeOrderField, Omit<Keyset, 'isDescending'>> = {
-  NAME: { column: 'employee.name', property: 'name', type: 'text' },
-  AGE: { column: 'employee.age', property: 'age', type: 'integer' },
-  HIRED_ON: { column: 'employee.hired_on', property: 'hiredOn', type: 'date' },
-  SALARY: { column: 'employee.salary', property: 'salary', type: 'integer' },
-  CREATED_AT: { column: 'employee.created_at', property: 'createdAt', type: 'timestamptz' },
-};
-
-/** The order of a list of employees; by name by default. */
-export const employeeOrder = (order?: EmployeeOrder | null): Keyset => ({
-  ...orders[order?.field ?? EmployeeOrderField.NAME],
-  isDescending: order?.direction === OrderDirection.DESC,
-});
+/** The order of lists without another. */
+export const employeesByName: Keyset = { column: 'employee.name', property: 'name', type: 'text', isDescending: false };
 
 /**
  * Loads a page of employees.
  * @returns at most page.limit + 1 rows
- * @throws BadUserInput if the filter is invalid
  */
 export async function employeePage(
   db: Database,
-  filter: EmployeeFilter,
+  condition: Condition,
   page: KeysetPage,
   shape: EmployeeShape = wholeEmployee,
 ): Promise<EmployeeRow[]> {
-  const checked = checkedFilter(filter);
-  if (matchesNothing(checked)) return [];
+  if (isNoRow(condition)) return [];
+  const filter = preparedCondition(employeeColumns, condition);
   const template = readTemplate(
-    `employees ${shape.key} ${filterKey(checked)} ${pageKey(page)}`,
-    () => selectEmployees(pageOf(filtered(templateFilter(checked)), templatePage(page)), shape),
-    { hasStablePlan: hasStablePlan(checked) },
+    `employees ${shape.key} ${filter.key} ${pageKey(page)}`,
+    () => selectEmployees(pageOf(filtered(filter), templatePage(page)), shape),
+    filter,
   );
-  const rows = await template.execute(db, { ...filterValues(checked), ...pageValues(page) });
+  const rows = await template.execute(db, { ...filter.values, ...pageValues(page) });
   return inOrder(
     rows.map((values) => employeeOf(shape, values)),
     page,
   );
 }
 
-/** Counts the employees that match the filter. @throws BadUserInput if the filter is invalid */
-export async function countEmployees(db: Database, filter: EmployeeFilter): Promise<number> {
-  const checked = checkedFilter(filter);
-  if (matchesNothing(checked)) return 0;
+/** Counts the employees that meet a condition. */
+export async function countEmployees(db: Database, condition: Condition): Promise<number> {
+  if (isNoRow(condition)) return 0;
+  const filter = preparedCondition(employeeColumns, condition);
   const template = readTemplate(
-    `count of employees ${filterKey(checked)}`,
-    () => filtered(templateFilter(checked)).select(sql<number>`count(*)::integer`.as('count')),
-    { hasStablePlan: hasStablePlan(checked) },
+    `count of employees ${filter.key}`,
+    () => filtered(filter).select(sql<number>`count(*)::integer`.as('count')),
+    filter,
   );
-  const [row] = await template.execute(db, filterValues(checked));
+  const [row] = await template.execute(db, filter.values);
   return Number(row?.[0]);
+}
+
+function filtered(filter: PreparedCondition): EmployeeQuery {
+  const condition = filter.sql();
+  const employees = queryBuilder.selectFrom('employee');
+  return condition ? employees.where(condition) : employees;
 }
 
 /**
@@ -112,7 +97,7 @@ export async function matchingTexts(
     select state.index::integer, search.index::integer as search
     from unnest(${states.map(({ name }) => name)}::text[], ${states.map(({ email }) => email)}::text[], ${states.map(({ jobTitle }) => jobTitle)}::text[])
       with ordinality as state (name, email, job_title, index)
-    join unnest(${searches.map(patternOf)}::text[]) with ordinality as search (pattern, index)
+    join unnest(${searches.map(containing)}::text[]) with ordinality as search (pattern, index)
       on ${matches('state.name')} or ${matches('state.email')} or ${matches('state.job_title')}`.execute(db);
   return new Set(rows.map(({ index, search }) => `${index - 1} ${searches[search - 1] ?? ''}`));
 }

@@ -1,6 +1,9 @@
 import type { GraphQLResolveInfo } from 'graphql';
 import { Arg, Args, Ctx, FieldResolver, ID, Info, Int, Mutation, Query, Resolver, Root } from 'type-graphql';
 import type { AuditLog } from '../../audit/audit-log.js';
+import { sortKeys } from '../../database/keyset.js';
+import type { IndexGuard } from '../../graphql/filtering/index-guard.js';
+import { maxSortKeys, readOrder } from '../../graphql/filtering/order.js';
 import { CacheHint, Invalidates } from '../../graphql/schema/cache-control.js';
 import { counting, PageArgs, pageSelection, readPage, type Connection } from '../../graphql/relay/connection.js';
 import { ChangeKind } from '../../graphql/subscriptions/event-sources.js';
@@ -22,9 +25,11 @@ import {
   reportsOfManager,
 } from './employee.loaders.js';
 import { salaryDenial, updateDenial } from './employee.permissions.js';
-import { countEmployees, employeeOrder, employeePage } from './employee.queries.js';
+import { employeeColumns } from './employee.columns.js';
+import { employeeCondition } from './employee.filter.js';
+import { countEmployees, employeePage, employeesByName } from './employee.queries.js';
 import { changeEmployee, dismiss, hire } from './employee.service.js';
-import { selectedEmployee, withProperty } from './employee.shapes.js';
+import { selectedEmployee, withProperties } from './employee.shapes.js';
 import {
   CreateEmployeeInput,
   DeleteEmployeePayload,
@@ -46,6 +51,7 @@ export class EmployeeResolver {
   constructor(
     readonly changes: EmployeeChanges,
     readonly audit: Pick<AuditLog, 'by'>,
+    readonly indexes: Pick<IndexGuard, 'check'>,
   ) {}
 
   @CacheHint({ maxAge: 10, scope: 'PRIVATE' })
@@ -68,15 +74,24 @@ export class EmployeeResolver {
     filter: EmployeeFilter | null,
     @Arg('orderBy', () => EmployeeOrder, { nullable: true, description: 'Sort order; by name if absent.' })
     orderBy: EmployeeOrder | null,
-    @Ctx() { db }: Context,
+    @Arg('thenBy', () => [EmployeeOrder], {
+      nullable: true,
+      description: `Further columns of the order, after orderBy; at most ${maxSortKeys - 1}.`,
+    })
+    thenBy: EmployeeOrder[] | null,
+    @Ctx() { db, viewer }: Context,
     @Info() info: GraphQLResolveInfo,
   ): Promise<Connection<EmployeeRow>> {
-    const page = readPage(args, employeeOrder(orderBy));
-    const count = counting(info, () => countEmployees(db, filter ?? {}));
+    const condition = employeeCondition(filter, viewer);
+    const orders = [...(orderBy ? [orderBy] : []), ...(thenBy ?? [])];
+    const page = readPage(args, readOrder(employeeColumns, orders, { viewer, byDefault: 'name' }));
+    if (filter || orders.length > 0) await this.indexes.check(employeeColumns, condition, page.order);
+    const count = counting(info, () => countEmployees(db, condition));
     const { hasRows, hasCursors } = pageSelection(info);
     const selected = selectedEmployees(info);
-    const shape = hasCursors ? withProperty(selected, page.order.property) : selected;
-    const rows = hasRows ? await employeePage(db, filter ?? {}, page, shape) : [];
+    const cursorProperties = hasCursors ? sortKeys(page.order).map(({ property }) => property) : [];
+    const shape = withProperties(selected, cursorProperties);
+    const rows = hasRows ? await employeePage(db, condition, page, shape) : [];
     return new EmployeeConnection({ page, rows, count });
   }
 
@@ -206,7 +221,7 @@ export class EmployeeResolver {
     @Ctx() context: Context,
     @Info() info: GraphQLResolveInfo,
   ): Promise<Connection<EmployeeRow>> {
-    const page = readPage(args, employeeOrder());
+    const page = readPage(args, employeesByName);
     const count = counting(info, () => context.load(reportCountOfManager).load(employee.id));
     const rows = pageSelection(info).hasRows
       ? await context.load(reportsOfManager.selectedBy(info)).load({ ownerId: employee.id, page })

@@ -56,11 +56,11 @@ export function selectedEmployee(
   });
 }
 
-/** Adds a property, such as that of the order, which cursors hold. */
-export const withProperty = (shape: EmployeeShape, property: string): EmployeeShape =>
-  shape.row.properties.includes(property)
+/** Adds properties, such as those of the order, which cursors hold. */
+export const withProperties = (shape: EmployeeShape, properties: readonly string[]): EmployeeShape =>
+  properties.every((property) => shape.row.properties.includes(property))
     ? shape
-    : shapeOf({ ...shape, row: employeeRows.of([...shape.row.properties, property]) });
+    : shapeOf({ ...shape, row: employeeRows.of([...shape.row.properties, ...properties]) });
 
 export type EmployeeQuery<Output = object> = SelectQueryBuilder<Tables, 'employee', Output>;
 

@@ -2,10 +2,13 @@ import { z } from 'zod';
 import { Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
 import { GraphQLDate } from '../../graphql/schema/scalars.js';
 import { ChangeKind } from '../../graphql/subscriptions/event-sources.js';
+import { Filters, indexNote } from '../../graphql/filtering/filter-inputs.js';
+import { orderFields, orderInput } from '../../graphql/filtering/order.js';
 import { connectionType } from '../../graphql/relay/connection.js';
 import type { RowOf } from '../../database/rows.js';
 import { email, integer, singleLine } from '../../errors/input-validation.js';
 import type { Department } from './department.entity.js';
+import { employeeColumns } from './employee.columns.js';
 import { Employee } from './employee.entity.js';
 
 /** Properties that rows of departments omit. */
@@ -63,36 +66,14 @@ registerEnumType(OnForbidden, {
   },
 });
 
-export enum OrderDirection {
-  ASC = 'ASC',
-  DESC = 'DESC',
-}
-registerEnumType(OrderDirection, {
-  name: 'OrderDirection',
-  description: 'The sort direction.',
-  valuesConfig: { ASC: { description: 'Lowest value first.' }, DESC: { description: 'Highest value first.' } },
-});
+const EmployeeOrderField = orderFields(employeeColumns);
+export const EmployeeOrder = orderInput(employeeColumns, EmployeeOrderField);
+export type EmployeeOrder = InstanceType<typeof EmployeeOrder>;
 
-export enum EmployeeOrderField {
-  NAME = 'NAME',
-  AGE = 'AGE',
-  HIRED_ON = 'HIRED_ON',
-  SALARY = 'SALARY',
-  CREATED_AT = 'CREATED_AT',
-}
-registerEnumType(EmployeeOrderField, {
-  name: 'EmployeeOrderField',
-  description: 'The sort key of a list of employees. Ties are ordered by id, so that pages are stable.',
-  valuesConfig: {
-    NAME: { description: 'The full name.' },
-    AGE: { description: 'The age in years.' },
-    HIRED_ON: { description: 'The first day at work.' },
-    SALARY: { description: 'The salary. FORBIDDEN unless the viewer may see all salaries.' },
-    CREATED_AT: { description: 'Creation time.' },
-  },
-});
-
-@InputType({ description: 'Conditions on employees, combined with AND; an absent condition, or null, matches all.' })
+@Filters(employeeColumns)
+@InputType({
+  description: `Conditions on employees, combined with AND; an absent condition, or null, matches all. ${indexNote(employeeColumns)}`,
+})
 export class EmployeeFilter {
   @Field(() => String, {
     nullable: true,
@@ -117,15 +98,6 @@ export class EmployeeFilter {
 
   @Field(() => GraphQLDate, { nullable: true, description: 'First day at work on this date or earlier.' })
   hiredBefore?: Date | null;
-}
-
-@InputType({ description: 'The order of a list of employees.' })
-export class EmployeeOrder {
-  @Field(() => EmployeeOrderField, { description: 'The sort key.' })
-  field!: EmployeeOrderField;
-
-  @Field(() => OrderDirection, { defaultValue: OrderDirection.ASC, description: 'The sort direction.' })
-  direction!: OrderDirection;
 }
 
 /** Formats a date as PostgreSQL and the API do: 2026-11-20. */

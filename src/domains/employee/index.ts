@@ -3,6 +3,7 @@ import { loading, loadingSelected } from '../../graphql/context/loader-factories
 import { Department } from './department.entity.js';
 import { DepartmentResolver } from './department.resolver.js';
 import { DeleteEmployeePayloadResolver, EmployeeChangeResolver } from './employee-change.resolver.js';
+import { employeeColumns } from './employee.columns.js';
 import { EmployeeChanges } from './employee.events.js';
 import { Employee } from './employee.entity.js';
 import { departmentById, employeeById } from './employee.loaders.js';
@@ -15,15 +16,16 @@ export const employeeDomain: DomainModule = {
   entities: [Department, Employee],
   resolvers: [EmployeeResolver, DepartmentResolver, EmployeeChangeResolver, DeleteEmployeePayloadResolver],
   permissions: employeePermissions,
-  load({ db, pubSub, audit, log, settings }) {
+  load({ db, pubSub, audit, log, indexes, settings }) {
     const changes = new EmployeeChanges({ db, pubSub, log, maxBuffered: settings.streams.bufferedEvents });
     return {
       resolvers: [
-        new EmployeeResolver(changes, audit),
+        new EmployeeResolver(changes, audit, indexes),
         new DepartmentResolver(),
         new EmployeeChangeResolver(changes),
         new DeleteEmployeePayloadResolver(),
       ],
+      ready: () => indexes.prepare(employeeColumns),
       nodes: {
         employee: { type: 'Employee', readAs: 'employee', read: loadingSelected(employeeById) },
         department: { type: 'Department', readAs: 'departments', read: loading(departmentById) },

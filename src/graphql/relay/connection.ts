@@ -1,6 +1,6 @@
 import type { GraphQLResolveInfo } from 'graphql';
 import { ArgsType, Field, Int, ObjectType, type ClassType } from 'type-graphql';
-import type { Keyset, KeysetPage } from '../../database/keyset.js';
+import { sortKeys, type Keyset, type KeysetPage } from '../../database/keyset.js';
 import { BadUserInput } from '../../errors/app-error.js';
 import { CacheHint } from '../schema/cache-control.js';
 import { lookAhead, type SelectedFields } from '../context/selection.js';
@@ -96,11 +96,11 @@ const hasCursors = (connection: SelectedFields): boolean =>
   connection.at('edges')?.has('cursor') === true ||
   ['startCursor', 'endCursor'].some((field) => connection.at('pageInfo')?.has(field));
 
-/** The properties that an operation reads of the rows of a page; null for all of them. Cursors hold the property of the order. */
+/** The properties that an operation reads of the rows of a page; null for all of them. Cursors hold those of the order. */
 export function pageReads(connection: SelectedFields, order: Keyset): Iterable<string> | null {
   const row = connection.at('nodes', 'edges.node');
   const reads = row ? row.reads : [];
-  return reads && [...reads, ...(hasCursors(connection) ? [order.property] : [])];
+  return reads && [...reads, ...(hasCursors(connection) ? sortKeys(order).map(({ property }) => property) : [])];
 }
 
 /**

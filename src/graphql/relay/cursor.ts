@@ -1,15 +1,23 @@
-import type { Keyset, Position } from '../../database/keyset.js';
+import {
+  sortKeys,
+  type Keyset,
+  type Position,
+  type SortKey,
+  type SortType,
+  type SortValue,
+} from '../../database/keyset.js';
 import { BadUserInput } from '../../errors/app-error.js';
 
-/** Encodes the position of a row in an order: base64url of `[property, value, id]` as JSON. */
+/** Encodes the position of a row in an order: base64url of `[property, value, id]` as JSON, with a property and value for each column. */
 export function encodeCursor(order: Keyset, node: { id: string }): string {
-  // eslint-disable-next-line auspex/own-names -- the property of an order, which the code names
-  const value: unknown = Reflect.get(node, order.property);
-  return Buffer.from(JSON.stringify([order.property, value, node.id])).toString('base64url');
+  const parts: unknown[] = [];
+  // eslint-disable-next-line auspex/own-names -- the properties of an order, which the code names
+  for (const { property } of sortKeys(order)) parts.push(property, Reflect.get(node, property));
+  return Buffer.from(JSON.stringify([...parts, node.id])).toString('base64url');
 }
 
 /** The longest sort value: 100 characters, each escaped in JSON and encoded in base64. */
-const maxCursorLength = 1000;
+const maxValueLength = 1000;
 
 /**
  * Decodes a cursor that a client sent.
@@ -17,20 +25,19 @@ const maxCursorLength = 1000;
  * @throws BadUserInput if it is malformed or of another order
  */
 export function decodeCursor(cursor: string, order: Keyset, field: string): Position {
-  const parts = cursor.length > maxCursorLength ? null : readJson(Buffer.from(cursor, 'base64url').toString());
-  if (!Array.isArray(parts) || parts.length !== 3) {
-    throw BadUserInput.ofFields([
-      { field, message: 'is not a cursor of this list; use an endCursor or startCursor of it' },
-    ]);
-  }
-  const [property, value, id] = parts as unknown[];
-  if (property !== order.property) {
-    throw BadUserInput.ofFields([{ field, message: 'is a cursor of another order; start again without it' }]);
-  }
-  if (!isUuid(id) || !isSortValue(value, order.type)) {
-    throw BadUserInput.ofFields([{ field, message: 'is a damaged cursor; start again without it' }]);
-  }
-  return { value, id };
+  const problem = (message: string) => BadUserInput.ofFields([{ field, message }]);
+  const keys = sortKeys(order);
+  const isTooLong = cursor.length > maxValueLength * keys.length;
+  const parts = isTooLong ? null : readJson(Buffer.from(cursor, 'base64url').toString());
+  if (!Array.isArray(parts) || parts.length < 3 || parts.length % 2 === 0)
+    throw problem('is not a cursor of this list; use an endCursor or startCursor of it');
+  const isOfOrder = parts.length === 2 * keys.length + 1 && keys.every((key, at) => parts[2 * at] === key.property);
+  if (!isOfOrder) throw problem('is a cursor of another order; start again without it');
+  const id: unknown = parts.at(-1);
+  const values = keys.map((_key, at): unknown => parts[2 * at + 1]);
+  if (!isUuid(id) || !areSortValues(values, keys)) throw problem('is a damaged cursor; start again without it');
+  const [value = null, ...then] = values;
+  return then.length > 0 ? { value, then, id } : { value, id };
 }
 
 function readJson(text: string): unknown {
@@ -44,9 +51,16 @@ function readJson(text: string): unknown {
 const isUuid = (id: unknown): id is string =>
   typeof id === 'string' && /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id);
 
-function isSortValue(value: unknown, type: Keyset['type']): value is string | number {
+const areSortValues = (values: readonly unknown[], keys: readonly SortKey[]): values is SortValue[] =>
+  keys.every((key, at) => (values[at] === null ? key.isNullable === true : isSortValue(values[at], key.type)));
+
+function isSortValue(value: unknown, type: SortType): boolean {
   if (type === 'integer') return Number.isInteger(value) && Math.abs(Number(value)) <= 2_147_483_647;
+  if (type === 'double precision') return Number.isFinite(value);
+  if (type === 'boolean') return typeof value === 'boolean';
   if (typeof value !== 'string') return false;
+  if (type === 'bigint') return /^-?\d{1,18}$/.test(value);
+  if (type === 'numeric') return /^-?\d{1,100}(\.\d{1,100})?$/.test(value);
   if (type === 'date') return isTime(`${value}T00:00:00.000Z`);
   if (type === 'timestamptz') return isTime(value);
   if (type === 'uuid') return isUuid(value);

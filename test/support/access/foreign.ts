@@ -83,17 +83,28 @@ interface KnownIds {
   target: string;
 }
 
-/** A value that the type accepts. Of the optional fields of an input, only those that take an ID. */
-function plausible(type: GraphQLInputType, name: string, known: KnownIds): unknown {
-  if (isNonNullType(type)) return plausible(type.ofType, name, known);
+/**
+ * A value that the type accepts. Of the optional fields of an input, only those that take an ID.
+ * @param within the inputs around it, which filters contain again
+ */
+function plausible(
+  type: GraphQLInputType,
+  name: string,
+  known: KnownIds,
+  within: readonly GraphQLInputType[] = [],
+): unknown {
+  if (isNonNullType(type)) return plausible(type.ofType, name, known, within);
   if (isListType(type))
-    return getNamedType(type).name === 'ID' ? known.ids.get(known.target) : [plausible(type.ofType, name, known)];
+    return getNamedType(type).name === 'ID'
+      ? known.ids.get(known.target)
+      : [plausible(type.ofType, name, known, within)];
   if (isEnumType(type)) return type.getValues()[0]?.name;
   if (isInputObjectType(type))
     return Object.fromEntries(
       Object.values(type.getFields())
         .filter((field) => isRequiredInputField(field) || hasId(field.type))
-        .map((field) => [field.name, plausible(field.type, field.name, known)]),
+        .filter((field) => ![type, ...within].includes(getNamedType(field.type)))
+        .map((field) => [field.name, plausible(field.type, field.name, known, [type, ...within])]),
     );
   if (type.name === 'ID') return idNamed(name, known);
   return plausibleByName.get(name) ?? plausibleLeaves.get(type.name) ?? 'changed';

@@ -15,25 +15,99 @@ export const ChangeKind = {
 } as const;
 
 export type ChangeKind = typeof ChangeKind[keyof typeof ChangeKind];
-/** Conditions on employees, combined with AND; an absent condition, or null, matches all. */
+/** Conditions on a value, combined with AND. An absent one, or null, matches all. */
+export type DateFilter = {
+  /** Equal. Texts are equal only in the same case. */
+  eq?: string | null | undefined;
+  /** Greater than. */
+  gt?: string | null | undefined;
+  /** Greater than or equal. */
+  gte?: string | null | undefined;
+  /** One of these, at most 100; an empty list matches nothing. */
+  in?: Array<string> | null | undefined;
+  /** Whether there is no value. */
+  isNull?: boolean | null | undefined;
+  /** Less than. Texts are compared by code points. */
+  lt?: string | null | undefined;
+  /** Less than or equal. */
+  lte?: string | null | undefined;
+  /** Not equal; null is not equal to any value. */
+  ne?: string | null | undefined;
+  /** None of these, at most 100. */
+  notIn?: Array<string> | null | undefined;
+};
+
+/** Conditions on a value, combined with AND. An absent one, or null, matches all. */
+export type DateTimeFilter = {
+  /** Equal. Texts are equal only in the same case. */
+  eq?: string | null | undefined;
+  /** Greater than. */
+  gt?: string | null | undefined;
+  /** Greater than or equal. */
+  gte?: string | null | undefined;
+  /** One of these, at most 100; an empty list matches nothing. */
+  in?: Array<string> | null | undefined;
+  /** Whether there is no value. */
+  isNull?: boolean | null | undefined;
+  /** Less than. Texts are compared by code points. */
+  lt?: string | null | undefined;
+  /** Less than or equal. */
+  lte?: string | null | undefined;
+  /** Not equal; null is not equal to any value. */
+  ne?: string | null | undefined;
+  /** None of these, at most 100. */
+  notIn?: Array<string> | null | undefined;
+};
+
+/** Conditions on employees, combined with AND; an absent condition, or null, matches all. Tables of more than MAX_UNINDEXED_ROWS rows (50,000 unless configured) are read only by an index: one condition outside of `not` (of `or`, one in each filter) must be on an indexed column (id, name, email, age, hiredOn, salary, createdAt, department, manager), by another operator than `ne` and `notIn`. At most 20 conditions, 5 levels of `and`, `or` and `not`. */
 export type EmployeeFilter = {
+  /** Conditions on age. */
+  age?: IntFilter | null | undefined;
+  /** Filters that must all match. */
+  and?: Array<EmployeeFilter> | null | undefined;
+  /** Conditions on createdAt. */
+  createdAt?: DateTimeFilter | null | undefined;
+  /** Conditions on its department, which it must have. */
+  department?: RelatedDepartmentFilter | null | undefined;
   /** ID of the department. */
   departmentId?: string | number | null | undefined;
+  /** Conditions on email. */
+  email?: StringFilter | null | undefined;
   /** First day at work on this date or later. */
   hiredAfter?: string | null | undefined;
   /** First day at work on this date or earlier. */
   hiredBefore?: string | null | undefined;
+  /** Conditions on hiredOn. */
+  hiredOn?: DateFilter | null | undefined;
+  /** Conditions on id. */
+  id?: IdFilter | null | undefined;
+  /** Conditions on jobLevel. */
+  jobLevel?: IntFilter | null | undefined;
+  /** Conditions on jobTitle. */
+  jobTitle?: StringFilter | null | undefined;
+  /** Conditions on its manager, which it must have. */
+  manager?: RelatedEmployeeFilter | null | undefined;
   /** ID of the direct manager. */
   managerId?: string | number | null | undefined;
   /** Maximum age in years, inclusive. */
   maxAge?: number | null | undefined;
   /** Minimum age in years, inclusive. */
   minAge?: number | null | undefined;
+  /** Conditions on name. */
+  name?: StringFilter | null | undefined;
+  /** A filter that must not match. */
+  not?: EmployeeFilter | null | undefined;
+  /** Filters of which one must match; an empty list matches nothing. */
+  or?: Array<EmployeeFilter> | null | undefined;
+  /** Conditions on salary. FORBIDDEN unless the viewer may read it in every row. */
+  salary?: IntFilter | null | undefined;
   /** Case-insensitive substring of the name, e-mail address or job title; up to 100 characters. */
   search?: string | null | undefined;
+  /** Conditions on updatedAt. */
+  updatedAt?: DateTimeFilter | null | undefined;
 };
 
-/** The order of a list of employees. */
+/** The order of a list of Employees. Null is last in ascending order. */
 export type EmployeeOrder = {
   /** The sort direction. */
   direction?: OrderDirection;
@@ -41,21 +115,67 @@ export type EmployeeOrder = {
   field: EmployeeOrderField;
 };
 
-/** The sort key of a list of employees. Ties are ordered by id, so that pages are stable. */
+/** The sort key of a list of Employees. Ties are ordered by id, so that pages are stable. */
 export const EmployeeOrderField = {
-  /** The age in years. */
+  /** By age. */
   Age: 'AGE',
-  /** Creation time. */
+  /** By createdAt. */
   CreatedAt: 'CREATED_AT',
-  /** The first day at work. */
+  /** By email. */
+  Email: 'EMAIL',
+  /** By hiredOn. */
   HiredOn: 'HIRED_ON',
-  /** The full name. */
+  /** By id. */
+  Id: 'ID',
+  /** By jobLevel. No index: after another column, on small tables, or within a filter. */
+  JobLevel: 'JOB_LEVEL',
+  /** By jobTitle. No index: after another column, on small tables, or within a filter. */
+  JobTitle: 'JOB_TITLE',
+  /** By name. */
   Name: 'NAME',
-  /** The salary. FORBIDDEN unless the viewer may see all salaries. */
-  Salary: 'SALARY'
+  /** By salary. FORBIDDEN unless the viewer may read it in every row. */
+  Salary: 'SALARY',
+  /** By updatedAt. No index: after another column, on small tables, or within a filter. */
+  UpdatedAt: 'UPDATED_AT'
 } as const;
 
 export type EmployeeOrderField = typeof EmployeeOrderField[keyof typeof EmployeeOrderField];
+/** Conditions on a value, combined with AND. An absent one, or null, matches all. */
+export type IdFilter = {
+  /** Equal. Texts are equal only in the same case. */
+  eq?: string | number | null | undefined;
+  /** One of these, at most 100; an empty list matches nothing. */
+  in?: Array<string | number> | null | undefined;
+  /** Whether there is no value. */
+  isNull?: boolean | null | undefined;
+  /** Not equal; null is not equal to any value. */
+  ne?: string | number | null | undefined;
+  /** None of these, at most 100. */
+  notIn?: Array<string | number> | null | undefined;
+};
+
+/** Conditions on a value, combined with AND. An absent one, or null, matches all. */
+export type IntFilter = {
+  /** Equal. Texts are equal only in the same case. */
+  eq?: number | null | undefined;
+  /** Greater than. */
+  gt?: number | null | undefined;
+  /** Greater than or equal. */
+  gte?: number | null | undefined;
+  /** One of these, at most 100; an empty list matches nothing. */
+  in?: Array<number> | null | undefined;
+  /** Whether there is no value. */
+  isNull?: boolean | null | undefined;
+  /** Less than. Texts are compared by code points. */
+  lt?: number | null | undefined;
+  /** Less than or equal. */
+  lte?: number | null | undefined;
+  /** Not equal; null is not equal to any value. */
+  ne?: number | null | undefined;
+  /** None of these, at most 100. */
+  notIn?: Array<number> | null | undefined;
+};
+
 /** The sort direction. */
 export const OrderDirection = {
   /** Lowest value first. */
@@ -76,6 +196,42 @@ export const PredictionSource = {
 } as const;
 
 export type PredictionSource = typeof PredictionSource[keyof typeof PredictionSource];
+/** Conditions on the Department that another object refers to, combined with AND. */
+export type RelatedDepartmentFilter = {
+  /** Conditions on id. */
+  id?: IdFilter | null | undefined;
+  /** Whether there is none. */
+  isNull?: boolean | null | undefined;
+  /** Conditions on name. */
+  name?: StringFilter | null | undefined;
+};
+
+/** Conditions on the Employee that another object refers to, combined with AND. */
+export type RelatedEmployeeFilter = {
+  /** Conditions on age. */
+  age?: IntFilter | null | undefined;
+  /** Conditions on createdAt. */
+  createdAt?: DateTimeFilter | null | undefined;
+  /** Conditions on email. */
+  email?: StringFilter | null | undefined;
+  /** Conditions on hiredOn. */
+  hiredOn?: DateFilter | null | undefined;
+  /** Conditions on id. */
+  id?: IdFilter | null | undefined;
+  /** Whether there is none. */
+  isNull?: boolean | null | undefined;
+  /** Conditions on jobLevel. */
+  jobLevel?: IntFilter | null | undefined;
+  /** Conditions on jobTitle. */
+  jobTitle?: StringFilter | null | undefined;
+  /** Conditions on name. */
+  name?: StringFilter | null | undefined;
+  /** Conditions on salary. FORBIDDEN unless the viewer may read it in every row. */
+  salary?: IntFilter | null | undefined;
+  /** Conditions on updatedAt. */
+  updatedAt?: DateTimeFilter | null | undefined;
+};
+
 /** The role of a user. */
 export const Role = {
   /** Full access. */
@@ -87,6 +243,32 @@ export const Role = {
 } as const;
 
 export type Role = typeof Role[keyof typeof Role];
+/** Conditions on a value, combined with AND. An absent one, or null, matches all. */
+export type StringFilter = {
+  /** Contains this text, in upper or lower case. */
+  contains?: string | null | undefined;
+  /** Equal. Texts are equal only in the same case. */
+  eq?: string | null | undefined;
+  /** Greater than. */
+  gt?: string | null | undefined;
+  /** Greater than or equal. */
+  gte?: string | null | undefined;
+  /** One of these, at most 100; an empty list matches nothing. */
+  in?: Array<string> | null | undefined;
+  /** Whether there is no value. */
+  isNull?: boolean | null | undefined;
+  /** Less than. Texts are compared by code points. */
+  lt?: string | null | undefined;
+  /** Less than or equal. */
+  lte?: string | null | undefined;
+  /** Not equal; null is not equal to any value. */
+  ne?: string | null | undefined;
+  /** None of these, at most 100. */
+  notIn?: Array<string> | null | undefined;
+  /** Starts with this text, in upper or lower case. */
+  startsWith?: string | null | undefined;
+};
+
 /** A change of an employee. An absent field stays as it is; null clears managerId and is invalid for the others, which are never empty. */
 export type UpdateEmployeeInput = {
   /** Age in years, 16 to 100. */

@@ -1,0 +1,65 @@
+import { sql } from 'kysely';
+import type { Database } from './tables.js';
+
+/** What PostgreSQL knows of a table, by which a statement is judged before it runs. */
+export interface TableFacts {
+  /** An estimate. */
+  rows: number;
+  /** The columns that a B-tree index of the whole table starts with. */
+  indexedColumns: ReadonlySet<string>;
+  indexes: ReadonlySet<string>;
+}
+
+/** Time after which facts are read again. */
+const maxAgeMs = 5 * 60_000;
+
+/** Reads facts of tables, and refreshes them in the background. */
+export class TableCatalog {
+  /** By the tables of the gateway, so that there is an end of them. */
+  readonly #known = new Map<string, { facts: TableFacts; atMs: number }>();
+
+  constructor(private readonly db: Database) {}
+
+  /** The facts of a table; those that are some minutes old at most, unless the database does not respond. */
+  async facts(table: string): Promise<TableFacts> {
+    const known = this.#known.get(table);
+    if (!known) return this.#read(table);
+    if (performance.now() - known.atMs > maxAgeMs) {
+      // One request refreshes them, and none waits for it.
+      this.#known.set(table, { ...known, atMs: performance.now() });
+      this.#read(table).catch(() => undefined);
+    }
+    return known.facts;
+  }
+
+  async #read(table: string): Promise<TableFacts> {
+    const facts = await readFacts(this.db, table);
+    this.#known.set(table, { facts, atMs: performance.now() });
+    return facts;
+  }
+}
+
+/** The bytes that a row takes at least; for tables that were never analyzed. */
+const minRowBytes = 64;
+
+/**
+ * Reads the facts of a table.
+ * @throws Error if there is no such table
+ */
+async function readFacts(db: Database, table: string): Promise<TableFacts> {
+  // A partitioned table has no rows of its own: its partitions are counted.
+  const { rows } = await sql<{ rows: number; columns: string[]; indexes: string[] }>`
+    select
+      (select coalesce(sum(case when part.reltuples < 0 then pg_relation_size(part.oid) / ${sql.lit(minRowBytes)} else part.reltuples end), 0)::double precision
+        from pg_partition_tree(named.oid) as tree join pg_class as part on part.oid = tree.relid where tree.isleaf) as rows,
+      array(select attribute.attname::text from pg_index join pg_class as index on index.oid = indexrelid
+        join pg_am on pg_am.oid = index.relam
+        join pg_attribute as attribute on attrelid = indrelid and attnum = indkey[0]
+        where indrelid = named.oid and indisvalid and indpred is null and amname = 'btree') as columns,
+      array(select index.relname::text from pg_index join pg_class as index on index.oid = indexrelid
+        where indrelid = named.oid and indisvalid) as indexes
+    from (select ${table}::regclass::oid as oid) as named`.execute(db);
+  const [facts] = rows;
+  if (!facts) throw new Error(`There is no table ${table}.`);
+  return { rows: facts.rows, indexedColumns: new Set(facts.columns), indexes: new Set(facts.indexes) };
+}

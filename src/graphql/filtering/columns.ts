@@ -1,0 +1,127 @@
+import type { Viewer } from '../../auth/viewer.js';
+import { snakeCase } from '../../database/rows.js';
+import type { SnakeCase } from '../../database/tables.js';
+import type { AppError } from '../../errors/app-error.js';
+import type { IdType } from '../relay/global-id.js';
+
+/** The type of a column. `bigint` and `decimal` are texts of digits in the API, since a JavaScript number would round them. */
+type ColumnType =
+  | { type: 'text' | 'integer' | 'bigint' | 'float' | 'decimal' | 'boolean' | 'date' | 'datetime' | 'uuid' }
+  /** A UUID that the API shows as a global ID of the type. */
+  | { type: 'id'; of: IdType }
+  /** `values` is registered by `registerEnumType`. */
+  | { type: 'enum'; values: Readonly<Record<string, string>>; enumName: string };
+
+/** A column by which callers filter, sort, group or aggregate. */
+export type ColumnDeclaration = ColumnType & {
+  /** In SQL; by default the name in snake_case. */
+  column?: string;
+  isNullable?: boolean;
+  /** Whether a B-tree index starts with the column. Stated in the schema; requests are checked against the database. */
+  isIndexed?: boolean;
+  /** Whether callers may sort by it. True by default; enums and times of more than milliseconds cannot be sorted. */
+  isSortable?: boolean;
+  /** The collation of a text's index. By default that of code points; null if it is that of the column. */
+  collation?: string | null;
+  /** An expression with a trigram index whose text includes that of the column: `contains` and `startsWith` look there first. */
+  searchedIn?: SearchedText;
+  /**
+   * Why the viewer may not read the column in every row; null if the viewer may. Without it, every viewer of the list may. A
+   * condition, an order or an aggregate would otherwise tell what the field hides.
+   */
+  mayRead?: (viewer: Viewer) => AppError | null;
+};
+
+/** Texts with a trigram index. */
+export interface SearchedText {
+  /** In SQL, with folded case, as the index has it. */
+  expression: (table: string) => string;
+  index: string;
+}
+
+/** A condition on the one object that a row refers to. */
+export interface RelationDeclaration {
+  /** The columns of the other type: every viewer of the list may read all of its rows. A function, for types that refer to each other. */
+  to: () => Filterable;
+  /** The column with its UUID; by default `<name>_id`. */
+  column?: string;
+  isNullable?: boolean;
+  /** Whether a B-tree index starts with the column. */
+  isIndexed?: boolean;
+}
+
+/** A column by its name in the API. */
+export type Column = ColumnDeclaration & { name: string; column: string };
+export type Relation = Required<Omit<RelationDeclaration, 'isNullable'>> & { name: string; isNullable: boolean };
+
+/** The columns of a type by which callers filter and sort. */
+export interface Filterable {
+  /** In the API: `Employee`. */
+  type: string;
+  table: string;
+  columns: ReadonlyMap<string, Column>;
+  relations: ReadonlyMap<string, Relation>;
+}
+
+/** The same, with the names of the columns in its type. */
+export interface FilterableOf<Name extends string> extends Filterable {
+  /** @internal */
+  readonly names?: Name;
+}
+
+/** The value of an order's enum for a column: `HIRED_ON`. */
+export type OrderName<Name extends string> = Uppercase<SnakeCase<Name>>;
+export const orderName = (name: string): string => snakeCase(name).toUpperCase();
+
+/**
+ * Declares once by which columns callers filter and sort the lists of a type:
+ *
+ *     export const customerColumns = filterable({
+ *       type: 'Customer',
+ *       table: 'customer',
+ *       columns: {
+ *         id: { type: 'id', of: 'customer', isIndexed: true },
+ *         name: { type: 'text', isIndexed: true },
+ *         credit: { type: 'decimal', isNullable: true, mayRead: seesAllCredits },
+ *       },
+ *       relations: { city: { to: () => cityColumns, isIndexed: true } },
+ *     });
+ *
+ * From this come the types (`@Filters(customerColumns)`, `orderInput`), the validated condition and order (`readFilter`,
+ * `readOrder`), their SQL (`preparedCondition`, `pageOf`), and the check that an index serves them (`IndexGuard`).
+ */
+export function filterable<const Columns extends Record<string, ColumnDeclaration>>({
+  type,
+  table,
+  columns,
+  relations = {},
+}: {
+  type: string;
+  table: string;
+  columns: Columns;
+  relations?: Record<string, RelationDeclaration>;
+}): FilterableOf<keyof Columns & string> {
+  return {
+    type,
+    table,
+    columns: new Map(
+      Object.entries<ColumnDeclaration>(columns).map(([name, declared]) => [
+        name,
+        { column: snakeCase(name), ...declared, name },
+      ]),
+    ),
+    relations: new Map(
+      Object.entries(relations).map(([name, declared]) => [
+        name,
+        { column: `${snakeCase(name)}_id`, isIndexed: false, isNullable: false, ...declared, name },
+      ]),
+    ),
+  };
+}
+
+/** The names of the columns with an index, for descriptions and errors. */
+export const indexedColumns = ({ columns, relations }: Filterable): string[] =>
+  [...columns.values(), ...relations.values()].filter(({ isIndexed }) => isIndexed).map(({ name }) => name);
+
+/** Whether callers may sort by a column. */
+export const isSortable = ({ isSortable: declared = true, type }: Column): boolean => declared && type !== 'enum';

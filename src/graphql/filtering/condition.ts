@@ -1,0 +1,172 @@
+import { sql, type RawBuilder } from 'kysely';
+import { parameter, queryBuilder } from '../../database/read-templates.js';
+import {
+  collated,
+  containing,
+  foldedExpression,
+  foldedParameter,
+  startingWith,
+} from '../../database/text-comparison.js';
+import type { Column, Filterable, Relation, SearchedText } from './columns.js';
+
+/** The operators of conditions on a column. */
+export type Operator =
+  'eq' | 'ne' | 'in' | 'notIn' | 'lt' | 'lte' | 'gt' | 'gte' | 'isNull' | 'contains' | 'startsWith';
+
+/** A value as the database has it, or a list of them for `in` and `notIn`. */
+export type ConditionValue = string | number | boolean | readonly (string | number | boolean)[];
+
+/** A validated condition on a row. Each is true or false: a comparison with null is false, and `ne`, `notIn` and `not` invert. */
+export type Condition =
+  | { kind: 'and'; of: readonly Condition[] }
+  | { kind: 'or'; of: readonly Condition[] }
+  | { kind: 'not'; of: Condition }
+  | Comparison
+  | Search
+  | { kind: 'related'; relation: Relation; of: Condition };
+
+/** A condition on one column. */
+export interface Comparison {
+  kind: 'comparison';
+  column: Column;
+  operator: Operator;
+  value: ConditionValue;
+  /** The field in the caller's filter, for errors. */
+  field: string;
+}
+
+/** Whether a text with a trigram index contains another, in any case. */
+interface Search {
+  kind: 'search';
+  text: SearchedText;
+  value: string;
+  field: string;
+  /** Served whether or not an index helps: for filters that are older than the check. */
+  isExempt?: boolean;
+}
+
+/** The condition that every row meets. */
+export const everyRow: Condition = { kind: 'and', of: [] };
+
+/** Whether a condition is met by every row, or by none, whatever the rows are. */
+export const isEveryRow = (condition: Condition): boolean => condition.kind === 'and' && condition.of.every(isEveryRow);
+export const isNoRow = (condition: Condition): boolean =>
+  condition.kind === 'or' ? condition.of.every(isNoRow) : condition.kind === 'and' && condition.of.some(isNoRow);
+
+/** A condition for a template. */
+export interface PreparedCondition {
+  /** Everything that the text of its SQL depends on. */
+  key: string;
+  /** The values of its parameters. */
+  values: Readonly<Record<string, unknown>>;
+  /** Whether one plan suits all values: the number of rows of a range or a search depends on its values, and so does the best index. */
+  hasStablePlan: boolean;
+  /** @returns null if every row meets it */
+  sql(): RawBuilder<boolean> | null;
+}
+
+/** Prepares a condition: its values are parameters, so that one template serves all filters of the same structure. */
+export function preparedCondition({ table }: Pick<Filterable, 'table'>, condition: Condition): PreparedCondition {
+  const values: unknown[] = [];
+  let hasStablePlan = true;
+  const keyOf = (one: Condition): string => {
+    if (one.kind === 'not') {
+      hasStablePlan = false;
+      return `!${keyOf(one.of)}`;
+    }
+    if (one.kind === 'related') {
+      hasStablePlan = false;
+      return `${one.relation.name}{${keyOf(one.of)}}`;
+    }
+    if (one.kind === 'search') {
+      hasStablePlan = false;
+      values.push(containing(one.value));
+      return one.text.index;
+    }
+    if (one.kind === 'comparison') {
+      hasStablePlan &&= one.operator === 'eq' && one.column.type === 'id';
+      if (one.operator !== 'isNull') values.push(parameterOf(one));
+      return `${one.column.name} ${one.operator}${one.operator === 'isNull' ? String(one.value) : ''}`;
+    }
+    hasStablePlan &&= one.kind === 'and';
+    return `${one.kind}(${one.of.map(keyOf).join()})`;
+  };
+  const key = keyOf(condition);
+  return {
+    key,
+    values: Object.fromEntries(values.map((value, index) => [`filter${index}`, value])),
+    hasStablePlan,
+    sql: () => (isEveryRow(condition) ? null : conditionSql(condition, table, { next: 0 })),
+  };
+}
+
+function parameterOf({ operator, value }: Comparison): unknown {
+  if (operator === 'contains') return containing(String(value));
+  return operator === 'startsWith' ? startingWith(String(value)) : value;
+}
+
+/** @param counter numbers the parameters in the order of `preparedCondition` */
+function conditionSql(condition: Condition, table: string, counter: { next: number }): RawBuilder<boolean> {
+  if (condition.kind === 'comparison') return comparisonSql(condition, table, counter);
+  if (condition.kind === 'search')
+    return sql`${sql.raw(condition.text.expression(table))} like ${foldedParameter(nextParameter(counter))}`;
+  if (condition.kind === 'not') return sql`(${conditionSql(condition.of, table, counter)}) is not true`;
+  if (condition.kind === 'related') return relatedSql(condition, table, counter);
+  if (condition.of.length === 0) return sql.lit(condition.kind === 'and');
+  const parts = condition.of.map((part) => conditionSql(part, table, counter));
+  return sql`(${sql.join(parts, sql.raw(` ${condition.kind} `))})`;
+}
+
+function relatedSql(
+  { relation, of }: Extract<Condition, { kind: 'related' }>,
+  table: string,
+  counter: { next: number },
+): RawBuilder<boolean> {
+  // An alias keeps it apart from the list's own table, which a manager's is.
+  const related = queryBuilder
+    .selectFrom(sql.table(relation.to().table).as('related'))
+    .select(sql.ref('related.id').as('id'))
+    .where(conditionSql(of, 'related', counter));
+  return sql`${sql.ref(`${table}.${relation.column}`)} in (${related})`;
+}
+
+function comparisonSql(
+  { column, operator, value }: Comparison,
+  table: string,
+  counter: { next: number },
+): RawBuilder<boolean> {
+  const reference = `${table}.${column.column}`;
+  if (operator === 'isNull') return sql`${sql.ref(reference)} is ${sql.raw(value === true ? '' : 'not ')}null`;
+  const given = nextParameter(counter);
+  if (operator === 'contains' || operator === 'startsWith') {
+    const pattern = foldedParameter(given);
+    return sql`${foldedExpression(sql.ref(reference))} like ${pattern}`;
+  }
+  const compared = column.type === 'text' ? collated(reference, column.collation) : sql.ref(reference);
+  const type = sqlTypes[column.type];
+  // PostgreSQL infers the type of an enum.
+  const one = type === null ? sql`${given}` : sql`${given}::${sql.raw(type)}`;
+  const list = type === null ? one : sql`${given}::${sql.raw(type)}[]`;
+  if (operator === 'in') return sql`${compared} = any(${list})`;
+  if (operator === 'notIn') return sql`(${compared} = any(${list})) is not true`;
+  if (operator === 'ne') return sql`${compared} is distinct from ${one}`;
+  return sql`${compared} ${sql.raw(symbols[operator])} ${one}`;
+}
+
+const nextParameter = (counter: { next: number }): string => parameter(`filter${counter.next++}`);
+
+const symbols = { eq: '=', lt: '<', lte: '<=', gt: '>', gte: '>=' } as const;
+
+const sqlTypes = {
+  text: 'text',
+  integer: 'integer',
+  bigint: 'bigint',
+  float: 'double precision',
+  decimal: 'numeric',
+  boolean: 'boolean',
+  date: 'date',
+  datetime: 'timestamptz',
+  uuid: 'uuid',
+  id: 'uuid',
+  enum: null,
+} as const;

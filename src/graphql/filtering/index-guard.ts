@@ -1,0 +1,108 @@
+import type { Keyset } from '../../database/keyset.js';
+import type { TableCatalog, TableFacts } from '../../database/table-facts.js';
+import { BadUserInput } from '../../errors/app-error.js';
+import { indexedColumns, type Filterable } from './columns.js';
+import { isEveryRow, isNoRow, type Condition, type Operator } from './condition.js';
+
+/** Rejects what PostgreSQL could only serve by reading all of a large table. */
+export class IndexGuard {
+  readonly #catalog: Pick<TableCatalog, 'facts'>;
+  readonly #maxRows: number;
+
+  /** @param maxUnindexedRows a table with more rows is read only by an index; 0 for no limit */
+  constructor(catalog: Pick<TableCatalog, 'facts'>, { maxUnindexedRows }: { maxUnindexedRows: number }) {
+    this.#catalog = catalog;
+    this.#maxRows = maxUnindexedRows;
+  }
+
+  /** Reads the indexes of a list's tables; await it before the first request. */
+  async prepare({ table, relations }: Filterable): Promise<void> {
+    if (this.#maxRows === 0) return;
+    await this.#catalog.facts(table);
+    for (const { to } of relations.values()) await this.#catalog.facts(to().table);
+  }
+
+  /**
+   * Checks that an index serves a list: its filter, or its order if it has no filter.
+   * @param order null for a list that is read as a whole, such as that of an aggregate
+   * @throws BadUserInput that names the column and what to do
+   */
+  async check(filterable: Filterable, condition: Condition, order: Keyset | null): Promise<void> {
+    if (this.#maxRows === 0 || isNoRow(condition)) return;
+    const facts = await this.#catalog.facts(filterable.table);
+    if (facts.rows <= this.#maxRows) return;
+    const isAll = isEveryRow(condition);
+    if (isAll ? order !== null && leads(facts, order) : await this.#serves(facts, condition, isServing)) {
+      // A range may match most of the table, and sorting that by a column without an index would read all of it.
+      if (isAll || order === null || leads(facts, order)) return;
+      if (await this.#serves(facts, condition, isNarrow)) return;
+      throw this.#rejection(
+        filterable,
+        'orderBy',
+        `${order.property} has no index`,
+        'sort by an indexed column, or filter one by eq, in or isNull',
+      );
+    }
+    const remedy = `filter an indexed column (${indexedColumns(filterable).join(', ')}) by another operator than ne and notIn`;
+    if (isAll && order)
+      throw this.#rejection(
+        filterable,
+        'orderBy',
+        `${order.property} has no index`,
+        `sort by an indexed column, or ${remedy}`,
+      );
+    if (isAll) throw this.#rejection(filterable, 'filter', 'is absent', remedy);
+    throw this.#rejection(
+      filterable,
+      'filter',
+      `no index serves ${fieldsOf(condition).slice(0, 5).join(', ')}`,
+      remedy,
+    );
+  }
+
+  async #serves(facts: TableFacts, condition: Condition, operators: readonly Operator[]): Promise<boolean> {
+    const each = (of: readonly Condition[]) => Promise.all(of.map((one) => this.#serves(facts, one, operators)));
+    if (condition.kind === 'not') return false;
+    if (condition.kind === 'and') return (await each(condition.of)).includes(true);
+    if (condition.kind === 'or') return !(await each(condition.of)).includes(false);
+    if (condition.kind === 'search')
+      return condition.isExempt === true || (facts.indexes.has(condition.text.index) && hasTrigram(condition.value));
+    if (condition.kind === 'comparison')
+      return (
+        operators.includes(condition.operator) &&
+        !(condition.operator === 'isNull' && condition.value === false) &&
+        facts.indexedColumns.has(condition.column.column)
+      );
+    const { relation, of } = condition;
+    if (!facts.indexedColumns.has(relation.column)) return false;
+    const related = await this.#catalog.facts(relation.to().table);
+    return related.rows <= this.#maxRows || this.#serves(related, of, operators);
+  }
+
+  #rejection({ table }: Filterable, field: string, problem: string, remedy: string): BadUserInput {
+    return BadUserInput.ofFields([
+      {
+        field,
+        message: `would read all of ${table}, which has more than ${this.#maxRows} rows: ${problem}; ${remedy}`,
+      },
+    ]);
+  }
+}
+
+const leads = ({ indexedColumns: indexed }: TableFacts, { column }: Keyset): boolean =>
+  indexed.has(column.slice(column.indexOf('.') + 1));
+
+/** The operators that an index of the column serves. */
+const isServing: readonly Operator[] = ['eq', 'in', 'lt', 'lte', 'gt', 'gte', 'isNull'];
+/** Those of them that match few rows of most columns. */
+const isNarrow: readonly Operator[] = ['eq', 'in', 'isNull'];
+
+/** Whether a trigram index can find a text: in the locale C, trigrams consist of ASCII letters and digits. */
+const hasTrigram = (text: string): boolean => /[a-z0-9]{3}/i.test(text);
+
+/** The fields of the comparisons of a condition. */
+function fieldsOf(condition: Condition): string[] {
+  if (condition.kind === 'comparison' || condition.kind === 'search') return [condition.field];
+  if (condition.kind === 'and' || condition.kind === 'or') return condition.of.flatMap(fieldsOf);
+  return fieldsOf(condition.of);
+}

@@ -1,0 +1,118 @@
+import { Field, InputType, registerEnumType, type ClassType } from 'type-graphql';
+import type { Viewer } from '../../auth/viewer.js';
+import type { Keyset, SortKey, SortType } from '../../database/keyset.js';
+import { BadUserInput } from '../../errors/app-error.js';
+import { isSortable, orderName, type Column, type Filterable, type FilterableOf, type OrderName } from './columns.js';
+
+export enum OrderDirection {
+  ASC = 'ASC',
+  DESC = 'DESC',
+}
+registerEnumType(OrderDirection, {
+  name: 'OrderDirection',
+  description: 'The sort direction.',
+  valuesConfig: { ASC: { description: 'Lowest value first.' }, DESC: { description: 'Highest value first.' } },
+});
+
+/** One column of an order that a caller sent. */
+export interface OrderBy<Name extends string = string> {
+  field: Name;
+  direction: OrderDirection;
+}
+
+/** Upper bound of the columns of an order. */
+export const maxSortKeys = 3;
+
+/** The values of an order's enum, such as `{ NAME: 'NAME', HIRED_ON: 'HIRED_ON' }`. */
+export type OrderFields<Name extends string> = { readonly [Key in OrderName<Name>]: Key };
+
+/** Registers `<Type>OrderField`, the enum of the columns that a type's lists are sorted by. */
+export function orderFields<Name extends string>(filterable: FilterableOf<Name>): OrderFields<Name> {
+  const sortable = [...filterable.columns.values()].filter(isSortable);
+  const fields = Object.fromEntries(sortable.map(({ name }) => [orderName(name), orderName(name)]));
+  const hint = ({ name, isIndexed, mayRead }: Column): string =>
+    `By ${name}.${isIndexed === true ? '' : ' No index: after another column, on small tables, or within a filter.'}` +
+    (mayRead ? ' FORBIDDEN unless the viewer may read it in every row.' : '');
+  registerEnumType(fields, {
+    name: `${filterable.type}OrderField`,
+    description: `The sort key of a list of ${filterable.type}s. Ties are ordered by id, so that pages are stable.`,
+    valuesConfig: Object.fromEntries(sortable.map((column) => [orderName(column.name), { description: hint(column) }])),
+  });
+  return fields as OrderFields<Name>;
+}
+
+/** Creates `<Type>Order`, one column of an order. @param fields the enum that `orderFields` has registered */
+export function orderInput<Name extends string>(
+  { type }: FilterableOf<Name>,
+  fields: OrderFields<Name>,
+): ClassType<OrderBy<OrderName<Name>>> {
+  @InputType(`${type}Order`, { description: `The order of a list of ${type}s. Null is last in ascending order.` })
+  class Order implements OrderBy {
+    @Field(() => fields, { description: 'The sort key.' })
+    field!: string;
+
+    @Field(() => OrderDirection, { defaultValue: OrderDirection.ASC, description: 'The sort direction.' })
+    direction!: OrderDirection;
+  }
+  // A class cannot name a type parameter's values.
+  return Order as unknown as ClassType<OrderBy<OrderName<Name>>>;
+}
+
+/**
+ * Validates an order that a caller sent.
+ * @param orders by the first column, then by the next; without any, the order is that of `byDefault`
+ * @throws BadUserInput if it has too many columns or one of them twice
+ * @throws the error of `mayRead` if the viewer may not read a column in every row
+ */
+export function readOrder<Name extends string>(
+  filterable: FilterableOf<Name>,
+  orders: readonly OrderBy[],
+  { viewer, byDefault }: { viewer: Viewer; byDefault: Name },
+): Keyset {
+  if (orders.length > maxSortKeys)
+    throw orderProblem(`has ${orders.length} columns; at most ${maxSortKeys} are allowed`);
+  const columns = [...filterable.columns.values()];
+  const keys = orders.map(({ field, direction }) => {
+    const column = columns.find(({ name }) => orderName(name) === field);
+    if (!column) throw orderProblem(`has an unknown column ${field.slice(0, 60)}`);
+    const denial = column.mayRead?.(viewer);
+    if (denial) throw denial;
+    return sortKey(filterable, column, direction === OrderDirection.DESC);
+  });
+  if (new Set(orders.map(({ field }) => field)).size < orders.length)
+    throw orderProblem('has a column twice; send each once');
+  const [first, ...then] = keys;
+  if (first) return then.length > 0 ? { ...first, then } : first;
+  const column = filterable.columns.get(byDefault);
+  if (!column) throw new Error(`${filterable.type} has no column ${byDefault}.`);
+  return sortKey(filterable, column, false);
+}
+
+const orderProblem = (message: string): BadUserInput => BadUserInput.ofFields([{ field: 'orderBy', message }]);
+
+function sortKey({ table }: Filterable, column: Column, isDescending: boolean): SortKey {
+  const type = sortTypes[column.type];
+  if (type === null) throw new Error(`${column.name} cannot be sorted.`);
+  return {
+    column: `${table}.${column.column}`,
+    property: column.name,
+    type,
+    isDescending,
+    ...(column.isNullable === true ? { isNullable: true } : {}),
+    ...(column.collation === undefined ? {} : { collation: column.collation }),
+  };
+}
+
+const sortTypes: Record<Column['type'], SortType | null> = {
+  text: 'text',
+  integer: 'integer',
+  bigint: 'bigint',
+  float: 'double precision',
+  decimal: 'numeric',
+  boolean: 'boolean',
+  date: 'date',
+  datetime: 'timestamptz',
+  uuid: 'uuid',
+  id: 'uuid',
+  enum: null,
+};
