@@ -22,8 +22,9 @@ export const predictionDomain: DomainModule = {
     const events = new PredictionEvents({ db, pubSub, log, maxBuffered: settings.streams.bufferedEvents });
     const history = new PredictionHistory(db, log, {
       onWritten(rows) {
-        for (const owner of rows.owners) void readYourWrites.pin(owner);
-        events.publish(rows);
+        const byOwner = rows.idsByOwner();
+        for (const owner of byOwner.keys()) void readYourWrites.pin(owner);
+        events.publish(byOwner);
       },
     });
     const retention = new HistoryRetention(db, log, { days: settings.historyRetentionDays });

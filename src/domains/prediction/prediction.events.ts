@@ -4,16 +4,20 @@ import { EventFeed } from '../../graphql/subscriptions/event-feed.js';
 import type { EventReader } from '../../events/event-queue.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { topic, type PubSub } from '../../events/pub-sub.js';
-import type { StoredRows } from './history/stored-rows.js';
 import { predictionsById } from './prediction.queries.js';
 import type { PredictionRow } from './prediction.types.js';
 
-/** Predictions per message: the batch size of the history. */
+/** Predictions per message. */
 const maxPredictions = 250;
 
+/** The ids of predictions by their owners. */
 const recordedTopic = topic(
   'prediction',
-  z.strictObject({ recorded: z.array(z.strictObject({ id: z.uuid(), userId: z.uuid() })).max(maxPredictions) }),
+  z.strictObject({
+    recorded: z
+      .array(z.strictObject({ userId: z.uuid(), ids: z.array(z.uuid()).max(maxPredictions) }))
+      .max(maxPredictions),
+  }),
 );
 
 type Recorded = z.infer<(typeof recordedTopic)['schema']>;
@@ -37,12 +41,22 @@ export class PredictionEvents {
     });
   }
 
-  /** Call after the rows are committed. */
-  publish(rows: Pick<StoredRows, 'owned'>): void {
+  /** Call after the rows are committed. @param byOwner the ids of predictions by their owners */
+  publish(byOwner: ReadonlyMap<string, readonly string[]>): void {
     if (!this.#feed.hasListeners) return;
-    const recorded = rows.owned();
-    for (let start = 0; start < recorded.length; start += maxPredictions)
-      this.#feed.publish({ recorded: recorded.slice(start, start + maxPredictions) });
+    let message: Recorded = { recorded: [] };
+    let room = maxPredictions;
+    for (const [userId, ids] of byOwner)
+      for (let start = 0; start < ids.length;) {
+        const part = ids.slice(start, start + room);
+        message.recorded.push({ userId, ids: part });
+        start += part.length;
+        room -= part.length;
+        if (room > 0) continue;
+        this.#feed.publish(message);
+        [message, room] = [{ recorded: [] }, maxPredictions];
+      }
+    if (message.recorded.length > 0) this.#feed.publish(message);
   }
 
   /** @param userId the owner of the predictions; null for all owners */
@@ -55,12 +69,11 @@ export class PredictionEvents {
 async function prepare(db: Database, messages: readonly Recorded[], owners: readonly { userId: string | null }[]) {
   const subscribed = new Set(owners.map(({ userId }) => userId));
   const isSubscribed = ({ userId }: { userId: string }): boolean => subscribed.has(null) || subscribed.has(userId);
-  const ids = messages.flatMap(({ recorded }) => recorded.filter(isSubscribed).map(({ id }) => id));
+  const ids = messages.flatMap(({ recorded }) => recorded.filter(isSubscribed).flatMap(({ ids }) => ids));
   const rows = new Map((ids.length > 0 ? await predictionsById(db, ids) : []).map((row) => [row.id, row]));
-  const byOwner = new Map(messages.map((message) => [message, Map.groupBy(message.recorded, ({ userId }) => userId)]));
-  return (message: Recorded, { userId }: { userId: string | null }): PredictionRow[] => {
-    const recorded = userId === null ? message.recorded : (byOwner.get(message)?.get(userId) ?? []);
+  return ({ recorded }: Recorded, { userId }: { userId: string | null }): PredictionRow[] => {
+    const ids = recorded.flatMap((owned) => (userId === null || owned.userId === userId ? owned.ids : []));
     // The owner in the row counts, not the one in the message: other programs may write to a shared Redis.
-    return recorded.flatMap(({ id }) => rows.get(id) ?? []).filter((row) => userId === null || row.userId === userId);
+    return ids.flatMap((id) => rows.get(id) ?? []).filter((row) => userId === null || row.userId === userId);
   };
 }

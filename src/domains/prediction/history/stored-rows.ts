@@ -73,17 +73,18 @@ export class StoredRows {
     return this.runs[0]?.call.userId ?? null;
   }
 
-  get owners(): Set<string> {
-    return new Set(this.runs.flatMap(({ call: { userId } }) => userId ?? []));
-  }
-
-  /** The ids with the owners of the rows, without rows of deleted accounts. */
-  owned(): { id: string; userId: string }[] {
+  /** The ids by owner, without rows of deleted accounts. */
+  idsByOwner(): Map<string, string[]> {
+    const byOwner = new Map<string, string[]>();
     let next = 0;
-    return this.runs.flatMap(({ call: { userId }, rows }) => {
+    for (const { call, rows } of this.runs) {
       const ids = this.ids.slice(next, (next += rows));
-      return userId === null ? [] : ids.map((id) => ({ id, userId }));
-    });
+      if (call.userId === null) continue;
+      const owned = byOwner.get(call.userId);
+      if (owned) owned.push(...ids);
+      else byOwner.set(call.userId, ids);
+    }
+    return byOwner;
   }
 
   /** These rows as those of no account. */
