@@ -96,11 +96,7 @@ function shapeOfVersion(model: Model, version: ModelVersion): string {
 /** Puts the names in the schema into the warnings of a prediction, in place: a copy of each row is a good part of its memory. */
 function renameWarnings(outcome: PredictionRow, names: ReadonlyMap<string, string>): void {
   if (!outcome.warnings || outcome.warnings.length === 0) return;
-  outcome.warnings = outcome.warnings.map(({ field, code, message }) => ({
-    field: names.get(field) ?? field,
-    code,
-    message,
-  }));
+  outcome.warnings = outcome.warnings.map((warning) => warning.renamed(names.get(warning.field) ?? warning.field));
 }
 
 /** Renames the fields in an error to the names in the schema, also in elements such as `pixels[3]`. */

@@ -5,12 +5,37 @@ import { PreparedTensor } from '../signature/prepared-tensor.js';
 import type { InputField, Signature } from '../signature/types.js';
 import type { Profile, Reference } from './reference.js';
 
-/** What is unusual about an input: the model still predicts, but has seen nothing like it in training. */
-export interface InputWarning {
-  /** The name of the input in the manifest. */
-  field: string;
-  code: 'OUT_OF_TRAINING_RANGE' | 'UNKNOWN_CATEGORY';
-  message: string;
+/** What a value is compared with. */
+interface Check {
+  readonly code: 'OUT_OF_TRAINING_RANGE' | 'UNKNOWN_CATEGORY';
+  isUnusual(value: unknown): boolean;
+  describe(value: unknown): string;
+}
+
+/**
+ * What is unusual about an input: the model still predicts, but has seen nothing like it in training. Its message is composed when
+ * it is read: few operations select the warnings of their rows.
+ */
+export class InputWarning {
+  /** @param field the name of the input */
+  constructor(
+    readonly field: string,
+    private readonly check: Check,
+    private readonly value: unknown,
+  ) {}
+
+  get code(): Check['code'] {
+    return this.check.code;
+  }
+
+  get message(): string {
+    return this.check.describe(this.value);
+  }
+
+  /** The same warning under another name of its input. */
+  renamed(field: string): InputWarning {
+    return new InputWarning(field, this.check, this.value);
+  }
 }
 
 /** Finds the warnings of a row in the names of the manifest, at most `maxWarnings`. */
@@ -21,8 +46,6 @@ const maxWarnings = 20;
 
 /** Shared by the rows without warnings, which are most. */
 const none: readonly InputWarning[] = [];
-
-type Check = (value: unknown) => Omit<InputWarning, 'field'> | null;
 
 /**
  * Prepares the checks of a version once, so that a row costs one comparison per input.
@@ -46,11 +69,11 @@ export function createInputWarnings(
       const field = names[index] ?? '';
       const check = checks[index];
       const value = check ? ownValue(row, field) : undefined;
-      const warning = value === undefined || value === null ? null : check?.(value);
-      if (!warning) continue;
+      if (!check || value === undefined || value === null || !check.isUnusual(value)) continue;
+      const warning = new InputWarning(field, check, value);
       // The first `push` would allocate room for 17.
-      if (warnings) warnings.push({ field, ...warning });
-      else warnings = [{ field, ...warning }];
+      if (warnings) warnings.push(warning);
+      else warnings = [warning];
       if (warnings.length === maxWarnings) break;
     }
     return warnings ?? none;
@@ -93,45 +116,46 @@ function checkOf(field: InputField, profile: Profile | undefined): Check | null 
 }
 
 function numberCheck({ low, high }: { low: number; high: number }, { unit }: InputField): Check {
-  return (value) =>
-    typeof value === 'number' && (value < low || value > high)
-      ? outOfRange(`${value} is outside ${low} to ${high}${unit === undefined ? '' : ` ${unit}`}`)
-      : null;
+  return outOfRange({
+    isUnusual: (value) => typeof value === 'number' && (value < low || value > high),
+    describe: (value) => `${String(value)} is outside ${low} to ${high}${unit === undefined ? '' : ` ${unit}`}`,
+  });
 }
 
 function listCheck({ low, high, mean }: Extract<Profile, { kind: 'list' }>, field: InputField): Check {
-  return (value) => {
+  const problem = (value: unknown): string | null => {
     const found = summary(elementsGiven(field, value));
     if (!found) return null;
     const { least, greatest, average } = found;
     if (least < low || greatest > high)
-      return outOfRange(`an element is ${least < low ? least : greatest}, outside ${low} to ${high}`);
+      return `an element is ${least < low ? least : greatest}, outside ${low} to ${high}`;
     if (mean && (average < mean.low || average > mean.high))
-      return outOfRange(`the mean of its elements, ${average.toPrecision(4)}, is outside ${mean.low} to ${mean.high}`);
+      return `the mean of its elements, ${average.toPrecision(4)}, is outside ${mean.low} to ${mean.high}`;
     return null;
   };
+  return outOfRange({ isUnusual: (value) => problem(value) !== null, describe: (value) => problem(value) ?? '' });
 }
 
 function textCheck({ length: { low, high } }: Extract<Profile, { kind: 'text' }>): Check {
-  return (value) =>
-    typeof value === 'string' && (value.length < low || value.length > high)
-      ? outOfRange(`its length of ${value.length} characters is outside ${low} to ${high}`)
-      : null;
+  return outOfRange({
+    isUnusual: (value) => typeof value === 'string' && (value.length < low || value.length > high),
+    describe: (value) => `its length of ${String(value).length} characters is outside ${low} to ${high}`,
+  });
 }
 
 function categoryCheck(known: ReadonlySet<string>): Check {
-  return (value) =>
-    known.has(String(value))
-      ? null
-      : {
-          code: 'UNKNOWN_CATEGORY',
-          message: `${JSON.stringify(shortened(String(value)))} is not among the ${known.size} values that the model knows`,
-        };
+  return {
+    code: 'UNKNOWN_CATEGORY',
+    isUnusual: (value) => !known.has(String(value)),
+    describe: (value) =>
+      `${JSON.stringify(shortened(String(value)))} is not among the ${known.size} values that the model knows`,
+  };
 }
 
-const outOfRange = (what: string): Omit<InputWarning, 'field'> => ({
+const outOfRange = ({ isUnusual, describe }: Omit<Check, 'code'>): Check => ({
   code: 'OUT_OF_TRAINING_RANGE',
-  message: `${what}, the range of the training data; the model extrapolates`,
+  isUnusual,
+  describe: (value) => `${describe(value)}, the range of the training data; the model extrapolates`,
 });
 
 /** Range and mean of the numbers of nested lists or of a tensor; missing elements are skipped. Null if there are none. */

@@ -70,13 +70,24 @@ describe('createInputWarnings', () => {
 
   it('names value, range and unit, and bounds what it repeats', () => {
     const { find } = createInputWarnings(fields, reference, 'm/1');
-    expect(find?.({ power: 1000 })).toEqual([
-      {
-        field: 'power',
-        code: 'OUT_OF_TRAINING_RANGE',
-        message: '1000 is outside 30 to 400 bhp, the range of the training data; the model extrapolates',
-      },
+    expect(find?.({ power: 1000 }).map(({ field, code, message }) => [field, code, message])).toEqual([
+      [
+        'power',
+        'OUT_OF_TRAINING_RANGE',
+        '1000 is outside 30 to 400 bhp, the range of the training data; the model extrapolates',
+      ],
     ]);
+    expect(find?.({ text: '' })[0]?.message).toBe(
+      'its length of 0 characters is outside 3 to 20, the range of the training data; the model extrapolates',
+    );
+    expect(
+      find?.({
+        pixels: [
+          [17, 2],
+          [2, 2],
+        ],
+      })[0]?.message,
+    ).toContain('an element is 17, outside 0 to 16, the range');
     expect(find?.({ fuel: 'x'.repeat(100_000) })[0]?.message.length).toBeLessThan(200);
   });
 
