@@ -4,7 +4,13 @@ import { maxErrors } from '../../graphql/errors/limit-errors.js';
 import type { Context } from '../../graphql/context/context.js';
 import { requireViewer } from '../../graphql/permissions/rules.js';
 import { BadUserInput } from '../../errors/app-error.js';
-import type { InvalidRows, OnInvalid, PredictionSet, Predictor } from '../../inference/serving/predictor.js';
+import type {
+  InvalidRows,
+  OnInvalid,
+  PredictedRow,
+  PredictionSet,
+  Predictor,
+} from '../../inference/serving/predictor.js';
 import { PredictionSource } from './prediction.entity.js';
 import { meaningOf } from './prediction.meaning.js';
 import type { PredictionQuota } from './prediction.quota.js';
@@ -76,22 +82,80 @@ function inOrder(rows: readonly PredictionRow[], invalid: InvalidRows): RowOutco
 }
 
 function toRows({ model, version, rows }: PredictionSet, viewer: AuthenticatedViewer): PredictionRow[] {
-  const createdAt = new Date();
-  const { units, signatureDigest } = meaningOf(version);
-  return rows.map(({ input, warnings, output, source, ageSeconds, durationMs }) => ({
-    id: newId(),
+  const call: PredictionCall = {
+    ...meaningOf(version),
     userId: viewer.userId,
     model: model.name,
     version: version.version,
     digest: version.digest,
-    input,
-    warnings,
-    output,
-    units,
-    signatureDigest,
-    source: PredictionSource[source],
-    ageSeconds,
-    durationMs,
-    createdAt,
-  }));
+    createdAt: new Date(),
+  };
+  return rows.map((row) => new NewPrediction(call, row));
+}
+
+/** What the predictions of a call have in common. */
+type PredictionCall = Pick<
+  PredictionRow,
+  'userId' | 'model' | 'version' | 'digest' | 'units' | 'signatureDigest' | 'createdAt'
+>;
+
+/** A prediction that has just been made. What its call has is not copied into each: a call may have 1,000. */
+class NewPrediction implements PredictionRow {
+  readonly id = newId();
+  warnings: PredictedRow['warnings'];
+
+  constructor(
+    private readonly call: PredictionCall,
+    private readonly row: PredictedRow,
+  ) {
+    this.warnings = row.warnings;
+  }
+
+  get userId(): string | null {
+    return this.call.userId;
+  }
+
+  get model(): string {
+    return this.call.model;
+  }
+
+  get version(): number {
+    return this.call.version;
+  }
+
+  get digest(): string {
+    return this.call.digest;
+  }
+
+  get units(): PredictionRow['units'] {
+    return this.call.units;
+  }
+
+  get signatureDigest(): string | null {
+    return this.call.signatureDigest;
+  }
+
+  get createdAt(): Date {
+    return this.call.createdAt;
+  }
+
+  get input(): PredictionRow['input'] {
+    return this.row.input;
+  }
+
+  get output(): PredictionRow['output'] {
+    return this.row.output;
+  }
+
+  get source(): PredictionSource {
+    return PredictionSource[this.row.source];
+  }
+
+  get ageSeconds(): number {
+    return this.row.ageSeconds;
+  }
+
+  get durationMs(): number {
+    return this.row.durationMs;
+  }
 }
