@@ -282,10 +282,10 @@ describe('a gateway with tracing', () => {
         trace: header,
       });
       await exported.trace(traceId, rootSpan);
-      const spans = await exported.trace(traceId, 'redis MULTI SET');
+      const spans = await exported.trace(traceId, 'redis EVALSHA write');
       for (const [name, parent] of [
         ['redis EVALSHA read', 'Query.predict'],
-        ['redis MULTI SET', 'onnx.run iris'],
+        ['redis EVALSHA write', 'onnx.run iris'],
       ] as const) {
         const span = named(spans, name);
         expect(pathOf(spans, span)[1]).toBe(parent);

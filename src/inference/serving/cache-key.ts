@@ -18,7 +18,7 @@ const heads = new Array<Buffer | undefined>(1024);
 let begun = '';
 
 /**
- * The key of a result: SHA-256 of all that it depends on. The row is encoded in the order of the signature, so that rows that
+ * The key of a result: SHA-256 of all that it depends on, in base64url, which is a third shorter than hexadecimal. The row is encoded in the order of the signature, so that rows that
  * differ only in the order of fields, or in absent versus null, share a key. Each value has its kind, and its length unless that is
  * fixed, so that the bytes of different rows differ.
  */
@@ -32,7 +32,7 @@ export function cacheKey(fingerprint: string, row: EncodedRow): string {
     } else addScalar(value);
   }
   const head = headOf(length);
-  const key = large ? digestOf(head, large) : hash('sha256', head, 'hex');
+  const key = large ? digestOf(head, large) : hash('sha256', head, 'base64url');
   if (bytes.length > maxReusedBytes) replaceBytes(Buffer.allocUnsafeSlow(1024));
   return key;
 }
@@ -64,7 +64,7 @@ function begin(fingerprint: string): void {
 function digestOf(head: Buffer, tensors: readonly NodeJS.ArrayBufferView[]): string {
   const digest = createHash('sha256').update(head);
   for (const tensor of tensors) digest.update(tensor);
-  return digest.digest('hex');
+  return digest.digest('base64url');
 }
 
 function addScalar(value: Scalar | null): void {
