@@ -1,6 +1,7 @@
 import graphqlEslint, { type GraphQLESLintRule, type GraphQLESTreeNode } from '@graphql-eslint/eslint-plugin';
 import type { Linter } from 'eslint';
 import { Kind, type DirectiveNode } from 'graphql';
+import { existingTables } from './existing-tables.ts';
 
 const schemaFile = 'schema/schema.graphql';
 
@@ -76,7 +77,28 @@ const deprecationDate: GraphQLESLintRule = {
   }),
 };
 
-const plugin = { ...graphqlEslint, rules: { ...graphqlEslint.rules, 'deprecation-date': deprecationDate } };
+const typesOfTables = new Set(existingTables.map(({ type }) => type));
+const { 'no-typename-prefix': noTypenamePrefix } = graphqlEslint.rules;
+
+/** The rule of the plugin, except for fields that have the names of columns of an existing table, such as `Artist.artistId`. */
+const typenamePrefix: GraphQLESLintRule = {
+  ...noTypenamePrefix,
+  create: (context) =>
+    noTypenamePrefix.create(
+      Object.create(context, {
+        report: {
+          value: (problem: { data?: { typeName?: string } }) => {
+            if (!typesOfTables.has(problem.data?.typeName ?? '')) context.report(problem as never);
+          },
+        },
+      }) as never,
+    ),
+};
+
+const plugin = {
+  ...graphqlEslint,
+  rules: { ...graphqlEslint.rules, 'no-typename-prefix': typenamePrefix, 'deprecation-date': deprecationDate },
+};
 
 /** How the schema and the operations of `.graphql` files are written. */
 export const graphqlLint = [

@@ -1,3 +1,4 @@
+import type { Constructor } from '@mikro-orm/core';
 import type { MikroORM } from '@mikro-orm/postgresql';
 import { openCache } from '../cache/cache.js';
 import type { Config } from '../config/config.js';
@@ -62,6 +63,8 @@ export async function openData(
   opened.defer(() => database.close());
   await waitForDatabase(database.url, { waitSeconds: settings.startTimeoutSeconds, signal, log });
   await migrate(database.orm, database.url, { log, signal });
+  // Not before: migrations must not know the tables that others own.
+  database.orm.discoverEntity(domains.flatMap(({ existingTables = [] }) => existingTables as Constructor[]));
   const db = databaseOf(database.orm);
   if (settings.hasDemoData) await ensureDemoData(db, onProgress);
   else if (isProduction) await rejectDemoAccounts(db);

@@ -1,5 +1,5 @@
 import type { EntityClass } from '@mikro-orm/core';
-import { sql, type AliasedRawBuilder } from 'kysely';
+import { sql, type AliasedRawBuilder, type RawBuilder } from 'kysely';
 import { LRUCache } from 'lru-cache';
 import { rowProperties, type StoredProperty } from './rows.js';
 
@@ -21,34 +21,53 @@ export interface RowShape<Row> {
 export interface RowShapes<Row> {
   /** All properties. */
   readonly whole: RowShape<Row>;
-  /** The given properties and the ID. @param properties null for all of them */
+  /** The given properties and the key. @param properties null for all of them */
   of(properties: Iterable<string> | null): RowShape<Row>;
 }
 
 /** Upper bound of the shapes of a table that are remembered. */
 const maxShapes = 500;
 
+/** What a shape is made of. */
+interface ShapeSource {
+  entity: string;
+  all: readonly StoredProperty[];
+  select: SelectColumn;
+}
+
+/** SQL of a property's value. @param column the qualified column */
+type SelectColumn = (property: string, column: string) => RawBuilder<unknown>;
+
 /**
  * Shapes the rows of an entity's table.
  * @param omitted properties that no row has
+ * @param options.key the properties that every shape has
+ * @param options.select by default the column
  * @throws Error if a hidden property, such as a password hash, is not omitted
  */
-export function rowShapes<Row>(entity: EntityClass<unknown>, omitted: readonly string[] = []): RowShapes<Row> {
+export function rowShapes<Row>(
+  entity: EntityClass<unknown>,
+  omitted: readonly string[] = [],
+  {
+    key: keyProperties = ['id'],
+    select = (_property, column) => sql.ref(column),
+  }: { key?: readonly string[]; select?: SelectColumn } = {},
+): RowShapes<Row> {
   const all = rowProperties(entity, omitted);
+  const source = { entity: entity.name, all, select };
   const known = new LRUCache<string, RowShape<Row>>({ max: maxShapes });
-  const whole = rowShape<Row>(entity.name, all, all);
+  const whole = rowShape<Row>(source, all);
   return {
     whole,
     of(properties) {
       if (properties === null) return whole;
-      const names = new Set(properties).add('id');
+      const names = new Set([...properties, ...keyProperties]);
       const selected = all.filter(({ name }) => names.delete(name));
       const [unknown] = names;
       if (unknown !== undefined) throw new Error(`Rows of ${entity.name} have no property ${unknown}.`);
       const key = keyOf(selected);
       let shape = known.get(key);
-      if (!shape)
-        known.set(key, (shape = selected.length === all.length ? whole : rowShape(entity.name, all, selected)));
+      if (!shape) known.set(key, (shape = selected.length === all.length ? whole : rowShape(source, selected)));
       return shape;
     },
   };
@@ -56,11 +75,7 @@ export function rowShapes<Row>(entity: EntityClass<unknown>, omitted: readonly s
 
 const keyOf = (properties: readonly StoredProperty[]): string => properties.map(({ name }) => name).join();
 
-function rowShape<Row>(
-  entity: string,
-  all: readonly StoredProperty[],
-  selected: readonly StoredProperty[],
-): RowShape<Row> {
+function rowShape<Row>({ entity, all, select }: ShapeSource, selected: readonly StoredProperty[]): RowShape<Row> {
   const properties = selected.map(({ name }) => name);
   // A class, so that the engine lays out the rows of a shape alike.
   // eslint-disable-next-line @typescript-eslint/no-extraneous-class -- rows get their properties below
@@ -74,7 +89,7 @@ function rowShape<Row>(
     key: keyOf(selected),
     properties,
     columns: (table, prefix = '') =>
-      selected.map(({ name, column }) => sql.ref(`${table}.${column}`).as(`${prefix}${name}`)),
+      selected.map(({ name, column }) => select(name, `${table}.${column}`).as(`${prefix}${name}`)),
     row(values, from = 0) {
       const row = new SelectedRow();
       let at = from;

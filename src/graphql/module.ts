@@ -27,6 +27,8 @@ import type { NodeSources } from './relay/node.js';
 export interface DomainModule {
   name: string;
   entities: EntityClass<unknown>[];
+  /** Entities of tables that exist without the gateway: no migration creates, changes or drops them. */
+  existingTables?: EntityClass<unknown>[];
   resolvers: ClassType[];
   permissions: Permissions;
   /** Which objects of a type a viewer may see, by type. Fields that refer to one of the others are null. */

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { projectDir } from '../app/data-dir.js';
+import { registerDomains } from './existing-tables/register-domains.js';
 import { failUsage, parseCli } from './lib/cli.js';
 import { namesOf, type TypeNames } from './new-type/names.js';
 import { filesOf } from './new-type/templates.js';
@@ -10,21 +11,57 @@ const usage = `Usage: npm run new:type -- <Name> [--plural <Names>]
 Writes a domain for a new type: src/domains/<name>/ with entity, types, queries, loaders, service, permissions and
 resolver, and an integration test. Registers it in src/domains/index.ts.
 
+With --table it writes the domain of an existing table or view instead, which no migration changes; with --tables those of a
+schema. See docs/your-own-data.md.
+
   npm run new:type -- Project
   npm run new:type -- Person --plural People
+  npm run new:type -- --table crm.customer --database postgresql://reader@db.example.com/company
+  npm run new:type -- --tables 'crm.*'
+
+  --table <schema.table>   an existing table or view
+  --tables '<schema>.*'    all tables and views of a schema that have no type
+  --database <url>         their database; DATABASE_URL by default, as the gateway reads it
+  --name <Name>            the type, instead of the table's name
+  --plural <Names>         its plural
+  --key <column,column>    the columns that identify a row, for a view or a table without a key
+  --owned-by <column>      holds the ID of the user who owns the row: other users, except an ADMIN, do not see it
 `;
 
 /** Names that JavaScript or TypeScript does not accept as a variable or a type. */
 const reservedWord =
   /^(?:abstract|any|as|async|await|boolean|break|case|catch|class|const|continue|debugger|declare|default|delete|do|else|enum|export|extends|false|finally|for|from|function|get|if|implements|import|in|instanceof|interface|is|keyof|let|module|namespace|never|new|null|number|object|of|package|private|protected|public|readonly|return|set|static|string|super|switch|symbol|this|throw|true|try|type|typeof|undefined|unknown|var|void|while|with|yield)$/i;
 
-const { values, positionals } = parseCli(usage, { options: { plural: { type: 'string' } }, maxPositionals: 1 });
+const { values, positionals } = parseCli(usage, {
+  options: {
+    plural: { type: 'string' },
+    table: { type: 'string' },
+    tables: { type: 'string' },
+    database: { type: 'string' },
+    name: { type: 'string' },
+    key: { type: 'string' },
+    'owned-by': { type: 'string' },
+  },
+  maxPositionals: 1,
+});
 const [name] = positionals;
-if (name === undefined) failUsage(usage, 'Name one type.');
+const tables = values.table ?? values.tables;
+if ((name === undefined) === (tables === undefined))
+  failUsage(usage, 'Name one type, or an existing table with --table.');
 try {
-  writeDomain(namesOf(name, values.plural));
+  if (name !== undefined) writeDomain(namesOf(name, values.plural));
+  else if (tables !== undefined) await writeTables(tables);
 } catch (error) {
   failUsage(usage, error instanceof Error ? error.message : String(error));
+}
+
+async function writeTables(tables: string): Promise<void> {
+  if (existsSync('.env')) process.loadEnvFile('.env');
+  const databaseUrl = values.database ?? process.env.DATABASE_URL;
+  if (databaseUrl === undefined) throw new Error('Name the database with --database, or set DATABASE_URL.');
+  const { generateTables } = await import('./existing-tables/generate.js');
+  const { name, plural, key, 'owned-by': ownedBy } = values;
+  await generateTables({ tables, databaseUrl, name, plural, key: key?.split(','), ownedBy });
 }
 
 /** @throws Error if a file or the name exists; nothing is written then */
@@ -44,7 +81,7 @@ function writeDomain(names: TypeNames): void {
     writeFileSync(path.join(projectDir, file), text);
     process.stdout.write(`Wrote ${file}\n`);
   }
-  register(names);
+  registerDomains([names]);
   process.stdout.write(`
 Next:
   npm run migration:create     writes the migration of the table
@@ -62,18 +99,4 @@ function assertNoCollision({ type, types, field, fields }: TypeNames): void {
   );
   if (colliding !== undefined)
     throw new Error(`${colliding} would collide with a name in the generated code; choose another name.`);
-}
-
-/** Adds the domain to the end of the list: it may import from all others. */
-function register({ field, folder }: TypeNames): void {
-  const file = path.join(projectDir, 'src', 'domains', 'index.ts');
-  const text = readFileSync(file, 'utf8');
-  const imported = text.replace(/\n\n/, `\nimport { ${field}Domain } from './${folder}/index.js';\n\n`);
-  const end = imported.lastIndexOf('];');
-  const items = imported.slice(0, Math.max(end, 0)).trimEnd();
-  const listed = `${items.endsWith(',') ? items : `${items},`}\n  ${field}Domain,\n];\n`;
-  if (imported === text || end === -1 || imported.slice(end + 2).trim() !== '')
-    throw new Error(`Add ${field}Domain to src/domains/index.ts by hand: its list has an unknown form.`);
-  writeFileSync(file, listed);
-  process.stdout.write('Changed src/domains/index.ts\n');
 }

@@ -12,6 +12,7 @@ import { domains } from '../../src/domains/index.js';
 import { createLogger } from '../../src/telemetry/logger.js';
 import { createTestDatabase, type Preparation } from './database.js';
 import { loadDemoAccounts } from './demo-data.js';
+import { createExistingTables } from './existing-tables.js';
 import { addSession } from './session.js';
 
 const secret = 'kHq3v9ZtL0mWcXy7RbNfD2sPaGjUeTiO4w';
@@ -201,6 +202,10 @@ async function prepare(url: string): Promise<void> {
   try {
     await migrate(orm, url);
     await loadDemoAccounts(databaseOf(orm));
+    await createExistingTables(
+      databaseOf(orm),
+      domains.flatMap(({ existingTables = [] }) => existingTables),
+    );
   } finally {
     await orm.close();
   }

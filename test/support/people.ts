@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Role } from '../../src/auth/viewer.js';
+import { createApiKeySecret } from '../../src/auth/api-key.js';
+import { Role, SCOPES } from '../../src/auth/viewer.js';
 import { newId } from '../../src/database/base.entity.js';
 import { encodeId } from '../../src/graphql/relay/global-id.js';
 import type { TestGateway } from './gateway.js';
@@ -76,4 +77,28 @@ export async function contendForRow<Result>(
     return { pending };
   });
   return Promise.all(pending);
+}
+
+/** Adds an API key that is valid for a day. @returns its secret */
+export async function addApiKey(
+  { db }: Pick<TestGateway, 'db'>,
+  userId: string,
+  scopes: readonly string[] = SCOPES,
+): Promise<string> {
+  const { secret, prefix, hash } = createApiKeySecret();
+  const now = new Date();
+  const values = {
+    id: newId(),
+    user_id: userId,
+    name: 'a key',
+    prefix,
+    secret_hash: hash,
+    scopes: [...scopes],
+    last_used_at: now,
+    expires_at: new Date(now.getTime() + 86_400_000),
+    created_at: now,
+    updated_at: now,
+  };
+  await db.insertInto('api_key').values(values).execute();
+  return secret;
 }

@@ -64,7 +64,23 @@ export interface Page extends KeysetPage {
  * the list; with `before` alone it ends there.
  * @throws BadUserInput if a size is negative or a cursor is not of this order
  */
-export function readPage({ first, after, last, before }: PageArgs, order: Keyset): Page {
+export function readPage(args: PageArgs, order: Keyset): Page {
+  const { after, before } = args;
+  return {
+    order,
+    ...pageSizes(args),
+    after: after == null ? null : decodeCursor(after, order, 'after'),
+    before: before == null ? null : decodeCursor(before, order, 'before'),
+  };
+}
+
+/** The part of a page that does not depend on its order. @throws BadUserInput if a size is negative */
+export function pageSizes({
+  first,
+  after,
+  last,
+  before,
+}: PageArgs): Pick<Page, 'first' | 'last' | 'limit' | 'isBackward'> {
   const problems = [
     ...(first != null && first < 0 ? [{ field: 'first', message: 'must not be negative' }] : []),
     ...(last != null && last < 0 ? [{ field: 'last', message: 'must not be negative' }] : []),
@@ -75,14 +91,7 @@ export function readPage({ first, after, last, before }: PageArgs, order: Keyset
     first: isBackward ? null : pageSize(first),
     last: last == null && !isBackward ? null : pageSize(last),
   };
-  return {
-    order,
-    ...sizes,
-    limit: Math.max(sizes.first ?? 0, sizes.last ?? 0),
-    isBackward,
-    after: after == null ? null : decodeCursor(after, order, 'after'),
-    before: before == null ? null : decodeCursor(before, order, 'before'),
-  };
+  return { ...sizes, limit: Math.max(sizes.first ?? 0, sizes.last ?? 0), isBackward };
 }
 
 /** What an operation selects of a connection. */
@@ -117,11 +126,13 @@ export function counting(info: GraphQLResolveInfo, count: () => Promise<number>)
 
 /** One page of rows. */
 export interface PageOf<Node> {
-  page: Page;
+  page: Omit<Page, 'order' | 'after' | 'before'> & { order?: Keyset; after: unknown; before: unknown };
   /** In the order of the list; one more than `page.limit` if the list continues. */
   rows: Node[];
   /** Counts the whole list; called only if `totalCount` is selected. */
   count: () => Promise<number>;
+  /** Encodes the position of a row; by default by the order of the page. */
+  cursorOf?: (row: Node) => string;
 }
 
 /** An instance of a connection type, which a resolver returns. */
@@ -131,25 +142,29 @@ export interface Connection<Node> {
 }
 
 /** An edge that encodes its cursor only if selected. */
-class LazyEdge<Node extends { id: string }> {
-  readonly #order: Keyset;
+class LazyEdge<Node> {
+  readonly #cursorOf: (node: Node) => string;
 
   constructor(
-    order: Keyset,
+    cursorOf: (node: Node) => string,
     readonly node: Node,
   ) {
-    this.#order = order;
+    this.#cursorOf = cursorOf;
   }
 
   get cursor(): string {
-    return encodeCursor(this.#order, this.node);
+    return this.#cursorOf(this.node);
   }
 }
+
+const noCursor = (): never => {
+  throw new Error('A page needs an order or cursorOf.');
+};
 
 /**
  * Creates `<Name>Connection` and `<Name>Edge` for a node type. Cursors are encoded only if selected.
  */
-export function connectionType<Node extends { id: string }>(
+export function connectionType<Node extends object>(
   nodeType: ClassType,
   name: string,
 ): new (of: PageOf<Node>) => Connection<Node> {
@@ -167,6 +182,7 @@ export function connectionType<Node extends { id: string }>(
   @ObjectType(`${name}Connection`, { description: `One page of a list of ${name}s.` })
   class NamedConnection implements Connection<Node> {
     readonly #of: PageOf<Node>;
+    readonly #cursorOf: (row: Node) => string;
 
     @CacheHint({ inheritMaxAge: true })
     @Field(() => [nodeType], { simple: true, description: 'The items of the page.' })
@@ -174,7 +190,8 @@ export function connectionType<Node extends { id: string }>(
 
     constructor(of: PageOf<Node>) {
       this.#of = of;
-      const { first, last } = of.page;
+      const { first, last, order } = of.page;
+      this.#cursorOf = of.cursorOf ?? (order ? (row) => encodeCursor(order, row as Node & { id: string }) : noCursor);
       const firstRows = first === null ? of.rows : of.rows.slice(0, first);
       this.nodes = last === null ? firstRows : firstRows.slice(Math.max(0, firstRows.length - last));
     }
@@ -182,7 +199,7 @@ export function connectionType<Node extends { id: string }>(
     @CacheHint({ inheritMaxAge: true })
     @Field(() => [Edge], { description: 'The items of the page with their cursors.' })
     get edges(): Edge[] {
-      return this.nodes.map((node) => new LazyEdge(this.#of.page.order, node));
+      return this.nodes.map((node) => new LazyEdge(this.#cursorOf, node));
     }
 
     @CacheHint({ inheritMaxAge: true })
@@ -191,15 +208,16 @@ export function connectionType<Node extends { id: string }>(
       const { page, rows } = this.#of;
       const first = this.nodes.at(0);
       const last = this.nodes.at(-1);
+      const cursorOf = this.#cursorOf;
       return {
         // The item of a cursor exists, so no further query is needed.
         hasNextPage: page.first === null ? page.before !== null : rows.length > page.first,
         hasPreviousPage: page.last === null ? page.after !== null : rows.length > page.last,
         get startCursor() {
-          return first ? encodeCursor(page.order, first) : null;
+          return first ? cursorOf(first) : null;
         },
         get endCursor() {
-          return last ? encodeCursor(page.order, last) : null;
+          return last ? cursorOf(last) : null;
         },
       };
     }

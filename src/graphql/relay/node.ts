@@ -12,9 +12,11 @@ interface NodeSource {
   type: string;
   /** The field that reads the same objects; its rule applies here too: `employee` of Query, or `Model.deployment`. */
   readAs: string;
+  /** Checks an ID of another form than a prefix and 26 characters, which `read` then receives undecoded. @returns its problem, or null */
+  problemOf?: (id: string, field: string) => FieldProblem | null;
   /**
    * Reads the objects with one statement, in the order of the IDs; null for those that are unknown or hidden from the viewer.
-   * @param uuids stored IDs, at most `maxNodes`
+   * @param uuids stored IDs, at most `maxNodes`; with `problemOf`, the IDs
    */
   read: (uuids: readonly string[], context: Context, info: GraphQLResolveInfo) => Promise<readonly (object | null)[]>;
 }
@@ -56,7 +58,7 @@ type Found = FoundNode | AppError | null;
 @Resolver()
 export class NodeResolver {
   /** By ID prefix. */
-  readonly #reads = new Map<IdType, { type: string; read: GuardedRead }>();
+  readonly #reads = new Map<IdType, { type: string; read: GuardedRead; problemOf: NodeSource['problemOf'] }>();
 
   /**
    * Combines the sources of the domains.
@@ -74,7 +76,8 @@ export class NodeResolver {
         if (owner !== undefined)
           throw new Error(`The domains ${owner} and ${name} both use the ID prefix ${prefix}_; change one of them.`);
         owners.set(prefix, name);
-        this.#reads.set(prefix, { type: source.type, read: guardedRead(source, permissions) });
+        const { type, problemOf } = source;
+        this.#reads.set(prefix, { type, problemOf, read: guardedRead(source, permissions) });
       }
     }
     assertComplete(
@@ -156,11 +159,7 @@ export class NodeResolver {
     const source = prefix && this.#reads.get(prefix);
     if (!source) return [];
     try {
-      const nodes = await source.read(
-        ids.map((id) => decodeId(prefix, id)),
-        context,
-        info,
-      );
+      const nodes = await source.read(source.problemOf ? ids : ids.map((id) => decodeId(prefix, id)), context, info);
       return nodes.map((node) => node && named(node, source.type));
     } catch (error) {
       // A rejection leaves the other objects of the response; an unexpected error does not.
@@ -171,7 +170,10 @@ export class NodeResolver {
 
   #problem(id: string, field: string): FieldProblem | null {
     const prefix = this.#prefixOf(id);
-    if (prefix) return idProblem(prefix, id, field);
+    if (prefix) {
+      const problemOf = this.#reads.get(prefix)?.problemOf;
+      return problemOf ? problemOf(id, field) : idProblem(prefix, id, field);
+    }
     const prefixes = [...this.#reads.keys()].map((known) => `${known}_`).join(', ');
     return {
       field,

@@ -21,6 +21,16 @@ export const JSONObject = new GraphQLScalarType<Record<string, unknown>, Record<
   },
 });
 
+/** Any JSON value. */
+export const JSONValue = new GraphQLScalarType<unknown, unknown>({
+  name: 'JSON',
+  description: 'Any JSON value. In the text of a document the keys of objects are unquoted: { fuel: "Diesel" }.',
+  specifiedByURL: 'https://www.rfc-editor.org/rfc/rfc8259',
+  serialize: (value) => value,
+  parseValue: (value) => value,
+  parseLiteral: (node, variables) => valueIn(node, variables) ?? null,
+});
+
 const kindNames: Record<ValueNode['kind'], string> = {
   [Kind.VARIABLE]: 'a variable',
   [Kind.INT]: 'a number',

@@ -1,10 +1,9 @@
 import { getNamedType, isObjectType } from 'graphql';
 import { sql } from 'kysely';
-import { createApiKeySecret } from '../../../src/auth/api-key.js';
 import { Role, SCOPES } from '../../../src/auth/viewer.js';
 import { newId } from '../../../src/database/base.entity.js';
 import { startGateway, type AnyData, type Caller, type TestGateway } from '../gateway.js';
-import { addPerson, withEmployee } from '../people.js';
+import { addApiKey, addPerson, withEmployee } from '../people.js';
 import { addSession } from '../session.js';
 import { callOf, document, idSelection, nodeTypes, rootFields } from './schema.js';
 
@@ -55,7 +54,7 @@ export async function openCompany(): Promise<Company> {
 async function filledCompany(gateway: TestGateway): Promise<Company> {
   const admin = await userOf(gateway, 'admin');
   const keyed = async (userId: string, scopes: readonly string[]): Promise<Caller> => ({
-    apiKey: await addKey(gateway, userId, scopes),
+    apiKey: await addApiKey(gateway, userId, scopes),
   });
   const keys = await Promise.all(SCOPES.map(async (scope) => [`key ${scope}`, await keyed(admin, [scope])] as const));
   const callers = {
@@ -65,7 +64,7 @@ async function filledCompany(gateway: TestGateway): Promise<Company> {
     ADMIN: 'admin',
     ...Object.fromEntries(keys),
   } as Record<CallerName, Caller>;
-  for (const name of ['user', 'manager'] as const) await addKey(gateway, await userOf(gateway, name), ['predict']);
+  for (const name of ['user', 'manager'] as const) await addApiKey(gateway, await userOf(gateway, name), ['predict']);
   await addObjects(gateway);
   const rows = await exampleRows(gateway);
   const ids = await collectIds(gateway);
@@ -80,25 +79,6 @@ const userOf = async ({ db }: TestGateway, name: string): Promise<string> =>
       .where('email', '=', `${name}@example.com`)
       .executeTakeFirstOrThrow()
   ).id;
-
-async function addKey({ db }: TestGateway, userId: string, scopes: readonly string[]): Promise<string> {
-  const { secret, prefix, hash } = createApiKeySecret();
-  const now = new Date();
-  const values = {
-    id: newId(),
-    user_id: userId,
-    name: 'a key',
-    prefix,
-    secret_hash: hash,
-    scopes: [...scopes],
-    last_used_at: now,
-    expires_at: new Date(now.getTime() + 86_400_000),
-    created_at: now,
-    updated_at: now,
-  };
-  await db.insertInto('api_key').values(values).execute();
-  return secret;
-}
 
 /** Predictions and MFA of each account, a promoted version, published documents and their usage. */
 async function addObjects(gateway: TestGateway): Promise<void> {
@@ -163,7 +143,7 @@ async function addOutsiders(gateway: TestGateway): Promise<Record<string, Caller
     anonymous: null,
     USER: { token: user.token },
     MANAGER: { token: manager.token },
-    'API key of a USER': { apiKey: await addKey(gateway, user.uuid, SCOPES) },
+    'API key of a USER': { apiKey: await addApiKey(gateway, user.uuid, SCOPES) },
   };
 }
 

@@ -8,6 +8,8 @@ import {
   isRequiredInputField,
   type GraphQLInputType,
 } from 'graphql';
+import { domains } from '../../../src/domains/index.js';
+import { tableOf } from '../../../src/graphql/tables/existing-table.js';
 import type { Caller } from '../gateway.js';
 import { callerNames, type CallerName, type Company } from './company.js';
 import { callOf, document, idSelection, nodeTypes, rootFields, type RootField } from './schema.js';
@@ -23,7 +25,12 @@ export interface ForeignCall {
 }
 
 /** Types whose objects every signed-in user may read. */
-const openTypes: readonly string[] = ['Employee', 'Department', 'Model', 'ModelVersion'];
+const openTypes: readonly string[] = ['Employee', 'Department', 'Model', 'ModelVersion', ...tablesWithoutOwner()];
+
+function tablesWithoutOwner(): string[] {
+  const entities = domains.flatMap(({ existingTables = [] }) => existingTables);
+  return entities.filter((entity) => tableOf(entity).owner === null).map(({ name }) => name);
+}
 
 const ownedTypes = nodeTypes.map(({ name }) => name).filter((name) => !openTypes.includes(name));
 

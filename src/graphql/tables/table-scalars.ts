@@ -1,0 +1,67 @@
+import { GraphQLScalarType, Kind } from 'graphql';
+import { InvalidScalar } from '../schema/invalid-scalar.js';
+
+/** The longest text of these scalars that a caller may send. */
+const maxLength = 1000;
+
+/** A scalar whose values are texts of one form; results are as PostgreSQL writes them. */
+function textScalar(
+  name: string,
+  description: string,
+  { form, example, maxLength: max = maxLength }: { form: RegExp; example: string; maxLength?: number },
+): GraphQLScalarType<string, string> {
+  const parsed = (value: unknown): string => {
+    if (typeof value === 'string' && value.length <= max && form.test(value)) return value;
+    throw new InvalidScalar(`${name} must be a string such as "${example}".`);
+  };
+  return new GraphQLScalarType({
+    name,
+    description: `${description}, such as "${example}".`,
+    serialize: String,
+    parseValue: parsed,
+    parseLiteral: (node) => parsed(node.kind === Kind.STRING ? node.value : null),
+  });
+}
+
+/** An integer of 64 bits: a number in JSON would lose digits. */
+export const BigInteger = textScalar('BigInt', 'An integer of up to 64 bits as a string', {
+  form: /^-?\d{1,19}$/,
+  example: '9007199254740993',
+});
+
+/** A decimal number of any precision: a number in JSON would lose digits. */
+export const Decimal = textScalar('Decimal', 'A decimal number with all its digits as a string', {
+  form: /^-?\d+(?:\.\d+)?$/,
+  example: '19.90',
+});
+
+/** A time without a zone. */
+export const LocalDateTime = textScalar('LocalDateTime', 'A date and time without a time zone', {
+  form: /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?$/,
+  example: '2007-12-03T10:15:30',
+});
+
+/** A time of day. */
+export const LocalTime = textScalar('LocalTime', 'A time of day, with its offset from UTC if the column has one', {
+  form: /^\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:[+-]\d\d(?::\d\d)?)?$/,
+  example: '10:15:30',
+});
+
+/** A span of time. */
+export const Duration = textScalar('Duration', 'A span of time in the form of ISO 8601', {
+  form: /^-?P[\dYMWDTHS.-]{1,100}$/,
+  example: 'P1DT2H',
+});
+
+/** A UUID. */
+export const Uuid = textScalar('UUID', 'A UUID in lower case', {
+  form: /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
+  example: '0192f0c1-2345-7abc-8def-0123456789ab',
+});
+
+/** Bytes. */
+export const Base64 = textScalar('Base64', 'Bytes in base64', {
+  form: /^[A-Za-z\d+/]*={0,2}$/,
+  example: 'aGVsbG8=',
+  maxLength: 1_000_000,
+});

@@ -1,0 +1,224 @@
+import type { EntityClass } from '@mikro-orm/core';
+import { sql, type RawBuilder } from 'kysely';
+import { parameter, rawQuery, readTemplate, type ReadTemplate } from '../../database/read-templates.js';
+import { rowShapes, type RowShape, type RowShapes } from '../../database/row-shapes.js';
+import type { Database } from '../../database/tables.js';
+import { systemErrorCode } from '../../errors/system-error-code.js';
+import { alias, columnSql, qualified, tableOf, type TableColumn, type TableMapping } from './existing-table.js';
+import type { RowOwner } from './row-access.js';
+import { damagedCursor, type RowPosition, type TableOrder } from './table-order.js';
+
+/** The first `limit` rows (backward: the last) between two positions. */
+export interface TablePage {
+  order: TableOrder;
+  limit: number;
+  isBackward: boolean;
+  after: RowPosition | null;
+  before: RowPosition | null;
+}
+
+/** A row, and its position in the order of its page. */
+export interface PlacedRow<Row> {
+  row: Row;
+  position: string;
+}
+
+/** The texts of the values of some columns. */
+export type ColumnTexts = readonly string[];
+
+/** The statements that read a table: each is compiled once for each of its forms, and reads many keys at once. */
+export class TableStatements<Row extends object> {
+  readonly mapping: TableMapping;
+  readonly rows: RowShapes<Row>;
+  readonly #name: string;
+
+  constructor(entity: EntityClass<unknown>) {
+    this.mapping = tableOf(entity);
+    this.#name = qualified(this.mapping);
+    const columns = new Map(this.mapping.columns.map((column) => [column.property, column]));
+    this.rows = rowShapes<Row>(entity, [], {
+      key: this.mapping.key.map(({ property }) => property),
+      select: (property) => {
+        const column = columns.get(property);
+        if (!column) throw new Error(`${this.#name} has no column for ${property}.`);
+        return sql.raw(column.type.read(columnSql(column)));
+      },
+    });
+  }
+
+  /** @throws Error if no column has the property */
+  column(property: string): TableColumn {
+    const found = this.mapping.columns.find((column) => column.property === property);
+    if (!found) throw new Error(`${this.#name} has no column for ${property}.`);
+    return found;
+  }
+
+  /** Loads a row by unique columns, in the order of the keys; null if unknown or of another owner. */
+  async byColumns(
+    db: Database,
+    columns: readonly TableColumn[],
+    keys: readonly ColumnTexts[],
+    { shape, owner }: { shape: RowShape<Row>; owner: RowOwner },
+  ): Promise<(Row | null)[]> {
+    const template = this.#template(
+      ['by', namesOf(columns), shape.key, owner],
+      () => sql`
+      select given.index, ${selected(shape)} from ${keysGiven(columns)}
+      join ${this.#table} on ${isGiven(columns)} and ${this.#isOwned(owner)}`,
+    );
+    const rows = await this.#found(template, db, { ...keyValues(columns, keys), ...owner });
+    const found = new Map(rows.map((values) => [Number(values[0]), shape.row(values, 1)]));
+    return keys.map((_key, index) => found.get(index + 1) ?? null);
+  }
+
+  /** Loads a page in the order of the statement; see `TablePage`. @returns at most page.limit + 1 rows */
+  async page(
+    db: Database,
+    page: TablePage,
+    { shape, owner }: { shape: RowShape<Row>; owner: RowOwner },
+  ): Promise<PlacedRow<Row>[]> {
+    const template = this.#template(['page', shape.key, pageKey(page), owner], () =>
+      this.#pageSql(page, { shape, owner, condition: sql`true` }),
+    );
+    const rows = await this.#execute(template, db, { ...pageValues(page), ...owner });
+    return rows.map((values) => placed(shape, values, 0));
+  }
+
+  /** Loads the same page of the rows of each key, with one statement. */
+  async pagesByColumns(
+    db: Database,
+    columns: readonly TableColumn[],
+    keys: readonly ColumnTexts[],
+    { page, shape, owner }: { page: TablePage; shape: RowShape<Row>; owner: RowOwner },
+  ): Promise<PlacedRow<Row>[][]> {
+    const template = this.#template(
+      ['pages by', namesOf(columns), shape.key, pageKey(page), owner],
+      () => sql`
+      select given.index, found.* from ${keysGiven(columns)}
+      cross join lateral (${this.#pageSql(page, { shape, owner, condition: isGiven(columns) })}) as found`,
+    );
+    const rows = await this.#execute(template, db, { ...keyValues(columns, keys), ...pageValues(page), ...owner });
+    const found = Map.groupBy(rows, ([index]) => Number(index));
+    return keys.map((_key, index) => (found.get(index + 1) ?? []).map((values) => placed(shape, values, 1)));
+  }
+
+  /** Counts the rows. */
+  async count(db: Database, owner: RowOwner): Promise<number> {
+    const template = this.#template(
+      ['count', owner],
+      () => sql`
+      select count(*) from ${this.#table} where ${this.#isOwned(owner)}`,
+    );
+    const [row] = await template.execute(db, { ...owner });
+    return Number(row?.[0]);
+  }
+
+  /** Counts the rows of each key, with one statement. */
+  async countsByColumns(
+    db: Database,
+    columns: readonly TableColumn[],
+    keys: readonly ColumnTexts[],
+    owner: RowOwner,
+  ): Promise<number[]> {
+    const template = this.#template(
+      ['counts by', namesOf(columns), owner],
+      () => sql`
+      select given.index, count(*) from ${keysGiven(columns)}
+      join ${this.#table} on ${isGiven(columns)} and ${this.#isOwned(owner)} group by 1`,
+    );
+    const rows = await template.execute(db, { ...keyValues(columns, keys), ...owner });
+    const counts = new Map(rows.map(([index, count]) => [Number(index), Number(count)]));
+    return keys.map((_key, index) => counts.get(index + 1) ?? 0);
+  }
+
+  get #table(): RawBuilder<unknown> {
+    return sql.raw(`${this.#name} as ${alias}`);
+  }
+
+  #isOwned(owner: RowOwner): RawBuilder<unknown> {
+    const { owner: column } = this.mapping;
+    if (!column || !owner) return sql`true`;
+    return sql`${sql.raw(columnSql(column))} = ${parameter('userId')}::text::${sql.raw(column.type.sqlType)}`;
+  }
+
+  #pageSql(
+    { order, limit, isBackward, after, before }: TablePage,
+    { shape, owner, condition }: { shape: RowShape<Row>; owner: RowOwner; condition: RawBuilder<unknown> },
+  ): RawBuilder<unknown> {
+    const bounds = sql.join(
+      [
+        condition,
+        this.#isOwned(owner),
+        ...(after ? [order.isBeyond(after, 'after')] : []),
+        ...(before ? [order.isBeyond(before, 'before')] : []),
+      ],
+      sql` and `,
+    );
+    // The limit is literal: with a parameter, a plan for all values would expect to read a tenth of the table.
+    return sql`select ${selected(shape)}, ${order.position} as position from ${this.#table}
+      where ${bounds} ${order.clause(isBackward)} limit ${sql.lit(limit + 1)}`;
+  }
+
+  #template(key: readonly unknown[], build: () => RawBuilder<unknown>): ReadTemplate {
+    const parts = key.map((part) => (typeof part === 'string' ? part : part === null ? 'all' : 'owned'));
+    return readTemplate([this.#name, ...parts].join(' '), () => rawQuery(build()), { hasStablePlan: true });
+  }
+
+  /** @returns no rows if the type of a key rejects a value, which an ID supplied */
+  async #found(template: ReadTemplate, db: Database, values: Record<string, unknown>): Promise<unknown[][]> {
+    try {
+      return await template.execute(db, values);
+    } catch (error) {
+      if (systemErrorCode(error)?.startsWith(dataException)) return [];
+      throw error;
+    }
+  }
+
+  /** @throws BadUserInput if the database rejects a value, which a cursor supplied */
+  async #execute(template: ReadTemplate, db: Database, values: Record<string, unknown>): Promise<unknown[][]> {
+    try {
+      return await template.execute(db, values);
+    } catch (error) {
+      if (systemErrorCode(error)?.startsWith(dataException)) throw damagedCursor('after');
+      throw error;
+    }
+  }
+}
+
+/** The class of SQLSTATE for values that a type rejects. */
+const dataException = '22';
+
+const placed = <Row>(shape: RowShape<Row>, values: readonly unknown[], from: number): PlacedRow<Row> => ({
+  row: shape.row(values, from),
+  position: String(values.at(-1)),
+});
+
+const namesOf = (columns: readonly TableColumn[]): string => columns.map(({ property }) => property).join();
+
+const selected = (shape: RowShape<unknown>): RawBuilder<unknown> => sql.join(shape.columns(alias));
+
+/** The given keys as a table with the columns `k0`, `k1` and so on, and `index`. */
+const keysGiven = (columns: readonly TableColumn[]): RawBuilder<unknown> => {
+  const arrays = columns.map(({ type }, index) => sql`${parameter(`k${index}`)}::text[]::${sql.raw(type.sqlType)}[]`);
+  const names = columns.map((_column, index) => `k${index}`).join(', ');
+  return sql`unnest(${sql.join(arrays)}) with ordinality as given (${sql.raw(names)}, index)`;
+};
+
+const isGiven = (columns: readonly TableColumn[]): RawBuilder<unknown> =>
+  sql.raw(columns.map((column, index) => `${columnSql(column)} = given.k${index}`).join(' and '));
+
+const keyValues = (columns: readonly TableColumn[], keys: readonly ColumnTexts[]): Record<string, unknown> =>
+  Object.fromEntries(columns.map((_column, index) => [`k${index}`, keys.map((key) => key[index])]));
+
+/** Everything that the text of a page's statement depends on. */
+const pageKey = ({ order, limit, isBackward, after, before }: TablePage): string =>
+  [order.key, limit, isBackward ? 'last' : 'first', `after ${nullsOf(after)}`, `before ${nullsOf(before)}`].join(' ');
+
+const nullsOf = (position: RowPosition | null): string =>
+  position === null ? '-' : position.map((value) => (value === null ? '0' : '1')).join('');
+
+const pageValues = ({ after, before }: TablePage): Record<string, unknown> =>
+  Object.fromEntries([
+    ...(after ?? []).map((value, index) => [`after${index}`, value]),
+    ...(before ?? []).map((value, index) => [`before${index}`, value]),
+  ]) as Record<string, unknown>;

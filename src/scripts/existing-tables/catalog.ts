@@ -1,0 +1,147 @@
+import pg from 'pg';
+
+/** A table or view of the database, as the catalog describes it. */
+export interface CatalogTable {
+  schema: string;
+  table: string;
+  kind: 'table' | 'partitioned table' | 'foreign table' | 'view' | 'materialized view';
+  comment: string | null;
+  columns: CatalogColumn[];
+  /** Sets of columns that identify a row: the primary key first, then unique indexes of columns that are not null. */
+  keys: string[][];
+  foreignKeys: CatalogForeignKey[];
+  indexes: CatalogIndex[];
+}
+
+export interface CatalogColumn {
+  name: string;
+  comment: string | null;
+  type: CatalogType;
+  isNullable: boolean;
+  hasDefault: boolean;
+  /** The database computes it, so that it cannot be set. */
+  isGenerated: boolean;
+}
+
+/** A type without its domains. */
+export interface CatalogType {
+  /** As `format_type` writes it, with its schema unless that is `pg_catalog`. */
+  name: string;
+  kind: 'base' | 'enum' | 'range' | 'composite' | 'other';
+  isList: boolean;
+  /** The values of an enum. */
+  labels: string[];
+}
+
+export interface CatalogForeignKey {
+  columns: string[];
+  schema: string;
+  table: string;
+  references: string[];
+}
+
+/** A valid index over all rows. */
+interface CatalogIndex {
+  /** Its columns up to the first expression. */
+  columns: string[];
+  method: string;
+  isUnique: boolean;
+}
+
+/** A row of the statement below. */
+interface TableRow extends Omit<CatalogTable, 'columns' | 'kind'> {
+  kind: keyof typeof kinds;
+  columns: (Omit<CatalogColumn, 'type'> & { type: string })[];
+}
+
+const kinds = {
+  r: 'table',
+  p: 'partitioned table',
+  f: 'foreign table',
+  v: 'view',
+  m: 'materialized view',
+} as const;
+
+/**
+ * Reads the tables and views whose schema and name match. Partitions and what extensions own are omitted.
+ * @param table all tables of the schema if absent
+ */
+export async function readCatalog(client: pg.Client, schema: string, table?: string): Promise<CatalogTable[]> {
+  // Types outside pg_catalog then have their schema in their name.
+  await client.query("select set_config('search_path', '', false)");
+  const { rows } = await client.query<TableRow>(tablesSql, [schema, table ?? null]);
+  const types = new Map((await client.query<TypeRow>(typesSql)).rows.map((type) => [type.oid, type]));
+  return rows.map((row) => ({
+    ...row,
+    kind: kinds[row.kind],
+    columns: row.columns.map((column) => {
+      const { type, isNullable } = resolved(types, column.type, column.isNullable);
+      return { ...column, type, isNullable };
+    }),
+  }));
+}
+
+/** The columns of an array of attribute numbers, in its order; null if one of them is an expression. */
+const namesOf = (numbers: string, relation: string): string => `(
+  select array_agg(attname::text order by position) from unnest(${numbers}) with ordinality as listed (number, position)
+  join pg_attribute on attrelid = ${relation} and attnum = number)`;
+
+const tablesSql = `
+  select n.nspname as schema, c.relname as table, c.relkind as kind, obj_description(c.oid, 'pg_class') as comment,
+    (select json_agg(json_build_object(
+        'name', a.attname, 'comment', col_description(c.oid, a.attnum), 'type', a.atttypid::text,
+        'isNullable', not a.attnotnull, 'hasDefault', a.atthasdef or a.attidentity <> '',
+        'isGenerated', a.attgenerated <> '' or a.attidentity = 'a') order by a.attnum)
+      from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as columns,
+    coalesce((select json_agg(${namesOf('i.indkey[0:i.indnkeyatts - 1]', 'c.oid')} order by i.indisprimary desc, i.indnkeyatts, i.indexrelid)
+      from pg_index i where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null
+        and not exists (select from unnest(i.indkey[0:i.indnkeyatts - 1]) as part (number)
+          join pg_attribute a on a.attrelid = c.oid and a.attnum = number where not a.attnotnull)), '[]') as keys,
+    coalesce((select json_agg(json_build_object(
+        'columns', ${namesOf('f.conkey', 'c.oid')}, 'schema', tn.nspname, 'table', t.relname,
+        'references', ${namesOf('f.confkey', 't.oid')}) order by f.conkey, f.oid)
+      from pg_constraint f join pg_class t on t.oid = f.confrelid join pg_namespace tn on tn.oid = t.relnamespace
+      where f.conrelid = c.oid and f.contype = 'f' and f.conparentid = 0), '[]') as "foreignKeys",
+    coalesce((select json_agg(json_build_object(
+        'columns', coalesce((select array_agg(a.attname::text order by position)
+          from unnest(i.indkey[0:i.indnkeyatts - 1]) with ordinality as part (number, position)
+          join pg_attribute a on a.attrelid = c.oid and a.attnum = number
+          where position < coalesce((select min(p) from unnest(i.indkey) with ordinality as o (n, p) where n = 0), 1000)), '{}'),
+        'method', am.amname, 'isUnique', i.indisunique))
+      from pg_index i join pg_class ic on ic.oid = i.indexrelid join pg_am am on am.oid = ic.relam
+      where i.indrelid = c.oid and i.indisvalid and i.indpred is null), '[]') as indexes
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where n.nspname = $1 and ($2::text is null or c.relname = $2) and c.relkind in ('r', 'p', 'f', 'v', 'm') and not c.relispartition
+    and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
+  order by c.relname`;
+
+interface TypeRow {
+  oid: string;
+  name: string;
+  kind: string;
+  category: string;
+  base: string;
+  item: string;
+  isNotNull: boolean;
+  labels: string[] | null;
+}
+
+const typesSql = `
+  select t.oid::text, format_type(t.oid, null) as name, t.typtype as kind, t.typcategory as category,
+    t.typbasetype::text as base, t.typelem::text as item, t.typnotnull as "isNotNull",
+    (select array_agg(enumlabel::text order by enumsortorder) from pg_enum where enumtypid = t.oid) as labels
+  from pg_type t`;
+
+/** Follows domains to their type. */
+function resolved(
+  types: ReadonlyMap<string, TypeRow>,
+  oid: string,
+  isNullable: boolean,
+): { type: CatalogType; isNullable: boolean } {
+  const type = types.get(oid);
+  if (!type) throw new Error(`The catalog has no type ${oid}.`);
+  if (type.kind === 'd') return resolved(types, type.base, isNullable && !type.isNotNull);
+  if (type.category === 'A') return { type: { ...resolved(types, type.item, true).type, isList: true }, isNullable };
+  const kind = ({ b: 'base', e: 'enum', r: 'range', m: 'range', c: 'composite' } as const)[type.kind] ?? 'other';
+  return { type: { name: type.name, kind, isList: false, labels: type.labels ?? [] }, isNullable };
+}

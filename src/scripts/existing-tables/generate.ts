@@ -1,0 +1,145 @@
+import 'reflect-metadata';
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { buildSchema, getNamedType } from 'graphql';
+import pg from 'pg';
+import { getMetadataStorage } from 'type-graphql';
+import { projectDir } from '../../app/data-dir.js';
+import { domains } from '../../domains/index.js';
+import { tableOf } from '../../graphql/tables/existing-table.js';
+import { registerDomains } from './register-domains.js';
+import { readCatalog, type CatalogTable } from './catalog.js';
+import { planTables, type Existing, type PlannedTable, type PlanOptions } from './plan.js';
+import type { Omission } from './plan-columns.js';
+import { accessOf, filesOf, testOf } from './templates.js';
+
+/** What `new:type` generates from. */
+export interface TableRequest extends PlanOptions {
+  /** `crm.customer`, or `crm.*` for all tables of a schema that have no type. */
+  tables: string;
+  databaseUrl: string;
+}
+
+/**
+ * Reads tables of a database and writes a domain for each.
+ * @throws Error that says what to change; nothing is written then
+ */
+export async function generateTables({ tables, databaseUrl, ...options }: TableRequest): Promise<void> {
+  const known = existing();
+  const catalog = (await catalogOf(databaseUrl, tables)).filter(
+    ({ schema, table }) => !known.tables.some((one) => one.schema === schema && one.table === table),
+  );
+  if (catalog.length === 0)
+    throw new Error(`There is no table ${tables} without a type; check the schema, the name and the database.`);
+  if (catalog.length > 1 && (options.name ?? options.plural ?? options.key) !== undefined)
+    throw new Error('--name, --plural and --key are for one table; name it with --table.');
+  const { tables: planned, omissions } = planTables(catalog, known, options);
+  if (planned.length > 0) write(planned);
+  report(planned, omissions);
+}
+
+async function catalogOf(databaseUrl: string, tables: string): Promise<CatalogTable[]> {
+  const [, schema = '', table = ''] = /^([^.]+)\.(.+)$/s.exec(tables) ?? [];
+  if (schema === '' || table === '') throw new Error(`Write the table with its schema, such as public.${tables}.`);
+  const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 10_000 });
+  await client.connect();
+  try {
+    return await readCatalog(client, schema, table === '*' ? undefined : table);
+  } finally {
+    await client.end();
+  }
+}
+
+/** The names that the repository has. */
+function existing(): Existing {
+  const schema = buildSchema(readFileSync(path.join(projectDir, 'schema', 'schema.graphql'), 'utf8'));
+  const folders = readdirSync(domainsDir, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const rootFields = Object.values(schema.getQueryType()?.getFields() ?? {});
+  const mapped = domains.flatMap(({ name: folder, existingTables = [] }) =>
+    existingTables.map((entity) => ({ folder, type: entity.name, ...tableOf(entity) })),
+  );
+  return {
+    tables: mapped.map(({ folder, type, columns, ...table }) => ({
+      ...table,
+      type,
+      folder,
+      field: `${type.charAt(0).toLowerCase()}${type.slice(1)}`,
+      fields: rootFields.find((field) => getNamedType(field.type).name === `${type}Connection`)?.name ?? '',
+      properties: new Map(columns.map(({ name, property }) => [name, property])),
+    })),
+    typeNames: new Set(Object.keys(schema.getTypeMap())),
+    fieldNames: new Set(rootFields.map(({ name }) => name)),
+    folders: new Set(folders.map(({ name }) => name)),
+    idPrefixes: new Set(folders.flatMap(({ name }) => idPrefixesOf(name))),
+    enums: new Map(
+      mapped.toReversed().flatMap(({ folder, columns }) =>
+        columns.flatMap(({ type: { graphql, sqlType } }): [string, { name: string; folder: string }][] => {
+          const declared = getMetadataStorage().enums.find(({ enumObj }) => enumObj === graphql);
+          return declared ? [[sqlType.replace(/\[\]$/, ''), { name: declared.name, folder }]] : [];
+        }),
+      ),
+    ),
+  };
+}
+
+const domainsDir = path.join(projectDir, 'src', 'domains');
+
+/** The prefixes that a domain declares. */
+function idPrefixesOf(folder: string): string[] {
+  const file = path.join(domainsDir, folder, 'index.ts');
+  const declared = existsSync(file)
+    ? /interface IdPrefixes \{([^}]*)\}/.exec(readFileSync(file, 'utf8'))?.[1]
+    : undefined;
+  return Array.from((declared ?? '').matchAll(/\b(\w{1,60}): true/g), ([, prefix = '']) => prefix);
+}
+
+/** Writes the domains, their test and their access, and updates what is generated from the schema. */
+function write(tables: readonly PlannedTable[]): void {
+  const files = Object.assign({}, ...tables.map(filesOf)) as Record<string, string>;
+  const [first] = tables;
+  const testName = tables.length === 1 && first ? first.folder : (first?.schema ?? '');
+  files[freeTestFile(testName)] = testOf(tables);
+  for (const [file, text] of Object.entries(files)) {
+    mkdirSync(path.join(projectDir, path.dirname(file)), { recursive: true });
+    writeFileSync(path.join(projectDir, file), text);
+    process.stdout.write(`Wrote ${file}\n`);
+  }
+  registerDomains(tables);
+  appendFileSync(path.join(projectDir, 'schema', 'access.yaml'), tables.map(accessOf).join(''));
+  const bin = (name: string): string => path.join(projectDir, 'node_modules', name);
+  const changed = [...Object.keys(files), 'src/domains/index.ts', 'schema/access.yaml'];
+  run(bin('prettier/bin/prettier.cjs'), '--write', '--log-level', 'warn', ...changed);
+  run(bin('typescript-native/bin/tsc'), '-p', 'tsconfig.build.json');
+  run('dist/scripts/print-schema.js');
+  run('dist/scripts/write-docs.js');
+  run(bin('@graphql-codegen/cli/cjs/bin.js'), '--config', 'codegen.yml');
+}
+
+const run = (...args: string[]): Buffer =>
+  execFileSync(process.execPath, args, { cwd: projectDir, stdio: ['ignore', 'ignore', 'inherit'] });
+
+function freeTestFile(name: string): string {
+  const base = name.toLowerCase().replaceAll(/[^a-z\d]+/g, '-');
+  for (let number = 1; ; number += 1) {
+    const file = `test/integration/${base}${number === 1 ? '' : `-${number}`}-tables.test.ts`;
+    if (!existsSync(path.join(projectDir, file))) return file;
+  }
+}
+
+function report(tables: readonly PlannedTable[], omissions: readonly Omission[]): void {
+  const left = [
+    ...omissions,
+    ...tables.flatMap((one) =>
+      one.omissions.map(({ name, reason }) => ({ name: `${one.schema}.${one.table}.${name}`, reason })),
+    ),
+  ];
+  const listed = left.map(({ name, reason }) => `  ${name} ${reason}\n`).join('');
+  process.stdout.write(`
+${tables.length} types: ${tables.map(({ type }) => type).join(', ')}
+${left.length === 0 ? 'Nothing is left out.' : `Left out:\n${listed.trimEnd()}`}
+
+Signed-in users read these rows; API keys and anonymous callers do not. To change that, edit canRead in the *.loaders.ts.
+Next: npm start, then npm test.
+`);
+}

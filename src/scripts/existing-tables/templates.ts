@@ -1,0 +1,272 @@
+import { capitalized, literal } from './identifiers.js';
+import type { PlannedEnum, PlannedRelation, PlannedTable, TableType } from './plan.js';
+import type { PlannedColumn } from './plan-columns.js';
+
+/** The files of a domain that reads an existing table: paths from the project's folder, with their texts. */
+export function filesOf(table: PlannedTable): Record<string, string> {
+  const { folder, relations } = table;
+  const file = (part: string): string => `src/domains/${folder}/${folder}.${part}.ts`;
+  return {
+    [file('entity')]: entity(table),
+    [file('loaders')]: loaders(table),
+    [file('permissions')]: permissions(table),
+    [file('resolver')]: resolver(table),
+    ...(relations.length > 0 ? { [file('relations')]: relationResolvers(table) } : {}),
+    [`src/domains/${folder}/index.ts`]: index(table),
+  };
+}
+
+/** The import of a file of a domain, as another domain or the same one sees it. */
+const importOf = (names: readonly string[], from: Pick<TableType, 'folder'>, part: string, self: TableType): string => {
+  const folder = from.folder === self.folder ? '.' : `../${from.folder}`;
+  return `import { ${names.join(', ')} } from '${folder}/${from.folder}.${part}.js';`;
+};
+
+function entity(table: PlannedTable): string {
+  const { type, schema, columns, enums, importedEnums, description, ownedBy } = table;
+  const helpers = ['column', 'enumOf', 'listOf', 'textOf'].filter((name) =>
+    columns.some((one) => new RegExp(`\\b${name}\\b`).test(one.type)),
+  );
+  const owner = ownedBy === null ? '' : `, ownedBy: ${literal(ownedBy)}`;
+  return `${enums.length > 0 ? "import { registerEnumType } from 'type-graphql';\n" : ''}import { ${helpers.join(', ')} } from '../../graphql/tables/column-types.js';
+import { Column, ExistingTable } from '../../graphql/tables/existing-table.js';
+${importedEnums.map(({ name, folder }) => `${importOf([name], { folder }, 'entity', table)}\n`).join('')}
+${enums.map(enumDeclaration).join('\n')}
+@ExistingTable({ schema: ${literal(schema)}, table: ${literal(table.table)}, description: ${literal(description)}${owner} })
+export class ${type} {
+${columns.map(property).join('\n')}}
+`;
+}
+
+const enumDeclaration = ({ name, sqlName, values }: PlannedEnum): string => `export enum ${name} {
+${values.map(([key, value]) => `  ${key} = ${literal(value)},`).join('\n')}
+}
+registerEnumType(${name}, {
+  name: '${name}',
+  description: ${literal(`The values of the type ${sqlName}.`)},
+  valuesConfig: {
+${values.map(([key, value]) => `    ${key}: { description: ${literal(`The value ${value}.`)} },`).join('\n')}
+  },
+});
+`;
+
+function property({ property, name, type, tsType, description, ...column }: PlannedColumn): string {
+  const isDerived = property.replaceAll(/[A-Z]/g, (capital) => `_${capital.toLowerCase()}`) === name;
+  const options = [
+    ...(isDerived ? [] : [`name: ${literal(name)}`]),
+    ...(column.isKey ? ['isKey: true'] : []),
+    ...(column.isGenerated ? ['isGenerated: true'] : []),
+    ...(column.isNullable && !column.isKey ? ['nullable: true'] : []),
+    `description: ${literal(description)}`,
+  ];
+  const nullable = column.isNullable && !column.isKey && tsType !== 'unknown' ? ' | null' : '';
+  return `  @Column(${type}, { ${options.join(', ')} })
+  ${property}!: ${tsType}${nullable};
+`;
+}
+
+const loaders = (table: PlannedTable): string => `import type { RowOf } from '../../database/rows.js';
+import { isSession } from '../../graphql/permissions/rules.js';
+import { connectionType } from '../../graphql/relay/connection.js';
+import { TableReads } from '../../graphql/tables/table-reads.js';
+${importOf([table.type], table, 'entity', table)}
+
+export type ${table.type}Row = RowOf<${table.type}>;
+
+export const ${table.type}Connection = connectionType<${table.type}Row>(${table.type}, '${table.type}');
+
+/** Reads ${table.schema}.${table.table}. \`canRead\` is also the rule of the fields of other types that return these rows. */
+export const ${table.fields} = new TableReads<${table.type}Row>({
+  entity: ${table.type},
+  connection: ${table.type}Connection,
+  idPrefix: '${table.idPrefix}',
+  canRead: isSession,
+});
+`;
+
+function permissions(table: PlannedTable): string {
+  const byOwner = Map.groupBy(table.relations, ({ owner }) => owner.type);
+  const targets = new Map(table.relations.map(({ target }) => [target.folder, target]));
+  targets.set(table.folder, table);
+  const rules = [...byOwner].map(
+    ([owner, relations]) =>
+      `  ${owner}: { ${relations.map(({ field, target }) => `${field}: ${target.fields}.canRead`).join(', ')} },\n`,
+  );
+  return `import type { Permissions } from '../../graphql/permissions/rules.js';
+${[...targets.values()].map((target) => importOf([target.fields], target, 'loaders', table)).join('\n')}
+
+export const ${table.field}Permissions: Permissions = {
+  Query: { ${table.field}: ${table.fields}.canRead, ${table.fields}: ${table.fields}.canRead },
+${rules.join('')}};
+`;
+}
+
+const resolver = (table: PlannedTable): string => {
+  const { type, field, fields, noun, nouns, columns } = table;
+  const key = columns.filter(({ isKey }) => isKey).map((column) => literal(column.property));
+  return `import type { GraphQLResolveInfo } from 'graphql';
+import { Arg, Args, Ctx, FieldResolver, ID, Info, Query, Resolver, Root } from 'type-graphql';
+import type { Context } from '../../graphql/context/context.js';
+import { PageArgs, type Connection } from '../../graphql/relay/connection.js';
+import { Reads } from '../../graphql/schema/reads.js';
+${importOf([type], table, 'entity', table)}
+${importOf([`${type}Connection`, fields, `type ${type}Row`], table, 'loaders', table)}
+
+@Resolver(() => ${type})
+export class ${type}Resolver {
+  @Query(() => ${type}, { nullable: true, description: 'Row of ${noun} by ID; null if unknown.' })
+  ${field}(
+    @Arg('id', () => ID, { description: 'The global ID.' }) id: string,
+    @Ctx() context: Context,
+    @Info() info: GraphQLResolveInfo,
+  ): Promise<${type}Row | null> {
+    return ${fields}.byId(id, context, info);
+  }
+
+  @Query(() => ${type}Connection, { description: 'A page of ${nouns}, by their key.' })
+  ${fields}(
+    @Args(() => PageArgs) args: PageArgs,
+    @Ctx() context: Context,
+    @Info() info: GraphQLResolveInfo,
+  ): Promise<Connection<${type}Row>> {
+    return ${fields}.page(args, context, info);
+  }
+
+  @Reads<${type}Row>(${key.join(', ')})
+  @FieldResolver(() => ID, { description: 'Global ID.' })
+  id(@Root() row: ${type}Row): string {
+    return ${fields}.idOf(row);
+  }
+}
+`;
+};
+
+/** The name of the class with the fields that a table adds to a type. */
+const relationClass = (table: PlannedTable, owner: TableType): string => `${table.type}RelationsOf${owner.type}`;
+
+function relationResolvers(table: PlannedTable): string {
+  const { relations } = table;
+  const owners = Map.groupBy(relations, ({ owner }) => owner);
+  const involved = new Map(relations.flatMap(({ owner, target }) => [owner, target]).map((one) => [one.folder, one]));
+  const hasMany = relations.some(({ kind }) => kind === 'many');
+  const imports = [...involved.values()].flatMap((one) => {
+    const isMany = relations.some(({ kind, target }) => kind === 'many' && target === one);
+    const isTarget = relations.some(({ target }) => target === one);
+    const names = [
+      ...(isMany ? [`${one.type}Connection`] : []),
+      ...(isTarget ? [one.fields] : []),
+      `type ${one.type}Row`,
+    ];
+    return [importOf([one.type], one, 'entity', table), importOf(names, one, 'loaders', table)];
+  });
+  return `import type { GraphQLResolveInfo } from 'graphql';
+import { ${hasMany ? 'Args, ' : ''}Ctx, FieldResolver, Info, Resolver, Root } from 'type-graphql';
+import type { Context } from '../../graphql/context/context.js';
+${hasMany ? "import { PageArgs, type Connection } from '../../graphql/relay/connection.js';\n" : ''}import { Reads } from '../../graphql/schema/reads.js';
+${imports.join('\n')}
+
+${[...owners].map(([owner, fields]) => relationsOf(table, owner, fields)).join('\n')}`;
+}
+
+const relationsOf = (
+  table: PlannedTable,
+  owner: TableType,
+  relations: readonly PlannedRelation[],
+): string => `@Resolver(() => ${owner.type})
+export class ${relationClass(table, owner)} {
+${relations.map(relationField).join('\n')}}
+`;
+
+function relationField({ kind, owner, field, target, columns, description }: PlannedRelation): string {
+  const reads = [...new Set(columns.map(([from]) => literal(from)))].join(', ');
+  const values = columns.map(([from, to]) => `${to}: row.${from}`).join(', ');
+  const isMany = kind === 'many';
+  const result = isMany ? `Promise<Connection<${target.type}Row>>` : `Promise<${target.type}Row | null> | null`;
+  return `  @Reads<${owner.type}Row>(${reads})
+  @FieldResolver(() => ${target.type}${isMany ? 'Connection' : ''}, { ${isMany ? '' : 'nullable: true, '}description: ${literal(description)} })
+  ${field}(
+    @Root() row: ${owner.type}Row,
+    ${isMany ? '@Args(() => PageArgs) args: PageArgs,\n    ' : ''}@Ctx() context: Context,
+    @Info() info: GraphQLResolveInfo,
+  ): ${result} {
+    return ${target.fields}.${isMany ? 'of' : 'one'}({ ${values} }, ${isMany ? 'args, ' : ''}context, info);
+  }
+`;
+}
+
+function index(table: PlannedTable): string {
+  const { type, field, fields, folder, relations, idPrefix } = table;
+  const classes = [...new Set(relations.map(({ owner }) => owner))].map((owner) => relationClass(table, owner));
+  const resolvers = [`${type}Resolver`, ...classes];
+  return `import type { DomainModule } from '../../graphql/module.js';
+${importOf([type], table, 'entity', table)}
+${importOf([fields], table, 'loaders', table)}
+${importOf([`${field}Permissions`], table, 'permissions', table)}
+${classes.length > 0 ? `${importOf(classes, table, 'relations', table)}\n` : ''}${importOf([`${type}Resolver`], table, 'resolver', table)}
+
+/** Reads the ${table.kind} ${table.schema}.${table.table}. */
+export const ${field}Domain: DomainModule = {
+  name: '${folder}',
+  entities: [],
+  existingTables: [${type}],
+  resolvers: [${resolvers.join(', ')}],
+  permissions: ${field}Permissions,
+  load: () => ({
+    resolvers: [${resolvers.map((name) => `new ${name}()`).join(', ')}],
+    nodes: ${fields}.nodes('${field}'),
+  }),
+};
+
+declare module '../../graphql/relay/global-id.js' {
+  interface IdPrefixes {
+    ${idPrefix}: true;
+  }
+}
+`;
+}
+
+/** The test of the tables of one run. */
+export const testOf = (
+  tables: readonly PlannedTable[],
+): string => `import { afterAll, beforeAll, describe, it } from '@jest/globals';
+import { expectNoAccess, expectReads } from '../support/table-tests.js';
+import { startGateway, type TestGateway } from '../support/gateway.js';
+
+let gateway: TestGateway;
+beforeAll(async () => {
+  gateway = await startGateway();
+});
+afterAll(() => gateway.close());
+
+describe.each([
+${tables.map(({ type, field, fields }) => `  { type: '${type}', one: '${field}', many: '${fields}' },\n`).join('')}])('$type', (table) => {
+  it('is read by page, by ID and as a node, with its relations', () => expectReads(gateway, table));
+
+  it('is hidden from anonymous callers and from API keys', () => expectNoAccess(gateway, table));
+});
+`;
+
+/** The lines of \`schema/access.yaml\` for a table. */
+export function accessOf(table: PlannedTable): string {
+  const { type, field, fields, columns, relations, ownedBy } = table;
+  const own = relations.filter(({ owner }) => owner === table).map((relation) => relation.field);
+  const others = Map.groupBy(
+    relations.filter(({ owner }) => owner !== table),
+    ({ owner }) => owner.type,
+  );
+  const some = ownedBy === null ? 'all' : 'some';
+  const description =
+    ownedBy === null ? 'Sessions only.' : `The rows of the caller by ${ownedBy}; an ADMIN with a session reads all.`;
+  const lines = [
+    `    ${type}: [${['id', ...columns.map((column) => column.property), ...own].join(', ')}]`,
+    ...[...others].map(([owner, found]) => `    ${owner}: [${found.map((relation) => relation.field).join(', ')}]`),
+  ];
+  const connection = [`    ${type}Connection: [nodes, edges, pageInfo, totalCount]`, `    ${type}Edge: [cursor, node]`];
+  const root = [`    Query: [${field}, ${fields}]`];
+  const rule = (title: string, access: string, fieldLines: readonly string[]): string =>
+    `- rule: ${title}\n  description: "${description}"\n  access: {USER: ${access}, MANAGER: ${access}, ADMIN: all}\n  fields:\n${fieldLines.join('\n')}\n`;
+  const title = capitalized(table.nouns);
+  return some === 'all'
+    ? rule(title, 'all', [...root, ...lines, ...connection])
+    : rule(title, some, lines) + rule(`Pages of ${table.nouns}`, 'all', [...root, ...connection]);
+}

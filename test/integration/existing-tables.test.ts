@@ -1,0 +1,360 @@
+import 'reflect-metadata';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { MikroORM } from '@mikro-orm/postgresql';
+import { graphql, type GraphQLError } from 'graphql';
+import { sql } from 'kysely';
+import pg from 'pg';
+import { Role, type Viewer } from '../../src/auth/viewer.js';
+import { databaseOf, openOrm } from '../../src/database/orm.js';
+import type { Database } from '../../src/database/tables.js';
+import { createLoader, type LoaderKind } from '../../src/graphql/context/loader-kind.js';
+import { maxItems } from '../../src/graphql/tables/column-types.js';
+import { NodeResolver } from '../../src/graphql/relay/node.js';
+import { domainSchema, LiveSchema } from '../../src/graphql/schema/build-schema.js';
+import { readCatalog } from '../../src/scripts/existing-tables/catalog.js';
+import { planTables, type Existing, type PlannedTable } from '../../src/scripts/existing-tables/plan.js';
+import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import type { AnyData } from '../support/gateway.js';
+import { oddDomain, oddTables } from '../support/odd-tables.js';
+import { statementsOf } from '../support/statements.js';
+import { viewerOf } from '../support/viewers.js';
+
+let database: TestDatabase;
+let orm: MikroORM;
+let db: Database;
+let schema: LiveSchema;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  orm = openOrm({ url: database.url, entities: oddDomain.existingTables ?? [], poolSize: 2 });
+  db = databaseOf(orm);
+  await withClient((client) => client.query(oddTables));
+  const loaded = oddDomain.load({} as never);
+  const nodes = new NodeResolver([{ ...oddDomain, nodes: loaded.nodes ?? {} }], domainSchema([oddDomain]));
+  schema = new LiveSchema([oddDomain], [...loaded.resolvers, nodes], [], console as never);
+});
+afterAll(async () => {
+  await orm.close();
+  await database.drop();
+});
+
+async function withClient<Result>(run: (client: pg.Client) => Promise<Result>): Promise<Result> {
+  const client = new pg.Client({ connectionString: database.url });
+  await client.connect();
+  try {
+    return await run(client);
+  } finally {
+    await client.end();
+  }
+}
+
+const user = viewerOf();
+const admin = viewerOf({ role: Role.ADMIN });
+
+/** Executes an operation as a request does: with its own loaders. */
+async function execute(
+  viewer: Viewer,
+  source: string,
+  variables: Record<string, unknown> = {},
+): Promise<{ data: AnyData; codes: unknown[] }> {
+  const loaders = new Map<unknown, unknown>();
+  const load = (kind: LoaderKind<unknown, unknown>): unknown => {
+    if (!loaders.has(kind)) loaders.set(kind, createLoader(kind, kind.batch(db)));
+    return loaders.get(kind);
+  };
+  const contextValue = { viewer, db, load, reportRejection: () => undefined };
+  const { data, errors = [] } = await graphql({
+    schema: schema.current,
+    source,
+    variableValues: variables,
+    contextValue,
+  });
+  return { data, codes: errors.map(codeOf) };
+}
+
+/** The code of an error, or its message if it was not expected. */
+const codeOf = (error: GraphQLError): unknown =>
+  (error.originalError as { code?: unknown } | null)?.code ?? error.message;
+
+async function read(viewer: Viewer, source: string, variables: Record<string, unknown> = {}): Promise<AnyData> {
+  const { data, codes } = await execute(viewer, source, variables);
+  expect(codes).toEqual([]);
+  return data;
+}
+
+describe('the plan of a schema', () => {
+  const nothing: Existing = {
+    tables: [],
+    typeNames: new Set(['Department', 'User']),
+    fieldNames: new Set(['departments', 'users', 'user']),
+    folders: new Set(['user']),
+    idPrefixes: new Set(['user']),
+    enums: new Map(),
+  };
+  const planned = async (table?: string, options = {}) =>
+    planTables(await withClient((client) => readCatalog(client, 'odd', table)), nothing, options);
+  const typeOf = (tables: readonly PlannedTable[], table: string): PlannedTable => {
+    const found = tables.find((one) => one.table === table);
+    if (!found) throw new Error(`${table} is not planned.`);
+    return found;
+  };
+
+  it('names each table and column that is left out, with the reason', async () => {
+    const { tables, omissions } = await planned();
+    expect(omissions.map(({ name, reason }) => `${name} ${reason}`).sort()).toEqual([
+      'odd.by_token its key has the column token, which looks secret or has a type that no ID can hold',
+      ...['happy_people', 'team_sizes', 'without_key'].map(
+        (table) =>
+          `odd.${table} has neither a primary key nor a unique index of columns that are not null; name columns that identify a row with --key`,
+      ),
+    ]);
+    const { omissions: columns, description } = typeOf(tables, 'every_type');
+    expect(columns.map(({ name }) => name)).toEqual(['token_free', 'search', 'both_parts', 'password_hash', 'apiKey']);
+    expect(description).toContain('password_hash (looks secret)');
+    expect(tables.flatMap((one) => one.omissions)).toEqual(columns);
+  });
+
+  it('chooses names that nothing has', async () => {
+    const { tables } = await planned();
+    const named = (table: string) => {
+      const { type, field, fields } = typeOf(tables, table);
+      return [type, field, fields];
+    };
+    expect(named('department')).toEqual(['OddDepartment', 'oddDepartment', 'oddDepartments']);
+    expect(named('user')).toEqual(['OddUser', 'oddUser', 'oddUsers']);
+    expect(named('people')).toEqual(['Person', 'person', 'people']);
+    expect(named('Straßen Verzeichnis')).toEqual([
+      'StrassenVerzeichnis',
+      'strassenVerzeichnis',
+      'strassenVerzeichnises',
+    ]);
+    const properties = typeOf(tables, 'every_type').columns.map(({ property }) => property);
+    expect(properties).toEqual(expect.arrayContaining(['rowId', 'groesseInCm', 'constructorColumn', 'email']));
+    expect(new Set(properties).size).toBe(properties.length);
+    expect(typeOf(tables, 'wide').columns).toHaveLength(40);
+  });
+
+  it('adds both directions of each foreign key, also of cycles, self references and two keys to one table', async () => {
+    const { tables } = await planned();
+    const fields = tables
+      .flatMap(({ relations }) => relations)
+      .map(({ owner, field, target, columns }) => `${owner.type}.${field}: ${target.type} by ${columns.join(' ')}`);
+    expect(fields.sort()).toEqual([
+      'OrderHeader.orderLines: OrderLine by shop,shop number,orderNumber',
+      'OrderLine.orderHeader: OrderHeader by shop,shop orderNumber,number',
+      'Person.boss: Person by bossId,rowId',
+      'Person.mentorPerson: Person by mentor,rowId',
+      'Person.peopleByBoss: Person by rowId,bossId',
+      'Person.peopleByMentorPerson: Person by rowId,mentor',
+      'Person.transfersByFromPerson: Transfer by rowId,fromPersonId',
+      'Person.transfersByToPerson: Transfer by rowId,toPersonId',
+      'Player.team: Team by teamId,rowId',
+      'Player.teamsByCaptain: Team by rowId,captainId',
+      'Team.captain: Player by captainId,rowId',
+      'Team.players: Player by rowId,teamId',
+      'Transfer.fromPerson: Person by fromPersonId,rowId',
+      'Transfer.toPerson: Person by toPersonId,rowId',
+    ]);
+  });
+
+  it('maps enum values to names of GraphQL, and follows domains', async () => {
+    const { tables } = await planned();
+    const [mood] = tables.flatMap(({ enums }) => enums);
+    expect(mood?.values).toEqual([
+      ['HAPPY', 'happy'],
+      ['IN_BETWEEN', 'in between'],
+      ['GROESSER', 'größer'],
+      ['N1ST', '1st'],
+      ['TRUE_VALUE', 'true'],
+    ]);
+    const positive = typeOf(tables, 'every_type').columns.find(({ name }) => name === 'positive');
+    expect(positive).toMatchObject({ type: 'column.integer', isNullable: false });
+  });
+
+  it('takes the key of a view and the owner from the command, and checks them', async () => {
+    const { tables } = await planned('happy_people', { key: ['id'] });
+    expect(typeOf(tables, 'happy_people')).toMatchObject({ kind: 'view', type: 'HappyPerson' });
+    expect(typeOf((await planned('notes', { ownedBy: 'user_id' })).tables, 'notes').ownedBy).toBe('userId');
+    await expect(planned('happy_people', { key: ['nothing'] })).rejects.toThrow(
+      'odd.happy_people has no column nothing; it has id, name.',
+    );
+    await expect(planned('people', { ownedBy: 'id' })).rejects.toThrow('it must have the type uuid or text');
+  });
+});
+
+describe('rows of existing tables', () => {
+  it('have all digits, and null for what GraphQL cannot represent', async () => {
+    const fields =
+      'rowId large exact price single double padded mood moods tags numbers days born at local clock span bytes data document address valid doubled';
+    const { every } = await read(user, `{ every { nodes { ${fields} } } }`);
+    expect(every.nodes[0]).toEqual({
+      rowId: '1',
+      large: '9007199254740993',
+      exact: '1234567890123456.7890',
+      price: '19.90',
+      single: 0.5,
+      double: null,
+      padded: 'ab',
+      mood: 'IN_BETWEEN',
+      moods: ['HAPPY', 'GROESSER'],
+      tags: [],
+      numbers: [1, null, 3],
+      days: ['2024-02-29'],
+      born: '2024-02-29',
+      at: new Date('2024-02-29T10:15:30.123Z'),
+      local: '2024-02-29T10:15:30.123456',
+      clock: '10:15:00',
+      span: 'P0M1DT2H0M0S',
+      bytes: 'AP8=',
+      data: [1, null],
+      document: { a: 1 },
+      address: '192.0.2.1/32',
+      valid: '[1,5)',
+      doubled: 2,
+    });
+    expect(every.nodes[1]).toMatchObject({
+      exact: null,
+      single: null,
+      born: null,
+      at: null,
+      local: null,
+      numbers: [],
+      valid: 'empty',
+    });
+    expect(every.nodes[1].tags).toHaveLength(maxItems);
+  });
+
+  it('are found by IDs of composite keys, and as nodes', async () => {
+    const { lines } = await read(user, '{ lines { nodes { id article } } }');
+    for (const { id, article } of lines.nodes)
+      expect(
+        await read(user, 'query ($id: ID!) { line(id: $id) { article } node(id: $id) { __typename id } }', { id }),
+      ).toEqual({
+        line: { article },
+        node: { __typename: 'OrderLine', id },
+      });
+    expect(new Set(lines.nodes.map(({ id }: AnyData) => id)).size).toBe(9);
+  });
+
+  it('keep the microseconds of a key', async () => {
+    const { times } = await read(user, '{ times(first: 1) { nodes { id value } pageInfo { endCursor } } }');
+    expect(times.nodes[0].value).toBe(1);
+    const { endCursor } = times.pageInfo;
+    const rest = await read(user, 'query ($after: String) { times(after: $after) { nodes { id value } } }', {
+      after: endCursor,
+    });
+    expect(rest.times.nodes.map(({ value }: AnyData) => value)).toEqual([2]);
+    const { id } = rest.times.nodes[0];
+    expect(await read(user, 'query ($id: ID!) { time(id: $id) { value } }', { id })).toEqual({ time: { value: 2 } });
+  });
+
+  it('are paged in both directions, each once', async () => {
+    const all = (await read(user, '{ lines { totalCount nodes { id } } }')).lines;
+    expect(all.totalCount).toBe(9);
+    for (const [size, after] of [
+      ['first', 'after'],
+      ['last', 'before'],
+    ] as const) {
+      const seen: string[] = [];
+      let cursor: string | null = null;
+      do {
+        const page: AnyData = await read(
+          user,
+          `query ($cursor: String) { lines(${size}: 2, ${after}: $cursor) { nodes { id } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }`,
+          { cursor },
+        );
+        const ids = page.lines.nodes.map(({ id }: AnyData) => id);
+        seen[size === 'first' ? 'push' : 'unshift'](...ids);
+        const { hasNextPage, hasPreviousPage, startCursor, endCursor } = page.lines.pageInfo;
+        cursor = size === 'first' ? (hasNextPage ? endCursor : null) : hasPreviousPage ? startCursor : null;
+      } while (cursor !== null);
+      expect(seen).toEqual(all.nodes.map(({ id }: AnyData) => id));
+    }
+  });
+
+  it('take one statement for each level of relations, whatever the number of rows', async () => {
+    const text = (first: number) =>
+      `{ orders(first: ${first}) { nodes { placedAt lines(first: 2) { totalCount nodes { article order { placedAt } } } } } }`;
+    const count = async (first: number) => (await statementsOf(() => read(user, text(first)))).length;
+    expect(await count(1)).toBe(4);
+    expect(await count(3)).toBe(4);
+    const { orders } = await read(user, text(3));
+    expect(orders.nodes.map((order: AnyData) => [order.lines.totalCount, order.lines.nodes.length])).toEqual([
+      [3, 2],
+      [3, 2],
+      [3, 2],
+    ]);
+  });
+
+  it('are read with the selected columns only', async () => {
+    const [statement = ''] = await statementsOf(() => read(user, '{ every { nodes { large } } }'));
+    expect(statement).toContain('"large"');
+    expect(statement).not.toContain('"exact"');
+  });
+
+  it.each([
+    ['line', 'line'],
+    ['line', `oddline_${'x'.repeat(9000)}`],
+    ['line', `oddline_${Buffer.from('["1","1"]').toString('base64url')}`],
+    ['line', `oddline_${Buffer.from('["1","1","99999999999"]').toString('base64url')}`],
+    ['line', `oddline_${Buffer.from('["1","1","1; drop"]').toString('base64url')}`],
+    ['time', `oddtime_${Buffer.from('["2024-02-30T00:00:00.000000Z"]').toString('base64url')}`],
+    ['node', `oddline_${Buffer.from('[1,1,1]').toString('base64url')}`],
+  ])('reject a malformed ID of %s: case %#', async (field, id) => {
+    expect((await execute(user, `query ($id: ID!) { ${field}(id: $id) { id } }`, { id })).codes).toEqual([
+      'BAD_USER_INPUT',
+    ]);
+  });
+
+  it.each([
+    'x',
+    'x'.repeat(30_000),
+    Buffer.from('["shop,number","1"]').toString('base64url'),
+    Buffer.from('["number","1","1"]').toString('base64url'),
+    Buffer.from('["shop,number","1","no number"]').toString('base64url'),
+  ])('reject a malformed cursor: case %#', async (after) => {
+    const { codes } = await execute(user, 'query ($after: String) { orders(after: $after) { nodes { id } } }', {
+      after,
+    });
+    expect(codes).toEqual(['BAD_USER_INPUT']);
+  });
+
+  it('are hidden from anonymous callers and from API keys', async () => {
+    const key = viewerOf({ kind: 'apiKey', role: Role.ADMIN });
+    const { lines } = await read(user, '{ lines(first: 1) { nodes { id } } }');
+    const text = 'query ($id: ID!) { line(id: $id) { id } lines { nodes { id } } }';
+    expect((await execute({ kind: 'anonymous' } as Viewer, text, lines.nodes[0])).codes).toEqual([
+      'UNAUTHENTICATED',
+      'UNAUTHENTICATED',
+    ]);
+    expect((await execute(key, text, lines.nodes[0])).codes).toEqual(['FORBIDDEN', 'FORBIDDEN']);
+  });
+});
+
+describe('rows with an owner', () => {
+  const manager = viewerOf({ role: Role.MANAGER });
+  beforeAll(async () => {
+    for (const [id, { userId }] of [user, manager, admin].entries())
+      await sql`insert into odd.notes values (${id + 1}, ${userId}, 'a note')`.execute(db);
+  });
+
+  it.each<[string, Viewer, number[]]>([
+    ['a USER', user, [1]],
+    ['a MANAGER', manager, [2]],
+    ['an ADMIN', admin, [1, 2, 3]],
+    ['a USER without rows', viewerOf(), []],
+  ])('are those of %s', async (_name, viewer, expected) => {
+    const { notes } = await read(viewer, '{ notes { totalCount nodes { rowId } } }');
+    expect(notes).toEqual({ totalCount: expected.length, nodes: expected.map((rowId) => ({ rowId })) });
+    const { notes: all } = await read(admin, '{ notes { nodes { id rowId userId } } }');
+    for (const { id, rowId, userId } of all.nodes) {
+      const isVisible = expected.includes(rowId);
+      const text =
+        'query ($id: ID!, $userId: String!) { note(id: $id) { rowId } node(id: $id) { id } notesOf(userId: $userId) { totalCount nodes { rowId } } }';
+      expect(await read(viewer, text, { id, userId })).toEqual({
+        note: isVisible ? { rowId } : null,
+        node: isVisible ? { id } : null,
+        notesOf: isVisible ? { totalCount: 1, nodes: [{ rowId }] } : { totalCount: 0, nodes: [] },
+      });
+    }
+  });
+});
