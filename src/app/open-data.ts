@@ -53,6 +53,7 @@ export async function openData(
   opened.defer(stop);
   const database = openDatabase({
     url,
+    schema: settings.schema,
     entities: domains.flatMap(({ entities }) => entities),
     poolSize: settings.poolSize,
     preparesStatements: settings.preparesStatements,
@@ -110,7 +111,7 @@ export function openReadYourWrites(
 ): ReadYourWrites {
   const windowMs = replicaUrls.length > 0 ? readYourWritesSeconds * 1000 : 0;
   if (windowMs === 0 || redis === null) return new ReadYourWrites({ windowMs, cache: null });
-  const cache = openCache({ redis, namespace: 'auspex:read-your-writes', maxEntries: 1, maxBytes: 1024 });
+  const cache = openCache({ redis, namespace: 'read-your-writes', maxEntries: 1, maxBytes: 1024 });
   opened.defer(() => cache.close());
   return new ReadYourWrites({ windowMs, cache });
 }

@@ -191,7 +191,7 @@ function openVersionedCache(
   const maxEntries = enabled.reduce((sum, settings) => sum + settings.maxEntries, 0);
   // The compressed bodies of cached responses are part of the budget.
   const maxBytes = maxCacheBytes - maxCompressedBytes;
-  const cache = openCache({ redis, namespace: 'auspex:response', maxEntries, maxBytes });
+  const cache = openCache({ redis, namespace: 'response', maxEntries, maxBytes });
   opened.defer(() => cache.close());
   const versioned = new VersionedCache(cache);
   opened.defer(() => versioned.close());

@@ -33,7 +33,7 @@ export async function openInference(
 ): Promise<Inference> {
   const predictionCache = openCache({
     redis,
-    namespace: 'auspex:prediction',
+    namespace: 'prediction',
     maxEntries: settings.cacheMaxEntries,
     maxBytes: maxCacheBytes,
   });

@@ -20,7 +20,7 @@ import { domainSchema } from '../graphql/schema/build-schema.js';
 import { BreachedPasswords } from '../integrations/breached-passwords/breached-passwords.js';
 import type { ExchangeRates } from '../integrations/exchange-rates/exchange-rates.js';
 import { openDocuments, type Documents } from '../persisted-documents/persisted-documents.js';
-import { RedisConnection } from '../redis/connection.js';
+import { keyPrefix, RedisConnection } from '../redis/connection.js';
 import { warnOfEviction } from '../redis/eviction-check.js';
 import { openRateCounters, type RateCounters } from '../redis/rate-counters.js';
 import type { Logger } from '../telemetry/logger.js';
@@ -58,12 +58,12 @@ export async function openServices(
 ): Promise<OpenServices> {
   const dataDir = await dataDirOf({ dataDir: config.runtime.dataDir, databaseUrl: config.database.url });
   const baseSchema = domainSchema(domains);
-  const redis = openRedis(config.redis.url, config.redis, log, opened);
+  const redis = openRedis(config.redis.url, config, log, opened);
   const [data, inference] = await settleBoth(
     openData(config, { dataDir, log, signal, onProgress }, opened),
     openInference(config, { baseSchema, redis, log }, opened),
   );
-  const counters = openCounters(config.redis, { redis, log }, opened);
+  const counters = openCounters(config, { redis, log }, opened);
   const documents = await openDocuments({
     settings: config.documents,
     dir: path.resolve(projectDir, config.documents.dir),
@@ -139,23 +139,23 @@ function openKeys(
 /** The connections that caches, counters and pub/sub share; null if Redis is not configured. */
 function openRedis(
   url: string | undefined,
-  { timeoutMs }: Config['redis'],
+  { redis: { timeoutMs }, database: { schema } }: Pick<Config, 'redis' | 'database'>,
   log: Logger,
   opened: AsyncDisposableStack,
 ): RedisConnection | null {
   if (url === undefined) return null;
-  const redis = new RedisConnection({ url, deadlineMs: timeoutMs, logger: log });
+  const redis = new RedisConnection({ url, prefix: keyPrefix(schema), deadlineMs: timeoutMs, logger: log });
   opened.defer(() => redis.close());
   return redis;
 }
 
 /** Counters in their own Redis if one is configured: caches are evicted, and an evicted counter would restart a limit. */
 function openCounters(
-  settings: Config['redis'],
+  settings: Pick<Config, 'redis' | 'database'>,
   { redis: shared, log }: { redis: RedisConnection | null; log: Logger },
   opened: AsyncDisposableStack,
 ): RateCounters {
-  const redis = openRedis(settings.countersUrl, settings, log, opened) ?? shared;
+  const redis = openRedis(settings.redis.countersUrl, settings, log, opened) ?? shared;
   if (redis) warnOfEviction(redis, log);
   const counters = openRateCounters(redis);
   opened.defer(() => counters.close());
@@ -176,7 +176,7 @@ async function openExchangeRates(
 ): Promise<ExchangeRates | null> {
   if (url === undefined) return null;
   const { ExchangeRates } = await import('../integrations/exchange-rates/exchange-rates.js');
-  const cache = openCache({ redis, namespace: 'auspex:rates', maxEntries: 10, maxBytes: 1024 * 1024 });
+  const cache = openCache({ redis, namespace: 'rates', maxEntries: 10, maxBytes: 1024 * 1024 });
   opened.defer(() => cache.close());
   const rates = new ExchangeRates({ url, timeoutMs, ttlSeconds, maxStaleSeconds, cache, log });
   opened.defer(() => rates.close());

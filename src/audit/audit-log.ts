@@ -1,6 +1,9 @@
 import type { EventSubscriber, TransactionEventArgs } from '@mikro-orm/core';
 import type { MikroORM, SqlEntityManager } from '@mikro-orm/postgresql';
+import { sql } from 'kysely';
 import { newId } from '../database/base.entity.js';
+import { execute } from '../database/execute.js';
+import { owned } from '../database/schema-names.js';
 import { withDatabaseTimeout } from '../database/table-follower.js';
 import type { Logger } from '../telemetry/logger.js';
 import { AuditOutcome, lineOf, recordOf, type AuditCaller, type AuditEvent, type AuditRecord } from './audit-event.js';
@@ -15,7 +18,9 @@ export interface AuditLogOptions {
 /** Records an event of one caller in a transaction, as `AuditLog.record` does. */
 export type RecordEvent = (transaction: SqlEntityManager, event: AuditEvent) => Promise<void>;
 
-const insert = 'insert into audit_event select * from json_populate_record(null::audit_event, ?::json)';
+const insert = (record: AuditRecord) =>
+  sql`insert into ${owned('audit_event')}
+    select * from json_populate_record(null::${owned('audit_event')}, ${JSON.stringify(record)}::json)`;
 
 /** Records who did what, in the table `audit_event` and as log lines. */
 export class AuditLog {
@@ -43,7 +48,7 @@ export class AuditLog {
     const open: object | undefined = transaction.getTransactionContext();
     if (!open) throw new Error(`Record ${event.action} in the transaction of the change.`);
     const record = recordOf(newId(), caller, event);
-    await transaction.execute(insert, [JSON.stringify(record)]);
+    await execute(transaction, insert(record));
     const records = this.#uncommitted.get(open) ?? [];
     records.push(record);
     this.#uncommitted.set(open, records);
@@ -105,7 +110,7 @@ export class AuditLog {
 
   #store(record: AuditRecord): void {
     const { orm, log } = this.#options;
-    const storing = withDatabaseTimeout(orm.em.fork().execute(insert, [JSON.stringify(record)])).then(
+    const storing = withDatabaseTimeout(execute(orm.em.fork(), insert(record))).then(
       () => undefined,
       (error: unknown) => log.warn({ err: error, eventId: record.id }, 'audit event not stored'),
     );

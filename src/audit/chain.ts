@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { sql } from 'kysely';
+import { owned } from '../database/schema-names.js';
 import type { Database } from '../database/tables.js';
 
 /** The last link of the chain: `position:hash`. Noted elsewhere, it proves later that nothing before it was changed. */
@@ -52,7 +53,7 @@ export async function verifyChain(db: Database, expected: ChainHead | null = nul
 async function lastCut(db: Database): Promise<ChainHead> {
   const { rows } = await sql<ChainHead>`
     select (event.after->>'position')::double precision as position, event.after->>'hash' as hash
-    from audit_event event join audit_chain link on link.event_id = event.id
+    from ${owned('audit_event')} event join ${owned('audit_chain')} link on link.event_id = event.id
     where event.action = 'RETENTION' order by link.position desc limit 1`.execute(db);
   return rows[0] ?? { position: 0, hash: '' };
 }
@@ -119,7 +120,7 @@ async function linksAfter(db: Database, position: number): Promise<LinkRow[]> {
       event.credential_kind, event.credential_id::text, event.address, event.client, event.target,
       event.before::text, event.after::text, event.request_id
     ] end as parts
-    from audit_chain link left join audit_event event on event.id = link.event_id
+    from ${owned('audit_chain')} link left join ${owned('audit_event')} event on event.id = link.event_id
     where link.position > ${position} order by link.position limit ${batchSize}`.execute(db);
   return rows;
 }
@@ -127,7 +128,7 @@ async function linksAfter(db: Database, position: number): Promise<LinkRow[]> {
 /** An event that no link has; null if there is none. */
 async function unlinkedEvent(db: Database): Promise<string | null> {
   const { rows } = await sql<{ id: string }>`
-    select id from audit_event where not exists (select from audit_chain where event_id = audit_event.id)
+    select id from ${owned('audit_event')} event where not exists (select from ${owned('audit_chain')} where event_id = event.id)
     order by at limit 1`.execute(db);
   return rows[0]?.id ?? null;
 }

@@ -1,4 +1,7 @@
 import type { MikroORM } from '@mikro-orm/postgresql';
+import { sql } from 'kysely';
+import { execute } from '../database/execute.js';
+import { owned } from '../database/schema-names.js';
 import type { Logger } from '../telemetry/logger.js';
 
 export interface AuditRetentionOptions {
@@ -43,9 +46,10 @@ export class AuditRetention {
     const before = new Date(Date.now() - days * 86_400_000);
     try {
       for (let deleted = batchSize; deleted === batchSize && !this.#isClosing;) {
-        const em = orm.em.fork();
-        const statement = 'select auspex_delete_audit_events(?, ?) as deleted';
-        const [row] = await em.execute<{ deleted: number }[]>(statement, [before, batchSize]);
+        const statement = sql<{
+          deleted: number;
+        }>`select ${owned('auspex_delete_audit_events')}(${before}, ${batchSize}) as deleted`;
+        const [row] = await execute(orm.em.fork(), statement);
         deleted = row?.deleted ?? 0;
       }
     } catch (error) {

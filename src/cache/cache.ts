@@ -43,7 +43,7 @@ export type CacheHealth = { kind: 'memory' } | { kind: 'redis'; isUp: boolean };
 export interface CacheOptions {
   /** Without it the cache is in the memory of this process. */
   redis?: RedisConnection | null;
-  /** Prefix of each key in Redis, so that several caches can share one. */
+  /** Part of each key in Redis, so that several caches can share one. */
   namespace: string;
   /** Bound of the memory cache; Redis has its own `maxmemory`. */
   maxEntries: number;
@@ -53,4 +53,4 @@ export interface CacheOptions {
 
 /** Opens a cache in Redis, or in memory without one. It does not wait for Redis: until then every read is a miss. */
 export const openCache = ({ redis = null, namespace, maxEntries, maxBytes }: CacheOptions): Cache =>
-  redis === null ? new MemoryCache(maxEntries, maxBytes) : new RedisCache(redis, namespace);
+  redis === null ? new MemoryCache(maxEntries, maxBytes) : new RedisCache(redis, `${redis.prefix}:${namespace}`);

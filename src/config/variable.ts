@@ -110,6 +110,17 @@ export const issuerName: VariableType<string> = {
   values: '1 to 64 characters without a colon',
 };
 
+/** Lower and upper case differ: the name is always quoted. */
+export const schemaName: VariableType<string> = {
+  schema: z
+    .string()
+    .regex(
+      /^(?!pg_|information_schema$)[a-zA-Z_]\w{0,62}$/,
+      'must be up to 63 letters, digits and underscores, begin with no digit, and name no schema of PostgreSQL itself (pg_..., information_schema)',
+    ),
+  values: 'up to 63 letters, digits and underscores',
+};
+
 /** Any of the names, separated by commas. */
 export function choices<const Name extends string>(...names: [Name, ...Name[]]): VariableType<Name[]> {
   const problem = `must be any of ${names.join(', ')}, separated by commas`;

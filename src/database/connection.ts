@@ -121,7 +121,8 @@ export class PooledConnection extends pg.Client {
   #executeWithoutSession(args: readonly unknown[]): unknown {
     const text = textOf(args);
     if (isBegin(text)) return this.#execute([withLocalSettings(text, this.#settings)]);
-    const { statement_timeout: timeoutMs = 0 } = this.#settings;
+    const { statement_timeout: timeoutMs = 0, search_path: searchPath } = this.#settings;
+    if (searchPath !== undefined && this.getTransactionStatus() === 'I') return this.#executeInTransaction(args);
     // In a transaction the server has the time limit.
     const isLimited = timeoutMs > 0 && this.getTransactionStatus() === 'I';
     const result = this.#execute(args);
@@ -131,6 +132,19 @@ export class PooledConnection extends pg.Client {
       void result.catch(() => undefined).finally(() => this.end().catch(() => undefined));
     }, timeoutMs);
     return result.finally(() => clearTimeout(timeout));
+  }
+
+  /** Executes a statement of a migration, whose names depend on the search path. */
+  async #executeInTransaction(args: readonly unknown[]): Promise<unknown> {
+    await this.#execute([withLocalSettings('begin', this.#settings)]);
+    try {
+      const result = await this.#execute(args);
+      await this.#execute(['commit']);
+      return result;
+    } catch (error) {
+      await (this.#execute(['rollback']) as Promise<unknown>).catch(() => undefined);
+      throw error;
+    }
   }
 
   /** @throws the error, unless a `begin` or `rollback` failed because the connection was lost */

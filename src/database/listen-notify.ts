@@ -5,8 +5,10 @@ import { applyToSession } from './session-settings.js';
 
 export interface ListenerOptions {
   databaseUrl: string;
-  /** Channel of `pg_notify`. */
+  /** Channel of `pg_notify`, which gateways of all schemas of the database share. */
   channel: string;
+  /** Payload of the messages for this gateway. Earlier releases send none, for all. */
+  schema: string;
   /** Called for each message, and after each (re)connect, since earlier messages were missed. */
   onMessage: () => void;
   /** Called when the connection is lost; `onMessage` follows when it is back. */
@@ -71,7 +73,7 @@ export class Listener {
   async #hold(): Promise<void> {
     const { signal } = this.#stop;
     signal.throwIfAborted();
-    const { databaseUrl, channel, onMessage, log } = this.#options;
+    const { databaseUrl, channel, schema, onMessage, log } = this.#options;
     const client = new pg.Client({
       connectionString: databaseUrl,
       connectionTimeoutMillis: connectTimeoutMs,
@@ -93,8 +95,8 @@ export class Listener {
       await client.query(`listen ${pg.escapeIdentifier(channel)}`);
       signal.throwIfAborted();
       this.#pauseMs = pauseMs.first;
-      client.on('notification', () => {
-        if (!signal.aborted) onMessage();
+      client.on('notification', ({ payload = '' }) => {
+        if (!signal.aborted && (payload === '' || payload === schema)) onMessage();
       });
       onMessage();
       this.#attempt.resolve(undefined);

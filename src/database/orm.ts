@@ -1,15 +1,26 @@
 import { ReflectMetadataProvider } from '@mikro-orm/decorators/legacy';
-import { Migrator } from '@mikro-orm/migrations';
-import { MikroORM, PostgreSqlDriver, type EntityClass, type Options } from '@mikro-orm/postgresql';
+import { Migrator, TSMigrationGenerator } from '@mikro-orm/migrations';
+import {
+  MikroORM,
+  PostgreSqlConnection,
+  PostgreSqlDriver,
+  PostgreSqlPlatform,
+  type EntityClass,
+  type Options,
+} from '@mikro-orm/postgresql';
+import type { Kysely } from 'kysely';
 import pg from 'pg';
 import type { Logger } from '../telemetry/logger.js';
 import { PooledConnection } from './connection.js';
 import { migrations } from './migrations/index.js';
 import { OutageLog } from './outage-log.js';
+import { defaultSchema, SchemaNames } from './schema-names.js';
 import type { Database, Tables } from './tables.js';
 
 export interface OrmOptions {
   url: string;
+  /** Schema of the tables. */
+  schema?: string;
   entities: EntityClass<unknown>[];
   /** Maximum number of connections per server. */
   poolSize: number;
@@ -35,6 +46,7 @@ const keepAliveMs = 10_000;
 /** Opens MikroORM; `orm.close()` gives the connections back. Connects at the first statement. */
 export function openOrm({
   url,
+  schema = defaultSchema,
   entities,
   poolSize,
   preparesStatements = true,
@@ -65,6 +77,7 @@ export function openOrm({
   const options: Options = {
     clientUrl: url,
     driver: ReplicatedDriver,
+    schema,
     replicas: replicaUrls.map((clientUrl, index) => ({
       clientUrl,
       driverOptions: driverOptions(replicaName(index), clientUrl),
@@ -84,6 +97,7 @@ export function openOrm({
     schemaGenerator: { ignoreTriggers: true, ignoreRoutines: true },
     migrations: {
       migrationsList: migrations,
+      generator: UnqualifiedMigrations,
       snapshot: false,
       tableName: 'migration',
       disableForeignKeys: false,
@@ -93,11 +107,40 @@ export function openOrm({
   return new MikroORM(options);
 }
 
-/** MikroORM's driver, with access to its replicas. */
+/** MikroORM's driver, with access to its replicas. All its statements qualify their tables with the schema. */
 export class ReplicatedDriver extends PostgreSqlDriver {
+  protected override readonly platform: PostgreSqlPlatform = new QualifyingPlatform();
+  protected override readonly connection = new QualifyingConnection(this.config);
+  protected override readonly replicas = this.createReplicas(
+    (options) => new QualifyingConnection(this.config, options, 'read'),
+  );
+
   /** One database per replica, in the order of the URLs. */
   replicaDatabases(): Database[] {
     return this.replicas.map((replica) => replica.getClient<Tables>());
+  }
+}
+
+/** MikroORM would leave the schema `public` to the search path. */
+class QualifyingPlatform extends PostgreSqlPlatform {
+  override getDefaultSchemaName(): undefined {
+    return undefined;
+  }
+}
+
+class QualifyingConnection extends PostgreSqlConnection {
+  #qualified: Kysely<unknown> | null = null;
+
+  override getClient<Schema = unknown>(): Kysely<Schema> {
+    this.#qualified ??= super.getClient().withPlugin(new SchemaNames(this.config.get('schema')));
+    return this.#qualified as Kysely<Schema>;
+  }
+}
+
+/** Migrations run with the schema as their search path, whatever its name. */
+class UnqualifiedMigrations extends TSMigrationGenerator {
+  override createStatement(statement: string, padLeft: number): string {
+    return super.createStatement(statement.replaceAll(`"${this.driver.config.get('schema')}".`, ''), padLeft);
   }
 }
 

@@ -1,5 +1,6 @@
 import {
   CompiledQuery,
+  createQueryId,
   DummyDriver,
   Kysely,
   PostgresAdapter,
@@ -9,14 +10,17 @@ import {
   type Compilable,
   type Expression,
   type RawBuilder,
+  type RootOperationNode,
 } from 'kysely';
 import { LRUCache } from 'lru-cache';
 import { addTemplateText, removeTemplateText } from './named-statements.js';
+import { schemaNamesOf, type SchemaNames } from './schema-names.js';
 import type { Database, Tables } from './tables.js';
 
-/** A statement that is compiled once and executed with many values. */
+/** A statement that is compiled once for each schema and executed with many values. */
 export interface ReadTemplate {
-  readonly text: string;
+  /** The text for a database. */
+  textFor(db: Database): string;
   /** @returns the rows, each the values of its columns in their order */
   execute(db: Database, values: Readonly<Record<string, unknown>>): Promise<unknown[][]>;
 }
@@ -62,9 +66,9 @@ export const ofEachOwner = (query: Expression<unknown>): Compilable =>
 /** Upper bound of the templates that are remembered. Clients choose selections and filters, so there is no end of them. */
 const maxTemplates = 1000;
 
-const templates = new LRUCache<string, ReadTemplate>({
+const templates = new LRUCache<string, CompiledTemplate>({
   max: maxTemplates,
-  dispose: ({ text }) => removeTemplateText(text),
+  dispose: (template) => template.dispose(),
 });
 
 /**
@@ -78,24 +82,52 @@ export function readTemplate(
   { hasStablePlan }: { hasStablePlan: boolean },
 ): ReadTemplate {
   let template = templates.get(key);
-  if (!template) templates.set(key, (template = compile(build(), hasStablePlan)));
+  if (!template) templates.set(key, (template = new CompiledTemplate(build().compile().query, hasStablePlan)));
   return template;
 }
 
-function compile(query: Compilable, hasStablePlan: boolean): ReadTemplate {
-  const { sql: text, parameters: placeholders } = query.compile();
-  const base = CompiledQuery.raw(text);
-  addTemplateText(text, { hasStablePlan });
-  return {
-    text,
-    async execute(db, values) {
-      const { rows } = await db.executeQuery<unknown>({
-        ...base,
-        parameters: placeholders.map((one) => valueOf(one, values)),
-      });
-      return rows.map(valuesOf);
-    },
-  };
+class CompiledTemplate implements ReadTemplate {
+  /** By the schema; a process has one. */
+  readonly #statements = new Map<SchemaNames['schema'] | null, CompiledQuery>();
+
+  constructor(
+    private readonly node: RootOperationNode,
+    private readonly hasStablePlan: boolean,
+  ) {}
+
+  textFor(db: Database): string {
+    return this.#statementFor(db).sql;
+  }
+
+  async execute(db: Database, values: Readonly<Record<string, unknown>>): Promise<unknown[][]> {
+    const statement = this.#statementFor(db);
+    const { rows } = await db.executeQuery<unknown>({
+      ...statement,
+      parameters: statement.parameters.map((one) => valueOf(one, values)),
+    });
+    return rows.map(valuesOf);
+  }
+
+  /** Removes the texts from those that connections know. */
+  dispose(): void {
+    for (const { sql: text } of this.#statements.values()) removeTemplateText(text);
+  }
+
+  #statementFor(db: Database): CompiledQuery {
+    const names = schemaNamesOf(db);
+    const schema = names?.schema ?? null;
+    let statement = this.#statements.get(schema);
+    if (!statement) {
+      const queryId = createQueryId();
+      const node = names ? names.transformQuery({ node: this.node, queryId }) : this.node;
+      const { sql: text, parameters: placeholders } = queryBuilder.getExecutor().compileQuery(node, queryId);
+      // Not the node, which would stay in memory for each schema.
+      statement = { ...CompiledQuery.raw(text), parameters: placeholders };
+      this.#statements.set(schema, statement);
+      addTemplateText(text, { hasStablePlan: this.hasStablePlan });
+    }
+    return statement;
+  }
 }
 
 function valueOf(value: unknown, values: Readonly<Record<string, unknown>>): unknown {

@@ -1,7 +1,11 @@
 import pg from 'pg';
 
-/** Time limits of PostgreSQL in milliseconds, such as `statement_timeout`; 0 is no limit. */
-export type SessionSettings = Readonly<Record<string, number>>;
+/** Time limits of PostgreSQL in milliseconds, such as `statement_timeout`, where 0 is no limit; and quoted names. */
+export interface SessionSettings extends Readonly<Record<string, number | string | undefined>> {
+  statement_timeout?: number;
+  /** Where names without a schema are found: the schema, as a quoted identifier. */
+  search_path?: string;
+}
 
 /**
  * Applies settings to a new connection in one round trip, if it has a dedicated server. As parameters of the

@@ -36,9 +36,9 @@ const maxLength = 4_096;
 /** String literals, with backslash escapes after E; quoted identifiers, which stay; numbers outside names and placeholders. */
 const values = /\be'(?:\\[^]|''|[^'\\])*(?:'|$)|'(?:''|[^'])*(?:'|$)|("[^"]*(?:"|$))|(?<![\w$."])\d[\w.]*/gi;
 
-/** The first table named. */
+/** The first table named, without its schema. */
 const tableIn = (text: string): string | undefined =>
-  /\b(?:from|into|update)\s+"?([a-z_]\w{0,62})/i.exec(text.slice(0, maxLength))?.[1];
+  /\b(?:from|into|update)\s+(?:"?[a-z_]\w{0,62}"?\.)?"?([a-z_]\w{0,62})/i.exec(text.slice(0, maxLength))?.[1];
 
 const fieldOf = (value: unknown, name: 'text' | 'values'): unknown =>
   typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;

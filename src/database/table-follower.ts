@@ -7,6 +7,8 @@ export interface TableFollowerOptions {
   databaseUrl: string;
   /** Channel of `pg_notify`. */
   channel: string;
+  /** Schema of the table. */
+  schema: string;
   /** Reads the table and applies it. Never called concurrently. */
   follow: () => Promise<void>;
   /** Called with whether changes arrive at once: not while the connection that listens is lost, or a read fails. */
@@ -46,7 +48,7 @@ export class TableFollower {
    * @throws if the table cannot be read: a start must not serve outdated state
    */
   async ready(): Promise<void> {
-    const { databaseUrl, channel, follow, log, pollMs = defaultPollMs } = this.#options;
+    const { databaseUrl, channel, schema, follow, log, pollMs = defaultPollMs } = this.#options;
     await follow();
     const refresh = (): void => void this.refresh();
     const onMessage = (): void => void this.#refreshListening();
@@ -55,7 +57,7 @@ export class TableFollower {
       this.#isListening = false;
       this.#report();
     };
-    this.#listener = new Listener({ databaseUrl, channel, onMessage, onLost, log });
+    this.#listener = new Listener({ databaseUrl, channel, schema, onMessage, onLost, log });
     this.#poll = setInterval(refresh, pollMs).unref();
     await this.#listener.attempted;
     await (this.#next ?? this.#current);

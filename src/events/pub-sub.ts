@@ -86,8 +86,6 @@ class LocalPubSub implements PubSub {
   }
 }
 
-const channelPrefix = 'auspex:events:';
-
 /** Past this bound messages stay in this process. */
 const maxMessagesInFlight = 10_000;
 
@@ -100,6 +98,7 @@ class RedisPubSub implements PubSub {
   /** Identifies messages of this process: Redis sends them back, but they were delivered already. */
   readonly #sender = randomUUID();
   readonly #redis: RedisConnection;
+  readonly #channelPrefix: string;
   readonly #commands: RedisCommandLimit;
   readonly #local: LocalPubSub;
   readonly #logger: Logger;
@@ -111,12 +110,13 @@ class RedisPubSub implements PubSub {
     this.#local = local;
     this.#logger = logger;
     // One pattern for all topics, so that Redis holds one subscription per process.
-    redis.subscribe(`${channelPrefix}*`, (text, channel) => this.#receive(text, channel.slice(channelPrefix.length)));
+    const prefix = (this.#channelPrefix = `${redis.prefix}:events:`);
+    redis.subscribe(`${prefix}*`, (text, channel) => this.#receive(text, channel.slice(prefix.length)));
   }
 
   publish<Message>(to: Topic<Message>, message: Message): void {
     this.#local.publish(to, message);
-    const channel = `${channelPrefix}${to.name}`;
+    const channel = `${this.#channelPrefix}${to.name}`;
     void this.#commands.send({
       name: 'PUBLISH',
       attributes: () => ({ 'db.collection.name': channel }),

@@ -8,6 +8,8 @@ import { checkWrites, isErrorReply, rejectionOf, type RedisProblem } from './wri
 export interface RedisOptions {
   /** As `parseRedisUrl` accepts it. */
   url: string;
+  /** What all keys and channels begin with. */
+  prefix?: string;
   /** Time that a command may take, in milliseconds. */
   deadlineMs?: number;
   logger: Logger;
@@ -43,6 +45,7 @@ const maxSilenceMs = 3_000;
  */
 export class RedisConnection {
   readonly address: string;
+  readonly prefix: string;
   readonly #client: RedisClient;
   readonly #subscriber: RedisClient;
   readonly #breaker = circuitBreaker(isNoReply, { halfOpenAfter: coolDownMs, breaker: new ConsecutiveBreaker(3) });
@@ -59,7 +62,8 @@ export class RedisConnection {
   readonly #usableListeners: (() => void)[] = [];
 
   /** Connects in the background and reconnects until `close`. */
-  constructor({ url, deadlineMs = 100, logger }: RedisOptions) {
+  constructor({ url, prefix = keyPrefix('public'), deadlineMs = 100, logger }: RedisOptions) {
+    this.prefix = prefix;
     this.address = redisAddress(url);
     this.#logger = logger;
     this.#deadline = new Deadline(deadlineMs);
@@ -179,7 +183,7 @@ export class RedisConnection {
     if (this.#isChecking || !this.#client.isReady) return null;
     this.#isChecking = true;
     try {
-      const problem = await checkWrites(this.#client);
+      const problem = await checkWrites(this.#client, `${this.prefix}:write-check`);
       const wasWritable = this.#isWritable;
       this.#isWritable = problem === null;
       if (problem === null) await this.#afterWrite();
@@ -213,6 +217,12 @@ export class RedisConnection {
     }
   }
 }
+
+/**
+ * What keys and channels of gateways with this schema begin with: those with other schemas may share the Redis. Releases that know
+ * no other schema than `public` use the same keys as this one does for it.
+ */
+export const keyPrefix = (schema: string): string => (schema === 'public' ? 'auspex' : `auspex:@${schema}`);
 
 /** A command failed without a reply. A reply, also of an error, shows that the connection works. */
 const isNoReply = handleWhen((error) => !isErrorReply(error));

@@ -42,7 +42,7 @@ export class RedisCountStore implements CountStore {
 
   async add(events: readonly KeyEvents[]): Promise<WindowCount[] | null> {
     const options = {
-      keys: events.map(({ key }) => redisKey(key)),
+      keys: events.map(({ key }) => this.#keyOf(key)),
       arguments: events.flatMap(({ windowMs, weight }) => [String(windowMs), String(weight)]),
     };
     const reply = await this.#commands.execute({
@@ -55,9 +55,11 @@ export class RedisCountStore implements CountStore {
   }
 
   async clear(key: string): Promise<void> {
-    await this.#commands.execute({ name: 'DEL', run: (client) => client.del(redisKey(key)) });
+    await this.#commands.execute({ name: 'DEL', run: (client) => client.del(this.#keyOf(key)) });
+  }
+
+  /** Hashed: keys contain addresses and accounts, which must not be readable in Redis. */
+  #keyOf(key: string): string {
+    return `${this.#redis.prefix}:count:${hash('sha256', key, 'base64url')}`;
   }
 }
-
-/** Hashed: keys contain addresses and accounts, which must not be readable in Redis. */
-const redisKey = (key: string): string => `auspex:count:${hash('sha256', key, 'base64url')}`;

@@ -7,7 +7,6 @@ export interface RedisProblem {
   reason: string | undefined;
 }
 
-const key = 'auspex:write-check';
 const ttlMs = 10_000;
 const maxReasonLength = 200;
 
@@ -16,7 +15,7 @@ const maxReasonLength = 200;
  * @returns why this server must not be used; null if it can be written
  * @throws Error if the connection is lost
  */
-export async function checkWrites(client: RedisClient): Promise<RedisProblem | null> {
+export async function checkWrites(client: RedisClient, key: string): Promise<RedisProblem | null> {
   const [info, write] = await Promise.allSettled([client.info('cluster'), client.pSetEx(key, ttlMs, '1')]);
   const isCluster = info.status === 'fulfilled' && /^cluster_enabled:1\b/m.test(info.value);
   if (isCluster)

@@ -108,7 +108,7 @@ async function check(options: Options): Promise<boolean> {
   const from = options.documents === undefined ? projectDir : process.cwd();
   const documents = [
     ...(await documentsInFiles(path.resolve(from, documentsDir))),
-    ...(databaseUrl === undefined ? [] : await documentsInDatabase(databaseUrl)),
+    ...(databaseUrl === undefined ? [] : await documentsInDatabase(databaseUrl, environmentValue('DATABASE_SCHEMA'))),
   ];
   const before = await schemaAt(options.against);
   const after = buildSchema(await currentSchema(path.resolve(options.models)));

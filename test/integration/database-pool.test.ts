@@ -177,7 +177,7 @@ describe('the statements of templates', () => {
     expect(await prepared(db)).toEqual([]);
     expect(await run(db, template, 3)).toEqual([[[1]], [[2]], [[3]]]);
     await run(db, plus('planned with its values', false), 10);
-    expect(await prepared(db)).toEqual([template.text]);
+    expect(await prepared(db)).toEqual([template.textFor(db)]);
   });
 
   it('return the same without a name', async () => {
@@ -190,7 +190,7 @@ describe('the statements of templates', () => {
     const db = databaseOf(open(1).orm);
     const templates = Array.from({ length: 51 }, (_, index) => plus(`bounded ${index}`));
     for (const template of templates) await run(db, template, 4);
-    const texts = templates.map(({ text }) => text);
+    const texts = templates.map((template) => template.textFor(db));
     expect(await prepared(db)).toEqual(texts.slice(1));
     const [first] = templates;
     expect(first && (await run(db, first))).toEqual([[[1]]]);
@@ -214,7 +214,7 @@ describe('the statements of templates', () => {
     await run(db, template, 5);
     await sql`alter table measured alter column value type text`.execute(db);
     expect(await run(db, template, 2)).toEqual([[['1']], [['1']]]);
-    expect(await prepared(db)).toEqual([template.text]);
+    expect(await prepared(db)).toEqual([template.textFor(db)]);
   });
 
   it('fail as other statements do, and leave the connection usable', async () => {

@@ -73,7 +73,7 @@ describeWithRedis('a cache in Redis', () => {
   });
 
   it('prefixes each key with its namespace and expires each entry', async () => {
-    const cache = open(redis.url, 'auspex:prediction');
+    const cache = open(redis.url, 'prediction');
     await isUp(cache);
     const client = await createClient({ url: redis.url }).connect();
 

@@ -1,5 +1,15 @@
 import { z } from 'zod';
-import { boolean, databaseUrl, databaseUrls, integer, redisUrl, url, variable, type DefaultsContext } from '../variable.js';
+import {
+  boolean,
+  databaseUrl,
+  databaseUrls,
+  integer,
+  redisUrl,
+  schemaName,
+  url,
+  variable,
+  type DefaultsContext,
+} from '../variable.js';
 
 export const database = ({ isProduction, hasDatabaseUrl }: DefaultsContext) =>
   z
@@ -8,6 +18,11 @@ export const database = ({ isProduction, hasDatabaseUrl }: DefaultsContext) =>
         isSecret: true,
         description:
           'PostgreSQL, as `postgresql://user:password@host:5432/database` or `postgresql://user:password@/database?host=/var/run/postgresql`; special characters of the password are percent-encoded. If absent: an embedded PostgreSQL in `DATA_DIR`. Required in production.',
+      }),
+      schema: variable('DATABASE_SCHEMA', schemaName, {
+        default: 'public',
+        description:
+          'Schema of everything that Auspex creates in the database: tables, types, functions, partitions and the list of migrations. Created if it does not exist. Gateways with different schemas share a database and a Redis without seeing each other.',
       }),
       poolSize: variable('DATABASE_POOL_SIZE', integer(1, 500), {
         default: 10,

@@ -17,7 +17,7 @@ export abstract class IndexMigration extends Migration {
   /** Builds indexes, each by its name and its statement: `create index concurrently ...`. */
   protected async build(indexes: Readonly<Record<string, string>>): Promise<void> {
     await this.#unhurried(async (client) => {
-      for (const [name, statement] of Object.entries(indexes)) await buildIndex(client, name, statement);
+      for (const [name, statement] of Object.entries(indexes)) await this.#buildIndex(client, name, statement);
     });
   }
 
@@ -25,10 +25,13 @@ export abstract class IndexMigration extends Migration {
   protected async replace(definitions: IndexDefinitions): Promise<void> {
     await this.#unhurried(async (client) => {
       for (const [name, definition] of Object.entries(definitions)) {
-        const [index, next] = [pg.escapeIdentifier(name), pg.escapeIdentifier(`${name}_next`)];
-        await buildIndex(client, `${name}_next`, `create index concurrently ${next} on ${definition}`);
-        await client.query(`drop index concurrently if exists ${index}`);
-        await client.query(`/* destructive: no statement names an index */ alter index ${next} rename to ${index}`);
+        const next = `${name}_next`;
+        const statement = `create index concurrently ${pg.escapeIdentifier(next)} on ${definition}`;
+        await this.#buildIndex(client, next, statement);
+        await client.query(`drop index concurrently if exists ${this.#qualified(name)}`);
+        await client.query(
+          `/* destructive: no statement names an index */ alter index ${this.#qualified(next)} rename to ${pg.escapeIdentifier(name)}`,
+        );
       }
     });
   }
@@ -38,29 +41,54 @@ export abstract class IndexMigration extends Migration {
    * PostgreSQL would not look by itself for long.
    */
   protected async analyze(table: string): Promise<void> {
-    await this.#unhurried((client) => client.query(`analyze ${pg.escapeIdentifier(table)}`));
+    await this.#unhurried((client) => client.query(`analyze ${this.#qualified(table)}`));
   }
 
   protected async drop(names: readonly string[]): Promise<void> {
     await this.#unhurried(async (client) => {
-      for (const name of names) await client.query(`drop index concurrently if exists ${pg.escapeIdentifier(name)}`);
+      for (const name of names) await client.query(`drop index concurrently if exists ${this.#qualified(name)}`);
     });
   }
 
   /**
-   * Sees to it that an extension is there; false where this database has none of that name, or its user may not bring it in.
-   * What needs it must be able to do without.
+   * Sees to it that an extension is there, in any schema; a new one is created in that of the tables. False where this database has
+   * none of that name, or its user may not bring it in. What needs it must be able to do without.
    */
   protected async ensureExtension(name: string): Promise<boolean> {
     return this.#unhurried(async (client) => {
       try {
-        await client.query(`create extension if not exists ${pg.escapeIdentifier(name)}`);
+        await client.query(
+          `create extension if not exists ${pg.escapeIdentifier(name)} schema ${pg.escapeIdentifier(this.#schema)}`,
+        );
         return true;
       } catch (error) {
         if (error instanceof pg.DatabaseError && unavailable.has(error.code ?? '')) return false;
         throw error;
       }
     });
+  }
+
+  get #schema(): string {
+    return this.config.get('schema');
+  }
+
+  /** Behind a connection pooler these statements have no search path, since a concurrent build cannot run in a transaction. */
+  #qualified(name: string): string {
+    return `${pg.escapeIdentifier(this.#schema)}.${pg.escapeIdentifier(name)}`;
+  }
+
+  /** Builds an index that is missing, or that an interrupted run left invalid. */
+  async #buildIndex(client: pg.Client, name: string, statement: string): Promise<void> {
+    const index = this.#qualified(name);
+    const { rows } = await client.query<{ isValid: boolean }>(
+      'select indisvalid as "isValid" from pg_index where indexrelid = to_regclass($1)',
+      [index],
+    );
+    const isThere = rows[0]?.isValid;
+    if (isThere === false) await client.query(`drop index concurrently ${index}`);
+    if (isThere === true) return;
+    const onTable = statement.replace(/(?<= on )"?(\w+)"?/, (_, table: string) => this.#qualified(table));
+    await client.query(await withOperatorClasses(client, onTable));
   }
 
   /** A dedicated connection without the pool's timeouts: indexing a large table takes minutes. */
@@ -70,7 +98,11 @@ export abstract class IndexMigration extends Migration {
     await client.connect();
     try {
       // Behind a connection pooler the limits of the role hold: a concurrent build cannot run in a transaction.
-      await applyToSession(client, { statement_timeout: 0, lock_timeout: 0 });
+      await applyToSession(client, {
+        statement_timeout: 0,
+        lock_timeout: 0,
+        search_path: pg.escapeIdentifier(this.#schema),
+      });
       return await work(client);
     } finally {
       await client.end();
@@ -78,15 +110,16 @@ export abstract class IndexMigration extends Migration {
   }
 }
 
-/** Builds an index that is missing, or that an interrupted run left invalid. */
-async function buildIndex(client: pg.Client, name: string, statement: string): Promise<void> {
-  const { rows } = await client.query<{ isValid: boolean }>(
-    'select indisvalid as "isValid" from pg_index where indexrelid = to_regclass($1)',
-    [pg.escapeIdentifier(name)],
+/** Names the operator classes of trigrams with the schema of their extension, which may have been there before us. */
+async function withOperatorClasses(client: pg.Client, statement: string): Promise<string> {
+  if (!/\bgin_trgm_ops\b/.test(statement)) return statement;
+  const { rows } = await client.query<{ schema: string }>(
+    `select nspname as schema from pg_extension join pg_namespace on pg_namespace.oid = extnamespace where extname = 'pg_trgm'`,
   );
-  const isThere = rows[0]?.isValid;
-  if (isThere === false) await client.query(`drop index concurrently ${pg.escapeIdentifier(name)}`);
-  if (isThere !== true) await client.query(statement);
+  const schema = rows[0]?.schema;
+  return schema === undefined
+    ? statement
+    : statement.replaceAll(/\bgin_trgm_ops\b/g, `${pg.escapeIdentifier(schema)}.gin_trgm_ops`);
 }
 
 /** insufficient_privilege, feature_not_supported (the server has no such extension), undefined_file. */

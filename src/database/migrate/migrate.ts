@@ -5,10 +5,12 @@ import { systemErrorCode } from '../../errors/system-error-code.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { PooledConnection } from '../connection.js';
 import { addressOf } from '../database-address.js';
+import { schemaOfOrm } from '../schema-names.js';
 import { withProgress } from '../progress.js';
 import { DatabaseUnreachable } from '../wait-for-database.js';
 import { MigrationBlocked, migrationError } from './migration-errors.js';
 import { withMigrationLock } from './migration-lock.js';
+import { earlierSchemaOf, moveTables } from './move-tables.js';
 import { assertMigratable, assertTablesUsable, migrationState } from './preconditions.js';
 
 export interface MigrateOptions {
@@ -80,12 +82,21 @@ async function runPending(
   client: pg.Client,
   { orm, url, lockTimeoutMs, attempts, log }: RunOptions,
 ): Promise<string[]> {
-  const state = await migrationState(client, orm, url);
+  let state = await migrationState(client, orm, url);
   let [current = ''] = state.pending;
   if (current === '') return [];
   await assertMigratable(client, { orm, url, state });
-  const unhurried = withoutHaste(orm, url, lockTimeoutMs);
+  const from = await earlierSchemaOf(client, { orm, url, state });
+  if (from !== null) {
+    await withRetries(() => moveTables(client, { orm, url, from, lockTimeoutMs, log }), attempts, log);
+    state = await migrationState(client, orm, url);
+    [current = ''] = state.pending;
+  }
+  // A statement with parameters leaves a snapshot in its transaction until the next one: `create index concurrently` would wait for it.
+  await client.query('select 1');
+  const unhurried = openUnhurried(orm, url, lockTimeoutMs);
   try {
+    await createSchema(unhurried);
     const { migrator } = unhurried;
     migrator.on('migrating', ({ name }) => void (current = name));
     migrator.on('migrated', ({ name }) => log?.info({ migration: name }, 'migration applied'));
@@ -101,18 +112,32 @@ async function runPending(
   }
 }
 
-/** The same database, over one connection without the time limits that requests have. */
-function withoutHaste(orm: MikroORM, url: string, lockTimeoutMs: number): MikroORM {
+/** PostgreSQL needs the privilege for `if not exists`, too. */
+async function createSchema(orm: MikroORM): Promise<void> {
+  const schema = schemaOfOrm(orm);
+  const found = await orm.em.fork().execute('select 1 from pg_namespace where nspname = ?', [schema]);
+  if (found.length === 0) await orm.em.fork().execute(`create schema ${pg.escapeIdentifier(schema)}`);
+}
+
+/** The same database for migrations: over one connection without the time limits that requests have, with the schema as search path. */
+function openUnhurried(orm: MikroORM, url: string, lockTimeoutMs: number): MikroORM {
   const { clientUrl, entities, metadataProvider, extensions, migrations, logger, forceUtcTimezone } =
     orm.config.getAll();
+  const schema = schemaOfOrm(orm);
   return new MikroORM({
     ...(clientUrl === undefined ? {} : { clientUrl }),
-    ...{ entities, metadataProvider, extensions, migrations, logger, forceUtcTimezone },
+    ...{ schema, entities, metadataProvider, extensions, migrations, logger, forceUtcTimezone },
     pool: { max: 1 },
     driverOptions: {
       connectionString: url,
       connectionTimeoutMillis: connectTimeoutMs,
-      settings: { lock_timeout: lockTimeoutMs, statement_timeout: 0, idle_in_transaction_session_timeout: 0 },
+      settings: {
+        lock_timeout: lockTimeoutMs,
+        statement_timeout: 0,
+        idle_in_transaction_session_timeout: 0,
+        // Migrations name no schema.
+        search_path: pg.escapeIdentifier(schema),
+      },
       keepAlive: true,
       Client: PooledConnection,
     },

@@ -32,7 +32,7 @@ export function migrationError(error: unknown, migration: string, { database, us
     );
   if (duplicateCodes.has(code))
     return new MigrationRejected(
-      `${because}: the database has objects of other programs with these names; name an empty database in DATABASE_URL.`,
+      `${because}: the schema has types or functions of other programs with these names; name a schema for Auspex alone in DATABASE_SCHEMA.`,
       error,
     );
   if (code === '25006')

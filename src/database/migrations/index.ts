@@ -17,6 +17,7 @@ import { Migration20261127181500 } from './Migration20261127181500.js';
 import { Migration20261127204500 } from './Migration20261127204500.js';
 import { Migration20261127210000 } from './Migration20261127210000.js';
 import { Migration20261127211700 } from './Migration20261127211700.js';
+import { Migration20261128140000 } from './Migration20261128140000.js';
 
 /** Every migration, oldest first. Append only: a released migration never changes. */
 export const migrations: Constructor<Migration>[] = [
@@ -37,4 +38,5 @@ export const migrations: Constructor<Migration>[] = [
   Migration20261127204500,
   Migration20261127210000,
   Migration20261127211700,
+  Migration20261128140000,
 ];

@@ -2,6 +2,8 @@ import { LockMode } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { sql } from 'kysely';
 import { AuditAction, type AuditEvent, type AuditValues } from '../../audit/audit-event.js';
+import { execute, notify } from '../../database/execute.js';
+import { owned } from '../../database/schema-names.js';
 import type { Database } from '../../database/tables.js';
 import { Conflict } from '../../errors/app-error.js';
 import { encodeId } from '../../graphql/relay/global-id.js';
@@ -38,7 +40,7 @@ export async function restartCanary(em: SqlEntityManager, model: Model, by: Admi
     deployment.canaryDigest = deployment.canaryPercent = null;
     deployment.canaryChangedAt = new Date();
     await by.record(transaction, eventOf(AuditAction.MODEL_CANARY_RESTART, deployment, before));
-    await notify(transaction);
+    await notifyAll(transaction);
   });
 }
 
@@ -51,7 +53,7 @@ export function recordCanaryStop(change: ChangeOfGateway, stop: CanaryStop): Pro
     deployment.stoppedCanaryDigest = stop.digest;
     deployment.stoppedCanaryReason = stop.reason.slice(0, 1000);
     deployment.canaryChangedAt = new Date();
-    await notify(transaction);
+    await notifyAll(transaction);
     return eventOf(AuditAction.MODEL_CANARY_STOP, deployment, before);
   });
 }
@@ -87,7 +89,7 @@ export async function moveCanary(change: ChangeOfGateway, canary: Canary, { from
       deployment.stoppedCanaryDigest = digest;
       deployment.stoppedCanaryReason = 'It was promoted after its last step, and is no longer the current version.';
     }
-    await notify(transaction);
+    await notifyAll(transaction);
     hasMoved = true;
     return eventOf(to === 100 ? AuditAction.MODEL_PROMOTE : AuditAction.MODEL_CANARY_STEP, deployment, before);
   });
@@ -125,13 +127,16 @@ export function exchangeEvidence(
 
 /** Locks the row of a model; creates it first if there is none. */
 async function locked(transaction: SqlEntityManager, model: string): Promise<ModelDeployment> {
-  await transaction.execute('insert into model_deployment (model) values (?) on conflict do nothing', [model]);
+  await execute(
+    transaction,
+    sql`insert into ${owned('model_deployment')} (model) values (${model}) on conflict do nothing`,
+  );
   return transaction.findOneOrFail(ModelDeployment, { model }, { lockMode: LockMode.PESSIMISTIC_WRITE });
 }
 
-async function notify(transaction: SqlEntityManager): Promise<void> {
+async function notifyAll(transaction: SqlEntityManager): Promise<void> {
   await transaction.flush();
-  await transaction.execute('select pg_notify(?, ?)', [deploymentChannel, '']);
+  await notify(transaction, deploymentChannel);
 }
 
 function eventOf(action: AuditAction, deployment: ModelDeployment, before: AuditValues): AuditEvent {

@@ -2,13 +2,14 @@ import { OptimisticLockError, UniqueConstraintViolationException } from '@mikro-
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { AuditAction } from '../../audit/audit-event.js';
 import type { RecordEvent } from '../../audit/audit-log.js';
+import { notify } from '../../database/execute.js';
 import type { Model } from '../../inference/serving/predictor.js';
 import { BadUserInput, Conflict } from '../../errors/app-error.js';
 import { encodeId } from '../../graphql/relay/global-id.js';
 import { modelUuid } from '../model/model.loaders.js';
 import { ModelDeployment } from './deployment.entity.js';
 
-/** NOTIFY channel of deployment changes; messages have no payload. */
+/** NOTIFY channel of deployment changes; messages have the schema as payload. */
 export const deploymentChannel = 'auspex_model_deployment';
 
 export const maxEarlierVersions = 20;
@@ -126,7 +127,7 @@ async function change(
       // No row means that nothing is promoted.
       if (deployment.version !== null) transaction.persist(deployment);
       await transaction.flush();
-      await transaction.execute('select pg_notify(?, ?)', [deploymentChannel, '']);
+      await notify(transaction, deploymentChannel);
     });
   } catch (error) {
     if (error instanceof OptimisticLockError || error instanceof UniqueConstraintViolationException) {

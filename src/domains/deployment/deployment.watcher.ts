@@ -1,3 +1,4 @@
+import { schemaOf } from '../../database/schema-names.js';
 import { withDatabaseTimeout, TableFollower } from '../../database/table-follower.js';
 import type { Database } from '../../database/tables.js';
 import type { CanaryStop, Predictor } from '../../inference/serving/predictor.js';
@@ -32,11 +33,12 @@ export class DeploymentWatcher {
   #applied = '';
 
   constructor(options: DeploymentWatcherOptions) {
-    const { databaseUrl, predictor, log, pollMs } = options;
+    const { db, databaseUrl, predictor, log, pollMs } = options;
     this.#options = options;
     this.#follower = new TableFollower({
       databaseUrl,
       channel: deploymentChannel,
+      schema: schemaOf(db),
       follow: () => this.#follow(),
       messages: {
         unavailable: 'deployments unavailable; models keep serving unchanged',

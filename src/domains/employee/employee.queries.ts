@@ -17,6 +17,7 @@ import {
   readTemplate,
 } from '../../database/read-templates.js';
 import type { RowShape } from '../../database/row-shapes.js';
+import { owned } from '../../database/schema-names.js';
 import type { Database } from '../../database/tables.js';
 import { containing, folded, sortCollation } from '../../database/text-comparison.js';
 import {
@@ -184,7 +185,7 @@ export async function countEmployeesByOwner(
     `count of employees by ${owner}`,
     () =>
       rawQuery(sql`
-        select ${sql.ref(owner)} as "ownerId", count(*)::integer as count from employee
+        select ${sql.ref(owner)} as "ownerId", count(*)::integer as count from ${owned('employee')}
         where ${sql.ref(owner)} = any(${parameter('ownerIds')}::uuid[]) group by 1`),
     { hasStablePlan: true },
   );
@@ -204,9 +205,9 @@ export async function reportsAmong(
     () =>
       rawQuery(sql`
         with recursive line (id, manager_id) as (
-          select id, manager_id from employee where id = any(${parameter('employeeIds')}::uuid[])
+          select id, manager_id from ${owned('employee')} where id = any(${parameter('employeeIds')}::uuid[])
           union
-          select line.id, boss.manager_id from line join employee boss on boss.id = line.manager_id
+          select line.id, boss.manager_id from line join ${owned('employee')} boss on boss.id = line.manager_id
         )
         select distinct id from line where manager_id = ${parameter('managerId')}`),
     { hasStablePlan: true },

@@ -5,9 +5,12 @@ import {
   UniqueConstraintViolationException,
 } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
+import { sql } from 'kysely';
 import type { z } from 'zod';
 import { AuditAction, type AuditEvent } from '../../audit/audit-event.js';
 import type { RecordEvent } from '../../audit/audit-log.js';
+import { execute, lock } from '../../database/execute.js';
+import { owned } from '../../database/schema-names.js';
 import { decodeId, encodeId, idProblem } from '../../graphql/relay/global-id.js';
 import { BadUserInput, Conflict, NotFound, type FieldProblem } from '../../errors/app-error.js';
 import { validateFields } from '../../errors/input-validation.js';
@@ -99,7 +102,7 @@ const concurrentUpdate = (): Conflict => new Conflict('Concurrent update detecte
 
 /** Serializes changes of managers: two valid changes could form a cycle together. */
 async function lockReportingLines(em: SqlEntityManager): Promise<void> {
-  await em.execute(`select pg_advisory_xact_lock(hashtext('employee.reporting-lines'))`);
+  await lock(em, 'employee.reporting-lines');
 }
 
 async function validated(
@@ -174,14 +177,14 @@ async function managerProblem(
 
 /** Whether an employee is a direct or indirect manager of another. */
 async function isAbove(em: SqlEntityManager, upperId: string, lowerId: string): Promise<boolean> {
-  const rows = await em.execute(
-    `with recursive line (manager_id) as (
-       select manager_id from employee where id = ?
-       union
-       select boss.manager_id from line join employee boss on boss.id = line.manager_id
-     )
-     select 1 from line where manager_id = ?`,
-    [lowerId, upperId],
+  const rows = await execute(
+    em,
+    sql`with recursive line (manager_id) as (
+        select manager_id from ${owned('employee')} where id = ${lowerId}
+        union
+        select boss.manager_id from line join ${owned('employee')} boss on boss.id = line.manager_id
+      )
+      select from line where manager_id = ${upperId}`,
   );
   return rows.length > 0;
 }

@@ -3,10 +3,13 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { LockMode } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { parse, validate, type GraphQLSchema } from 'graphql';
+import { sql } from 'kysely';
 import { z } from 'zod';
 import { AuditAction } from '../../audit/audit-event.js';
 import type { RecordEvent } from '../../audit/audit-log.js';
 import { newId } from '../../database/base.entity.js';
+import { execute, lock, notify } from '../../database/execute.js';
+import { owned } from '../../database/schema-names.js';
 import { readManifest, type ManifestDocument } from '../../persisted-documents/document-manifest.js';
 import { BadUserInput, Conflict, NotFound, type FieldProblem } from '../../errors/app-error.js';
 import { maxMessageLength, shortened, singleLine, validateFields } from '../../errors/input-validation.js';
@@ -14,13 +17,12 @@ import { encodeId } from '../../graphql/relay/global-id.js';
 import type { ReleaseRow, RetireDocumentsPayload } from './document.types.js';
 import { DocumentRelease } from './release.entity.js';
 
-/** The PostgreSQL channel for publications and retirements; messages have no payload. */
+/** The PostgreSQL channel for publications and retirements; messages have the schema as payload. */
 export const documentChannel = 'auspex_documents';
 
 /** Limits over all releases, since every replica holds them in memory. */
 export const releaseLimits = { releases: 500, documents: 100_000, characters: 64_000_000 };
 
-const lockId = 7_240_881_504;
 const maxProblems = 100;
 /** Milliseconds of validation before other requests get a turn. */
 const turnMs = 10;
@@ -63,7 +65,7 @@ export async function publish(
   if (invalid.length > 0) throw BadUserInput.ofFields(invalid);
   return em.transactional(async (transaction) => {
     // Serialized, so that the limits hold.
-    await transaction.execute('select pg_advisory_xact_lock(?)', [lockId]);
+    await lock(transaction, 'document.releases');
     const meanwhile = await transaction.findOne(DocumentRelease, { client, version });
     if (meanwhile) return same(meanwhile, digest);
     const characters = documents.reduce((sum, { text }) => sum + text.length, 0);
@@ -80,7 +82,7 @@ export async function publish(
     await insertDocuments(transaction, release.id, documents);
     const action = AuditAction.DOCUMENTS_PUBLISH;
     await by.record(transaction, { action, target: encodeId('release', release.id), after: valuesOf(release) });
-    await transaction.execute('select pg_notify(?, ?)', [documentChannel, '']);
+    await notify(transaction, documentChannel);
     return release;
   });
 }
@@ -106,7 +108,7 @@ export async function retire(
     await transaction.nativeDelete(DocumentRelease, { id: release.id });
     const action = AuditAction.DOCUMENTS_RETIRE;
     await record(transaction, { action, target: encodeId('release', release.id), before: valuesOf(release) });
-    await transaction.execute('select pg_notify(?, ?)', [documentChannel, '']);
+    await notify(transaction, documentChannel);
     return {
       retiredReleaseId: encodeId('release', release.id),
       documentCount: release.documentCount,
@@ -170,8 +172,11 @@ async function problemsOf(schema: GraphQLSchema, documents: readonly ManifestDoc
 
 /** @throws Conflict if a limit over all releases is exceeded */
 async function checkLimits(transaction: SqlEntityManager, documents: number, characters: number): Promise<void> {
-  const [there] = await transaction.execute<{ releases: number; documents: number; characters: number }[]>(
-    'select count(*)::integer as releases, coalesce(sum(document_count), 0)::integer as documents, coalesce(sum(characters), 0)::integer as characters from document_release',
+  const [there] = await execute(
+    transaction,
+    sql<{ releases: number; documents: number; characters: number }>`
+      select count(*)::integer as releases, coalesce(sum(document_count), 0)::integer as documents,
+        coalesce(sum(characters), 0)::integer as characters from ${owned('document_release')}`,
   );
   const after = {
     releases: (there?.releases ?? 0) + 1,
@@ -199,10 +204,11 @@ async function insertDocuments(
     text,
     operation_name: operationName,
   }));
-  await transaction.execute(
-    `insert into published_document (id, release_id, document_id, hash, text, operation_name)
-     select id, ?::uuid, document_id, hash, text, operation_name
-     from json_to_recordset(?::json) as document (id uuid, document_id text, hash text, text text, operation_name text)`,
-    [releaseId, JSON.stringify(rows)],
+  await execute(
+    transaction,
+    sql`insert into ${owned('published_document')} (id, release_id, document_id, hash, text, operation_name)
+      select id, ${releaseId}::uuid, document_id, hash, text, operation_name
+      from json_to_recordset(${JSON.stringify(rows)}::json)
+        as document (id uuid, document_id text, hash text, text text, operation_name text)`,
   );
 }

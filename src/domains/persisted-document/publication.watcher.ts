@@ -1,3 +1,4 @@
+import { schemaOf } from '../../database/schema-names.js';
 import { withDatabaseTimeout, TableFollower } from '../../database/table-follower.js';
 import type { Database } from '../../database/tables.js';
 import type { Release, TrustedDocuments } from '../../persisted-documents/trusted-documents.js';
@@ -25,11 +26,12 @@ export class PublicationWatcher {
   #releases: ReadonlyMap<string, Release> = new Map();
 
   constructor(options: PublicationWatcherOptions) {
-    const { databaseUrl, log, pollMs } = options;
+    const { db, databaseUrl, log, pollMs } = options;
     this.#options = options;
     this.#follower = new TableFollower({
       databaseUrl,
       channel: documentChannel,
+      schema: schemaOf(db),
       follow: () => this.#follow(),
       messages: {
         unavailable: 'cannot read published documents; keeping current ones',

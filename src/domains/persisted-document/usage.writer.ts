@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { newId } from '../../database/base.entity.js';
+import { owned } from '../../database/schema-names.js';
 import type { Database } from '../../database/tables.js';
 import type { DocumentUse, UsageCounter } from '../../persisted-documents/usage.js';
 import type { WriteQueue } from '../../graphql/module.js';
@@ -98,7 +99,7 @@ async function upsert(db: Database, uses: readonly DocumentUse[]): Promise<numbe
         compare(one.clientVersion, other.clientVersion),
     );
   const { rows: written } = await sql<{ isNew: boolean }>`
-    insert into document_usage as known (id, hash, client, client_version, operation_name, is_trusted, count, refusable_count, first_used_at, last_used_at)
+    insert into ${owned('document_usage')} as known (id, hash, client, client_version, operation_name, is_trusted, count, refusable_count, first_used_at, last_used_at)
     select (array_agg(id))[1], hash, client, "clientVersion", max("operationName"), bool_or("isTrusted"), sum(count), sum("refusableCount"), min("firstUsedAt"), max("lastUsedAt")
     from json_to_recordset(${JSON.stringify(rows)}::json) as batch (
       id uuid, hash text, client text, "clientVersion" text, "operationName" text, "isTrusted" boolean, count bigint, "refusableCount" bigint,
@@ -120,8 +121,8 @@ async function upsert(db: Database, uses: readonly DocumentUse[]): Promise<numbe
 /** Deletes rows above the limit: untrusted ones first, least recently used first. */
 async function purge(db: Database, maxRows: number): Promise<void> {
   await sql`
-    delete from document_usage where id in (
-      select id from document_usage order by is_trusted desc, last_used_at desc, id desc offset ${maxRows}
+    delete from ${owned('document_usage')} where id in (
+      select id from ${owned('document_usage')} order by is_trusted desc, last_used_at desc, id desc offset ${maxRows}
     )`.execute(db);
 }
 

@@ -1,5 +1,8 @@
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
+import { sql } from 'kysely';
 import { hashToken, randomToken } from '../../auth/token.js';
+import { execute } from '../../database/execute.js';
+import { owned } from '../../database/schema-names.js';
 import type { AccountLink } from './account-mails.js';
 import { AccountToken, LinkPurpose } from './account-token.entity.js';
 
@@ -37,15 +40,15 @@ export async function createLink(
   await em.transactional(async (transaction) => {
     transaction.create(AccountToken, { tokenHash: hashToken(token), purpose, userId, email, expiresAt });
     await transaction.flush();
-    await transaction.execute(
-      `delete from account_token where email = ? and id not in (
-         select id from account_token where email = ? order by created_at desc, id desc limit ?)`,
-      [email, email, maxLinksPerAddress],
+    await execute(
+      transaction,
+      sql`delete from ${owned('account_token')} where email = ${email} and id not in (
+        select id from ${owned('account_token')} where email = ${email} order by created_at desc, id desc limit ${maxLinksPerAddress})`,
     );
-    await transaction.execute(
-      `delete from account_token where id in (
-         select id from account_token where expires_at < now() order by expires_at limit ? for update skip locked)`,
-      [cleanedLinks],
+    await execute(
+      transaction,
+      sql`delete from ${owned('account_token')} where id in (
+        select id from ${owned('account_token')} where expires_at < now() order by expires_at limit ${cleanedLinks} for update skip locked)`,
     );
   });
   return { purpose, email, expiresAt, url: `${publicUrl}/account#token=${token}` };

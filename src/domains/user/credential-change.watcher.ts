@@ -1,4 +1,5 @@
 import type { CredentialChange, CredentialChanges } from '../../auth/credential-changes.js';
+import { schemaOf } from '../../database/schema-names.js';
 import { TableFollower, withDatabaseTimeout } from '../../database/table-follower.js';
 import type { Database } from '../../database/tables.js';
 import type { Logger } from '../../telemetry/logger.js';
@@ -27,11 +28,12 @@ export class CredentialChangeWatcher {
   #readUntil: Date | null = null;
 
   constructor(options: CredentialChangeWatcherOptions) {
-    const { databaseUrl, changes, log } = options;
+    const { db, databaseUrl, changes, log } = options;
     this.#options = options;
     this.#follower = new TableFollower({
       databaseUrl,
       channel,
+      schema: schemaOf(db),
       follow: () => this.#follow(),
       onStateChange: (isFollowing) => changes.setFollowing(isFollowing),
       messages: {

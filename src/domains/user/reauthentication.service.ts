@@ -1,8 +1,11 @@
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
+import { sql } from 'kysely';
 import { endReasons } from '../../auth/credential-changes.js';
 import type { LoginThrottle } from '../../auth/login-throttle.js';
 import { verifyPassword } from '../../auth/password.js';
 import type { AuthenticatedViewer } from '../../auth/viewer.js';
+import { execute } from '../../database/execute.js';
+import { owned } from '../../database/schema-names.js';
 import { BadUserInput, Unauthenticated, type FieldProblem } from '../../errors/app-error.js';
 import { codeIsWrong, type Mfa } from './mfa/mfa.service.js';
 import { SessionRecord } from './session.entity.js';
@@ -41,9 +44,10 @@ export async function reauthenticate(
   }
   const authenticatedAt = new Date();
   // `updatedAt` stays the time of the last refresh.
-  const proven = await em.execute<unknown[]>(
-    'update session set authenticated_at = ? where id = ? and user_id = ? returning id',
-    [authenticatedAt, credentialId, userId],
+  const proven = await execute(
+    em,
+    sql`update ${owned('session')} set authenticated_at = ${authenticatedAt}
+      where id = ${credentialId} and user_id = ${userId} returning id`,
   );
   if (proven.length === 0) throw new Unauthenticated(endReasons.session);
   return new Date(authenticatedAt.getTime() + reauthenticationMs);

@@ -1,11 +1,14 @@
 import { LockMode } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
+import { sql } from 'kysely';
 import { AuditAction, AuditOutcome, type AuditCaller, type AuditEvent } from '../../audit/audit-event.js';
 import type { AuditLog } from '../../audit/audit-log.js';
 import type { LoginThrottle } from '../../auth/login-throttle.js';
 import { hashToken, randomToken, type TokenSigner } from '../../auth/token.js';
 import { Role, type AuthenticatedViewer } from '../../auth/viewer.js';
 import { newId } from '../../database/base.entity.js';
+import { execute } from '../../database/execute.js';
+import { owned } from '../../database/schema-names.js';
 import { encodeId } from '../../graphql/relay/global-id.js';
 import { NotFound, Unauthenticated } from '../../errors/app-error.js';
 import { clientLabel } from '../../persisted-documents/sent-operation.js';
@@ -175,10 +178,10 @@ export class Sessions {
   }
 
   async #endOldest(em: SqlEntityManager, userId: string): Promise<void> {
-    await em.execute(
-      `delete from session where user_id = ? and (expires_at < now() or id not in (
-         select id from session where user_id = ? order by created_at desc, id desc limit ?))`,
-      [userId, userId, maxSessionsPerUser],
+    await execute(
+      em,
+      sql`delete from ${owned('session')} where user_id = ${userId} and (expires_at < now() or id not in (
+        select id from ${owned('session')} where user_id = ${userId} order by created_at desc, id desc limit ${maxSessionsPerUser}))`,
     );
   }
 

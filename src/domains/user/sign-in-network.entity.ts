@@ -1,6 +1,9 @@
 import { Entity, ManyToOne, PrimaryKey, Property } from '@mikro-orm/decorators/legacy';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
+import { sql } from 'kysely';
 import { networkOf } from '../../auth/network.js';
+import { execute } from '../../database/execute.js';
+import { owned } from '../../database/schema-names.js';
 import type { Columns } from '../../database/tables.js';
 import { User } from './user.entity.js';
 
@@ -37,24 +40,25 @@ const maxAgeDays = 90;
 
 /** Whether the account with this e-mail address has signed in from the network of `address` lately. */
 export async function isKnownNetwork(em: SqlEntityManager, email: string, address: string): Promise<boolean> {
-  const rows: unknown[] = await em.execute(
-    `select 1 from sign_in_network n join user_account u on u.id = n.user_id
-     where u.email = ? and n.network = ? and n.last_used_at > now() - make_interval(days => ?)`,
-    [email, networkOf(address), maxAgeDays],
+  const rows = await execute(
+    em,
+    sql`select from ${owned('sign_in_network')} n join ${owned('user_account')} u on u.id = n.user_id
+      where u.email = ${email} and n.network = ${networkOf(address)} and n.last_used_at > now() - make_interval(days => ${maxAgeDays})`,
   );
   return rows.length > 0;
 }
 
 /** Records that the user has proved a credential from the network of `address`. */
 export async function rememberNetwork(em: SqlEntityManager, userId: string, address: string): Promise<void> {
-  await em.execute(
-    `insert into sign_in_network (user_id, network, last_used_at) values (?, ?, now())
-     on conflict (user_id, network) do update set last_used_at = now()`,
-    [userId, networkOf(address).slice(0, 45)],
+  await execute(
+    em,
+    sql`insert into ${owned('sign_in_network')} (user_id, network, last_used_at)
+      values (${userId}, ${networkOf(address).slice(0, 45)}, now())
+      on conflict (user_id, network) do update set last_used_at = now()`,
   );
-  await em.execute(
-    `delete from sign_in_network where user_id = ? and network not in (
-       select network from sign_in_network where user_id = ? order by last_used_at desc, network limit ?)`,
-    [userId, userId, maxNetworksPerUser],
+  await execute(
+    em,
+    sql`delete from ${owned('sign_in_network')} where user_id = ${userId} and network not in (
+      select network from ${owned('sign_in_network')} where user_id = ${userId} order by last_used_at desc, network limit ${maxNetworksPerUser})`,
   );
 }

@@ -14,6 +14,7 @@ import {
 import { hasGivenId, queryBuilder, readTemplate } from '../../database/read-templates.js';
 import { rowShapes, type RowShape } from '../../database/row-shapes.js';
 import { rowColumns } from '../../database/rows.js';
+import { owned } from '../../database/schema-names.js';
 import type { Database } from '../../database/tables.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { ApiKey } from './api-key.entity.js';
@@ -186,12 +187,12 @@ export async function credentialEndReasons(
       viewer.index::integer,
       account.is_active is not true as "isOff",
       case viewer.kind
-        when 'session' then not exists (select from session where session.id = viewer.credential_id and session.user_id = viewer.user_id)
+        when 'session' then not exists (select from ${owned('session')} session where session.id = viewer.credential_id and session.user_id = viewer.user_id)
         when 'external' then not exists (
-          select from user_identity identity where identity.id = viewer.credential_id and identity.user_id = viewer.user_id
+          select from ${owned('user_identity')} identity where identity.id = viewer.credential_id and identity.user_id = viewer.user_id
         )
         else not exists (
-          select from api_key
+          select from ${owned('api_key')} api_key
           where api_key.id = viewer.credential_id and api_key.user_id = viewer.user_id and (api_key.expires_at is null or api_key.expires_at > now())
         )
       end as "isGone",
@@ -203,7 +204,7 @@ export async function credentialEndReasons(
       ${viewers.map(({ role }) => role)}::text[],
       ${viewers.map(({ employeeId }) => employeeId)}::uuid[]
     ) with ordinality as viewer (kind, credential_id, user_id, role, employee_id, index)
-    left join user_account account on account.id = viewer.user_id`.execute(db);
+    left join ${owned('user_account')} account on account.id = viewer.user_id`.execute(db);
   const byIndex = new Map(rows.map((row) => [row.index - 1, row]));
   return viewers.map((viewer, index) => endReason(viewer, byIndex.get(index)));
 }

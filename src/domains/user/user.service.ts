@@ -5,6 +5,7 @@ import { AuditAction } from '../../audit/audit-event.js';
 import type { RecordEvent } from '../../audit/audit-log.js';
 import { hashPassword } from '../../auth/password.js';
 import { Role } from '../../auth/viewer.js';
+import { lock } from '../../database/execute.js';
 import { encodeId } from '../../graphql/relay/global-id.js';
 import { BadUserInput, Conflict, NotFound } from '../../errors/app-error.js';
 import { Employee } from '../employee/employee.entity.js';
@@ -44,7 +45,7 @@ export async function makeAdministrator(
   const passwordHash = await hashPassword(password);
   return em.transactional(async (transaction) => {
     // Serializes concurrent calls for the same account.
-    await transaction.execute(`select pg_advisory_xact_lock(hashtext('user.administrators'))`);
+    await lock(transaction, 'user.administrators');
     const user = await transaction.findOne(
       User,
       { email },
@@ -158,7 +159,7 @@ const noSuchEmployee = (): BadUserInput =>
 /** Locks the account until the transaction ends, so that no session or API key is created meanwhile. */
 async function findForChange(em: SqlEntityManager, id: string): Promise<User> {
   // Serialized: two administrators who deactivate each other would leave none.
-  await em.execute(`select pg_advisory_xact_lock(hashtext('user.administrators'))`);
+  await lock(em, 'user.administrators');
   const user = await em.findOne(User, id, { lockMode: LockMode.PESSIMISTIC_WRITE });
   if (!user) throw new NotFound('user', encodeId('user', id));
   return user;

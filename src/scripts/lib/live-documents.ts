@@ -23,9 +23,10 @@ export async function documentsInFiles(dir: string): Promise<LiveDocument[]> {
  * Loads the documents published in a database; none if it was never migrated. Changes nothing.
  * @throws DatabaseUnreachable
  */
-export async function documentsInDatabase(databaseUrl: string): Promise<LiveDocument[]> {
+export async function documentsInDatabase(databaseUrl: string, schema?: string): Promise<LiveDocument[]> {
   const database = openDatabase({
     url: databaseUrl,
+    ...(schema === undefined ? {} : { schema }),
     entities: domains.flatMap(({ entities }) => entities),
     poolSize: 1,
   });

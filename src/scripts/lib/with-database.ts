@@ -19,7 +19,7 @@ export async function withDatabase(run: (database: OpenDatabase & { log: Logger 
     const dataDir = await dataDirOf({ dataDir: runtime.dataDir, databaseUrl: settings.url });
     const { url, stop } = await startDatabase(settings.url, dataDir);
     const entities = domains.flatMap((domain) => domain.entities);
-    const database = openDatabase({ url, entities, poolSize: settings.poolSize });
+    const database = openDatabase({ url, schema: settings.schema, entities, poolSize: settings.poolSize });
     try {
       await waitForDatabase(database.url, { waitSeconds: settings.startTimeoutSeconds, log });
       await run({ ...database, log });

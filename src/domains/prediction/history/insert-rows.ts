@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { owned } from '../../../database/schema-names.js';
 import type { Columns, Database } from '../../../database/tables.js';
 import { systemErrorCode } from '../../../errors/system-error-code.js';
 import type { Logger } from '../../../telemetry/logger.js';
@@ -77,7 +78,7 @@ async function insert(db: Database, { ids, runs, inputs, outputs }: StoredRows):
   const ofVersion = calls.items.map(({ version }) => versions.of(version.json));
   const described = versions.items.map((json, index) => `{"number":${index + 1},${json}}`);
   await sql`
-    insert into prediction (${columns})
+    insert into ${owned('prediction')} (${columns})
     select ${values}
     from unnest(
       string_to_array(${ids.join()}, ',')::uuid[],
@@ -88,7 +89,7 @@ async function insert(db: Database, { ids, runs, inputs, outputs }: StoredRows):
     join unnest(
       string_to_array(${ofVersion.join()}, ',')::integer[],
       string_to_array(${calls.items.map(({ userId }) => userId ?? '').join()}, ',', '')::uuid[],
-      string_to_array(${calls.items.map(({ source }) => source).join()}, ',')::prediction_source[],
+      string_to_array(${calls.items.map(({ source }) => source).join()}, ',')::${owned('prediction_source')}[],
       string_to_array(${calls.items.map(({ ageSeconds }) => ageSeconds).join()}, ',')::double precision[],
       string_to_array(${calls.items.map(({ durationMs }) => durationMs).join()}, ',')::double precision[],
       string_to_array(${calls.items.map(({ createdAt }) => createdAt).join()}, ',')::timestamptz[]

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import { firstIdAt, timeOf } from '../../../database/base.entity.js';
+import { owned } from '../../../database/schema-names.js';
 import type { Database } from '../../../database/tables.js';
 
 const dayMs = 86_400_000;
@@ -12,7 +13,7 @@ const dateText = (ms: number): string => new Date(ms).toISOString().slice(0, 10)
  */
 async function createPartitions(db: Database, times: readonly number[]): Promise<void> {
   const days = [...new Set(times.map(dateText))];
-  await sql`select auspex_create_prediction_partitions(${days}::date[])`.execute(db);
+  await sql`select ${owned('auspex_create_prediction_partitions')}(${days}::date[])`.execute(db);
 }
 
 /** Creates the partitions of today and some days ahead. */
@@ -29,7 +30,7 @@ export const createPartitionsOf = (db: Database, ids: readonly string[]): Promis
 /** Drops the partitions whose UTC days are over before a time. @returns where the rows of the unpartitioned table end, if it is there */
 export async function dropPartitionsBefore(db: Database, time: number): Promise<number | null> {
   const { rows } = await sql<{ end: string | null }>`
-    select auspex_drop_prediction_partitions(${dateText(time)}::date)::text as end`.execute(db);
+    select ${owned('auspex_drop_prediction_partitions')}(${dateText(time)}::date)::text as end`.execute(db);
   const end = rows[0]?.end ?? null;
   return end === null ? null : Date.parse(end);
 }

@@ -1,12 +1,15 @@
 import { createHash } from 'node:crypto';
 import { UniqueConstraintViolationException } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
+import { sql } from 'kysely';
 import { AuditAction, AuditOutcome, type AuditCaller } from '../../../audit/audit-event.js';
 import type { AuditLog, RecordEvent } from '../../../audit/audit-log.js';
 import { hashPassword } from '../../../auth/password.js';
 import { hashToken, randomToken } from '../../../auth/token.js';
 import { Role } from '../../../auth/viewer.js';
 import { newId } from '../../../database/base.entity.js';
+import { execute } from '../../../database/execute.js';
+import { owned } from '../../../database/schema-names.js';
 import { AppError, BadUserInput, Conflict, NotFound, Unauthenticated } from '../../../errors/app-error.js';
 import { encodeId } from '../../../graphql/relay/global-id.js';
 import { isSubject } from '../../../integrations/identity-provider/subject.js';
@@ -162,9 +165,11 @@ async function createCode(em: SqlEntityManager, userId: string, challenge: strin
  * @throws Unauthenticated
  */
 export async function redeemCode(em: SqlEntityManager, code: string, verifier: string): Promise<string> {
-  const [redeemed] = await em.execute<{ user_id: string; challenge: string }[]>(
-    'delete from sign_in_code where code_hash = ? and expires_at > now() returning user_id, challenge',
-    [hashToken(code)],
+  const [redeemed] = await execute(
+    em,
+    sql<{ user_id: string; challenge: string }>`
+      delete from ${owned('sign_in_code')} where code_hash = ${hashToken(code)} and expires_at > now()
+      returning user_id, challenge`,
   );
   const challenge = createHash('sha256').update(verifier).digest('base64url');
   if (redeemed?.challenge !== challenge)

@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { owned } from '../../../database/schema-names.js';
 import type { Database } from '../../../database/tables.js';
 import type { LoaderKind } from '../../../graphql/context/loader-kind.js';
 import type { MfaState } from './mfa.types.js';
@@ -7,9 +8,11 @@ import type { MfaState } from './mfa.types.js';
 export async function endSessionsWithoutMfa(db: Database, requiredRoles: readonly string[]): Promise<void> {
   if (requiredRoles.length === 0) return;
   await sql`
-    delete from session using user_account u
+    delete from ${owned('session')} session using ${owned('user_account')} u
     where u.id = session.user_id and u.role::text = any(${requiredRoles})
-      and not exists (select from totp_factor t where t.user_id = u.id and t.secret is not null)`.execute(db);
+      and not exists (select from ${owned('totp_factor')} t where t.user_id = u.id and t.secret is not null)`.execute(
+    db,
+  );
 }
 
 /** The MFA of a user; null if it is not set up. */

@@ -1,10 +1,13 @@
 import { LockMode } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
+import { sql } from 'kysely';
 import { AuditAction, type AuditCaller } from '../../../audit/audit-event.js';
 import type { AuditLog } from '../../../audit/audit-log.js';
 import { endReasons } from '../../../auth/credential-changes.js';
 import type { SecretCipher } from '../../../auth/secret-cipher.js';
 import type { SignInChallenges } from '../../../auth/sign-in-challenge.js';
+import { execute } from '../../../database/execute.js';
+import { owned } from '../../../database/schema-names.js';
 import {
   BadUserInput,
   Conflict,
@@ -86,10 +89,11 @@ export class Mfa {
     const compact = withoutSeparators(code);
     if (totpForm.test(compact)) return (await this.#acceptTotp(em, userId, compact)) ? 'authenticator app' : null;
     if (!recoveryCodeForm.test(compact)) return null;
-    const used = await em.execute<unknown[]>(
-      `delete from recovery_code where user_id = ? and code_hash = ?
-       and exists (select from totp_factor where user_id = recovery_code.user_id and secret is not null) returning user_id`,
-      [userId, hashRecoveryCode(compact)],
+    const used = await execute(
+      em,
+      sql`delete from ${owned('recovery_code')} where user_id = ${userId} and code_hash = ${hashRecoveryCode(compact)}
+        and exists (select from ${owned('totp_factor')} where user_id = ${userId} and secret is not null)
+        returning user_id`,
     );
     return used.length > 0 ? 'recovery code' : null;
   }
@@ -100,10 +104,11 @@ export class Mfa {
     const { plain, isCurrent } = this.cipher.decrypt(stored, userId);
     const step = stepOfCode(plain, code);
     if (step === null) return false;
-    const accepted = await em.execute<unknown[]>(
-      `update totp_factor set last_step = ?, secret = ?
-       where user_id = ? and secret = ? and (last_step is null or last_step < ?) returning user_id`,
-      [step, isCurrent ? stored : this.cipher.encrypt(plain, userId), userId, stored, step],
+    const current = isCurrent ? stored : this.cipher.encrypt(plain, userId);
+    const accepted = await execute(
+      em,
+      sql`update ${owned('totp_factor')} set last_step = ${step}, secret = ${current}
+        where user_id = ${userId} and secret = ${stored} and (last_step is null or last_step < ${step}) returning user_id`,
     );
     return accepted.length > 0;
   }
@@ -117,10 +122,11 @@ export class Mfa {
     if (!user) throw new Unauthenticated(endReasons.user);
     const secret = newTotpSecret();
     const since = new Date();
-    await em.execute(
-      `insert into totp_factor (user_id, pending_secret, pending_since) values (?, ?, ?)
-       on conflict (user_id) do update set pending_secret = excluded.pending_secret, pending_since = excluded.pending_since`,
-      [userId, this.cipher.encrypt(secret, userId), since],
+    await execute(
+      em,
+      sql`insert into ${owned('totp_factor')} (user_id, pending_secret, pending_since)
+        values (${userId}, ${this.cipher.encrypt(secret, userId)}, ${since})
+        on conflict (user_id) do update set pending_secret = excluded.pending_secret, pending_since = excluded.pending_since`,
     );
     const uri = totpUri(secret, this.settings.issuer, user.email);
     return { secret, uri, expiresAt: new Date(since.getTime() + setupMs) };
@@ -146,10 +152,11 @@ export class Mfa {
     const compact = withoutSeparators(code);
     const step = totpForm.test(compact) ? stepOfCode(plain, compact) : null;
     if (step === null) throw BadUserInput.ofFields([codeIsWrong]);
-    const confirmed = await em.execute<unknown[]>(
-      `update totp_factor set secret = pending_secret, enabled_at = now(), last_step = ?, pending_secret = null, pending_since = null
-       where user_id = ? and pending_secret = ? returning user_id`,
-      [step, userId, pendingSecret],
+    const confirmed = await execute(
+      em,
+      sql`update ${owned('totp_factor')}
+        set secret = pending_secret, enabled_at = now(), last_step = ${step}, pending_secret = null, pending_since = null
+        where user_id = ${userId} and pending_secret = ${pendingSecret} returning user_id`,
     );
     if (confirmed.length === 0) throw new Conflict('The setup of MFA was begun again; use its newest secret.');
     await em.nativeDelete(SessionRecord, { userId, ...(sessionId === null ? {} : { id: { $ne: sessionId } }) });
