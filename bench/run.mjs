@@ -8,6 +8,7 @@ import { nodeOptions } from './support/node-options.ts';
 const benchmarks = {
   operations: 'requests per second by operation; gain of the prediction and response caches; cost of metrics',
   executor: 'CPU time of pages with the executor and with graphql-js; cost of rejected fields',
+  'list-order': 'writing a list object by object beside field by field',
   prepared: 'CPU time of operations that are prepared, beside Apollo Server',
   inference: 'prediction path without HTTP: batching, overhead over ONNX Runtime, cached rows',
   serving: 'predictions over HTTP: batching, and the effect of large requests and hot reloads on small requests',
@@ -15,6 +16,8 @@ const benchmarks = {
     'CPU time and size of encodings on real responses; cost of compression with and without the response cache',
   database: 'keyset pagination and search with 200,000 employees (EMPLOYEES=<n> for another number)',
   scale: 'pages and searches with 1,000 and 100,000 employees (EMPLOYEES=1000,1000000 for other numbers)',
+  models: 'single predictions spread over 1, 8 and 32 models',
+  processes: 'one process beside two behind one port, with Redis',
   history: 'the history of predictions: parallel writers, and the cost of the journal',
   telemetry: 'cost of tracing every request',
   revocation: 'time until a second replica rejects the tokens of a deactivated user',
