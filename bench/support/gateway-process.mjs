@@ -1,4 +1,4 @@
-/* Gateways as processes of their own, as the image runs them. */
+/* Gateways in separate processes, as the image runs them. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cp, mkdtemp, readFile, writeFile } from 'node:fs/promises';

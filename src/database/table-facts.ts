@@ -47,7 +47,7 @@ const minRowBytes = 64;
  * @throws Error if there is no such table
  */
 async function readFacts(db: Database, table: string): Promise<TableFacts> {
-  // A partitioned table has no rows of its own: its partitions are counted.
+  // A partitioned table itself has no rows: its partitions are counted.
   const { rows } = await sql<{ rows: number; columns: string[]; indexes: string[] }>`
     select
       (select coalesce(sum(case when part.reltuples < 0 then pg_relation_size(part.oid) / ${sql.lit(minRowBytes)} else part.reltuples end), 0)::double precision

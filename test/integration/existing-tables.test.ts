@@ -322,7 +322,7 @@ describe('rows of existing tables', () => {
     const key = viewerOf({ kind: 'apiKey', role: Role.ADMIN });
     const { lines } = await read(user, '{ lines(first: 1) { nodes { id } } }');
     const text = 'query ($id: ID!) { line(id: $id) { id } lines { nodes { id } } }';
-    expect((await execute({ kind: 'anonymous' } as Viewer, text, lines.nodes[0])).codes).toEqual([
+    expect((await execute({ kind: 'anonymous' }, text, lines.nodes[0])).codes).toEqual([
       'UNAUTHENTICATED',
       'UNAUTHENTICATED',
     ]);

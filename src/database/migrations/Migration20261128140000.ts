@@ -37,7 +37,7 @@ begin
   end loop;
 end $do$;`;
 
-/** Makes the functions independent of the search path of their callers, for tables in a schema of their own. */
+/** Makes the functions independent of the search path of their callers, for tables in any schema. */
 export class Migration20261128140000 extends Migration {
   override name = 'Migration20261128140000';
 

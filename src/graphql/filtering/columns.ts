@@ -27,7 +27,7 @@ export type ColumnDeclaration = ColumnType & {
   searchedIn?: SearchedText;
   /**
    * Why the viewer may not read the column in every row; null if the viewer may. Without it, every viewer of the list may. A
-   * condition, an order or an aggregate would otherwise tell what the field hides.
+   * condition, an order or an aggregate would otherwise reveal what the field hides.
    */
   mayRead?: (viewer: Viewer) => AppError | null;
 };
