@@ -152,7 +152,7 @@ export async function openGraphql(
 const sessionCheckMs = 1_000;
 
 const createContextFactory = (
-  { db, orm, reads, readYourWrites, credentialChanges, audit, log }: OpenServices,
+  { db, orm, reads, readYourWrites, credentialChanges, audit, indexes, log }: OpenServices,
   verifyToken: ViewerSources['verifyToken'],
   queries: QueryCache | null,
   credentialWatcher: CredentialWatcher,
@@ -163,6 +163,7 @@ const createContextFactory = (
     queries,
     readYourWrites,
     audit,
+    indexes,
     log,
     credentials: {
       verifyToken,

@@ -47,11 +47,11 @@ const minRowBytes = 64;
  * @throws Error if there is no such table
  */
 async function readFacts(db: Database, table: string): Promise<TableFacts> {
-  // A partitioned table itself has no rows: its partitions are counted.
+  // A partitioned table has no rows itself: its partitions are counted. Other tables have no tree.
   const { rows } = await sql<{ rows: number; columns: string[]; indexes: string[] }>`
     select
       (select coalesce(sum(case when part.reltuples < 0 then pg_relation_size(part.oid) / ${sql.lit(minRowBytes)} else part.reltuples end), 0)::double precision
-        from pg_partition_tree(named.oid) as tree join pg_class as part on part.oid = tree.relid where tree.isleaf) as rows,
+        from pg_class as part where part.relkind <> 'p' and (part.oid = named.oid or part.oid in (select relid from pg_partition_tree(named.oid)))) as rows,
       array(select attribute.attname::text from pg_index join pg_class as index on index.oid = indexrelid
         join pg_am on pg_am.oid = index.relam
         join pg_attribute as attribute on attrelid = indrelid and attnum = indkey[0]

@@ -1,14 +1,16 @@
 import 'reflect-metadata';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { MikroORM } from '@mikro-orm/postgresql';
-import { graphql, type GraphQLError } from 'graphql';
+import { graphql, type GraphQLError, type GraphQLInputObjectType } from 'graphql';
 import { sql } from 'kysely';
 import pg from 'pg';
 import { Role, type Viewer } from '../../src/auth/viewer.js';
 import { databaseOf, openOrm } from '../../src/database/orm.js';
+import { TableCatalog } from '../../src/database/table-facts.js';
 import type { Database } from '../../src/database/tables.js';
 import { createLoader, type LoaderKind } from '../../src/graphql/context/loader-kind.js';
 import { maxItems } from '../../src/graphql/tables/column-types.js';
+import { IndexGuard } from '../../src/graphql/filtering/index-guard.js';
 import { NodeResolver } from '../../src/graphql/relay/node.js';
 import { domainSchema, LiveSchema } from '../../src/graphql/schema/build-schema.js';
 import { readCatalog } from '../../src/scripts/existing-tables/catalog.js';
@@ -23,11 +25,19 @@ let database: TestDatabase;
 let orm: MikroORM;
 let db: Database;
 let schema: LiveSchema;
+let indexes: IndexGuard;
+/** By which every table is large. */
+let strictIndexes: IndexGuard;
 beforeAll(async () => {
   database = await createTestDatabase();
   orm = openOrm({ url: database.url, entities: oddDomain.existingTables ?? [], poolSize: 2 });
   db = databaseOf(orm);
   await withClient((client) => client.query(oddTables));
+  for (const [id, { userId }] of [user, manager, admin].entries())
+    await sql`insert into odd.notes values (${id + 1}, ${userId}, 'a note')`.execute(db);
+  await withClient((client) => client.query('analyze'));
+  indexes = new IndexGuard(new TableCatalog(db), { maxUnindexedRows: 50_000 });
+  strictIndexes = new IndexGuard(new TableCatalog(db), { maxUnindexedRows: 2 });
   const loaded = oddDomain.load({} as never);
   const nodes = new NodeResolver([{ ...oddDomain, nodes: loaded.nodes ?? {} }], domainSchema([oddDomain]));
   schema = new LiveSchema([oddDomain], [...loaded.resolvers, nodes], [], console as never);
@@ -48,6 +58,7 @@ async function withClient<Result>(run: (client: pg.Client) => Promise<Result>): 
 }
 
 const user = viewerOf();
+const manager = viewerOf({ role: Role.MANAGER });
 const admin = viewerOf({ role: Role.ADMIN });
 
 /** Executes an operation as a request does: with its own loaders. */
@@ -55,20 +66,28 @@ async function execute(
   viewer: Viewer,
   source: string,
   variables: Record<string, unknown> = {},
-): Promise<{ data: AnyData; codes: unknown[] }> {
+  guard = indexes,
+): Promise<{ data: AnyData; codes: unknown[]; problems: string[] }> {
   const loaders = new Map<unknown, unknown>();
   const load = (kind: LoaderKind<unknown, unknown>): unknown => {
     if (!loaders.has(kind)) loaders.set(kind, createLoader(kind, kind.batch(db)));
     return loaders.get(kind);
   };
-  const contextValue = { viewer, db, load, reportRejection: () => undefined };
+  const contextValue = { viewer, db, load, indexes: guard, reportRejection: () => undefined };
   const { data, errors = [] } = await graphql({
     schema: schema.current,
     source,
     variableValues: variables,
     contextValue,
   });
-  return { data, codes: errors.map(codeOf) };
+  const problems = errors.flatMap(
+    ({ originalError }) =>
+      ((originalError as { extensions?: AnyData } | null)?.extensions?.fields ?? []) as {
+        field: string;
+        message: string;
+      }[],
+  );
+  return { data, codes: errors.map(codeOf), problems: problems.map(({ field, message }) => `${field} ${message}`) };
 }
 
 /** The code of an error, or its message if it was not expected. */
@@ -275,6 +294,7 @@ describe('rows of existing tables', () => {
     const text = (first: number) =>
       `{ orders(first: ${first}) { nodes { placedAt lines(first: 2) { totalCount nodes { article order { placedAt } } } } } }`;
     const count = async (first: number) => (await statementsOf(() => read(user, text(first)))).length;
+    await read(user, text(1)); // Facts of the tables are read once.
     expect(await count(1)).toBe(4);
     expect(await count(3)).toBe(4);
     const { orders } = await read(user, text(3));
@@ -330,13 +350,115 @@ describe('rows of existing tables', () => {
   });
 });
 
-describe('rows with an owner', () => {
-  const manager = viewerOf({ role: Role.MANAGER });
-  beforeAll(async () => {
-    for (const [id, { userId }] of [user, manager, admin].entries())
-      await sql`insert into odd.notes values (${id + 1}, ${userId}, 'a note')`.execute(db);
+describe('filters and orders of existing tables', () => {
+  const page = `query ($filter: SortedFilter, $orderBy: [SortedOrder!], $first: Int, $last: Int, $after: String, $before: String) {
+    sorted(filter: $filter, orderBy: $orderBy, first: $first, last: $last, after: $after, before: $before) {
+      totalCount nodes { rowId number word mood } pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+    }
+  }`;
+  const rowIds = async (variables: Record<string, unknown>): Promise<number[]> => {
+    const { sorted } = await read(user, page, { first: 100, ...variables });
+    return sorted.nodes.map(({ rowId }: AnyData) => rowId);
+  };
+  const columns = { ROW_ID: 'id', NUMBER: 'number', WORD: 'word', AT: 'at' };
+
+  it('sort by several columns with nulls and microseconds, and page through each order in both directions', async () => {
+    const fields = Object.keys(columns) as (keyof typeof columns)[];
+    const orders = fields.flatMap((first, index) =>
+      (['ASC', 'DESC'] as const).flatMap((direction) => [
+        [{ field: first, direction }],
+        [
+          { field: first, direction },
+          { field: fields[(index + 1) % fields.length] ?? first, direction: 'DESC' as const },
+        ],
+      ]),
+    );
+    for (const orderBy of orders) {
+      const last = orderBy.at(-1)?.direction ?? 'ASC';
+      const terms = [...orderBy.map(({ field, direction }) => `${columns[field]} ${direction}`), `id ${last}`];
+      const { rows } = await sql<{
+        id: number;
+      }>`select id from odd.sorted order by ${sql.raw(terms.join(', '))}`.execute(db);
+      const expected = rows.map(({ id }) => id);
+      expect(await rowIds({ orderBy })).toEqual(expected);
+      const forward: number[] = [];
+      let after: string | null = null;
+      do {
+        const { sorted }: AnyData = await read(user, page, { orderBy, first: 7, after });
+        forward.push(...sorted.nodes.map(({ rowId }: AnyData) => rowId));
+        after = sorted.pageInfo.hasNextPage ? sorted.pageInfo.endCursor : null;
+      } while (after !== null);
+      expect(forward).toEqual(expected);
+      const backward: number[] = [];
+      let before: string | null = null;
+      do {
+        const { sorted }: AnyData = await read(user, page, { orderBy, last: 11, before });
+        backward.unshift(...sorted.nodes.map(({ rowId }: AnyData) => rowId));
+        before = sorted.pageInfo.hasPreviousPage ? sorted.pageInfo.startCursor : null;
+      } while (before !== null);
+      expect(backward).toEqual(expected);
+    }
   });
 
+  it.each([
+    [{ number: { eq: 3 } }, 'number = 3'],
+    [{ number: { isNull: true } }, 'number is null'],
+    [{ number: { gte: 1, lt: 3 }, word: { in: ['a', 'b'] } }, "number >= 1 and number < 3 and word in ('a', 'b')"],
+    [{ word: { gt: 'd' } }, "word > 'd'"],
+    [{ mood: { eq: 'IN_BETWEEN' } }, "mood = 'in between'"],
+    [
+      { or: [{ number: { eq: 1 } }, { rowId: { lte: 3 } }], not: { word: { eq: 'b' } } },
+      "(number = 1 or id <= 3) and (word = 'b') is not true",
+    ],
+  ])('filter by %j', async (filter, condition) => {
+    const { rows } = await sql<{
+      id: number;
+    }>`select id from odd.sorted where ${sql.raw(condition)} order by id`.execute(db);
+    expect(rows.length).toBeGreaterThan(2);
+    expect(await rowIds({ filter })).toEqual(rows.map(({ id }) => id));
+    const { sorted } = await read(user, page, { filter, first: 1 });
+    expect(sorted.totalCount).toBe(rows.length);
+  });
+
+  it.each([
+    [{ filter: { word: { ne: 'a' } } }, 'filter'],
+    [{ filter: { word: { contains: 'a' } } }, 'filter'],
+    [{ filter: { not: { number: { eq: 1 } } } }, 'filter'],
+  ])('reject %j on a large table, since no index serves it', async (variables, field) => {
+    const { codes, problems } = await execute(user, page, variables, strictIndexes);
+    expect(codes).toEqual(['BAD_USER_INPUT']);
+    expect(problems).toEqual([expect.stringMatching(new RegExp(`^${field} would read all of "odd"."sorted"`))]);
+  });
+
+  it('reject a relation of a large table whose foreign key has no index', async () => {
+    const { codes } = await execute(admin, `{ notesOf(userId: "${user.userId}") { totalCount } }`, {}, strictIndexes);
+    expect(codes).toEqual(['BAD_USER_INPUT']);
+    expect((await execute(admin, '{ notes { totalCount } }', {}, strictIndexes)).codes).toEqual([]);
+  });
+
+  it('have separate counts in one operation', async () => {
+    const text =
+      '{ orders(first: 2) { nodes { a: lines(filter: { shop: { eq: 1 } }) { totalCount } b: lines(filter: { shop: { eq: 9 } }) { totalCount } } } }';
+    const { orders } = await read(user, text);
+    expect(orders.nodes).toEqual([
+      { a: { totalCount: 3 }, b: { totalCount: 0 } },
+      { a: { totalCount: 3 }, b: { totalCount: 0 } },
+    ]);
+  });
+
+  it('exist for columns with an index only', () => {
+    const types = schema.current.getTypeMap();
+    expect(Object.keys((types.OrderHeaderFilter as GraphQLInputObjectType).getFields())).toEqual([
+      'shop',
+      'and',
+      'or',
+      'not',
+    ]);
+    expect(types.NoteFilter).toBeUndefined();
+  });
+});
+
+describe('rows with an owner', () => {
   it.each<[string, Viewer, number[]]>([
     ['a USER', user, [1]],
     ['a MANAGER', manager, [2]],

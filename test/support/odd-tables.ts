@@ -5,10 +5,11 @@ import type { RowOf } from '../../src/database/rows.js';
 import type { Context } from '../../src/graphql/context/context.js';
 import type { DomainModule } from '../../src/graphql/module.js';
 import { isSession } from '../../src/graphql/permissions/rules.js';
-import { connectionType, PageArgs, type Connection } from '../../src/graphql/relay/connection.js';
+import { connectionType, type Connection } from '../../src/graphql/relay/connection.js';
 import { Reads } from '../../src/graphql/schema/reads.js';
 import { column, enumOf, listOf, textOf } from '../../src/graphql/tables/column-types.js';
 import { Column, ExistingTable } from '../../src/graphql/tables/existing-table.js';
+import { tableArgs, type TableArgs } from '../../src/graphql/tables/table-args.js';
 import { TableReads } from '../../src/graphql/tables/table-reads.js';
 
 /** A schema with what tables of other people have. */
@@ -27,7 +28,7 @@ registerEnumType(Mood, { name: 'Mood' });
 
 @ExistingTable({ schema: 'odd', table: 'order_header', description: 'An order.' })
 class OrderHeader {
-  @Column(column.integer, { isKey: true, description: 'The shop.' })
+  @Column(column.integer, { isKey: true, isIndexed: true, description: 'The shop.' })
   shop!: number;
 
   @Column(column.integer, { isKey: true, description: 'The number within the shop.' })
@@ -39,7 +40,7 @@ class OrderHeader {
 
 @ExistingTable({ schema: 'odd', table: 'order_line', description: 'A line of an order.' })
 class OrderLine {
-  @Column(column.integer, { isKey: true, description: 'The shop.' })
+  @Column(column.integer, { isKey: true, isIndexed: true, description: 'The shop.' })
   shop!: number;
 
   @Column(column.integer, { isKey: true, description: 'The number of the order.' })
@@ -148,6 +149,25 @@ class ByTime {
   value!: number | null;
 }
 
+@ExistingTable({ schema: 'odd', table: 'sorted', description: 'A row to sort.' })
+class Sorted {
+  @Column(column.integer, { name: 'id', isKey: true, isIndexed: true, description: 'The number.' })
+  rowId!: number;
+
+  @Column(column.integer, { nullable: true, isIndexed: true, description: 'A number.' })
+  number!: number | null;
+
+  @Column(column.text, { nullable: true, isIndexed: true, description: 'A word.' })
+  word!: string | null;
+
+  @Column(enumOf('odd.mood', Mood), { nullable: true, isIndexed: true, description: 'An enum.' })
+  mood!: Mood | null;
+
+  @Column(column.timestamptz, { isIndexed: true, description: 'A time that differs by microseconds.' })
+  at!: Date;
+}
+
+type SortedRow = RowOf<Sorted>;
 type OrderRow = RowOf<OrderHeader>;
 type LineRow = RowOf<OrderLine>;
 type NoteRow = RowOf<Note>;
@@ -159,6 +179,14 @@ const LineConnection = connectionType<LineRow>(OrderLine, 'OrderLine');
 const NoteConnection = connectionType<NoteRow>(Note, 'Note');
 const EveryConnection = connectionType<EveryRow>(EveryType, 'EveryType');
 const TimeConnection = connectionType<TimeRow>(ByTime, 'ByTime');
+
+const SortedConnection = connectionType<SortedRow>(Sorted, 'Sorted');
+const SortedArgs = tableArgs(Sorted);
+const OrderHeaderArgs = tableArgs(OrderHeader);
+const OrderLineArgs = tableArgs(OrderLine);
+const NoteArgs = tableArgs(Note);
+const EveryTypeArgs = tableArgs(EveryType);
+const ByTimeArgs = tableArgs(ByTime);
 
 const canRead = isSession;
 const orders = new TableReads<OrderRow>({
@@ -177,11 +205,36 @@ const every = new TableReads<EveryRow>({
 });
 const times = new TableReads<TimeRow>({ entity: ByTime, connection: TimeConnection, idPrefix: 'oddtime', canRead });
 
+const sorted = new TableReads<SortedRow>({
+  entity: Sorted,
+  connection: SortedConnection,
+  idPrefix: 'oddsorted',
+  canRead,
+});
+
+@Resolver(() => Sorted)
+class SortedResolver {
+  @Query(() => SortedConnection)
+  sorted(
+    @Args(() => SortedArgs) args: TableArgs,
+    @Ctx() context: Context,
+    @Info() info: GraphQLResolveInfo,
+  ): Promise<Connection<SortedRow>> {
+    return sorted.page(args, context, info);
+  }
+
+  @Reads<SortedRow>('rowId')
+  @FieldResolver(() => ID)
+  id(@Root() row: SortedRow): string {
+    return sorted.idOf(row);
+  }
+}
+
 @Resolver(() => OrderHeader)
 class OrderResolver {
   @Query(() => OrderConnection)
   orders(
-    @Args(() => PageArgs) args: PageArgs,
+    @Args(() => OrderHeaderArgs) args: TableArgs,
     @Ctx() context: Context,
     @Info() info: GraphQLResolveInfo,
   ): Promise<Connection<OrderRow>> {
@@ -198,7 +251,7 @@ class OrderResolver {
   @FieldResolver(() => LineConnection)
   lines(
     @Root() row: OrderRow,
-    @Args(() => PageArgs) args: PageArgs,
+    @Args(() => OrderLineArgs) args: TableArgs,
     @Ctx() context: Context,
     @Info() info: GraphQLResolveInfo,
   ): Promise<Connection<LineRow>> {
@@ -219,7 +272,7 @@ class LineResolver {
 
   @Query(() => LineConnection)
   lines(
-    @Args(() => PageArgs) args: PageArgs,
+    @Args(() => OrderLineArgs) args: TableArgs,
     @Ctx() context: Context,
     @Info() info: GraphQLResolveInfo,
   ): Promise<Connection<LineRow>> {
@@ -256,7 +309,7 @@ class NoteResolver {
 
   @Query(() => NoteConnection)
   notes(
-    @Args(() => PageArgs) args: PageArgs,
+    @Args(() => NoteArgs) args: TableArgs,
     @Ctx() context: Context,
     @Info() info: GraphQLResolveInfo,
   ): Promise<Connection<NoteRow>> {
@@ -267,7 +320,7 @@ class NoteResolver {
   @Query(() => NoteConnection)
   notesOf(
     @Arg('userId') userId: string,
-    @Args(() => PageArgs) args: PageArgs,
+    @Args(() => NoteArgs) args: TableArgs,
     @Ctx() context: Context,
     @Info() info: GraphQLResolveInfo,
   ): Promise<Connection<NoteRow>> {
@@ -285,7 +338,7 @@ class NoteResolver {
 class EveryResolver {
   @Query(() => EveryConnection)
   every(
-    @Args(() => PageArgs) args: PageArgs,
+    @Args(() => EveryTypeArgs) args: TableArgs,
     @Ctx() context: Context,
     @Info() info: GraphQLResolveInfo,
   ): Promise<Connection<EveryRow>> {
@@ -312,7 +365,7 @@ class TimeResolver {
 
   @Query(() => TimeConnection)
   times(
-    @Args(() => PageArgs) args: PageArgs,
+    @Args(() => ByTimeArgs) args: TableArgs,
     @Ctx() context: Context,
     @Info() info: GraphQLResolveInfo,
   ): Promise<Connection<TimeRow>> {
@@ -326,16 +379,17 @@ class TimeResolver {
   }
 }
 
-const resolvers = [OrderResolver, LineResolver, NoteResolver, EveryResolver, TimeResolver];
+const resolvers = [SortedResolver, OrderResolver, LineResolver, NoteResolver, EveryResolver, TimeResolver];
 
 /** The domain of these tables. */
 export const oddDomain: DomainModule = {
   name: 'odd',
   entities: [],
-  existingTables: [OrderHeader, OrderLine, Note, EveryType, ByTime],
+  existingTables: [Sorted, OrderHeader, OrderLine, Note, EveryType, ByTime],
   resolvers,
   permissions: {
     Query: {
+      sorted: canRead,
       orders: canRead,
       line: canRead,
       lines: canRead,
@@ -350,6 +404,7 @@ export const oddDomain: DomainModule = {
   load: () => ({
     resolvers: resolvers.map((one) => new one()),
     nodes: {
+      ...sorted.nodes('sorted'),
       ...orders.nodes('orders'),
       ...lines.nodes('lines'),
       ...notes.nodes('notes'),
@@ -361,6 +416,7 @@ export const oddDomain: DomainModule = {
 
 declare module '../../src/graphql/relay/global-id.js' {
   interface IdPrefixes {
+    oddsorted: true;
     oddorder: true;
     oddline: true;
     oddnote: true;

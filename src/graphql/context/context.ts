@@ -18,6 +18,7 @@ import type { Logger } from '../../telemetry/logger.js';
 import { OperationCost } from '../../telemetry/operation-cost.js';
 import type { ReadYourWrites } from './read-your-writes.js';
 import type { QueryCache } from '../caching/query-cache.js';
+import type { IndexGuard } from '../filtering/index-guard.js';
 import { createLoader, type Batch, type LoaderKind } from './loader-kind.js';
 
 /** How an operation and its results are sent: as HTTP, or in a stream. */
@@ -65,6 +66,8 @@ export interface Context {
   bypassQueryCache(): void;
   /** Returns this request's loader of the kind; creates it at first use. */
   load<Key, Value>(kind: LoaderKind<Key, Value>): DataLoader<Key, Value, unknown>;
+  /** Rejects lists of large tables that no index serves. */
+  readonly indexes: Pick<IndexGuard, 'check'>;
 }
 
 export interface ContextServices {
@@ -74,6 +77,7 @@ export interface ContextServices {
   queries: QueryCache | null;
   readYourWrites: ReadYourWrites;
   audit: Pick<AuditLog, 'recordFailure'>;
+  indexes: Pick<IndexGuard, 'check'>;
   log: Logger;
   /** Look up credentials. */
   credentials: ViewerSources;
@@ -162,6 +166,10 @@ class RequestContext implements Context {
 
   get db(): Database {
     return (this.reading.db ??= this.services.reads.next());
+  }
+
+  get indexes(): Pick<IndexGuard, 'check'> {
+    return this.services.indexes;
   }
 
   get em(): SqlEntityManager {

@@ -12,6 +12,8 @@ type ColumnType =
   /** `values` is registered by `registerEnumType`. */
   | { type: 'enum'; values: Readonly<Record<string, string>>; enumName: string };
 
+export type FilterType = ColumnType['type'];
+
 /** A column by which callers filter, sort, group or aggregate. */
 export type ColumnDeclaration = ColumnType & {
   /** In SQL; by default the name in snake_case. */

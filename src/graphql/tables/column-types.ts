@@ -1,5 +1,6 @@
 import { Type } from '@mikro-orm/core';
 import { GraphQLBoolean, GraphQLFloat, GraphQLInt, GraphQLString, type GraphQLScalarType } from 'graphql';
+import type { FilterType } from '../filtering/columns.js';
 import { JSONValue } from '../schema/json-object.js';
 import { GraphQLDate, GraphQLDateTime } from '../schema/scalars.js';
 import { Base64, BigInteger, Decimal, Duration, LocalDateTime, LocalTime, Uuid } from './table-scalars.js';
@@ -17,6 +18,8 @@ export interface ColumnType {
   write: (value: string) => string;
   /** Whether a text from a caller is a value of this type; null if the type is unsuitable for keys. */
   isValid: ((text: string) => boolean) | null;
+  /** How lists are filtered and sorted by it; null if they are not. */
+  filter: Exclude<FilterType, 'id' | 'enum'> | null;
   /** How MikroORM maps the column. */
   orm: string | Type<string, string>;
 }
@@ -43,7 +46,7 @@ class TextForm extends Type<string, string> {
   }
 }
 
-type Form = Partial<Pick<ColumnType, 'read' | 'write' | 'isValid' | 'orm'>>;
+type Form = Partial<Pick<ColumnType, 'read' | 'write' | 'isValid' | 'filter' | 'orm'>>;
 
 const columnType = (sqlType: string, graphql: ColumnType['graphql'], form: Form = {}): ColumnType => ({
   sqlType,
@@ -52,6 +55,7 @@ const columnType = (sqlType: string, graphql: ColumnType['graphql'], form: Form 
   read: (column) => column,
   write: (value) => `${value}::${sqlType}`,
   isValid: null,
+  filter: null,
   orm: 'string',
   ...form,
 });
@@ -93,10 +97,11 @@ const isoInterval = (column: string): string => {
 
 /** The types of columns by the names that the generator writes. */
 export const column = {
-  smallint: columnType('smallint', GraphQLInt, { isValid: isIntegerOf(16), orm: 'smallint' }),
-  integer: columnType('integer', GraphQLInt, { isValid: isIntegerOf(32), orm: 'integer' }),
-  bigint: textForm('bigint', BigInteger, { isValid: isIntegerOf(64) }),
+  smallint: columnType('smallint', GraphQLInt, { filter: 'integer', isValid: isIntegerOf(16), orm: 'smallint' }),
+  integer: columnType('integer', GraphQLInt, { filter: 'integer', isValid: isIntegerOf(32), orm: 'integer' }),
+  bigint: textForm('bigint', BigInteger, { filter: 'bigint', isValid: isIntegerOf(64) }),
   numeric: textForm('numeric', Decimal, {
+    filter: 'decimal',
     read: (value) => `case when ${value} not in ('NaN', 'Infinity', '-Infinity') then ${value}::text end`,
     isValid: isDecimal,
   }),
@@ -104,17 +109,18 @@ export const column = {
     read: (value) => `${value}::numeric::text`,
     write: (value) => `${value}::numeric::money`,
   }),
-  real: columnType('real', GraphQLFloat, { read: finiteNumber, orm: 'float' }),
-  double: columnType('double precision', GraphQLFloat, { read: finiteNumber, orm: 'double' }),
+  real: columnType('real', GraphQLFloat, { filter: 'float', read: finiteNumber, orm: 'float' }),
+  double: columnType('double precision', GraphQLFloat, { filter: 'float', read: finiteNumber, orm: 'double' }),
   boolean: columnType('boolean', GraphQLBoolean, {
+    filter: 'boolean',
     isValid: (text) => text === 'true' || text === 'false',
     orm: 'boolean',
   }),
-  text: columnType('text', GraphQLString, { isValid: isText, orm: 'text' }),
+  text: columnType('text', GraphQLString, { filter: 'text', isValid: isText, orm: 'text' }),
   char: textForm('bpchar', GraphQLString, { isValid: isText }),
-  uuid: columnType('uuid', Uuid, { isValid: isUuid, orm: 'uuid' }),
-  date: columnType('date', GraphQLDate, { read: finiteTime, isValid: isDay, orm: 'date' }),
-  timestamptz: columnType('timestamptz', GraphQLDateTime, { read: finiteTime, orm: 'datetime' }),
+  uuid: columnType('uuid', Uuid, { filter: 'uuid', isValid: isUuid, orm: 'uuid' }),
+  date: columnType('date', GraphQLDate, { filter: 'date', read: finiteTime, isValid: isDay, orm: 'date' }),
+  timestamptz: columnType('timestamptz', GraphQLDateTime, { filter: 'datetime', read: finiteTime, orm: 'datetime' }),
   /** For keys: with the microseconds that a date of JavaScript lacks. */
   exactTimestamptz: textForm('timestamptz', GraphQLDateTime, {
     read: (value) => `to_char(${value} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`,

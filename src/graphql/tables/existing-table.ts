@@ -21,6 +21,8 @@ interface ColumnOptions {
   isKey?: boolean;
   /** The database computes it: it cannot be set. */
   isGenerated?: boolean;
+  /** A B-tree index starts with it: lists are filtered and sorted by it. */
+  isIndexed?: boolean;
 }
 
 /** An existing table or view, and the entity that maps it. */

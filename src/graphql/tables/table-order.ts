@@ -54,7 +54,7 @@ export class TableOrder {
     if (!first) throw new Error('An order has no column.');
     if (terms.every(({ isNullable, isUp }) => !isNullable && isUp === first.isUp))
       return sql`(${sql.join(terms.map(({ column }) => column))}) ${first.compare} (${sql.join(terms.map(({ value }) => value))})`;
-    return terms.reduceRight<RawBuilder<boolean>>(
+    const beyond = terms.reduceRight<RawBuilder<boolean>>(
       (rest, { column, isNullable, isNull, compare, isUp, value }) => {
         if (isNull) return isUp ? sql`(${column} is null and ${rest})` : sql`(${column} is not null or ${rest})`;
         const further =
@@ -65,6 +65,9 @@ export class TableOrder {
       },
       sql`false`,
     );
+    // Repeats the first comparison in a form that is a range of an index.
+    const isRange = !first.isNull && !(first.isUp && first.isNullable);
+    return isRange ? sql`${first.column} ${first.compare}= ${first.value} and ${beyond}` : beyond;
   }
 
   encodeCursor(position: string): string {

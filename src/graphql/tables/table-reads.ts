@@ -1,25 +1,27 @@
 import type { EntityClass } from '@mikro-orm/core';
 import type { GraphQLResolveInfo } from 'graphql';
+import type { Viewer } from '../../auth/viewer.js';
 import type { RowShape } from '../../database/row-shapes.js';
+import type { Database } from '../../database/tables.js';
 import type { Context } from '../context/context.js';
 import type { LoaderKind } from '../context/loader-kind.js';
 import { operationReads } from '../context/operation-reads.js';
+import { everyRow, type Condition } from '../filtering/condition.js';
 import type { Rule } from '../permissions/rules.js';
-import {
-  counting,
-  pageSelection,
-  pageSizes,
-  type Connection,
-  type PageArgs,
-  type PageOf,
-} from '../relay/connection.js';
+import { counting, pageSelection, pageSizes, type Connection, type PageOf } from '../relay/connection.js';
 import type { IdType } from '../relay/global-id.js';
 import type { NodeSources } from '../relay/node.js';
 import type { TableColumn } from './existing-table.js';
 import { ownerFor, type RowOwner } from './row-access.js';
 import { RowIds } from './row-id.js';
-import { TableOrder } from './table-order.js';
-import { TableStatements, type ColumnTexts, type PlacedRow, type TablePage } from './table-statements.js';
+import { readList, type TableArgs, type TableList } from './table-args.js';
+import {
+  TableStatements,
+  type ColumnTexts,
+  type PlacedRow,
+  type RowScope,
+  type TablePage,
+} from './table-statements.js';
 
 interface TableOptions<Row extends object> {
   entity: EntityClass<unknown>;
@@ -39,7 +41,6 @@ export class TableReads<Row extends object> {
   readonly #options: TableOptions<Row>;
   readonly #statements: TableStatements<Row>;
   readonly #ids: RowIds;
-  readonly #order: TableOrder;
   /** By the columns and the shape that they read, so that fields share their batches. */
   readonly #kinds = new Map<string, WeakMap<RowShape<Row>, LoaderKind<never, never>>>();
 
@@ -49,7 +50,6 @@ export class TableReads<Row extends object> {
     this.#statements = new TableStatements<Row>(options.entity);
     const { key } = this.#statements.mapping;
     this.#ids = new RowIds(options.idPrefix, key);
-    this.#order = new TableOrder(key.map((column) => ({ column, isDescending: false })));
   }
 
   /** The global ID of a row. */
@@ -68,33 +68,35 @@ export class TableReads<Row extends object> {
     return texts === null ? null : this.#load(columns, texts, context, info);
   }
 
-  /** A page of the rows that the viewer may see. */
-  async page(args: PageArgs, { db, viewer }: Context, info: GraphQLResolveInfo): Promise<Connection<Row>> {
-    const owner = this.#ownerFor(viewer);
-    const page = this.#readPage(args);
-    const count = counting(info, () => this.#statements.count(db, owner));
-    const rows = pageSelection(info).hasRows
-      ? await this.#statements.page(db, page, { shape: this.#shape(info), owner })
-      : [];
-    return this.#connection(page, rows, count);
+  /** A page of the rows that the viewer may see. @throws BadUserInput if the arguments are invalid, or no index serves them */
+  async page(args: TableArgs, context: Context, info: GraphQLResolveInfo): Promise<Connection<Row>> {
+    const { db, viewer } = context;
+    const { page, rows, list } = this.#readPage(args, viewer);
+    await context.indexes.check(list.checked.filterable, list.condition, list.checked.order);
+    const count = counting(info, () => this.#statements.count(db, rows));
+    const { hasRows } = pageSelection(info);
+    const placed = hasRows ? await this.#statements.page(db, page, rows, this.#shape(info)) : [];
+    return this.#connection(page, placed, count);
   }
 
-  /** A page of the rows whose foreign key has these values. */
+  /** A page of the rows whose foreign key has these values; see `page`. */
   async of(
     values: ColumnValues<Row>,
-    args: PageArgs,
+    args: TableArgs,
     context: Context,
     info: GraphQLResolveInfo,
   ): Promise<Connection<Row>> {
     const { columns, texts } = this.#given(values);
-    const page = this.#readPage(args);
+    const { page, rows, list } = this.#readPage(args, context.viewer);
     if (texts === null) return this.#connection(page, [], () => Promise.resolve(0));
-    const owner = this.#ownerFor(context.viewer);
-    const count = counting(info, () => context.load(this.#countsBy(columns)).load({ texts, owner }));
-    const rows = pageSelection(info).hasRows
-      ? await context.load(this.#pagesBy(columns, this.#shape(info))).load({ texts, page, owner })
+    const condition: Condition = { kind: 'and', of: [...columns.map(isEqual), list.condition] };
+    await context.indexes.check(list.checked.filterable, condition, list.checked.order);
+    const count = counting(info, () => context.load(this.#countsBy(columns)).load({ texts, rows }));
+    const { hasRows } = pageSelection(info);
+    const placed = hasRows
+      ? await context.load(this.#pagesBy(columns, this.#shape(info))).load({ texts, rows, page })
       : [];
-    return this.#connection(page, rows, count);
+    return this.#connection(page, placed, count);
   }
 
   /** How `node` and `nodes` read the rows. @param readAs the root field whose rule applies */
@@ -109,7 +111,7 @@ export class TableReads<Row extends object> {
     return { [idPrefix]: source };
   }
 
-  #ownerFor(viewer: Context['viewer']): RowOwner {
+  #ownerFor(viewer: Viewer): RowOwner {
     return this.#statements.mapping.owner === null ? null : ownerFor(viewer);
   }
 
@@ -118,14 +120,17 @@ export class TableReads<Row extends object> {
     return this.#statements.rows.of(operationReads(info, this.#options.entity.name));
   }
 
-  #readPage(args: PageArgs): ReadPage {
+  #readPage(args: TableArgs, viewer: Viewer): { page: ReadPage; rows: RowScope; list: TableList } {
     const { after, before } = args;
-    return {
+    const list = readList(this.#options.entity, args, viewer);
+    const { order, condition } = list;
+    const page = {
       ...pageSizes(args),
-      order: this.#order,
-      after: after == null ? null : this.#order.decodeCursor(after, 'after'),
-      before: before == null ? null : this.#order.decodeCursor(before, 'before'),
+      order,
+      after: after == null ? null : order.decodeCursor(after, 'after'),
+      before: before == null ? null : order.decodeCursor(before, 'before'),
     };
+    return { page, rows: { owner: this.#ownerFor(viewer), condition }, list };
   }
 
   /** @returns no texts if a value is null */
@@ -144,72 +149,49 @@ export class TableReads<Row extends object> {
     context: Context,
     info: GraphQLResolveInfo,
   ): Promise<Row | null> {
-    const owner = this.#ownerFor(context.viewer);
-    return context.load(this.#rowBy(columns, this.#shape(info))).load({ texts, owner });
+    const rows = { owner: this.#ownerFor(context.viewer), condition: everyRow };
+    return context.load(this.#rowBy(columns, this.#shape(info))).load({ texts, rows });
   }
 
-  #rowBy(columns: readonly TableColumn[], shape: RowShape<Row>): LoaderKind<OwnedKey, Row | null> {
-    return this.#kind(
-      `${this.#options.entity.name} by`,
-      columns,
-      shape,
-      (db) => async (keys) =>
-        this.#statements.byColumns(
-          db,
-          columns,
-          keys.map(({ texts }) => texts),
-          { shape, owner: ownerOf(keys) },
-        ),
+  #rowBy(columns: readonly TableColumn[], shape: RowShape<Row>): LoaderKind<ScopedKey, Row | null> {
+    return this.#kind('by', columns, shape, (db, keys, { rows: { owner } }) =>
+      this.#statements.byColumns(db, columns, keys, { shape, owner }),
     );
   }
 
-  #pagesBy(columns: readonly TableColumn[], shape: RowShape<Row>): LoaderKind<OwnedPage, PlacedRow<Row>[]> {
-    return this.#kind(`${this.#options.entity.name} pages by`, columns, shape, (db) => async (keys) => {
-      const found = new Map<OwnedPage, PlacedRow<Row>[]>();
-      for (const same of Map.groupBy(keys, ({ page }) => JSON.stringify(page)).values()) {
-        const [first] = same;
-        if (!first) continue;
-        const texts = same.map((key) => key.texts);
-        const pages = await this.#statements.pagesByColumns(db, columns, texts, {
-          page: first.page,
-          shape,
-          owner: first.owner,
-        });
-        for (const [index, key] of same.entries()) found.set(key, pages[index] ?? []);
-      }
-      return keys.map((key) => found.get(key) ?? []);
-    });
-  }
-
-  #countsBy(columns: readonly TableColumn[]): LoaderKind<OwnedKey, number> {
-    return this.#kind(
-      `${this.#options.entity.name} counts by`,
-      columns,
-      this.#statements.rows.whole,
-      (db) => (keys) =>
-        this.#statements.countsByColumns(
-          db,
-          columns,
-          keys.map(({ texts }) => texts),
-          ownerOf(keys),
-        ),
+  #pagesBy(columns: readonly TableColumn[], shape: RowShape<Row>): LoaderKind<PageKey, PlacedRow<Row>[]> {
+    return this.#kind('pages by', columns, shape, (db, keys, { page, rows }) =>
+      this.#statements.pagesByColumns(db, columns, keys, { page, rows, shape }),
     );
   }
 
-  /** The loader of a name, of columns and of a shape: one object, by which a request finds its loader. */
-  #kind<Key extends OwnedKey, Value>(
+  #countsBy(columns: readonly TableColumn[]): LoaderKind<ScopedKey, number> {
+    return this.#kind('counts by', columns, this.#statements.rows.whole, (db, keys, { rows }) =>
+      this.#statements.countsByColumns(db, columns, keys, rows),
+    );
+  }
+
+  /**
+   * The loader of a name, of columns and of a shape: one object, by which a request finds its loader.
+   * @param load loads the values of keys that differ in nothing else
+   */
+  #kind<Key extends ScopedKey, Value>(
     name: string,
     columns: readonly TableColumn[],
     shape: RowShape<Row>,
-    batch: LoaderKind<Key, Value>['batch'],
+    load: (db: Database, keys: ColumnTexts[], common: Omit<Key, 'texts'>) => Promise<Value[]>,
   ): LoaderKind<Key, Value> {
-    const key = `${name} ${columns.map(({ property }) => property).join()}`;
-    const byShape = this.#kinds.get(key) ?? new WeakMap<RowShape<Row>, LoaderKind<never, never>>();
-    this.#kinds.set(key, byShape);
-    // The key names the types of the loader.
+    const fullName = `${this.#options.entity.name} ${name} ${columns.map(({ property }) => property).join()}`;
+    const byShape = this.#kinds.get(fullName) ?? new WeakMap<RowShape<Row>, LoaderKind<never, never>>();
+    this.#kinds.set(fullName, byShape);
+    // The name determines the types of the loader.
     let kind = byShape.get(shape) as LoaderKind<Key, Value> | undefined;
     if (!kind) {
-      kind = { name: key, keyOf: (one) => JSON.stringify(one), batch };
+      kind = {
+        name: fullName,
+        keyOf: (key) => JSON.stringify(key),
+        batch: (db) => (keys) => inGroups(keys, (...group) => load(db, ...group)),
+      };
       byShape.set(shape, kind as unknown as LoaderKind<never, never>);
     }
     return kind;
@@ -231,17 +213,42 @@ export class TableReads<Row extends object> {
 /** A page with the sizes that a client requested. */
 type ReadPage = TablePage & { first: number | null; last: number | null };
 
-/** The key of a row, and whose rows the viewer may see: the same for all keys of a request. */
-interface OwnedKey {
+/** The texts of some columns, and the rows that are searched for them. */
+interface ScopedKey {
   texts: ColumnTexts;
-  owner: RowOwner;
+  rows: RowScope;
 }
 
-interface OwnedPage extends OwnedKey {
+interface PageKey extends ScopedKey {
   page: TablePage;
 }
 
-const ownerOf = ([first]: readonly OwnedKey[]): RowOwner => first?.owner ?? null;
+/** Loads keys that differ in their texts alone together: fields with other filters or pages have other statements. */
+async function inGroups<Key extends ScopedKey, Value>(
+  keys: readonly Key[],
+  load: (texts: ColumnTexts[], common: Key) => Promise<Value[]>,
+): Promise<Value[]> {
+  const found = new Map<Key, Value>();
+  for (const group of Map.groupBy(keys, ({ texts: _texts, ...common }) => JSON.stringify(common)).values()) {
+    const [first] = group;
+    if (!first) continue;
+    const values = await load(
+      group.map(({ texts }) => texts),
+      first,
+    );
+    for (const [index, key] of group.entries()) found.set(key, values[index] as Value);
+  }
+  return keys.map((key) => found.get(key) as Value);
+}
+
+/** The condition of a foreign key, for the check of indexes. */
+const isEqual = ({ name, property }: TableColumn): Condition => ({
+  kind: 'comparison',
+  column: { type: 'text', name: property, column: name },
+  operator: 'eq',
+  value: '',
+  field: property,
+});
 
 // eslint-disable-next-line auspex/own-names -- the columns of a table, which the code names
 const valueOf = (row: object, property: string): unknown => Reflect.get(row, property);

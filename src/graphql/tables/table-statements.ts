@@ -4,6 +4,7 @@ import { parameter, rawQuery, readTemplate, type ReadTemplate } from '../../data
 import { rowShapes, type RowShape, type RowShapes } from '../../database/row-shapes.js';
 import type { Database } from '../../database/tables.js';
 import { systemErrorCode } from '../../errors/system-error-code.js';
+import { everyRow, preparedCondition, type Condition } from '../filtering/condition.js';
 import { alias, columnSql, qualified, tableOf, type TableColumn, type TableMapping } from './existing-table.js';
 import type { RowOwner } from './row-access.js';
 import { damagedCursor, type RowPosition, type TableOrder } from './table-order.js';
@@ -15,6 +16,20 @@ export interface TablePage {
   isBackward: boolean;
   after: RowPosition | null;
   before: RowPosition | null;
+}
+
+/** The rows that a list is of. */
+export interface RowScope {
+  owner: RowOwner;
+  condition: Condition;
+}
+
+/** The conditions of a statement; see `PreparedCondition`. */
+interface PreparedScope {
+  key: string;
+  hasStablePlan: boolean;
+  values: Readonly<Record<string, unknown>>;
+  sql: () => RawBuilder<unknown>;
 }
 
 /** A row, and its position in the order of its page. */
@@ -60,28 +75,27 @@ export class TableStatements<Row extends object> {
     keys: readonly ColumnTexts[],
     { shape, owner }: { shape: RowShape<Row>; owner: RowOwner },
   ): Promise<(Row | null)[]> {
+    const scope = this.#scope({ owner, condition: everyRow });
     const template = this.#template(
-      ['by', namesOf(columns), shape.key, owner],
+      ['by', namesOf(columns), shape.key],
+      scope,
       () => sql`
       select given.index, ${selected(shape)} from ${keysGiven(columns)}
-      join ${this.#table} on ${isGiven(columns)} and ${this.#isOwned(owner)}`,
+      join ${this.#table} on ${isGiven(columns)} and ${scope.sql()}`,
     );
-    const rows = await this.#found(template, db, { ...keyValues(columns, keys), ...owner });
+    const rows = await this.#found(template, db, { ...keyValues(columns, keys), ...scope.values });
     const found = new Map(rows.map((values) => [Number(values[0]), shape.row(values, 1)]));
     return keys.map((_key, index) => found.get(index + 1) ?? null);
   }
 
   /** Loads a page in the order of the statement; see `TablePage`. @returns at most page.limit + 1 rows */
-  async page(
-    db: Database,
-    page: TablePage,
-    { shape, owner }: { shape: RowShape<Row>; owner: RowOwner },
-  ): Promise<PlacedRow<Row>[]> {
-    const template = this.#template(['page', shape.key, pageKey(page), owner], () =>
-      this.#pageSql(page, { shape, owner, condition: sql`true` }),
+  async page(db: Database, page: TablePage, rows: RowScope, shape: RowShape<Row>): Promise<PlacedRow<Row>[]> {
+    const scope = this.#scope(rows);
+    const template = this.#template(['page', shape.key, pageKey(page)], scope, () =>
+      this.#pageSql(page, shape, scope.sql()),
     );
-    const rows = await this.#execute(template, db, { ...pageValues(page), ...owner });
-    return rows.map((values) => placed(shape, values, 0));
+    const found = await this.#execute(template, db, { ...pageValues(page), ...scope.values });
+    return found.map((values) => placed(shape, values, 0));
   }
 
   /** Loads the same page of the rows of each key, with one statement. */
@@ -89,27 +103,30 @@ export class TableStatements<Row extends object> {
     db: Database,
     columns: readonly TableColumn[],
     keys: readonly ColumnTexts[],
-    { page, shape, owner }: { page: TablePage; shape: RowShape<Row>; owner: RowOwner },
+    { page, rows, shape }: { page: TablePage; rows: RowScope; shape: RowShape<Row> },
   ): Promise<PlacedRow<Row>[][]> {
+    const scope = this.#scope(rows);
     const template = this.#template(
-      ['pages by', namesOf(columns), shape.key, pageKey(page), owner],
+      ['pages by', namesOf(columns), shape.key, pageKey(page)],
+      scope,
       () => sql`
       select given.index, found.* from ${keysGiven(columns)}
-      cross join lateral (${this.#pageSql(page, { shape, owner, condition: isGiven(columns) })}) as found`,
+      cross join lateral (${this.#pageSql(page, shape, sql`${isGiven(columns)} and ${scope.sql()}`)}) as found`,
     );
-    const rows = await this.#execute(template, db, { ...keyValues(columns, keys), ...pageValues(page), ...owner });
-    const found = Map.groupBy(rows, ([index]) => Number(index));
-    return keys.map((_key, index) => (found.get(index + 1) ?? []).map((values) => placed(shape, values, 1)));
+    const values = { ...keyValues(columns, keys), ...pageValues(page), ...scope.values };
+    const found = Map.groupBy(await this.#execute(template, db, values), ([index]) => Number(index));
+    return keys.map((_key, index) => (found.get(index + 1) ?? []).map((row) => placed(shape, row, 1)));
   }
 
   /** Counts the rows. */
-  async count(db: Database, owner: RowOwner): Promise<number> {
+  async count(db: Database, rows: RowScope): Promise<number> {
+    const scope = this.#scope(rows);
     const template = this.#template(
-      ['count', owner],
-      () => sql`
-      select count(*) from ${this.#table} where ${this.#isOwned(owner)}`,
+      ['count'],
+      scope,
+      () => sql`select count(*) from ${this.#table} where ${scope.sql()}`,
     );
-    const [row] = await template.execute(db, { ...owner });
+    const [row] = await template.execute(db, scope.values);
     return Number(row?.[0]);
   }
 
@@ -118,16 +135,18 @@ export class TableStatements<Row extends object> {
     db: Database,
     columns: readonly TableColumn[],
     keys: readonly ColumnTexts[],
-    owner: RowOwner,
+    rows: RowScope,
   ): Promise<number[]> {
+    const scope = this.#scope(rows);
     const template = this.#template(
-      ['counts by', namesOf(columns), owner],
+      ['counts by', namesOf(columns)],
+      scope,
       () => sql`
       select given.index, count(*) from ${keysGiven(columns)}
-      join ${this.#table} on ${isGiven(columns)} and ${this.#isOwned(owner)} group by 1`,
+      join ${this.#table} on ${isGiven(columns)} and ${scope.sql()} group by 1`,
     );
-    const rows = await template.execute(db, { ...keyValues(columns, keys), ...owner });
-    const counts = new Map(rows.map(([index, count]) => [Number(index), Number(count)]));
+    const found = await template.execute(db, { ...keyValues(columns, keys), ...scope.values });
+    const counts = new Map(found.map(([index, count]) => [Number(index), Number(count)]));
     return keys.map((_key, index) => counts.get(index + 1) ?? 0);
   }
 
@@ -135,33 +154,38 @@ export class TableStatements<Row extends object> {
     return sql.raw(`${this.#name} as ${alias}`);
   }
 
-  #isOwned(owner: RowOwner): RawBuilder<unknown> {
+  /** Prepares the conditions of a statement: those of the owner and of the filter. */
+  #scope({ owner, condition }: RowScope): PreparedScope {
+    const filter = preparedCondition({ table: alias }, condition);
     const { owner: column } = this.mapping;
-    if (!column || !owner) return sql`true`;
-    return sql`${sql.raw(columnSql(column))} = ${parameter('userId')}::text::${sql.raw(column.type.sqlType)}`;
+    const isOwned =
+      column && owner
+        ? sql`${sql.raw(columnSql(column))} = ${parameter('userId')}::text::${sql.raw(column.type.sqlType)}`
+        : sql`true`;
+    return {
+      key: `${owner ? 'owned' : 'all'} ${filter.key}`,
+      hasStablePlan: filter.hasStablePlan,
+      values: { ...filter.values, ...owner },
+      sql: () => sql`${isOwned} and ${filter.sql() ?? sql`true`}`,
+    };
   }
 
   #pageSql(
     { order, limit, isBackward, after, before }: TablePage,
-    { shape, owner, condition }: { shape: RowShape<Row>; owner: RowOwner; condition: RawBuilder<unknown> },
+    shape: RowShape<Row>,
+    condition: RawBuilder<unknown>,
   ): RawBuilder<unknown> {
-    const bounds = sql.join(
-      [
-        condition,
-        this.#isOwned(owner),
-        ...(after ? [order.isBeyond(after, 'after')] : []),
-        ...(before ? [order.isBeyond(before, 'before')] : []),
-      ],
-      sql` and `,
-    );
+    const positions = [
+      ...(after ? [order.isBeyond(after, 'after')] : []),
+      ...(before ? [order.isBeyond(before, 'before')] : []),
+    ];
     // The limit is literal: with a parameter, a plan for all values would expect to read a tenth of the table.
     return sql`select ${selected(shape)}, ${order.position} as position from ${this.#table}
-      where ${bounds} ${order.clause(isBackward)} limit ${sql.lit(limit + 1)}`;
+      where ${sql.join([condition, ...positions], sql` and `)} ${order.clause(isBackward)} limit ${sql.lit(limit + 1)}`;
   }
 
-  #template(key: readonly unknown[], build: () => RawBuilder<unknown>): ReadTemplate {
-    const parts = key.map((part) => (typeof part === 'string' ? part : part === null ? 'all' : 'owned'));
-    return readTemplate([this.#name, ...parts].join(' '), () => rawQuery(build()), { hasStablePlan: true });
+  #template(key: readonly string[], scope: PreparedScope, build: () => RawBuilder<unknown>): ReadTemplate {
+    return readTemplate([this.#name, ...key, scope.key].join(' '), () => rawQuery(build()), scope);
   }
 
   /** @returns no rows if the type of a key rejects a value, which an ID supplied */

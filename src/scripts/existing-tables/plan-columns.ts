@@ -14,6 +14,8 @@ export interface PlannedColumn {
   isKey: boolean;
   isGenerated: boolean;
   hasDefault: boolean;
+  /** A B-tree index starts with it. */
+  isIndexed: boolean;
   /** The enum; null for other types. */
   enumType: CatalogType | null;
 }
@@ -109,6 +111,7 @@ export function planColumns(
         isKey,
         isGenerated,
         hasDefault,
+        isIndexed: table.indexes.some(({ columns: [first], method }) => first === name && method === 'btree'),
         enumType: column.type.kind === 'enum' ? column.type : null,
       },
     ];

@@ -57,6 +57,7 @@ function property({ property, name, type, tsType, description, ...column }: Plan
     ...(column.isKey ? ['isKey: true'] : []),
     ...(column.isGenerated ? ['isGenerated: true'] : []),
     ...(column.isNullable && !column.isKey ? ['nullable: true'] : []),
+    ...(column.isIndexed ? ['isIndexed: true'] : []),
     `description: ${literal(description)}`,
   ];
   const nullable = column.isNullable && !column.isKey && tsType !== 'unknown' ? ' | null' : '';
@@ -68,12 +69,14 @@ function property({ property, name, type, tsType, description, ...column }: Plan
 const loaders = (table: PlannedTable): string => `import type { RowOf } from '../../database/rows.js';
 import { isSession } from '../../graphql/permissions/rules.js';
 import { connectionType } from '../../graphql/relay/connection.js';
+import { tableArgs } from '../../graphql/tables/table-args.js';
 import { TableReads } from '../../graphql/tables/table-reads.js';
 ${importOf([table.type], table, 'entity', table)}
 
 export type ${table.type}Row = RowOf<${table.type}>;
 
 export const ${table.type}Connection = connectionType<${table.type}Row>(${table.type}, '${table.type}');
+export const ${table.type}Args = tableArgs(${table.type});
 
 /** Reads ${table.schema}.${table.table}. \`canRead\` is also the rule of the fields of other types that return these rows. */
 export const ${table.fields} = new TableReads<${table.type}Row>({
@@ -107,10 +110,11 @@ const resolver = (table: PlannedTable): string => {
   return `import type { GraphQLResolveInfo } from 'graphql';
 import { Arg, Args, Ctx, FieldResolver, ID, Info, Query, Resolver, Root } from 'type-graphql';
 import type { Context } from '../../graphql/context/context.js';
-import { PageArgs, type Connection } from '../../graphql/relay/connection.js';
+import type { Connection } from '../../graphql/relay/connection.js';
 import { Reads } from '../../graphql/schema/reads.js';
+import type { TableArgs } from '../../graphql/tables/table-args.js';
 ${importOf([type], table, 'entity', table)}
-${importOf([`${type}Connection`, fields, `type ${type}Row`], table, 'loaders', table)}
+${importOf([`${type}Args`, `${type}Connection`, fields, `type ${type}Row`], table, 'loaders', table)}
 
 @Resolver(() => ${type})
 export class ${type}Resolver {
@@ -125,7 +129,7 @@ export class ${type}Resolver {
 
   @Query(() => ${type}Connection, { description: 'A page of ${nouns}, by their key.' })
   ${fields}(
-    @Args(() => PageArgs) args: PageArgs,
+    @Args(() => ${type}Args) args: TableArgs,
     @Ctx() context: Context,
     @Info() info: GraphQLResolveInfo,
   ): Promise<Connection<${type}Row>> {
@@ -153,7 +157,7 @@ function relationResolvers(table: PlannedTable): string {
     const isMany = relations.some(({ kind, target }) => kind === 'many' && target === one);
     const isTarget = relations.some(({ target }) => target === one);
     const names = [
-      ...(isMany ? [`${one.type}Connection`] : []),
+      ...(isMany ? [`${one.type}Args`, `${one.type}Connection`] : []),
       ...(isTarget ? [one.fields] : []),
       `type ${one.type}Row`,
     ];
@@ -162,8 +166,8 @@ function relationResolvers(table: PlannedTable): string {
   return `import type { GraphQLResolveInfo } from 'graphql';
 import { ${hasMany ? 'Args, ' : ''}Ctx, FieldResolver, Info, Resolver, Root } from 'type-graphql';
 import type { Context } from '../../graphql/context/context.js';
-${hasMany ? "import { PageArgs, type Connection } from '../../graphql/relay/connection.js';\n" : ''}import { Reads } from '../../graphql/schema/reads.js';
-${imports.join('\n')}
+${hasMany ? "import type { Connection } from '../../graphql/relay/connection.js';\n" : ''}import { Reads } from '../../graphql/schema/reads.js';
+${hasMany ? "import type { TableArgs } from '../../graphql/tables/table-args.js';\n" : ''}${imports.join('\n')}
 
 ${[...owners].map(([owner, fields]) => relationsOf(table, owner, fields)).join('\n')}`;
 }
@@ -186,7 +190,7 @@ function relationField({ kind, owner, field, target, columns, description }: Pla
   @FieldResolver(() => ${target.type}${isMany ? 'Connection' : ''}, { ${isMany ? '' : 'nullable: true, '}description: ${literal(description)} })
   ${field}(
     @Root() row: ${owner.type}Row,
-    ${isMany ? '@Args(() => PageArgs) args: PageArgs,\n    ' : ''}@Ctx() context: Context,
+    ${isMany ? `@Args(() => ${target.type}Args) args: TableArgs,\n    ` : ''}@Ctx() context: Context,
     @Info() info: GraphQLResolveInfo,
   ): ${result} {
     return ${target.fields}.${isMany ? 'of' : 'one'}({ ${values} }, ${isMany ? 'args, ' : ''}context, info);
