@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { appendFile, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { newId } from '../../src/database/base.entity.js';
@@ -126,9 +126,9 @@ describe('the journal of predictions', () => {
     const [sent, earlier, cutOff] = [rows(2), rows(2), rows(2)];
     const block = (replaced: readonly PredictionRow[]): string =>
       journalBlock(collected(replaced)).toString().replaceAll('"units":null,"signature_digest":null,', '');
-    const lines = [block(sent), ...earlier.map(lineOfEarlierRelease), block(cutOff).slice(0, -1)];
-    await writeFile(path.join(dir, 'killed-1.jsonl'), text);
-    await appendFile(path.join(dir, 'killed-1.jsonl'), lines.join(''));
+    await writeFile(path.join(dir, 'killed-1.blocks'), `${text}${block(sent)}${block(cutOff).slice(0, -1)}`);
+    const lines = earlier.map(lineOfEarlierRelease).join('');
+    await writeFile(path.join(dir, 'killed-2.jsonl'), `${lines}${lines.slice(0, 50)}`);
     await rest();
     const next = await openHistory();
     const fresh = rows(1);

@@ -32,7 +32,8 @@ const syncEveryMs = 1_000;
 /** Pause after an error, such as a full disk. */
 const retryMs = 10_000;
 
-export const journalExtension = '.jsonl';
+/** Not that of the files with a line for each row, which earlier releases read and remove. */
+export const journalExtension = '.blocks';
 
 /**
  * Files with predictions that the database does not have yet. They survive `kill -9`: the next start writes them. Appends that

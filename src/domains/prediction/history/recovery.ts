@@ -10,6 +10,8 @@ import { StoredRows } from './stored-rows.js';
 /** A file that was changed more recently may belong to a process that runs. */
 const restMs = 3_000;
 const batchRows = 250;
+/** Also of the files of earlier releases. */
+const extensions = new Set([journalExtension, '.jsonl']);
 const readBytes = 1024 * 1024;
 
 export interface RecoveryOptions {
@@ -29,7 +31,7 @@ export async function recoverJournal(options: RecoveryOptions): Promise<number> 
   const { dir, journal, log, signal } = options;
   let recovered = 0;
   for (;;) {
-    const files = (await readdir(dir)).filter((file) => file.endsWith(journalExtension) && !journal.owns(file));
+    const files = (await readdir(dir)).filter((file) => extensions.has(path.extname(file)) && !journal.owns(file));
     let isWaiting = false;
     for (const file of files.map((name) => path.join(dir, name))) {
       const { mtimeMs, size } = await stat(file).catch(() => ({ mtimeMs: 0, size: -1 }));
