@@ -55,7 +55,14 @@ const valueTypes = {
     'UserMfa',
   ],
   // The typed predictions of each model; the recorded object is a Prediction.
-  suffixes: ['Connection', 'Edge', 'Payload', 'Change', 'Prediction'],
+  suffixes: [
+    'Connection',
+    'Edge',
+    'Payload',
+    'Change',
+    'Prediction',
+    ...['Aggregate', 'GroupKey', 'Sum', 'Avg', 'Min', 'Max'],
+  ],
 };
 
 /** A `@deprecated` reason names the replacement and the removal date. */

@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { schemaOf } from './schema-names.js';
 import type { Database } from './tables.js';
 
 /** What PostgreSQL knows of a table, by which a statement is judged before it runs. */
@@ -39,27 +40,36 @@ export class TableCatalog {
   }
 }
 
-/** The bytes that a row takes at least; for tables that were never analyzed. */
-const minRowBytes = 64;
+/**
+ * The rows of a table or a partition, as the planner estimates them: its present size by the density when it was analyzed last. For a table that
+ * was never analyzed, or was empty then, a row takes 64 bytes.
+ */
+const estimatedRows = sql.raw(`case when part.reltuples > 0 and part.relpages > 0
+  then part.reltuples / part.relpages * pg_relation_size(part.oid) / current_setting('block_size')::integer
+  else pg_relation_size(part.oid) / 64 end`);
 
 /**
  * Reads the facts of a table.
  * @throws Error if there is no such table
  */
 async function readFacts(db: Database, table: string): Promise<TableFacts> {
-  // A partitioned table has no rows itself: its partitions are counted. Other tables have no tree.
+  // The rows of a partitioned table are in its partitions.
   const { rows } = await sql<{ rows: number; columns: string[]; indexes: string[] }>`
     select
-      (select coalesce(sum(case when part.reltuples < 0 then pg_relation_size(part.oid) / ${sql.lit(minRowBytes)} else part.reltuples end), 0)::double precision
-        from pg_class as part where part.relkind <> 'p' and (part.oid = named.oid or part.oid in (select relid from pg_partition_tree(named.oid)))) as rows,
+      (select coalesce(sum(${estimatedRows}), 0)::double precision
+        from pg_class as part where part.oid = named.oid or part.oid in (select relid from pg_partition_tree(named.oid) where isleaf)) as rows,
       array(select attribute.attname::text from pg_index join pg_class as index on index.oid = indexrelid
         join pg_am on pg_am.oid = index.relam
         join pg_attribute as attribute on attrelid = indrelid and attnum = indkey[0]
         where indrelid = named.oid and indisvalid and indpred is null and amname = 'btree') as columns,
       array(select index.relname::text from pg_index join pg_class as index on index.oid = indexrelid
         where indrelid = named.oid and indisvalid) as indexes
-    from (select ${table}::regclass::oid as oid) as named`.execute(db);
+    from (select ${nameOf(db, table)}::regclass::oid as oid) as named`.execute(db);
   const [facts] = rows;
   if (!facts) throw new Error(`There is no table ${table}.`);
   return { rows: facts.rows, indexedColumns: new Set(facts.columns), indexes: new Set(facts.indexes) };
 }
+
+/** The name of a table for PostgreSQL, in the schema of the gateway unless it names another. */
+const nameOf = (db: Database, table: string) =>
+  table.includes('.') ? sql`${table}::text` : sql`format('%I.%I', ${schemaOf(db)}::text, ${table}::text)`;

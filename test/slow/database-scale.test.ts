@@ -11,6 +11,9 @@ import {
   employeesById,
   reportsAmong,
 } from '../../src/domains/employee/employee.queries.js';
+import { TableCatalog } from '../../src/database/table-facts.js';
+import { employeeColumns } from '../../src/domains/employee/employee.columns.js';
+import { IndexGuard } from '../../src/graphql/filtering/index-guard.js';
 import { everyRow } from '../../src/graphql/filtering/condition.js';
 import { employeeWithRelations } from '../../src/domains/employee/employee.shapes.js';
 import type { EmployeeFilter, EmployeeOrder } from '../../src/domains/employee/employee.types.js';
@@ -149,6 +152,66 @@ const filters: Record<string, EmployeeFilter> = {
 
 const isBroadTwice = ({ minAge, hiredAfter, search, departmentId }: EmployeeFilter): boolean =>
   (minAge != null && hiredAfter != null) || (search != null && departmentId != null);
+
+/** A filter of each operator of each column, alone, in `or`, of the manager, and beside others. */
+const generatedFilters = (): object[] => {
+  const values: Record<string, readonly unknown[]> = {
+    id: [encodeId('employee', largeId('employee', 77))],
+    name: ['Abelm Qrst', 'abe', 'No One'],
+    email: ['p1234@example.com', 'p1234'],
+    age: [44, 20],
+    jobTitle: ['Analyst', 'lead'],
+    jobLevel: [3],
+    hiredOn: [day('2012-03-04')],
+    salary: [44_000],
+    createdAt: [new Date('2020-06-01T00:00:00Z')],
+    updatedAt: [new Date('2020-06-01T00:00:00Z')],
+  };
+  const single = [...employeeColumns.columns.values()].flatMap((column) => {
+    const ranges = ['id'].includes(column.type) ? [] : ['lt', 'lte', 'gt', 'gte'];
+    const operators = ['eq', 'ne', ...ranges, ...(column.type === 'text' ? ['contains', 'startsWith'] : [])];
+    return (values[column.name] ?? []).flatMap((value) => [
+      ...operators.map((operator) => ({ [column.name]: { [operator]: value } })),
+      ...['in', 'notIn'].map((operator) => ({ [column.name]: { [operator]: [value] } })),
+      ...[true, false].map((isNull) => ({ [column.name]: { isNull } })),
+    ]);
+  });
+  return [
+    ...single,
+    ...single.map((one) => ({ or: [one, { email: { eq: 'p7@example.com' } }] })),
+    ...single.map((manager) => ({ manager })),
+    ...single.map((one) => ({ ...one, department: { name: { eq: 'Department 30' } } })),
+    { manager: { isNull: true } },
+    { manager: { isNull: false } },
+    { not: { age: { eq: 44 } } },
+  ];
+};
+
+describe('every filter and order that callers can send', () => {
+  it('is served by an index, or rejected', async () => {
+    const indexes = new IndexGuard(new TableCatalog(explainer.db), { maxUnindexedRows: 50_000 });
+    const sorted = (['NAME', 'EMAIL', 'AGE', 'JOB_LEVEL'] as const).map((field) => ({
+      field,
+      direction: OrderDirection.DESC,
+    }));
+    const counts = { served: 0, rejected: 0 };
+    const failures: string[] = [];
+    for (const filter of [{}, ...generatedFilters()])
+      for (const order of sorted) {
+        const condition = conditionOf(filter);
+        const page = { ...pageIn({ field: 'NAME', direction: OrderDirection.ASC }), order: employeeOrder(order) };
+        const problem = await indexes.check(employeeColumns, condition, page.order).catch((error: unknown) => error);
+        counts[problem === undefined ? 'served' : 'rejected'] += 1;
+        if (problem !== undefined) continue;
+        const { sequentialScans, plan } = await explainOne((db) => employeePage(db, condition, page));
+        if (sequentialScans.includes('employee'))
+          failures.push(`${JSON.stringify(filter)} by ${order.field}:\n${plan}`);
+      }
+    expect(failures).toEqual([]);
+    expect(counts.served).toBeGreaterThan(500);
+    expect(counts.rejected).toBeGreaterThan(300);
+  }, 300_000);
+});
 
 describe('a page of 200,000 employees', () => {
   it.each(Object.entries(filters))(

@@ -10,7 +10,7 @@ import { viewerOf } from './viewers.js';
 const administrator = viewerOf({ role: Role.ADMIN, scopes: ['employees:read'] });
 
 /** A filter as a resolver reads it for an ADMIN. */
-export const conditionOf = (filter: EmployeeFilter): Condition => employeeCondition(filter, administrator);
+export const conditionOf = (filter: EmployeeFilter | object): Condition => employeeCondition(filter, administrator);
 
 /** An order as a resolver reads it for an ADMIN; by name without columns. */
 export const employeeOrder = (...orders: EmployeeOrder[]): Keyset =>

@@ -20,6 +20,7 @@ export interface Explained {
 }
 
 export interface Explainer {
+  db: Database;
   /** Runs a read and explains each statement that it sent, in order. */
   explain(read: (db: Database) => Promise<unknown>): Promise<Explained[]>;
   query<Row extends object>(text: string, values?: unknown[]): Promise<Row[]>;
@@ -62,6 +63,7 @@ export function openExplainer(url: string): Explainer {
     return plan ? { ...summary(sql, plan), generic: null } : null;
   };
   return {
+    db,
     async explain(read) {
       sent = [];
       await read(db);

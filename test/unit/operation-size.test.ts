@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { buildSchema, getOperationAST, parse } from 'graphql';
+import { buildSchema, getOperationAST, parse, type DocumentNode, type OperationDefinitionNode } from 'graphql';
 import { documentSize, type DocumentSize } from '../../src/graphql/server/document-limits.js';
 import { measure, type OperationSize } from '../../src/graphql/server/operation-size.js';
 
@@ -15,12 +15,16 @@ const schema = buildSchema(`
   type Query { me: Person anything: Thing named: Named teams(first: Int, last: Int): TeamConnection tags(first: Int): [String!] }
 `);
 
+function operationOf(document: DocumentNode): OperationDefinitionNode {
+  const operation = getOperationAST(document);
+  if (!operation) throw new Error('There is no operation.');
+  return operation;
+}
+
 /** What the only operation in the document requests. */
 function requestOf(text: string, variables: Record<string, unknown> = {}): OperationSize {
   const document = parse(text);
-  const operation = getOperationAST(document);
-  if (!operation) throw new Error('There is no operation.');
-  return measure(schema, document, operation, variables);
+  return measure(schema, document, operationOf(document), variables);
 }
 
 /** The size of a document with one operation, and what the operation requests. */
@@ -44,6 +48,28 @@ describe('the size of an operation', () => {
     expect(sizeOf('{ teams(last: 10) { totalCount } }').cost).toBe(11);
     expect(sizeOf('{ teams(first: 3, last: 10) { totalCount } }').cost).toBe(11);
     expect(sizeOf('{ teams { nodes { name } } }').cost).toBe(21);
+  });
+
+  it('counts each condition on a column of a filter, from literals and variables', () => {
+    const filtered = buildSchema(
+      'scalar Filter type Team { name: String } type Query { teams(first: Int, filter: Filter): TeamConnection } type TeamConnection { nodes: [Team] }',
+    );
+    const costOf = (filter: string, variables: Record<string, unknown> = {}): number => {
+      const document = parse(`query ($v: Filter) { teams(first: 10, filter: ${filter}) { nodes { name } } }`);
+      return measure(filtered, document, operationOf(document), variables).cost - 11;
+    };
+    expect(costOf('{ search: "a", minAge: 3 }')).toBe(0);
+    expect(costOf('{ age: { gt: 3, in: [1, 2, 3] }, or: [{ not: { age: { eq: 3 } } }, { name: { eq: $v } }] }')).toBe(
+      4,
+    );
+    expect(costOf('{ age: $v }', { v: { gt: 3, lt: 4 } })).toBe(2);
+    expect(
+      costOf('$v', { v: { minAge: 3, and: [{ age: { gt: 3, in: [1, 2] } }, { department: { name: { eq: 'x' } } }] } }),
+    ).toBe(3);
+    expect(costOf('$v')).toBe(0);
+    let nested: unknown = [];
+    for (let level = 0; level < 100_000; level++) nested = [nested];
+    expect(costOf('$v', { v: nested })).toBe(0);
   });
 
   it('counts a list without pages as five', () => {

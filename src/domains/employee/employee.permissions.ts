@@ -76,6 +76,7 @@ export const employeePermissions: Permissions = {
   Query: {
     employee: mayRead,
     employees: mayRead,
+    employeesAggregate: mayRead,
     departments: mayRead,
   },
   Mutation: {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
 import { GraphQLDate } from '../../graphql/schema/scalars.js';
 import { ChangeKind } from '../../graphql/subscriptions/event-sources.js';
+import { aggregateTypes } from '../../graphql/filtering/aggregate-types.js';
 import { Filters, indexNote } from '../../graphql/filtering/filter-inputs.js';
 import { orderFields, orderInput } from '../../graphql/filtering/order.js';
 import { connectionType } from '../../graphql/relay/connection.js';
@@ -69,6 +70,12 @@ registerEnumType(OnForbidden, {
 const EmployeeOrderField = orderFields(employeeColumns);
 export const EmployeeOrder = orderInput(employeeColumns, EmployeeOrderField);
 export type EmployeeOrder = InstanceType<typeof EmployeeOrder>;
+
+export const {
+  Aggregate: EmployeeAggregate,
+  GroupBy: EmployeeGroupBy,
+  GroupKey: EmployeeGroupKey,
+} = aggregateTypes(employeeColumns);
 
 @Filters(employeeColumns)
 @InputType({

@@ -2,6 +2,7 @@ import type { DomainModule } from '../../graphql/module.js';
 import { loading, loadingSelected } from '../../graphql/context/loader-factories.js';
 import { Department } from './department.entity.js';
 import { DepartmentResolver } from './department.resolver.js';
+import { EmployeeAggregateResolver, EmployeeGroupKeyResolver } from './employee-aggregate.resolver.js';
 import { DeleteEmployeePayloadResolver, EmployeeChangeResolver } from './employee-change.resolver.js';
 import { employeeColumns } from './employee.columns.js';
 import { EmployeeChanges } from './employee.events.js';
@@ -14,13 +15,22 @@ import { EmployeeResolver } from './employee.resolver.js';
 export const employeeDomain: DomainModule = {
   name: 'employee',
   entities: [Department, Employee],
-  resolvers: [EmployeeResolver, DepartmentResolver, EmployeeChangeResolver, DeleteEmployeePayloadResolver],
+  resolvers: [
+    EmployeeResolver,
+    EmployeeAggregateResolver,
+    EmployeeGroupKeyResolver,
+    DepartmentResolver,
+    EmployeeChangeResolver,
+    DeleteEmployeePayloadResolver,
+  ],
   permissions: employeePermissions,
   load({ db, pubSub, audit, log, indexes, settings }) {
     const changes = new EmployeeChanges({ db, pubSub, log, maxBuffered: settings.streams.bufferedEvents });
     return {
       resolvers: [
         new EmployeeResolver(changes, audit, indexes),
+        new EmployeeAggregateResolver(indexes),
+        new EmployeeGroupKeyResolver(),
         new DepartmentResolver(),
         new EmployeeChangeResolver(changes),
         new DeleteEmployeePayloadResolver(),

@@ -23,6 +23,8 @@ export type ColumnDeclaration = ColumnType & {
   isIndexed?: boolean;
   /** Whether callers may sort by it. True by default; enums and times of more than milliseconds cannot be sorted. */
   isSortable?: boolean;
+  /** By what of it callers group: its value, or the year or month of a day or time. */
+  groupBy?: readonly ('value' | 'year' | 'month')[];
   /** The collation of a text's index. By default that of code points; null if it is that of the column. */
   collation?: string | null;
   /** An expression with a trigram index whose text includes that of the column: `contains` and `startsWith` look there first. */
@@ -45,16 +47,22 @@ export interface SearchedText {
 export interface RelationDeclaration {
   /** The columns of the other type: every viewer of the list may read all of its rows. A function, for types that refer to each other. */
   to: () => Filterable;
-  /** The column with its UUID; by default `<name>_id`. */
-  column?: string;
+  /** The columns of the foreign key with those that they refer to, in SQL; by default `<name>_id` with `id`. */
+  on?: Readonly<Record<string, string>>;
   isNullable?: boolean;
   /** Whether a B-tree index starts with the column. */
   isIndexed?: boolean;
+  /** Whether callers may group by it: its ID is the only column of the foreign key. */
+  isGrouping?: boolean;
 }
 
 /** A column by its name in the API. */
 export type Column = ColumnDeclaration & { name: string; column: string };
-export type Relation = Required<Omit<RelationDeclaration, 'isNullable'>> & { name: string; isNullable: boolean };
+export type Relation = Required<RelationDeclaration> & {
+  name: string;
+  /** The first column of the foreign key. */
+  column: string;
+};
 
 /** The columns of a type by which callers filter and sort. */
 export interface Filterable {
@@ -90,7 +98,8 @@ export const orderName = (name: string): string => snakeCase(name).toUpperCase()
  *     });
  *
  * From this come the types (`@Filters(customerColumns)`, `orderInput`), the validated condition and order (`readFilter`,
- * `readOrder`), their SQL (`preparedCondition`, `pageOf`), and the check that an index serves them (`IndexGuard`).
+ * `readOrder`), their SQL (`preparedCondition`, `pageOf`), the check that an index serves them (`IndexGuard`), and aggregates
+ * (`aggregateTypes`, `readAggregates`).
  */
 export function filterable<const Columns extends Record<string, ColumnDeclaration>>({
   type,
@@ -112,13 +121,14 @@ export function filterable<const Columns extends Record<string, ColumnDeclaratio
         { column: snakeCase(name), ...declared, name },
       ]),
     ),
-    relations: new Map(
-      Object.entries(relations).map(([name, declared]) => [
-        name,
-        { column: `${snakeCase(name)}_id`, isIndexed: false, isNullable: false, ...declared, name },
-      ]),
-    ),
+    relations: new Map(Object.entries(relations).map(([name, declared]) => [name, relationOf(name, declared)])),
   };
+}
+
+function relationOf(name: string, declared: RelationDeclaration): Relation {
+  const { on = { [`${snakeCase(name)}_id`]: 'id' } } = declared;
+  const [column = ''] = Object.keys(on);
+  return { isIndexed: false, isNullable: false, isGrouping: false, ...declared, on, column, name };
 }
 
 /** The names of the columns with an index, for descriptions and errors. */

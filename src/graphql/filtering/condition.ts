@@ -123,11 +123,14 @@ function relatedSql(
   counter: { next: number },
 ): RawBuilder<boolean> {
   // An alias keeps it apart from the list's own table, which a manager's is.
+  const joined = Object.entries(relation.on).map(
+    ([column, referenced]) => sql<boolean>`${sql.ref(`related.${referenced}`)} = ${sql.ref(`${table}.${column}`)}`,
+  );
   const related = queryBuilder
     .selectFrom(sql.table(relation.to().table).as('related'))
-    .select(sql.ref('related.id').as('id'))
-    .where(conditionSql(of, 'related', counter));
-  return sql`${sql.ref(`${table}.${relation.column}`)} in (${related})`;
+    .select(sql.lit(1).as('found'))
+    .where(sql<boolean>`${sql.join([...joined, conditionSql(of, 'related', counter)], sql` and `)}`);
+  return sql`exists (${related})`;
 }
 
 function comparisonSql(

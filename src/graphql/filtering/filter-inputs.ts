@@ -1,6 +1,7 @@
 import { GraphQLBoolean, GraphQLFloat, GraphQLID, GraphQLInt, GraphQLString, type GraphQLScalarType } from 'graphql';
 import { Field, InputType, type ClassType } from 'type-graphql';
 import { GraphQLDate, GraphQLDateTime } from '../schema/scalars.js';
+import { BigInteger, Decimal, Uuid } from '../tables/table-scalars.js';
 import { indexedColumns, type Column, type Filterable } from './columns.js';
 import type { Operator } from './condition.js';
 import { filterLimits } from './read-filter.js';
@@ -71,13 +72,13 @@ const operatorsOf = ({ type }: Pick<Column, 'type'>): readonly Operator[] => {
 const scalars: Record<Exclude<Column['type'], 'enum'>, { name: string; scalar: GraphQLScalarType }> = {
   text: { name: 'StringFilter', scalar: GraphQLString },
   integer: { name: 'IntFilter', scalar: GraphQLInt },
-  bigint: { name: 'BigIntFilter', scalar: GraphQLString },
+  bigint: { name: 'BigIntFilter', scalar: BigInteger },
   float: { name: 'FloatFilter', scalar: GraphQLFloat },
-  decimal: { name: 'DecimalFilter', scalar: GraphQLString },
+  decimal: { name: 'DecimalFilter', scalar: Decimal },
   boolean: { name: 'BooleanFilter', scalar: GraphQLBoolean },
   date: { name: 'DateFilter', scalar: GraphQLDate },
   datetime: { name: 'DateTimeFilter', scalar: GraphQLDateTime },
-  uuid: { name: 'UuidFilter', scalar: GraphQLString },
+  uuid: { name: 'UuidFilter', scalar: Uuid },
   id: { name: 'IdFilter', scalar: GraphQLID },
 };
 

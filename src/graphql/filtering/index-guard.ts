@@ -4,6 +4,12 @@ import { BadUserInput } from '../../errors/app-error.js';
 import { indexedColumns, type Filterable } from './columns.js';
 import { isEveryRow, isNoRow, type Condition, type Operator } from './condition.js';
 
+/** Which operators count, and whether the condition is inside `or`. */
+interface Serving {
+  operators: readonly Operator[];
+  isInOr?: boolean;
+}
+
 /** Rejects what PostgreSQL could only serve by reading all of a large table. */
 export class IndexGuard {
   readonly #catalog: Pick<TableCatalog, 'facts'>;
@@ -32,10 +38,12 @@ export class IndexGuard {
     const facts = await this.#catalog.facts(filterable.table);
     if (facts.rows <= this.#maxRows) return;
     const isAll = isEveryRow(condition);
-    if (isAll ? order !== null && leads(facts, order) : await this.#serves(facts, condition, isServing)) {
+    if (
+      isAll ? order !== null && leads(facts, order) : await this.#serves(facts, condition, { operators: isServing })
+    ) {
       // A range may match most of the table, and sorting that by a column without an index would read all of it.
       if (isAll || order === null || leads(facts, order)) return;
-      if (await this.#serves(facts, condition, isNarrow)) return;
+      if (await this.#serves(facts, condition, { operators: isNarrow })) return;
       throw this.#rejection(
         filterable,
         'orderBy',
@@ -60,11 +68,13 @@ export class IndexGuard {
     );
   }
 
-  async #serves(facts: TableFacts, condition: Condition, operators: readonly Operator[]): Promise<boolean> {
-    const each = (of: readonly Condition[]) => Promise.all(of.map((one) => this.#serves(facts, one, operators)));
+  /** Whether an index serves a condition on a table. */
+  async #serves(facts: TableFacts, condition: Condition, { operators, isInOr = false }: Serving): Promise<boolean> {
+    const each = (of: readonly Condition[], isEachInOr: boolean) =>
+      Promise.all(of.map((one) => this.#serves(facts, one, { operators, isInOr: isEachInOr })));
     if (condition.kind === 'not') return false;
-    if (condition.kind === 'and') return (await each(condition.of)).includes(true);
-    if (condition.kind === 'or') return !(await each(condition.of)).includes(false);
+    if (condition.kind === 'and') return (await each(condition.of, isInOr)).includes(true);
+    if (condition.kind === 'or') return !(await each(condition.of, true)).includes(false);
     if (condition.kind === 'search')
       return condition.isExempt === true || (facts.indexes.has(condition.text.index) && hasTrigram(condition.value));
     if (condition.kind === 'comparison')
@@ -74,9 +84,13 @@ export class IndexGuard {
         facts.indexedColumns.has(condition.column.column)
       );
     const { relation, of } = condition;
-    if (!facts.indexedColumns.has(relation.column)) return false;
+    // PostgreSQL combines the indexes of one table for `or`, and joins another table only for what all rows have to meet.
+    if (isInOr || !facts.indexedColumns.has(relation.column)) return false;
     const related = await this.#catalog.facts(relation.to().table);
-    return related.rows <= this.#maxRows || this.#serves(related, of, operators);
+    const isSmall = related.rows <= this.#maxRows;
+    // Of a large table, even few rows are related to many.
+    if (operators === isNarrow) return isSmall && this.#serves(related, of, { operators });
+    return isSmall || this.#serves(related, of, { operators });
   }
 
   #rejection({ table }: Filterable, field: string, problem: string, remedy: string): BadUserInput {

@@ -132,8 +132,7 @@ function problemOf(column: Column, value: unknown, field: string): FieldProblem 
   const problem = (message: string): FieldProblem => ({ field, message });
   if (column.type === 'id') return idProblem(column.of, String(value), field);
   if (column.type === 'uuid') return isUuid(value) ? null : problem('must be a UUID in lower case');
-  if (column.type === 'bigint')
-    return isDigits(value, 18) ? null : problem('must be a whole number of at most 18 digits, as text');
+  if (column.type === 'bigint') return isBigInt(value) ? null : problem('must be a whole number of 64 bits, as text');
   if (column.type === 'decimal')
     return isDecimal(value) ? null : problem('must be a decimal number such as "12.50", as text');
   if (column.type === 'date' || column.type === 'datetime') return yearProblem(value as Date, field);
@@ -145,8 +144,8 @@ function problemOf(column: Column, value: unknown, field: string): FieldProblem 
 }
 
 const isUuid = (value: unknown): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(String(value));
-const isDigits = (value: unknown, length: number): boolean =>
-  String(value).length <= length + 1 && /^-?\d+$/.test(String(value));
+const isBigInt = (value: unknown): boolean =>
+  /^-?\d{1,19}$/.test(String(value)) && BigInt.asIntN(64, BigInt(String(value))) === BigInt(String(value));
 const isDecimal = (value: unknown): boolean =>
   String(value).length <= 60 && /^-?\d{1,40}(\.\d{1,40})?$/.test(String(value));
 

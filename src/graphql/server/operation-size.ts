@@ -19,6 +19,7 @@ import {
 } from 'graphql';
 import { ownValue } from '../../errors/own-value.js';
 import { defaultPageSize, maxPageSize } from '../relay/connection.js';
+import { conditionCount } from './condition-count.js';
 
 /**
  * A hint on a list field without page arguments, by type-graphql's `@Extensions({ listSize })`: the expected number of items, or
@@ -188,7 +189,9 @@ class SizeCompiler {
         return 1;
       };
     const inside = this.#selection(node.selectionSet, getNamedType(field.type).name);
-    return this.#objects(node, field, typeName, inside);
+    const objects = this.#objects(node, field, typeName, inside);
+    const filter = node.arguments?.find(({ name }) => name.value === 'filter')?.value;
+    return filter ? derived([objects, (measurement) => conditionCount(filter, measurement)], sum) : objects;
   }
 
   #definition({ name }: FieldNode, typeName: string): GraphQLField<unknown, unknown> | undefined {
