@@ -63,7 +63,7 @@ export async function openGraphql(
 ): Promise<Graphql> {
   const { db, reads, readYourWrites, documents, credentialChanges, settleMs, log } = services;
   const { resolvers, extensions, localEntities, queues } = await loadModules(domains, services, opened);
-  const schema = new LiveSchema(domains, resolvers, extensions, log);
+  const schema = new LiveSchema(domains, services.baseSchema, resolvers, extensions, log);
   opened.defer(() => schema.close());
   const cache = openVersionedCache(config, services.redis, opened);
   const responses = openResponseCache(config, { cache, localEntities, settleMs }, opened);

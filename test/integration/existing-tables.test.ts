@@ -40,7 +40,7 @@ beforeAll(async () => {
   strictIndexes = new IndexGuard(new TableCatalog(db), { maxUnindexedRows: 2 });
   const loaded = oddDomain.load({} as never);
   const nodes = new NodeResolver([{ ...oddDomain, nodes: loaded.nodes ?? {} }], domainSchema([oddDomain]));
-  schema = new LiveSchema([oddDomain], [...loaded.resolvers, nodes], [], console as never);
+  schema = new LiveSchema([oddDomain], domainSchema([oddDomain]), [...loaded.resolvers, nodes], [], console as never);
 });
 afterAll(async () => {
   await orm.close();

@@ -308,9 +308,9 @@ describe('node', () => {
     ]);
     const statements = await statementsOf(() => execute('admin', document, { ids: requested }));
     const reads = statements.filter((statement) =>
-      /^select .* from "(employee|department|prediction|user_account)"/.test(statement),
+      /^select .* from "\w+"\."(employee|department|prediction|user_account)"/.test(statement),
     );
-    const tables = reads.map((statement) => /from "(\w+)"/.exec(statement)?.[1]);
+    const tables = reads.map((statement) => /from "\w+"\."(\w+)"/.exec(statement)?.[1]);
     expect(tables.sort()).toEqual(['department', 'employee', 'prediction', 'user_account']);
   });
 

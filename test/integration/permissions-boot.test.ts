@@ -19,7 +19,7 @@ import {
   type Permissions,
 } from '../../src/graphql/permissions/rules.js';
 import { assertReferencesFiltered, filterReferences } from '../../src/graphql/permissions/visibility.js';
-import { LiveSchema } from '../../src/graphql/schema/build-schema.js';
+import { domainSchema, LiveSchema } from '../../src/graphql/schema/build-schema.js';
 import { openedBySources } from '../../src/graphql/subscriptions/event-sources.js';
 import { Forbidden } from '../../src/errors/app-error.js';
 import { createLogger } from '../../src/telemetry/logger.js';
@@ -31,7 +31,7 @@ const small = (): GraphQLSchema => buildSchema(sdl);
 
 /** The guarded schema of these domains. */
 const createSchema = (of: readonly DomainModule[], instances: readonly object[]): GraphQLSchema =>
-  new LiveSchema(of, instances, [], createLogger('silent')).current;
+  new LiveSchema(of, domainSchema(of), instances, [], createLogger('silent')).current;
 
 /** The rules without the rule of one field. */
 const without = (type: string, field: string): Permissions => ({

@@ -16,7 +16,7 @@ import { OperationLog } from '../../src/graphql/server/stages/operation-log.js';
 import { OperationStatistics } from '../../src/graphql/server/stages/operation-statistics.js';
 import { RejectionCounts } from '../../src/telemetry/rejection-counts.js';
 import { ResponseCache } from '../../src/graphql/caching/response-cache.js';
-import { LiveSchema } from '../../src/graphql/schema/build-schema.js';
+import { domainSchema, LiveSchema } from '../../src/graphql/schema/build-schema.js';
 import { createLogger, type Logger } from '../../src/telemetry/logger.js';
 import { OperationCost } from '../../src/telemetry/operation-cost.js';
 import { codesOf, startGateway, type AnyData, type TestGateway } from '../support/gateway.js';
@@ -163,7 +163,7 @@ describe('a live schema', () => {
       info: (_fields: object, message: string) => logged.push(message),
       error: (_fields: object, message: string) => logged.push(message),
     } as unknown as Logger;
-    const schema = new LiveSchema([domain], [new StaticResolver()], [extension], log);
+    const schema = new LiveSchema([domain], domainSchema([domain]), [new StaticResolver()], [extension], log);
     return {
       schema,
       logged,
