@@ -212,6 +212,32 @@ async function walk(filter: Filter, order: Keyset, size: number, isBackward: boo
   }
 }
 
+describe('each operator of each column', () => {
+  it.each(Object.keys(sentValues))('finds what an evaluation in memory finds, of %s', async (name) => {
+    const isText = name === 'name' || name === 'note';
+    const ranges = name === 'isActive' || name === 'color' ? [] : ['lt', 'lte', 'gt', 'gte'];
+    const single = ['eq', 'ne', ...ranges, ...(isText ? ['contains', 'startsWith'] : [])];
+    const values = [...(sentValues[name] ?? []), ...(isText ? ['%', '_', '\\', 'B'] : [])];
+    const operators: Filter[] = [
+      { isNull: true },
+      { isNull: false },
+      ...values.flatMap((value) => single.map((operator) => ({ [operator]: value }))),
+      ...(name === 'isActive' ? [] : [{ in: values.slice(0, 2) }, { notIn: values.slice(0, 2) }]),
+    ];
+    const order = readOrder(thingColumns, [], { viewer, byDefault: 'name' });
+    const page = { order, limit: things.length, isBackward: false, after: null, before: null };
+    for (const sent of operators) {
+      const filter = { [name]: sent };
+      const expected = sorted(
+        things.filter((thing) => matches(thing, filter)),
+        [],
+      ).map(({ id }) => id);
+      const found = await thingPage(db, readFilter(thingColumns, filter, { viewer }), page);
+      expect({ sent, found: found.map(({ id }) => id) }).toEqual({ sent, found: expected });
+    }
+  });
+});
+
 describe('random filters, orders and pages', () => {
   it('return what an evaluation in memory returns', async () => {
     const kinds = new Set<string>();

@@ -46,6 +46,7 @@ describe('Cache-Control', () => {
     '{ departments { id name } }',
     '{ departments { employees(first: 2) { nodes { name manager { name } } } } }',
     '{ employees(first: 2) { totalCount edges { cursor node { name department { name } } } pageInfo { endCursor } } }',
+    '{ employeesAggregate(groupBy: [DEPARTMENT_ID]) { key { department { name } } count avg { age } } }',
     '{ me { email employee { name } } }',
     '{ models { name current { inputs { name } } } departments { name } }',
     'query ($no: Boolean = false) { departments { name headcount @include(if: $no) } }',
@@ -388,6 +389,7 @@ describe('a mutation invalidates immediately', () => {
     await changes('{ employees(filter: { search: "Newman" }) { nodes { name } } }', {}, () => hire('Newman One'));
     await changes('{ employees(filter: { search: "Newman" }) { totalCount } }', {}, () => hire('Newman Two'));
     await changes('{ departments { headcount } }', {}, () => hire('Newman Three'));
+    await changes('{ employeesAggregate { count } }', {}, () => hire('Newman Four'));
   });
 
   it('updateEmployee: the employee in every response', async () => {

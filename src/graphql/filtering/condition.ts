@@ -67,6 +67,7 @@ export interface PreparedCondition {
 
 /** Prepares a condition: its values are parameters, so that one template serves all filters of the same structure. */
 export function preparedCondition({ table }: Pick<Filterable, 'table'>, condition: Condition): PreparedCondition {
+  if (condition === everyRow) return preparedEveryRow;
   const values: unknown[] = [];
   let hasStablePlan = true;
   const keyOf = (one: Condition): string => {
@@ -99,6 +100,9 @@ export function preparedCondition({ table }: Pick<Filterable, 'table'>, conditio
     sql: () => (isEveryRow(condition) ? null : conditionSql(condition, table, { next: 0 })),
   };
 }
+
+/** For lists without a filter, which are the most frequent. */
+const preparedEveryRow: PreparedCondition = { key: '', values: {}, hasStablePlan: true, sql: () => null };
 
 function parameterOf({ operator, value }: Comparison): unknown {
   if (operator === 'contains') return containing(String(value));

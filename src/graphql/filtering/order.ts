@@ -71,36 +71,62 @@ export function readOrder<Name extends string>(
 ): Keyset {
   if (orders.length > maxSortKeys)
     throw orderProblem(`has ${orders.length} columns; at most ${maxSortKeys} are allowed`);
-  const columns = [...filterable.columns.values()];
+  const sortable = sortableOf(filterable);
   const keys = orders.map(({ field, direction }) => {
-    const column = columns.find(({ name }) => orderName(name) === field);
-    if (!column) throw orderProblem(`has an unknown column ${field.slice(0, 60)}`);
-    const denial = column.mayRead?.(viewer);
+    const found = sortable.get(field);
+    if (!found) throw orderProblem(`has an unknown column ${field.slice(0, 60)}`);
+    const denial = found.column.mayRead?.(viewer);
     if (denial) throw denial;
-    return sortKey(filterable, column, direction === OrderDirection.DESC);
+    return direction === OrderDirection.DESC ? found.descending : found.ascending;
   });
-  if (new Set(orders.map(({ field }) => field)).size < orders.length)
+  if (new Set(keys.map(({ column }) => column)).size < keys.length)
     throw orderProblem('has a column twice; send each once');
-  const [first, ...then] = keys;
-  if (first) return then.length > 0 ? { ...first, then } : first;
-  const column = filterable.columns.get(byDefault);
-  if (!column) throw new Error(`${filterable.type} has no column ${byDefault}.`);
-  return sortKey(filterable, column, false);
+  const [first = sortable.get(orderName(byDefault))?.ascending, ...then] = keys;
+  if (!first) throw new Error(`${filterable.type} cannot be sorted by ${byDefault}.`);
+  return then.length > 0 ? { ...first, then } : first;
 }
 
 const orderProblem = (message: string): BadUserInput => BadUserInput.ofFields([{ field: 'orderBy', message }]);
 
-function sortKey({ table }: Filterable, column: Column, isDescending: boolean): SortKey {
-  const type = sortTypes[column.type];
-  if (type === null) throw new Error(`${column.name} cannot be sorted.`);
-  return {
-    column: `${table}.${column.column}`,
-    property: column.name,
-    type,
-    isDescending,
-    ...(column.isNullable === true ? { isNullable: true } : {}),
-    ...(column.collation === undefined ? {} : { collation: column.collation }),
-  };
+/** A column of an order in both directions. */
+interface Sortable {
+  column: Column;
+  ascending: SortKey;
+  descending: SortKey;
+}
+
+const known = new WeakMap<Filterable, ReadonlyMap<string, Sortable>>();
+
+/** The columns that a type's lists are sorted by, by the values of its enum. */
+function sortableOf(filterable: Filterable): ReadonlyMap<string, Sortable> {
+  const { table, columns } = filterable;
+  let found = known.get(filterable);
+  if (!found) {
+    found = new Map(
+      [...columns.values()].filter(isSortable).flatMap((column) => {
+        const ascending = sortKey(table, column);
+        return ascending
+          ? [[orderName(column.name), { column, ascending, descending: { ...ascending, isDescending: true } }]]
+          : [];
+      }),
+    );
+    known.set(filterable, found);
+  }
+  return found;
+}
+
+function sortKey(table: string, { name, column, type, isNullable, collation }: Column): SortKey | null {
+  const sortType = sortTypes[type];
+  return (
+    sortType && {
+      column: `${table}.${column}`,
+      property: name,
+      type: sortType,
+      isDescending: false,
+      ...(isNullable === true ? { isNullable } : {}),
+      ...(collation === undefined ? {} : { collation }),
+    }
+  );
 }
 
 const sortTypes: Record<Column['type'], SortType | null> = {

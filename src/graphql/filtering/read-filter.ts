@@ -4,7 +4,7 @@ import { BadUserInput, type FieldProblem } from '../../errors/app-error.js';
 import { ownValue } from '../../errors/own-value.js';
 import { decodeId, idProblem } from '../relay/global-id.js';
 import type { Column, Filterable, Relation } from './columns.js';
-import type { Condition, ConditionValue, Operator } from './condition.js';
+import { everyRow, type Condition, type ConditionValue, type Operator } from './condition.js';
 
 /** Upper bounds of a filter. */
 export const filterLimits = { conditions: 20, depth: 5, listLength: 100, textLength: 200 };
@@ -23,7 +23,7 @@ export function readFilter(
   filter: object | null | undefined,
   { viewer, own = () => [] }: { viewer: Viewer; own?: OwnConditions },
 ): Condition {
-  if (filter == null) return { kind: 'and', of: [] };
+  if (filter == null) return everyRow;
   const reader = new FilterReader(viewer, own);
   const condition = reader.filter(filterable, filter, '', 0);
   if (reader.problems.length > 0) throw BadUserInput.ofFields(reader.problems);
