@@ -194,8 +194,36 @@ describe('users', () => {
     expect(seen).toEqual(all.map(({ email }) => email));
   });
 
+  it('are filtered by columns, and sorted by several', async () => {
+    const document = `query ($filter: UserFilter, $orderBy: [UserOrder!]) {
+      users(first: 100, filter: $filter, orderBy: $orderBy) { nodes { email } totalCount pageInfo { endCursor } }
+    }`;
+    const all = await gateway.db.selectFrom('user_account').select(['email', 'role', 'is_active']).execute();
+    const filter = {
+      or: [{ role: { in: ['ADMIN', 'MANAGER'] } }, { email: { startsWith: 'USER@' } }],
+      isActive: { eq: true },
+    };
+    const orderBy = [{ field: 'IS_ACTIVE' }, { field: 'EMAIL', direction: 'DESC' }];
+    const { data, errors } = await gateway.execute<AnyData>('admin', document, { filter, orderBy });
+    expect(errors).toEqual([]);
+    const expected = all
+      .filter(({ email, role, is_active: isActive }) => isActive && (['ADMIN', 'MANAGER'].includes(role) || email.startsWith('user@')))
+      .map(({ email }) => email);
+    expect(expected.length).toBeGreaterThan(2);
+    expect((data.users.nodes as { email: string }[]).map(({ email }) => email)).toEqual(expected.toSorted().reverse());
+    expect(data.users.totalCount).toBe(expected.length);
+    const { data: page } = await gateway.execute<AnyData>(
+      'admin',
+      'query ($after: String) { users(first: 1, after: $after, orderBy: [{ field: IS_ACTIVE }, { field: EMAIL, direction: DESC }], filter: { isActive: { eq: true } }) { totalCount } }',
+      { after: data.users.pageInfo.endCursor as string },
+    );
+    expect(page.users.totalCount).toBe(all.filter(({ is_active: isActive }) => isActive).length);
+  });
+
   it.each(['manager', 'user'] as const)('rejects the %s', async (caller) => {
     await expectRejected(caller, '{ users { nodes { email } } }', {}, 'FORBIDDEN');
+    await expectRejected(caller, '{ users(filter: { role: { eq: ADMIN } }) { totalCount } }', {}, 'FORBIDDEN');
+    await expectRejected(caller, '{ users(orderBy: { field: EMAIL }) { totalCount } }', {}, 'FORBIDDEN');
   });
 
   it('rejects an anonymous caller, and an administrator’s API key', async () => {

@@ -17,7 +17,7 @@ import { IndexGuard } from '../../src/graphql/filtering/index-guard.js';
 import { everyRow } from '../../src/graphql/filtering/condition.js';
 import { employeeWithRelations } from '../../src/domains/employee/employee.shapes.js';
 import type { EmployeeFilter, EmployeeOrder } from '../../src/domains/employee/employee.types.js';
-import { OrderDirection } from '../../src/graphql/filtering/order.js';
+import { OrderDirection, readOrder } from '../../src/graphql/filtering/order.js';
 import { PredictionSource } from '../../src/domains/prediction/prediction.entity.js';
 import {
   countPredictionsByUser,
@@ -26,10 +26,12 @@ import {
   predictionPagesByUser,
   type PredictionScope,
 } from '../../src/domains/prediction/prediction.queries.js';
-import { userOrder, userPage } from '../../src/domains/user/user.queries.js';
+import { userColumns } from '../../src/domains/user/user.columns.js';
+import { userPage } from '../../src/domains/user/user.queries.js';
 import { conditionOf, employeeOrder } from '../support/employee-lists.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { openExplainer, type Explained, type Explainer } from '../support/explain.js';
+import { viewerOf } from '../support/viewers.js';
 import { largeId, loadLargeCompany, size } from '../support/large-company.js';
 
 /** Upper bounds of the rows and buffers that a page of any filter may read. */
@@ -437,10 +439,16 @@ describe('a page of 200,000 predictions', () => {
 
 describe('a page of 50,000 users', () => {
   it('reads as little at any depth', async () => {
-    const page: KeysetPage = { order: userOrder, limit, isBackward: false, after: null, before: null };
+    const page: KeysetPage = {
+      order: readOrder(userColumns, [], { viewer: viewerOf(), byDefault: 'createdAt' }),
+      limit,
+      isBackward: false,
+      after: null,
+      before: null,
+    };
     const after = { value: '2024-01-01T00:00:00.000Z', id: largeId('user', 1) };
     for (const requested of [page, { ...page, after }, { ...page, before: after, isBackward: true }]) {
-      const { rows, sequentialScans } = await explainOne((db) => userPage(db, requested));
+      const { rows, sequentialScans } = await explainOne((db) => userPage(db, everyRow, requested));
       expect(sequentialScans).toEqual([]);
       expect(rows).toBeLessThanOrEqual(limit + 1);
     }

@@ -25,6 +25,7 @@ import {
   preparedCondition,
   type Condition,
   type PreparedCondition,
+  where,
 } from '../../graphql/filtering/condition.js';
 import { employeeColumns } from './employee.columns.js';
 import {
@@ -78,11 +79,7 @@ export async function countEmployees(db: Database, condition: Condition): Promis
   return Number(row?.[0]);
 }
 
-function filtered(filter: PreparedCondition): EmployeeQuery {
-  const condition = filter.sql();
-  const employees = queryBuilder.selectFrom('employee');
-  return condition ? employees.where(condition) : employees;
-}
+const filtered = (filter: PreparedCondition): EmployeeQuery => queryBuilder.selectFrom('employee').$call(where(filter));
 
 /**
  * Matches texts of employees against searches, in one statement.

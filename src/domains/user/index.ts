@@ -18,6 +18,7 @@ import { SessionFieldResolver, SessionResolver } from './session.resolver.js';
 import { Sessions } from './session.service.js';
 import { SignIn } from './sign-in.service.js';
 import { SignInNetwork } from './sign-in-network.entity.js';
+import { userColumns } from './user.columns.js';
 import { User } from './user.entity.js';
 import { userNodes, userVisibility } from './user.nodes.js';
 import { userPermissions } from './user.permissions.js';
@@ -57,7 +58,7 @@ export const userDomain: DomainModule = {
     const watcher = new CredentialChangeWatcher({ db, databaseUrl, changes: credentialChanges, log });
     return {
       resolvers: [
-        new UserResolver(watcher, audit),
+        new UserResolver(watcher, audit, services.indexes),
         new AccountResolver(new Accounts({ throttle, passwords, audit, mail, settings }), watcher),
         new SessionResolver({ sessions, signIn, throttle, mfa, audit, changes: watcher }),
         new SessionFieldResolver(),
@@ -70,6 +71,7 @@ export const userDomain: DomainModule = {
       ready: async () => {
         await endSessionsWithoutMfa(db, settings.mfa.requiredRoles);
         await watcher.ready();
+        await services.indexes.prepare(userColumns);
       },
       close: () => watcher.close(),
     };

@@ -2,22 +2,16 @@ import { sql } from 'kysely';
 import { hashApiKey } from '../../auth/api-key.js';
 import { endReasons } from '../../auth/credential-changes.js';
 import { SCOPES, type AuthenticatedViewer, type Role, type Viewer } from '../../auth/viewer.js';
-import {
-  inOrder,
-  pageKey,
-  pageOf,
-  pageValues,
-  templatePage,
-  type Keyset,
-  type KeysetPage,
-} from '../../database/keyset.js';
+import { inOrder, pageKey, pageOf, pageValues, templatePage, type KeysetPage } from '../../database/keyset.js';
 import { hasGivenId, queryBuilder, readTemplate } from '../../database/read-templates.js';
 import { rowShapes, type RowShape } from '../../database/row-shapes.js';
 import { rowColumns } from '../../database/rows.js';
 import { owned } from '../../database/schema-names.js';
 import type { Database } from '../../database/tables.js';
+import { preparedCondition, where, type Condition } from '../../graphql/filtering/condition.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { ApiKey } from './api-key.entity.js';
+import { userColumns } from './user.columns.js';
 import { User } from './user.entity.js';
 import { SessionRecord } from './session.entity.js';
 import {
@@ -30,14 +24,6 @@ import {
 } from './user.types.js';
 
 export const userRows = rowShapes<UserRow>(User, omittedFromUser);
-
-/** Orders users, oldest account first. */
-export const userOrder: Keyset = {
-  column: 'user_account.created_at',
-  property: 'createdAt',
-  type: 'timestamptz',
-  isDescending: false,
-};
 
 const users = (row: RowShape<UserRow>) => queryBuilder.selectFrom('user_account').select(row.columns('user_account'));
 
@@ -56,26 +42,37 @@ export async function usersById(
 /** Loads a page of users. @returns at most page.limit + 1 rows */
 export async function userPage(
   db: Database,
+  condition: Condition,
   page: KeysetPage,
   row: RowShape<UserRow> = userRows.whole,
 ): Promise<UserRow[]> {
-  const template = readTemplate(`users ${row.key} ${pageKey(page)}`, () => pageOf(users(row), templatePage(page)), {
-    hasStablePlan: true,
-  });
-  const rows = await template.execute(db, pageValues(page));
+  const filter = preparedCondition(userColumns, condition);
+  const template = readTemplate(
+    `users ${row.key} ${filter.key} ${pageKey(page)}`,
+    () => pageOf(users(row).$call(where(filter)), templatePage(page)),
+    filter,
+  );
+  const rows = await template.execute(db, { ...filter.values, ...pageValues(page) });
   return inOrder(
     rows.map((values) => row.row(values)),
     page,
   );
 }
 
-/** Counts users. */
-export async function countUsers(db: Database): Promise<number> {
-  const { count } = await db
-    .selectFrom('user_account')
-    .select(sql<number>`count(*)::integer`.as('count'))
-    .executeTakeFirstOrThrow();
-  return count;
+/** Counts the users that meet a condition. */
+export async function countUsers(db: Database, condition: Condition): Promise<number> {
+  const filter = preparedCondition(userColumns, condition);
+  const template = readTemplate(
+    `count of users ${filter.key}`,
+    () =>
+      queryBuilder
+        .selectFrom('user_account')
+        .select(sql<number>`count(*)::integer`.as('count'))
+        .$call(where(filter)),
+    filter,
+  );
+  const [row] = await template.execute(db, filter.values);
+  return Number(row?.[0]);
 }
 
 /** Reads a user's current role; null if the account is deactivated or unknown. */

@@ -2,15 +2,12 @@ import type { GraphQLResolveInfo } from 'graphql';
 import { Arg, Args, Ctx, Extensions, FieldResolver, ID, Info, Mutation, Query, Resolver, Root } from 'type-graphql';
 import type { AuditLog } from '../../audit/audit-log.js';
 import { Role } from '../../auth/viewer.js';
+import { sortKeys } from '../../database/keyset.js';
+import type { IndexGuard } from '../../graphql/filtering/index-guard.js';
+import { maxSortKeys, readOrder } from '../../graphql/filtering/order.js';
+import { readFilter } from '../../graphql/filtering/read-filter.js';
 import { CacheHint, Invalidates } from '../../graphql/schema/cache-control.js';
-import {
-  counting,
-  PageArgs,
-  pageReads,
-  pageSelection,
-  readPage,
-  type Connection,
-} from '../../graphql/relay/connection.js';
+import { counting, PageArgs, pageSelection, readPage, type Connection } from '../../graphql/relay/connection.js';
 import type { Context } from '../../graphql/context/context.js';
 import { decodeId, encodeId } from '../../graphql/relay/global-id.js';
 import { lookAhead } from '../../graphql/context/selection.js';
@@ -22,21 +19,26 @@ import { employeeById } from '../employee/employee.loaders.js';
 import type { EmployeeRow } from '../employee/employee.types.js';
 import { ApiKey } from './api-key.entity.js';
 import { SessionRecord } from './session.entity.js';
+import { userColumns } from './user.columns.js';
 import { User } from './user.entity.js';
 import { apiKeysByUser, sessionsByUser, userById } from './user.loaders.js';
 import { visibleUsers } from './user.nodes.js';
-import { countUsers, userOrder, userPage, userRows } from './user.queries.js';
+import { countUsers, userPage, userRows } from './user.queries.js';
 import { setActive, setEmployee, setRole } from './user.service.js';
-import { UserConnection, type ApiKeyRow, type SessionRow, type UserRow } from './user.types.js';
+import { UserConnection, UserFilter, UserOrder, type ApiKeyRow, type SessionRow, type UserRow } from './user.types.js';
 
 /** What an operation reads of the users of a page. */
-const selectedUsers = lookAhead((connection) => userRows.of(pageReads(connection, userOrder)));
+const selectedUsers = lookAhead((connection) => {
+  const user = connection.at('nodes', 'edges.node');
+  return userRows.of(user ? user.reads : []);
+});
 
 @Resolver(() => User)
 export class UserResolver {
   constructor(
     readonly changes: Pick<CredentialChangeWatcher, 'refresh'>,
     readonly audit: Pick<AuditLog, 'by'>,
+    readonly indexes: Pick<IndexGuard, 'check'>,
   ) {}
 
   @CacheHint({ maxAge: 10, scope: 'PRIVATE' })
@@ -62,13 +64,26 @@ export class UserResolver {
   @Query(() => UserConnection, { description: 'All users, oldest account first. ADMIN only.' })
   async users(
     @Args(() => PageArgs) args: PageArgs,
-    @Ctx() { db }: Context,
+    @Arg('filter', () => UserFilter, { nullable: true, description: 'Conditions; all users if absent.' })
+    filter: UserFilter | null,
+    @Arg('orderBy', () => [UserOrder], {
+      nullable: true,
+      description: `Sort order; oldest account first if absent. At most ${maxSortKeys} columns.`,
+    })
+    orderBy: UserOrder[] | null,
+    @Ctx() { db, viewer }: Context,
     @Info() info: GraphQLResolveInfo,
   ): Promise<Connection<UserRow>> {
-    const page = readPage(args, userOrder);
-    const count = counting(info, () => countUsers(db));
-    const { hasRows } = pageSelection(info);
-    const rows = hasRows ? await userPage(db, page, selectedUsers(info)) : [];
+    const condition = readFilter(userColumns, filter, { viewer });
+    const page = readPage(args, readOrder(userColumns, orderBy ?? [], { viewer, byDefault: 'createdAt' }));
+    if (filter || orderBy) await this.indexes.check(userColumns, condition, page.order);
+    const count = counting(info, () => countUsers(db, condition));
+    const { hasRows, hasCursors } = pageSelection(info);
+    const selected = selectedUsers(info);
+    const row = hasCursors
+      ? userRows.of([...selected.properties, ...sortKeys(page.order).map(({ property }) => property)])
+      : selected;
+    const rows = hasRows ? await userPage(db, condition, page, row) : [];
     return new UserConnection({ page, rows, count });
   }
 

@@ -1,9 +1,12 @@
 import { Field, ID, InputType, Int, ObjectType } from 'type-graphql';
 import { GraphQLDateTime } from '../../graphql/schema/scalars.js';
 import type { RowOf } from '../../database/rows.js';
+import { Filters, indexNote } from '../../graphql/filtering/filter-inputs.js';
+import { orderFields, orderInput } from '../../graphql/filtering/order.js';
 import { connectionType } from '../../graphql/relay/connection.js';
 import { ApiKey } from './api-key.entity.js';
 import { SessionRecord } from './session.entity.js';
+import { userColumns } from './user.columns.js';
 import { User } from './user.entity.js';
 
 /** Properties that rows omit. */
@@ -17,6 +20,15 @@ export const omittedFromSession = ['refreshTokenHash', 'previousTokenHash', 'aut
 export type SessionRow = RowOf<SessionRecord, (typeof omittedFromSession)[number]>;
 
 export const UserConnection = connectionType<UserRow>(User, 'User');
+
+export const UserOrder = orderInput(userColumns, orderFields(userColumns));
+export type UserOrder = InstanceType<typeof UserOrder>;
+
+@Filters(userColumns)
+@InputType({
+  description: `Conditions on users, combined with AND; an absent condition, or null, matches all. ${indexNote(userColumns)}`,
+})
+export class UserFilter {}
 
 @InputType({ description: 'A new account.' })
 export class RegisterInput {

@@ -17,7 +17,7 @@ import {
   type Grouping,
 } from './aggregate-types.js';
 import type { Column, Filterable } from './columns.js';
-import { preparedCondition, type Condition } from './condition.js';
+import { preparedCondition, where, type Condition, type PreparedCondition } from './condition.js';
 
 /** A function of a column that an operation selects. */
 interface Aggregation {
@@ -89,7 +89,7 @@ export async function aggregateRows(
   const values = aggregations.map(({ name, column }) => `${name} ${column.name}`).join();
   const template = readTemplate(
     `aggregates of ${filterable.table} ${keys} ${values} ${filter.key}`,
-    () => aggregateStatement(filterable, { groupings, aggregations }, filter.sql()),
+    () => aggregateStatement(filterable, { groupings, aggregations }, filter),
     { hasStablePlan: false },
   );
   const rows = await template.execute(db, filter.values);
@@ -103,10 +103,9 @@ export async function aggregateRows(
 function aggregateStatement(
   { table }: Filterable,
   { groupings, aggregations }: AggregateQuery,
-  condition: RawBuilder<boolean> | null,
+  filter: PreparedCondition,
 ) {
-  let query = queryBuilder.selectFrom(sql.table(table).as(table));
-  if (condition) query = query.where(condition);
+  let query = queryBuilder.selectFrom(sql.table(table).as(table)).$call(where(filter));
   const keys = groupings.map((grouping) => keySql(grouping, table));
   for (const key of keys) query = query.groupBy(key).orderBy(key);
   const selected = [

@@ -1,4 +1,4 @@
-import { sql, type RawBuilder } from 'kysely';
+import { sql, type RawBuilder, type SelectQueryBuilder } from 'kysely';
 import { parameter, queryBuilder } from '../../database/read-templates.js';
 import {
   collated,
@@ -100,6 +100,14 @@ export function preparedCondition({ table }: Pick<Filterable, 'table'>, conditio
     sql: () => (isEveryRow(condition) ? null : conditionSql(condition, table, { next: 0 })),
   };
 }
+
+/** Restricts a query to the rows that meet a condition; for Kysely's `$call`. */
+export const where =
+  ({ sql: condition }: Pick<PreparedCondition, 'sql'>) =>
+  <DB, TB extends keyof DB, Output>(query: SelectQueryBuilder<DB, TB, Output>): SelectQueryBuilder<DB, TB, Output> => {
+    const restriction = condition();
+    return restriction ? query.where(restriction) : query;
+  };
 
 /** For lists without a filter, which are the most frequent. */
 const preparedEveryRow: PreparedCondition = { key: '', values: {}, hasStablePlan: true, sql: () => null };
