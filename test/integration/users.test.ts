@@ -207,7 +207,10 @@ describe('users', () => {
     const { data, errors } = await gateway.execute<AnyData>('admin', document, { filter, orderBy });
     expect(errors).toEqual([]);
     const expected = all
-      .filter(({ email, role, is_active: isActive }) => isActive && (['ADMIN', 'MANAGER'].includes(role) || email.startsWith('user@')))
+      .filter(
+        ({ email, role, is_active: isActive }) =>
+          isActive && (['ADMIN', 'MANAGER'].includes(role) || email.startsWith('user@')),
+      )
       .map(({ email }) => email);
     expect(expected.length).toBeGreaterThan(2);
     expect((data.users.nodes as { email: string }[]).map(({ email }) => email)).toEqual(expected.toSorted().reverse());
