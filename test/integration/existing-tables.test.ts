@@ -1,23 +1,20 @@
 import 'reflect-metadata';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { MikroORM } from '@mikro-orm/postgresql';
-import { graphql, type GraphQLError, type GraphQLInputObjectType } from 'graphql';
+import type { GraphQLInputObjectType } from 'graphql';
 import { sql } from 'kysely';
-import pg from 'pg';
 import { Role, type Viewer } from '../../src/auth/viewer.js';
 import { databaseOf, openOrm } from '../../src/database/orm.js';
 import { TableCatalog } from '../../src/database/table-facts.js';
 import type { Database } from '../../src/database/tables.js';
-import { createLoader, type LoaderKind } from '../../src/graphql/context/loader-kind.js';
 import { maxItems } from '../../src/graphql/tables/column-types.js';
 import { IndexGuard } from '../../src/graphql/filtering/index-guard.js';
-import { NodeResolver } from '../../src/graphql/relay/node.js';
-import { domainSchema, LiveSchema } from '../../src/graphql/schema/build-schema.js';
-import { readCatalog } from '../../src/scripts/existing-tables/catalog.js';
-import { planTables, type Existing, type PlannedTable } from '../../src/scripts/existing-tables/plan.js';
+import type { LiveSchema } from '../../src/graphql/schema/build-schema.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import type { AnyData } from '../support/gateway.js';
-import { oddDomain, oddTables } from '../support/odd-tables.js';
+import { oddDomain } from '../support/odd-tables/domain.js';
+import { executeOdd, openOddSchema, runSql, type Executed } from '../support/odd-tables/execute.js';
+import { oddTables } from '../support/odd-tables/fixture.js';
 import { statementsOf } from '../support/statements.js';
 import { viewerOf } from '../support/viewers.js';
 
@@ -32,173 +29,35 @@ beforeAll(async () => {
   database = await createTestDatabase();
   orm = openOrm({ url: database.url, entities: oddDomain.existingTables ?? [], poolSize: 2 });
   db = databaseOf(orm);
-  await withClient((client) => client.query(oddTables));
+  await runSql(database.url, oddTables);
   for (const [id, { userId }] of [user, manager, admin].entries())
     await sql`insert into odd.notes values (${id + 1}, ${userId}, 'a note')`.execute(db);
-  await withClient((client) => client.query('analyze'));
+  await runSql(database.url, 'analyze');
   indexes = new IndexGuard(new TableCatalog(db), { maxUnindexedRows: 50_000 });
   strictIndexes = new IndexGuard(new TableCatalog(db), { maxUnindexedRows: 2 });
-  const loaded = oddDomain.load({} as never);
-  const nodes = new NodeResolver([{ ...oddDomain, nodes: loaded.nodes ?? {} }], domainSchema([oddDomain]));
-  schema = new LiveSchema([oddDomain], domainSchema([oddDomain]), [...loaded.resolvers, nodes], [], console as never);
+  schema = openOddSchema();
 });
 afterAll(async () => {
   await orm.close();
   await database.drop();
 });
 
-async function withClient<Result>(run: (client: pg.Client) => Promise<Result>): Promise<Result> {
-  const client = new pg.Client({ connectionString: database.url });
-  await client.connect();
-  try {
-    return await run(client);
-  } finally {
-    await client.end();
-  }
-}
-
 const user = viewerOf();
 const manager = viewerOf({ role: Role.MANAGER });
 const admin = viewerOf({ role: Role.ADMIN });
 
-/** Executes an operation as a request does: with its own loaders. */
-async function execute(
+const execute = (
   viewer: Viewer,
   source: string,
   variables: Record<string, unknown> = {},
   guard = indexes,
-): Promise<{ data: AnyData; codes: unknown[]; problems: string[] }> {
-  const loaders = new Map<unknown, unknown>();
-  const load = (kind: LoaderKind<unknown, unknown>): unknown => {
-    if (!loaders.has(kind)) loaders.set(kind, createLoader(kind, kind.batch(db)));
-    return loaders.get(kind);
-  };
-  const contextValue = { viewer, db, load, indexes: guard, reportRejection: () => undefined };
-  const { data, errors = [] } = await graphql({
-    schema: schema.current,
-    source,
-    variableValues: variables,
-    contextValue,
-  });
-  const problems = errors.flatMap(
-    ({ originalError }) =>
-      ((originalError as { extensions?: AnyData } | null)?.extensions?.fields ?? []) as {
-        field: string;
-        message: string;
-      }[],
-  );
-  return { data, codes: errors.map(codeOf), problems: problems.map(({ field, message }) => `${field} ${message}`) };
-}
-
-/** The code of an error, or its message if it was not expected. */
-const codeOf = (error: GraphQLError): unknown =>
-  (error.originalError as { code?: unknown } | null)?.code ?? error.message;
+): Promise<Executed> => executeOdd({ schema, viewer, db, indexes: guard }, source, variables);
 
 async function read(viewer: Viewer, source: string, variables: Record<string, unknown> = {}): Promise<AnyData> {
   const { data, codes } = await execute(viewer, source, variables);
   expect(codes).toEqual([]);
   return data;
 }
-
-describe('the plan of a schema', () => {
-  const nothing: Existing = {
-    tables: [],
-    typeNames: new Set(['Department', 'User']),
-    fieldNames: new Set(['departments', 'users', 'user']),
-    folders: new Set(['user']),
-    idPrefixes: new Set(['user']),
-    enums: new Map(),
-  };
-  const planned = async (table?: string, options = {}) =>
-    planTables(await withClient((client) => readCatalog(client, 'odd', table)), nothing, options);
-  const typeOf = (tables: readonly PlannedTable[], table: string): PlannedTable => {
-    const found = tables.find((one) => one.table === table);
-    if (!found) throw new Error(`${table} is not planned.`);
-    return found;
-  };
-
-  it('names each table and column that is left out, with the reason', async () => {
-    const { tables, omissions } = await planned();
-    expect(omissions.map(({ name, reason }) => `${name} ${reason}`).sort()).toEqual([
-      'odd.by_token its key has the column token, which looks secret or has a type that no ID can hold',
-      ...['happy_people', 'team_sizes', 'without_key'].map(
-        (table) =>
-          `odd.${table} has neither a primary key nor a unique index of columns that are not null; name columns that identify a row with --key`,
-      ),
-    ]);
-    const { omissions: columns, description } = typeOf(tables, 'every_type');
-    expect(columns.map(({ name }) => name)).toEqual(['token_free', 'search', 'both_parts', 'password_hash', 'apiKey']);
-    expect(description).toContain('password_hash (looks secret)');
-    expect(tables.flatMap((one) => one.omissions)).toEqual(columns);
-  });
-
-  it('chooses names that nothing has', async () => {
-    const { tables } = await planned();
-    const named = (table: string) => {
-      const { type, field, fields } = typeOf(tables, table);
-      return [type, field, fields];
-    };
-    expect(named('department')).toEqual(['OddDepartment', 'oddDepartment', 'oddDepartments']);
-    expect(named('user')).toEqual(['OddUser', 'oddUser', 'oddUsers']);
-    expect(named('people')).toEqual(['Person', 'person', 'people']);
-    expect(named('Straßen Verzeichnis')).toEqual([
-      'StrassenVerzeichnis',
-      'strassenVerzeichnis',
-      'strassenVerzeichnises',
-    ]);
-    const properties = typeOf(tables, 'every_type').columns.map(({ property }) => property);
-    expect(properties).toEqual(expect.arrayContaining(['rowId', 'groesseInCm', 'constructorColumn', 'email']));
-    expect(new Set(properties).size).toBe(properties.length);
-    expect(typeOf(tables, 'wide').columns).toHaveLength(40);
-  });
-
-  it('adds both directions of each foreign key, also of cycles, self references and two keys to one table', async () => {
-    const { tables } = await planned();
-    const fields = tables
-      .flatMap(({ relations }) => relations)
-      .map(({ owner, field, target, columns }) => `${owner.type}.${field}: ${target.type} by ${columns.join(' ')}`);
-    expect(fields.sort()).toEqual([
-      'OrderHeader.orderLines: OrderLine by shop,shop number,orderNumber',
-      'OrderLine.orderHeader: OrderHeader by shop,shop orderNumber,number',
-      'Person.boss: Person by bossId,rowId',
-      'Person.mentorPerson: Person by mentor,rowId',
-      'Person.peopleByBoss: Person by rowId,bossId',
-      'Person.peopleByMentorPerson: Person by rowId,mentor',
-      'Person.transfersByFromPerson: Transfer by rowId,fromPersonId',
-      'Person.transfersByToPerson: Transfer by rowId,toPersonId',
-      'Player.team: Team by teamId,rowId',
-      'Player.teamsByCaptain: Team by rowId,captainId',
-      'Team.captain: Player by captainId,rowId',
-      'Team.players: Player by rowId,teamId',
-      'Transfer.fromPerson: Person by fromPersonId,rowId',
-      'Transfer.toPerson: Person by toPersonId,rowId',
-    ]);
-  });
-
-  it('maps enum values to names of GraphQL, and follows domains', async () => {
-    const { tables } = await planned();
-    const [mood] = tables.flatMap(({ enums }) => enums);
-    expect(mood?.values).toEqual([
-      ['HAPPY', 'happy'],
-      ['IN_BETWEEN', 'in between'],
-      ['GROESSER', 'größer'],
-      ['N1ST', '1st'],
-      ['TRUE_VALUE', 'true'],
-    ]);
-    const positive = typeOf(tables, 'every_type').columns.find(({ name }) => name === 'positive');
-    expect(positive).toMatchObject({ type: 'column.integer', isNullable: false });
-  });
-
-  it('takes the key of a view and the owner from the command, and checks them', async () => {
-    const { tables } = await planned('happy_people', { key: ['id'] });
-    expect(typeOf(tables, 'happy_people')).toMatchObject({ kind: 'view', type: 'HappyPerson' });
-    expect(typeOf((await planned('notes', { ownedBy: 'user_id' })).tables, 'notes').ownedBy).toBe('userId');
-    await expect(planned('happy_people', { key: ['nothing'] })).rejects.toThrow(
-      'odd.happy_people has no column nothing; it has id, name.',
-    );
-    await expect(planned('people', { ownedBy: 'id' })).rejects.toThrow('it must have the type uuid or text');
-  });
-});
 
 describe('rows of existing tables', () => {
   it('have all digits, and null for what GraphQL cannot represent', async () => {

@@ -3,6 +3,7 @@ import type { MikroORM } from '@mikro-orm/postgresql';
 import { sql } from 'kysely';
 import { unmarkedDestructions } from '../../src/database/migrate/destructive-statements.js';
 import { migrate } from '../../src/database/migrate/migrate.js';
+import { ignoreOtherSchemas } from '../../src/database/migrate/other-schemas.js';
 import { migrations } from '../../src/database/migrations/index.js';
 import { databaseOf, openOrm } from '../../src/database/orm.js';
 import { DatabaseUnreachable } from '../../src/database/wait-for-database.js';
@@ -42,6 +43,17 @@ describe('migrations', () => {
     const orm = open();
     await migrate(orm, database.url);
     expect(await orm.schema.getUpdateSchemaSQL({ wrap: false })).toBe('');
+  });
+
+  it('ignore the tables and views of other schemas in that comparison', async () => {
+    const orm = open();
+    await sql`create schema others`.execute(databaseOf(orm));
+    await sql`create table others.department (id integer)`.execute(databaseOf(orm));
+    await sql`create view others.departments as select id from others.department`.execute(databaseOf(orm));
+    expect(await orm.schema.getUpdateSchemaSQL({ wrap: false })).toContain('drop table');
+    await ignoreOtherSchemas(orm);
+    expect(await orm.schema.getUpdateSchemaSQL({ wrap: false })).toBe('');
+    await sql`drop schema others cascade`.execute(databaseOf(orm));
   });
 
   it('fail that comparison if a column is missing', async () => {

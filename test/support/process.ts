@@ -76,9 +76,18 @@ export function startProgram(
     args = [],
     nodeArgs = [],
     inShell = false,
-  }: { env: Record<string, string>; cwd: string; args?: string[]; nodeArgs?: string[]; inShell?: boolean },
+    project = projectDir,
+  }: {
+    env: Record<string, string>;
+    cwd: string;
+    args?: string[];
+    nodeArgs?: string[];
+    inShell?: boolean;
+    /** The folder with `dist`. */
+    project?: string;
+  },
 ): TestProcess {
-  const command = [process.execPath, ...nodeArgs, path.join(projectDir, 'dist', program), ...args];
+  const command = [process.execPath, ...nodeArgs, path.join(project, 'dist', program), ...args];
   const [file = '', ...words] = inShell ? ['sh', '-c', '"$@"; exit $?', 'sh', ...command] : command;
   const child = spawn(file, words, {
     cwd,

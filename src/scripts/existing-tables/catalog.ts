@@ -62,14 +62,11 @@ const kinds = {
   m: 'materialized view',
 } as const;
 
-/**
- * Reads the tables and views whose schema and name match. Partitions and what extensions own are omitted.
- * @param table all tables of the schema if absent
- */
-export async function readCatalog(client: pg.Client, schema: string, table?: string): Promise<CatalogTable[]> {
+/** Reads the tables and views of a schema. Partitions and what extensions own are omitted. */
+export async function readCatalog(client: pg.Client, schema: string): Promise<CatalogTable[]> {
   // Types outside pg_catalog then have their schema in their name.
   await client.query("select set_config('search_path', '', false)");
-  const { rows } = await client.query<TableRow>(tablesSql, [schema, table ?? null]);
+  const { rows } = await client.query<TableRow>(tablesSql, [schema]);
   const types = new Map((await client.query<TypeRow>(typesSql)).rows.map((type) => [type.oid, type]));
   return rows.map((row) => ({
     ...row,
@@ -111,7 +108,7 @@ const tablesSql = `
       from pg_index i join pg_class ic on ic.oid = i.indexrelid join pg_am am on am.oid = ic.relam
       where i.indrelid = c.oid and i.indisvalid and i.indpred is null), '[]') as indexes
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
-  where n.nspname = $1 and ($2::text is null or c.relname = $2) and c.relkind in ('r', 'p', 'f', 'v', 'm') and not c.relispartition
+  where n.nspname = $1 and c.relkind in ('r', 'p', 'f', 'v', 'm') and not c.relispartition
     and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
   order by c.relname`;
 

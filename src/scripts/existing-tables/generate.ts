@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { buildSchema, getNamedType } from 'graphql';
+import { buildSchema, getNamedType, isObjectType, type GraphQLSchema } from 'graphql';
 import pg from 'pg';
 import { getMetadataStorage } from 'type-graphql';
 import { projectDir } from '../../app/data-dir.js';
@@ -26,26 +26,37 @@ export interface TableRequest extends PlanOptions {
  * @throws Error that says what to change; nothing is written then
  */
 export async function generateTables({ tables, databaseUrl, ...options }: TableRequest): Promise<void> {
+  const [, schema = '', table = ''] = /^([^.]+)\.(.+)$/s.exec(tables) ?? [];
+  if (schema === '' || table === '') throw new Error(`Write the table with its schema, such as public.${tables}.`);
   const known = existing();
-  const catalog = (await catalogOf(databaseUrl, tables)).filter(
-    ({ schema, table }) => !known.tables.some((one) => one.schema === schema && one.table === table),
-  );
-  if (catalog.length === 0)
+  const hasType = (one: TableName): boolean => known.tables.some((typed) => isSame(typed, one));
+  const catalog = await catalogOf(databaseUrl, [...known.tables, { schema }]);
+  const isRequested = (one: CatalogTable): boolean =>
+    one.schema === schema && (table === '*' || one.table === table) && !hasType(one);
+  const requested = catalog.filter(isRequested);
+  if (requested.length === 0)
     throw new Error(`There is no table ${tables} without a type; check the schema, the name and the database.`);
-  if (catalog.length > 1 && (options.name ?? options.plural ?? options.key) !== undefined)
-    throw new Error('--name, --plural and --key are for one table; name it with --table.');
-  const { tables: planned, omissions } = planTables(catalog, known, options);
+  const { name, plural, key, ownedBy } = options;
+  if (requested.length > 1 && (name ?? plural ?? key ?? ownedBy) !== undefined)
+    throw new Error('--name, --plural, --key and --owned-by are for one table; name it with --table.');
+  const { tables: planned, omissions } = planTables([...catalog.filter(hasType), ...requested], known, options);
   if (planned.length > 0) write(planned);
   report(planned, omissions);
 }
 
-async function catalogOf(databaseUrl: string, tables: string): Promise<CatalogTable[]> {
-  const [, schema = '', table = ''] = /^([^.]+)\.(.+)$/s.exec(tables) ?? [];
-  if (schema === '' || table === '') throw new Error(`Write the table with its schema, such as public.${tables}.`);
+type TableName = Pick<CatalogTable, 'schema' | 'table'>;
+
+const isSame = (one: TableName, other: TableName): boolean => one.schema === other.schema && one.table === other.table;
+
+/** The tables of the schemas. */
+async function catalogOf(databaseUrl: string, tables: readonly { schema: string }[]): Promise<CatalogTable[]> {
   const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 10_000 });
   await client.connect();
   try {
-    return await readCatalog(client, schema, table === '*' ? undefined : table);
+    const catalogs: CatalogTable[] = [];
+    for (const schema of new Set(tables.map((one) => one.schema)))
+      catalogs.push(...(await readCatalog(client, schema)));
+    return catalogs;
   } finally {
     await client.end();
   }
@@ -60,6 +71,7 @@ function existing(): Existing {
     existingTables.map((entity) => ({ folder, type: entity.name, ...tableOf(entity) })),
   );
   return {
+    fieldsByType: new Map(mapped.map(({ type }) => [type, fieldNamesOf(schema, type)])),
     tables: mapped.map(({ folder, type, columns, ...table }) => ({
       ...table,
       type,
@@ -81,6 +93,11 @@ function existing(): Existing {
       ),
     ),
   };
+}
+
+function fieldNamesOf(schema: GraphQLSchema, name: string): string[] {
+  const type = schema.getType(name);
+  return isObjectType(type) ? Object.keys(type.getFields()) : [];
 }
 
 const domainsDir = path.join(projectDir, 'src', 'domains');

@@ -1,17 +1,12 @@
 import type { CatalogForeignKey, CatalogTable, CatalogType } from './catalog.js';
-import { camelCase, capitalized, pascalCase, plural, singular, takeName, wordsOf } from './identifiers.js';
+import { camelCase, capitalized, pascalCase, takeName, wordsOf } from './identifiers.js';
+import { NamePool, type TableNames, type TakenNames } from './plan-names.js';
 import { isKeyType, planColumns, sentence, type Omission, type PlannedColumn } from './plan-columns.js';
 
 /** A type that reads a table, of the repository or of the plan. */
-export interface TableType {
+export interface TableType extends Pick<TableNames, 'type' | 'field' | 'fields' | 'folder'> {
   schema: string;
   table: string;
-  type: string;
-  /** `salesOrder` */
-  field: string;
-  /** `salesOrders`: the root field, and the constant that reads the table. */
-  fields: string;
-  folder: string;
   /** The properties by their columns. */
   properties: ReadonlyMap<string, string>;
 }
@@ -38,11 +33,8 @@ export interface PlannedEnum {
 }
 
 /** What is generated for a table. */
-export interface PlannedTable extends TableType {
+export interface PlannedTable extends TableType, TableNames {
   kind: CatalogTable['kind'];
-  noun: string;
-  nouns: string;
-  idPrefix: string;
   description: string;
   columns: PlannedColumn[];
   relations: PlannedRelation[];
@@ -65,26 +57,28 @@ export interface PlanOptions {
 }
 
 /** What the repository already has. */
-export interface Existing {
+export interface Existing extends TakenNames {
   tables: readonly TableType[];
-  /** Names of types in the schema. */
-  typeNames: ReadonlySet<string>;
-  /** Names of root fields. */
-  fieldNames: ReadonlySet<string>;
-  folders: ReadonlySet<string>;
-  idPrefixes: ReadonlySet<string>;
+  /** The fields of each type of these tables. */
+  fieldsByType: ReadonlyMap<string, Iterable<string>>;
   /** Declared enums of existing tables, by their names in PostgreSQL. */
   enums: ReadonlyMap<string, { name: string; folder: string }>;
 }
 
-/** Plans the types of tables, in the order of their foreign keys. A table that cannot be typed is an omission. */
+/**
+ * Plans the types of tables, in the order of their foreign keys. A table that cannot be typed is an omission.
+ * @param catalog the new tables, and those that have types, whose foreign keys may lead to the new ones
+ */
 export function planTables(
   catalog: readonly CatalogTable[],
   existing: Existing,
   options: PlanOptions = {},
 ): { tables: PlannedTable[]; omissions: Omission[] } {
+  const isNew = ({ schema, table }: CatalogTable): boolean =>
+    !existing.tables.some((one) => one.schema === schema && one.table === table);
   const planner = new Planner(existing, options);
-  for (const table of inForeignKeyOrder(catalog)) planner.add(table);
+  for (const table of catalog) if (!isNew(table)) planner.addForeignKeys(table);
+  for (const table of inForeignKeyOrder(catalog.filter(isNew))) planner.add(table);
   return { tables: planner.tables, omissions: planner.omissions };
 }
 
@@ -105,41 +99,29 @@ function inForeignKeyOrder(tables: readonly CatalogTable[]): CatalogTable[] {
   return [...ordered];
 }
 
-/** Identifiers of the generated code, and names with a meaning in it. */
-const reservedTypes = new Set(
-  'Arg Args Connection Context Column ExistingTable Field FieldResolver GraphQLResolveInfo ID Info Mutation Node PageArgs PageInfo Permissions Promise Query Reads Resolver Root RowOf Subscription TableReads Date Object String Number Boolean Array Map Set Symbol Error Function Record Partial Pick Omit JSON Buffer'.split(
-    ' ',
-  ),
-);
-const reservedWords = new Set(
-  'abstract any args as async await boolean break case catch class const constructor context continue debugger declare default delete do else enum export extends false finally for from function get if implements import in info instanceof interface is keyof let module namespace never new null number object of package private protected public readonly return set static string super switch symbol this throw true try type typeof undefined unknown var void while with yield id row'.split(
-    ' ',
-  ),
-);
-/** The naming rules of the schema reject these. */
-const reservedForm = /^(?:get|query|mutation)|(?:query|mutation|connection|edge|payload|input)$/i;
-
 class Planner {
   readonly tables: PlannedTable[] = [];
   readonly omissions: Omission[] = [];
-  readonly #types: Set<string>;
-  readonly #fields: Set<string>;
-  readonly #folders: Set<string>;
-  readonly #prefixes: Set<string>;
+  readonly #names: NamePool;
   readonly #enums: Map<string, { name: string; folder: string }>;
   readonly #relationNames = new Map<string, Set<string>>();
   /** Foreign keys of earlier tables whose table was not typed yet. */
-  readonly #pending: { owner: PlannedTable; foreignKey: CatalogForeignKey }[] = [];
+  readonly #pending: { owner: TableType; foreignKey: CatalogForeignKey }[] = [];
 
   constructor(
     readonly existing: Existing,
     readonly options: PlanOptions,
   ) {
-    this.#types = new Set([...existing.typeNames, ...reservedTypes]);
-    this.#fields = new Set([...existing.fieldNames, ...reservedWords]);
-    this.#folders = new Set(existing.folders);
-    this.#prefixes = new Set(existing.idPrefixes);
+    this.#names = new NamePool(existing);
     this.#enums = new Map(existing.enums);
+  }
+
+  /** Notes the foreign keys of a table that has a type: one of them may reference a table that is typed now. */
+  addForeignKeys({ schema, table, foreignKeys }: CatalogTable): void {
+    const owner = this.#typeOf(schema, table);
+    if (!owner) return;
+    for (const foreignKey of foreignKeys)
+      if (!this.#typeOf(foreignKey.schema, foreignKey.table)) this.#pending.push({ owner, foreignKey });
   }
 
   add(table: CatalogTable): void {
@@ -159,7 +141,7 @@ class Planner {
     if (unknown !== undefined)
       throw new Error(`${name} has no column ${unknown}; it has ${table.columns.map((one) => one.name).join(', ')}.`);
     const declared: PlannedEnum[] = [];
-    const folderNames = this.#namesOf(table);
+    const folderNames = this.#names.ofTable(table, this.options);
     const { columns, omissions } = planColumns(table, key, (type) =>
       this.#enumName(type, folderNames.folder, declared),
     );
@@ -208,60 +190,12 @@ class Planner {
     return [...new Set(used)].filter((one) => one !== undefined).filter((one) => one.folder !== folder);
   }
 
-  /** Chooses names that nothing has: those of the table, or with its schema before them. */
-  #namesOf({
-    schema,
-    table,
-  }: CatalogTable): Pick<PlannedTable, 'type' | 'field' | 'fields' | 'folder' | 'noun' | 'nouns' | 'idPrefix'> {
-    const words = this.options.name === undefined ? wordsOf(table) : wordsOf(this.options.name);
-    const last = words.at(-1) ?? '';
-    const one = this.options.name === undefined ? [...words.slice(0, -1), singular(last)] : words;
-    const candidates = [one, [...wordsOf(schema), ...one], [...wordsOf(schema), ...one, 'row']];
-    for (let number = 2; number < 100; number += 1) candidates.push([...one, String(number)]);
-    for (const candidate of candidates) {
-      const names = this.#forms(candidate);
-      const { type, field, fields, folder, idPrefix } = names;
-      const types = [type, `${type}Connection`, `${type}Edge`, `${type}Row`, `${type}Resolver`];
-      const isFree =
-        !types.some((name) => this.#types.has(name)) &&
-        !this.#fields.has(field) &&
-        !this.#fields.has(fields) &&
-        !this.#folders.has(folder) &&
-        !this.#prefixes.has(idPrefix) &&
-        !reservedForm.test(field);
-      if (!isFree) continue;
-      types.forEach((name) => this.#types.add(name));
-      this.#fields.add(field).add(fields);
-      this.#folders.add(folder);
-      this.#prefixes.add(idPrefix);
-      return names;
-    }
-    throw new Error(`${schema}.${table} needs another name; give one with --name.`);
-  }
-
-  #forms(words: readonly string[]) {
-    const last = words.at(-1) ?? '';
-    const many = [...words.slice(0, -1), plural(last)];
-    const plurals = this.options.plural === undefined ? many : wordsOf(this.options.plural);
-    const field = camelCase(words);
-    const fields = camelCase(plurals) === field ? `${field}List` : camelCase(plurals);
-    return {
-      type: pascalCase(words),
-      field,
-      fields,
-      folder: words.join('-'),
-      noun: words.join(' '),
-      nouns: plurals.join(' '),
-      idPrefix: camelCase(words).toLowerCase().slice(0, maxPrefix),
-    };
-  }
-
   /** @returns the name in the generated code; declares the enum at its first use */
   #enumName(type: CatalogType, folder: string, declared: PlannedEnum[]): string {
     const known = this.#enums.get(type.name);
     if (known) return known.name;
     const words = wordsOf(type.name.split('.').at(-1) ?? type.name);
-    const name = takeName(this.#types, [pascalCase(words), `${pascalCase(words)}Value`]);
+    const name = this.#names.ofEnum(words);
     const taken = new Set(['true', 'false', 'null'].map((word) => word.toUpperCase()));
     const values = type.labels.map((label) => {
       const upper = wordsOf(label).join('_').toUpperCase();
@@ -349,14 +283,13 @@ class Planner {
   }
 
   #fieldsOf(owner: TableType): Set<string> {
-    const known = this.#relationNames.get(owner.type) ?? new Set(['id', ...owner.properties.values()]);
+    const known =
+      this.#relationNames.get(owner.type) ??
+      new Set(['id', ...owner.properties.values(), ...(this.existing.fieldsByType.get(owner.type) ?? [])]);
     this.#relationNames.set(owner.type, known);
     return known;
   }
 }
-
-/** The longest prefix of an ID. */
-const maxPrefix = 40;
 
 function descriptionOf({ schema, table, kind, comment }: CatalogTable, omissions: readonly Omission[]): string {
   const text = comment === null ? `A row of the ${kind} ${schema}.${table}.` : sentence(comment);

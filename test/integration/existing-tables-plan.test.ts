@@ -1,0 +1,147 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { readCatalog } from '../../src/scripts/existing-tables/catalog.js';
+import { planTables, type Existing, type PlannedTable } from '../../src/scripts/existing-tables/plan.js';
+import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { oddTables } from '../support/odd-tables/fixture.js';
+
+let database: TestDatabase;
+let client: pg.Client;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  client = new pg.Client({ connectionString: database.url });
+  await client.connect();
+  await client.query(oddTables);
+});
+afterAll(async () => {
+  await client.end();
+  await database.drop();
+});
+
+describe('the plan of a schema', () => {
+  const nothing: Existing = {
+    tables: [],
+    typeNames: new Set(['Department', 'User']),
+    fieldNames: new Set(['departments', 'users', 'user']),
+    folders: new Set(['user']),
+    idPrefixes: new Set(['user']),
+    enums: new Map(),
+    fieldsByType: new Map(),
+  };
+  const planned = async (table?: string, options = {}) =>
+    planTables(
+      (await readCatalog(client, 'odd')).filter((one) => table === undefined || one.table === table),
+      nothing,
+      options,
+    );
+  const typeOf = (tables: readonly PlannedTable[], table: string): PlannedTable => {
+    const found = tables.find((one) => one.table === table);
+    if (!found) throw new Error(`${table} is not planned.`);
+    return found;
+  };
+
+  it('names each table and column that is left out, with the reason', async () => {
+    const { tables, omissions } = await planned();
+    expect(omissions.map(({ name, reason }) => `${name} ${reason}`).sort()).toEqual([
+      'odd.by_token its key has the column token, which looks secret or has a type that no ID can hold',
+      ...['happy_people', 'team_sizes', 'without_key'].map(
+        (table) =>
+          `odd.${table} has neither a primary key nor a unique index of columns that are not null; name columns that identify a row with --key`,
+      ),
+    ]);
+    const { omissions: columns, description } = typeOf(tables, 'every_type');
+    expect(columns.map(({ name }) => name)).toEqual(['token_free', 'search', 'both_parts', 'password_hash', 'apiKey']);
+    expect(description).toContain('password_hash (looks secret)');
+    expect(tables.flatMap((one) => one.omissions)).toEqual(columns);
+  });
+
+  it('chooses names that nothing has', async () => {
+    const { tables } = await planned();
+    const named = (table: string) => {
+      const { type, field, fields } = typeOf(tables, table);
+      return [type, field, fields];
+    };
+    expect(named('department')).toEqual(['OddDepartment', 'oddDepartment', 'oddDepartments']);
+    expect(named('user')).toEqual(['OddUser', 'oddUser', 'oddUsers']);
+    expect(named('people')).toEqual(['Person', 'person', 'people']);
+    expect(named('Straßen Verzeichnis')).toEqual([
+      'StrassenVerzeichnis',
+      'strassenVerzeichnis',
+      'strassenVerzeichnises',
+    ]);
+    const properties = typeOf(tables, 'every_type').columns.map(({ property }) => property);
+    expect(properties).toEqual(expect.arrayContaining(['rowId', 'groesseInCm', 'constructorColumn', 'email']));
+    expect(new Set(properties).size).toBe(properties.length);
+    expect(typeOf(tables, 'wide').columns).toHaveLength(40);
+  });
+
+  it('adds both directions of each foreign key, also of cycles, self references and two keys to one table', async () => {
+    const { tables } = await planned();
+    const fields = tables
+      .flatMap(({ relations }) => relations)
+      .map(({ owner, field, target, columns }) => `${owner.type}.${field}: ${target.type} by ${columns.join(' ')}`);
+    expect(fields.sort()).toEqual([
+      'OrderHeader.orderLines: OrderLine by shop,shop number,orderNumber',
+      'OrderLine.orderHeader: OrderHeader by shop,shop orderNumber,number',
+      'Person.boss: Person by bossId,rowId',
+      'Person.mentorPerson: Person by mentor,rowId',
+      'Person.peopleByBoss: Person by rowId,bossId',
+      'Person.peopleByMentorPerson: Person by rowId,mentor',
+      'Person.transfersByFromPerson: Transfer by rowId,fromPersonId',
+      'Person.transfersByToPerson: Transfer by rowId,toPersonId',
+      'Player.team: Team by teamId,rowId',
+      'Player.teamsByCaptain: Team by rowId,captainId',
+      'Team.captain: Player by captainId,rowId',
+      'Team.players: Player by rowId,teamId',
+      'Transfer.fromPerson: Person by fromPersonId,rowId',
+      'Transfer.toPerson: Person by toPersonId,rowId',
+    ]);
+  });
+
+  it('adds the foreign keys of tables that already have a type, with free names', async () => {
+    const catalog = await readCatalog(client, 'odd');
+    const only = (...names: string[]) => catalog.filter(({ table }) => names.includes(table));
+    const { tables: teams } = planTables(only('team'), nothing);
+    const existing = {
+      ...nothing,
+      tables: teams,
+      fieldsByType: new Map([['Team', ['id', 'rowId', 'captainId', 'players']]]),
+    };
+    const { tables } = planTables(only('team', 'player'), existing);
+    expect(tables.map(({ type }) => type)).toEqual(['Player']);
+    expect(
+      tables
+        .flatMap(({ relations }) => relations)
+        .map(({ owner, field, target }) => `${owner.type}.${field}: ${target.type}`),
+    ).toEqual([
+      'Player.team: Team',
+      'Team.playersByTeamId: Player',
+      'Team.captain: Player',
+      'Player.teamsByCaptain: Team',
+    ]);
+  });
+
+  it('maps enum values to names of GraphQL, and follows domains', async () => {
+    const { tables } = await planned();
+    const [mood] = tables.flatMap(({ enums }) => enums);
+    expect(mood?.values).toEqual([
+      ['HAPPY', 'happy'],
+      ['IN_BETWEEN', 'in between'],
+      ['GROESSER', 'größer'],
+      ['N1ST', '1st'],
+      ['TRUE_VALUE', 'true'],
+    ]);
+    const positive = typeOf(tables, 'every_type').columns.find(({ name }) => name === 'positive');
+    expect(positive).toMatchObject({ type: 'column.integer', isNullable: false });
+  });
+
+  it('takes the key of a view and the owner from the command, and checks them', async () => {
+    const { tables } = await planned('happy_people', { key: ['id'] });
+    expect(typeOf(tables, 'happy_people')).toMatchObject({ kind: 'view', type: 'HappyPerson' });
+    expect(typeOf((await planned('notes', { ownedBy: 'user_id' })).tables, 'notes').ownedBy).toBe('userId');
+    await expect(planned('happy_people', { key: ['nothing'] })).rejects.toThrow(
+      'odd.happy_people has no column nothing; it has id, name.',
+    );
+    await expect(planned('people', { ownedBy: 'id' })).rejects.toThrow('it must have the type uuid or text');
+  });
+});
