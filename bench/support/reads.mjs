@@ -13,7 +13,7 @@ export async function openDatabase(resources, url) {
   const orm = openOrm({ url, entities: domains.flatMap((domain) => domain.entities), poolSize: 2 });
   resources.defer(() => orm.close());
   await migrate(orm, url);
-  const client = new pg.Client({ connectionString: url });
+  const client = new pg.Client({ connectionString: url, options: '-c search_path=auspex' });
   await client.connect();
   resources.defer(() => client.end());
   return {

@@ -92,7 +92,8 @@ export class Listener {
         log.info({ channel }, 'connection pooler detected; polling instead of listening for notifications');
         return;
       }
-      await client.query(`listen ${pg.escapeIdentifier(channel)}`);
+      // The comment shows others whose gateway listens.
+      await client.query(`listen ${pg.escapeIdentifier(channel)} /* ${schema} */`);
       signal.throwIfAborted();
       this.#pauseMs = pauseMs.first;
       client.on('notification', ({ payload = '' }) => {

@@ -3,6 +3,7 @@ import {
   OperationNodeTransformer,
   sql,
   TableNode,
+  type AlterTableNode,
   type CommonTableExpressionNameNode,
   type KyselyPlugin,
   type OperationNode,
@@ -19,7 +20,7 @@ import type { MikroORM } from '@mikro-orm/postgresql';
 import type { Database } from './tables.js';
 
 /** The schema of tables, types and functions if none is configured. */
-export const defaultSchema = 'public';
+export const defaultSchema = 'auspex';
 
 /**
  * Qualifies the tables of queries with a schema. A search path belongs to a session, and behind a connection pooler there is
@@ -78,6 +79,12 @@ class Qualifier extends OperationNodeTransformer {
 
   protected override transformSelectModifier(node: SelectModifierNode): SelectModifierNode {
     return node;
+  }
+
+  /** A new name has the schema of the table. */
+  protected override transformAlterTable(node: AlterTableNode, queryId?: QueryId): AlterTableNode {
+    const altered = super.transformAlterTable(node, queryId);
+    return node.renameTo ? { ...altered, renameTo: node.renameTo } : altered;
   }
 
   protected override transformCommonTableExpressionName(

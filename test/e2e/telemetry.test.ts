@@ -294,7 +294,7 @@ describe('a gateway with tracing', () => {
           attributes: {
             'db.system.name': 'redis',
             'db.operation.batch.size': 100,
-            'auspex.redis.keys': expect.arrayContaining([expect.stringMatching(/^auspex:prediction:/)]),
+            'auspex.redis.keys': expect.arrayContaining([expect.stringMatching(/^auspex:@auspex:prediction:/)]),
           },
         });
       }
@@ -395,7 +395,9 @@ describe('a gateway with tracing', () => {
 
     await exported.trace(traceId, 'GET /graphql');
     const spans = await exported.trace(traceId, 'INSERT employee');
-    expect(named(spans, 'INSERT employee').attributes['db.query.text']).toMatch(/^insert into "employee" .*\?/s);
+    expect(named(spans, 'INSERT employee').attributes['db.query.text']).toMatch(
+      /^insert into "auspex"\."employee" .*\?/s,
+    );
     const all = exported.text();
     const hidden = [
       password,

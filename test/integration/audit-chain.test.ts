@@ -71,6 +71,7 @@ describe('the tables of the audit log', () => {
   it('let a role that only reads and inserts append to the chain, and not delete', async () => {
     await sql`create role audit_writer`.execute(gateway.db);
     try {
+      await sql`grant usage on schema auspex to audit_writer`.execute(gateway.db);
       await sql`grant select, insert on audit_event to audit_writer`.execute(gateway.db);
       await gateway.db.transaction().execute(async (transaction) => {
         await sql`set local role audit_writer`.execute(transaction);

@@ -43,7 +43,7 @@ describe('an unexpected error', () => {
     expect(loggedUnder(gateway, errorId)).toMatchObject({
       level: 'error',
       path: ['departments'],
-      err: { message: expect.stringContaining('relation "department" does not exist') as unknown },
+      err: { message: expect.stringContaining('relation "auspex.department" does not exist') as unknown },
     });
   });
 

@@ -70,7 +70,7 @@ describe('migrations', () => {
       await orm.migrator.down({ to: 0 });
       const { rows } = await sql<{
         name: string;
-      }>`select tablename as name from pg_tables where schemaname = 'public'`.execute(databaseOf(orm));
+      }>`select tablename as name from pg_tables where schemaname = 'auspex'`.execute(databaseOf(orm));
       expect(rows).toEqual([{ name: 'migration' }]);
       expect(await migrate(orm, other.url)).toEqual(migrations.map((migration) => migration.name));
     } finally {
@@ -141,7 +141,8 @@ describe('migrations', () => {
     [url.username, url.password] = [role, 'a-password'];
     await sql`create role ${sql.id(role)} login password 'a-password'`.execute(databaseOf(admin));
     // May create tables, but no extensions.
-    await sql`grant create, usage on schema public to ${sql.id(role)}`.execute(databaseOf(admin));
+    await sql`create schema auspex`.execute(databaseOf(admin));
+    await sql`grant create, usage on schema auspex to ${sql.id(role)}`.execute(databaseOf(admin));
     const orm = openOrm({ url: url.href, entities: domains.flatMap((domain) => domain.entities), poolSize: 2 });
     try {
       await migrate(orm, url.href);

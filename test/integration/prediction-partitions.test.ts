@@ -60,7 +60,8 @@ beforeAll(async () => {
   const now = Date.now();
   old = await insertAt([now - 100 * dayMs, now - 50 * dayMs, now - 1_000]);
   await sql`create role ${sql.id(role)} login password 'a-password'`.execute(db);
-  await sql`grant select, insert, update, delete on all tables in schema public to ${sql.id(role)}`.execute(db);
+  await sql`grant usage on schema auspex to ${sql.id(role)}`.execute(db);
+  await sql`grant select, insert, update, delete on all tables in schema auspex to ${sql.id(role)}`.execute(db);
   await migrate(orm, database.url);
   const url = new URL(database.url);
   [url.username, url.password] = [role, 'a-password'];
@@ -113,6 +114,7 @@ describe('the migration to partitions', () => {
     const before = await partitions();
     const reader = `${role}_reader`;
     await sql`create role ${sql.id(reader)} login password 'a-password'`.execute(db);
+    await sql`grant usage on schema auspex to ${sql.id(reader)}`.execute(db);
     const url = new URL(database.url);
     [url.username, url.password] = [reader, 'a-password'];
     const client = new pg.Client({ connectionString: url.href });
@@ -125,6 +127,7 @@ describe('the migration to partitions', () => {
         await expect(client.query(`select ${call}`)).rejects.toMatchObject({ code: '42501' });
     } finally {
       await client.end();
+      await sql`drop owned by ${sql.id(reader)}`.execute(db);
       await sql`drop role ${sql.id(reader)}`.execute(db);
     }
     expect(await partitions()).toEqual(before);

@@ -3,9 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from '@redis/client';
 import { z } from 'zod';
 import { openCache, type Cache } from '../../src/cache/cache.js';
-import { openPubSub } from '../../src/events/pub-sub.js';
+import { openPubSub, type Topic } from '../../src/events/pub-sub.js';
 import { openPredictor } from '../../src/inference/serving/open-predictor.js';
-import { RedisConnection } from '../../src/redis/connection.js';
+import { keyPrefix, RedisConnection } from '../../src/redis/connection.js';
 import { openRateCounters } from '../../src/redis/rate-counters.js';
 import { createLogger, type Logger } from '../../src/telemetry/logger.js';
 import { describeWithRedis } from '../support/describe-with-redis.js';
@@ -86,14 +86,44 @@ describeWithRedis('a cache in Redis', () => {
     expect(ttlMs).toBeLessThanOrEqual(60_000);
   });
 
+  it('shares neither entries nor messages with a gateway of another schema', async () => {
+    const spoken: Topic<string> = { name: 'spoken', schema: z.string() };
+    const gatewayOf = (schema: string) => {
+      const connection = new RedisConnection({ url: redis.url, prefix: keyPrefix(schema), logger: lines.logger });
+      opened.push(() => connection.close());
+      const cache = openCache({ redis: connection, namespace: 'test', maxEntries: 10, maxBytes: 1000 });
+      const pubSub = openPubSub({ redis: connection, logger: lines.logger });
+      const received: string[] = [];
+      pubSub.subscribe(spoken, (message) => received.push(message));
+      return { cache, pubSub, received };
+    };
+    const [one, replica, other] = [gatewayOf('auspex'), gatewayOf('auspex'), gatewayOf('other')];
+    await Promise.all([one, replica, other].map(({ cache }) => isUp(cache)));
+
+    await one.cache.setMany([{ key: 'a', value: 1 }], 60_000);
+    await eventually(() => {
+      one.pubSub.publish(spoken, 'by one');
+      expect(replica.received).toContain('by one');
+      return Promise.resolve();
+    });
+
+    expect(await replica.cache.getMany(['a'])).toEqual([1]);
+    expect(await other.cache.getMany(['a'])).toEqual([undefined]);
+    expect(other.received).toEqual([]);
+    const client = await createClient({ url: redis.url }).connect();
+    const keys = await client.keys('*');
+    await client.close();
+    expect(keys.sort()).toEqual(['auspex:@auspex:test:a', 'auspex:@auspex:write-check', 'auspex:@other:write-check']);
+  });
+
   it('reads a damaged or foreign entry as a miss and still reads the others', async () => {
     const cache = open(redis.url);
     await isUp(cache);
     await cache.setMany([{ key: 'sound', value: { one: 1 } }], 60_000);
     const client = await createClient({ url: redis.url }).connect();
-    await client.set('test:cut', '{"value":{"one"');
-    await client.set('test:number', '7');
-    await client.set('test:null', 'null');
+    await client.set('auspex:test:cut', '{"value":{"one"');
+    await client.set('auspex:test:number', '7');
+    await client.set('auspex:test:null', 'null');
     await client.close();
 
     expect(await cache.getMany(['cut', 'sound', 'number', 'null'])).toEqual([
@@ -115,7 +145,7 @@ describeWithRedis('a cache in Redis', () => {
     expect(await second.predict(4, 5, 6)).toEqual(['CACHE', 'CACHE', 'MODEL']);
 
     const client = await createClient({ url: redis.url }).connect();
-    const keys = (await client.keys('test:*')).filter((key) => !key.startsWith('test:claim:'));
+    const keys = (await client.keys('auspex:test:*')).filter((key) => !key.startsWith('auspex:test:claim:'));
     for (const key of keys)
       await client.set(key, JSON.stringify({ value: { species: 'setosa', probabilities: { setosa: 'much' } } }));
     await client.close();
@@ -144,7 +174,7 @@ describeWithRedis('a cache in Redis', () => {
     await Promise.all([isUp(one), isUp(other)]);
     await one.setMany([{ key: 'known', value: { price: 1 } }], 60_000);
     const client = await createClient({ url: redis.url }).connect();
-    await client.set('test:damaged', '{');
+    await client.set('auspex:test:damaged', '{');
     await client.configResetStat();
 
     const ours = await one.readOrClaimMany(['a', 'known', 'damaged', 'b'], 60_000);

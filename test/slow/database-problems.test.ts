@@ -250,7 +250,7 @@ describe('migrations', () => {
   const tables = async (): Promise<string[]> => {
     const client = await connected(database.url);
     const { rows } = await client.query<{ name: string }>(
-      "select tablename as name from pg_tables where schemaname = 'public' order by 1",
+      "select tablename as name from pg_tables where schemaname = 'auspex' order by 1",
     );
     await client.end();
     return rows.map(({ name }) => name);
@@ -308,7 +308,7 @@ describe('migrations', () => {
     );
     await run(
       database.url,
-      `grant select, insert, update, delete on all tables in schema public to ${role}`,
+      `grant select, insert, update, delete on all tables in schema auspex to ${role}`,
       `revoke update, delete on audit_event, audit_chain from ${role}`,
     );
     expect(await migrated(limited)).toEqual([]);

@@ -38,7 +38,7 @@ const rollback = async (gateway: TestGateway): Promise<void> => {
 /** The number of connections that listen for deployment changes. */
 async function listeners({ db }: TestGateway): Promise<number> {
   const { rows } =
-    await sql`select from pg_stat_activity where datname = current_database() and query like 'listen "auspex_model_deployment"'`.execute(
+    await sql`select from pg_stat_activity where datname = current_database() and query like 'listen "auspex_model_deployment"%'`.execute(
       db,
     );
   return rows.length;
@@ -47,7 +47,7 @@ async function listeners({ db }: TestGateway): Promise<number> {
 /** Terminates the connections that listen for deployment changes, once `count` of them do. */
 async function cutListeners(gateway: TestGateway, count: number): Promise<void> {
   await waitUntil(async () => (await listeners(gateway)) === count);
-  await sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query like 'listen "auspex_model_deployment"'`.execute(
+  await sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query like 'listen "auspex_model_deployment"%'`.execute(
     gateway.db,
   );
 }

@@ -6,7 +6,7 @@ import { migrate } from '../../src/database/migrate/migrate.js';
 import { migrations } from '../../src/database/migrations/index.js';
 import { databaseOf, openOrm } from '../../src/database/orm.js';
 import { domains } from '../../src/domains/index.js';
-import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { createTestDatabase, withSearchPath, type TestDatabase } from '../support/database.js';
 import { codesOf, demoDatabase, startGateway, type AnyData } from '../support/gateway.js';
 import { reasonToSkipPgBouncer, startPgBouncer, type TestPgBouncer } from '../support/pgbouncer.js';
 import { waitUntil } from '../support/wait-until.js';
@@ -34,9 +34,9 @@ describeWithPgBouncer(`PgBouncer in transaction mode${reason === null ? '' : `: 
     await database.drop();
   });
 
-  const open = (): MikroORM => {
+  const open = (url = bouncer.urlOf(database.url)): MikroORM => {
     const orm = openOrm({
-      url: bouncer.urlOf(database.url),
+      url,
       entities: domains.flatMap((domain) => domain.entities),
       poolSize: 2,
       timeouts: { connectionMs: 5_000, statementMs },
@@ -64,6 +64,42 @@ describeWithPgBouncer(`PgBouncer in transaction mode${reason === null ? '' : `: 
     );
     expect(rows).toEqual([]);
   });
+
+  it('moves the tables of an earlier release, but not while a gateway of it polls them', async () => {
+    const other = await createTestDatabase();
+    const inPublic = openOrm({
+      url: withSearchPath(other.plainUrl, 'public'),
+      schema: 'public',
+      entities: domains.flatMap((domain) => domain.entities),
+      poolSize: 1,
+    });
+    await inPublic.migrator.up({ to: 'Migration20261127211700' });
+    await inPublic.close();
+    const url = bouncer.urlOf(other.plainUrl);
+    const moved = open(url);
+    const gateway = await connected(url);
+    // As that release writes it.
+    const poll = 'select "model" from "model_deployment" order by "model"';
+    const polling = setInterval(() => void gateway.query(poll).catch(() => undefined), 500);
+    try {
+      await gateway.query("insert into department (id, name) values (gen_random_uuid(), 'Kept')");
+      await expect(migrate(moved, url)).rejects.toThrow('a gateway still uses them');
+      expect((await gateway.query('select from public.department')).rowCount).toBe(1);
+      clearInterval(polling);
+      await waitUntil(async () => {
+        const ran = await migrate(moved, url).catch(() => []);
+        return ran.length > 0;
+      }, 'The move');
+      expect(await databaseOf(moved).selectFrom('department').select('name').execute()).toEqual([{ name: 'Kept' }]);
+      // The trigger finds its tables without a search path.
+      await databaseOf(moved).deleteFrom('session').execute();
+    } finally {
+      clearInterval(polling);
+      await gateway.end();
+      await moved.close();
+      await other.drop();
+    }
+  }, 90_000);
 
   it('cancels a statement that exceeds its time limit, and uses the next connection', async () => {
     const db = databaseOf(open());

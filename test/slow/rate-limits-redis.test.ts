@@ -95,10 +95,10 @@ describeWithRedis('two gateways that share a Redis', () => {
     const { createClient } = await import('@redis/client');
     const client = createClient({ url: redis.url });
     await client.connect();
-    const keys = await client.keys('auspex:count:*');
+    const keys = await client.keys('auspex:@auspex:count:*');
     client.destroy();
     expect(keys.length).toBeGreaterThan(2);
-    expect(keys.every((key) => /^auspex:count:[\w-]{43}$/.test(key))).toBe(true);
+    expect(keys.every((key) => /^auspex:@auspex:count:[\w-]{43}$/.test(key))).toBe(true);
   });
 
   it('count locally from the last known counts while Redis is unavailable, and share counts after it recovers', async () => {
@@ -158,7 +158,7 @@ describeWithRedis('a Redis for counters', () => {
       ]);
       const { createClient } = await import('@redis/client');
       const client = await createClient({ url: caches.url }).connect();
-      expect(await client.keys('auspex:count:*')).toEqual([]);
+      expect(await client.keys('auspex:@auspex:count:*')).toEqual([]);
       await client.flushAll();
       client.destroy();
       expect(await attempt()).toEqual(['TOO_MANY_REQUESTS']);

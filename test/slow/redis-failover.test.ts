@@ -160,7 +160,7 @@ describeWithRedis('a Redis that rejects writes', () => {
       password: 'p@ss/word',
       database: 3,
     }).connect();
-    expect(await client.exists('test:key')).toBe(1);
+    expect(await client.exists('auspex:test:key')).toBe(1);
     client.destroy();
   });
 

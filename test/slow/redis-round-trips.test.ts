@@ -40,7 +40,7 @@ describeWithRedis('a gateway with every use of Redis', () => {
     await observer.monitor((line) => {
       const [, client, command = ''] = /\[\d+ (\S+)\] "(\w+)"/.exec(line) ?? [];
       if (client === 'lua' || /write-check|"INFO"|"PING"/i.test(line)) return;
-      commands.push(line.includes('auspex:count:') ? 'count' : command.toLowerCase());
+      commands.push(line.includes('auspex:@auspex:count:') ? 'count' : command.toLowerCase());
     });
   });
   afterAll(async () => {

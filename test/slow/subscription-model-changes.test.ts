@@ -128,7 +128,7 @@ describe('an event for many streams', () => {
         await waitUntil(() => received.every(({ results }) => results.length === 1), 'The event at each stream');
       });
       const eventStatements = statements.filter((text) =>
-        / as search \(pattern, index\)|left join "employee" as "manager"/.test(text),
+        / as search \(pattern, index\)|left join "auspex"\."employee" as "manager"/.test(text),
       );
       expect(eventStatements).toHaveLength(2);
       expect(statements.length).toBeLessThan(15);
@@ -136,7 +136,9 @@ describe('an event for many streams', () => {
       await waitUntil(() => gateway.logs.filter(({ msg }) => msg === 'stream ended').length === 50);
       // Without subscribers an update sends no event statements.
       const silent = await statementsOf(() => set(34));
-      expect(silent.filter((text) => /ilike search\.pattern|left join "employee" as "manager"/.test(text))).toEqual([]);
+      expect(
+        silent.filter((text) => /ilike search\.pattern|left join "auspex"\."employee" as "manager"/.test(text)),
+      ).toEqual([]);
     } finally {
       await gateway.close();
     }

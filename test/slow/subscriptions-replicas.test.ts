@@ -161,8 +161,8 @@ describeWithRedis('streams of two replicas that share a Redis', () => {
       JSON.stringify({ from: 'me', message: { ...message, kind: 'EXPLODED' } }),
       JSON.stringify({ from: 'me', message, padding: 'x'.repeat(300_000) }),
     ];
-    for (const text of texts) await client.publish('auspex:events:employee', text);
-    await client.publish('auspex:events:constructor', '{}');
+    for (const text of texts) await client.publish('auspex:@auspex:events:employee', text);
+    await client.publish('auspex:@auspex:events:constructor', '{}');
     client.destroy();
     await setAge(id, 55);
     expect((await there.next()).data.employeeChanged.employee.age).toBe(55);

@@ -10,7 +10,10 @@ export interface Preparation {
 }
 
 export interface TestDatabase {
+  /** Finds the tables of Auspex without their schema, for the statements of tests. */
   url: string;
+  /** As an operator would configure it. */
+  plainUrl: string;
   /** Drops the database and terminates its connections. */
   drop(): Promise<void>;
 }
@@ -30,7 +33,8 @@ export async function createTestDatabase(prepare?: Preparation): Promise<TestDat
     );
   });
   return {
-    url: urlOf(adminUrl, name),
+    url: withSearchPath(urlOf(adminUrl, name)),
+    plainUrl: urlOf(adminUrl, name),
     drop: () => withClient(adminUrl, (admin) => dropDatabase(admin, name)),
   };
 }
@@ -113,6 +117,13 @@ async function withClient<T>(url: string, use: (client: pg.Client) => Promise<T>
   } finally {
     await client.end();
   }
+}
+
+/** Lets statements of tests name the tables of a schema without it. */
+export function withSearchPath(plainUrl: string, schema = 'auspex'): string {
+  const url = new URL(plainUrl);
+  url.searchParams.set('options', `-c search_path=${schema},public`);
+  return url.href;
 }
 
 function urlOf(adminUrl: string, database: string): string {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../packages/embedded-postgres/src/index.ts';
+import { withSearchPath } from './database.js';
 import { freePort } from './redis.js';
 import { waitUntil } from './wait-until.js';
 
@@ -40,7 +41,7 @@ export async function startDedicatedPostgres(): Promise<DedicatedPostgres> {
     return url.href;
   };
   const connect = async (): Promise<pg.Client> => {
-    const client = new pg.Client({ connectionString: serverUrl, connectionTimeoutMillis: 5_000 });
+    const client = new pg.Client({ connectionString: withSearchPath(serverUrl), connectionTimeoutMillis: 5_000 });
     client.on('error', () => {}); // the test terminates this connection as well
     await client.connect();
     return client;

@@ -1,6 +1,7 @@
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import { mayBeNamed } from '../../src/database/named-statements.js';
+import { defaultSchema, SchemaNames } from '../../src/database/schema-names.js';
 import type { Database, Tables } from '../../src/database/tables.js';
 
 /** What PostgreSQL read for a statement. */
@@ -44,9 +45,17 @@ interface PlanNode {
 /** Explains the statements that reads send, with EXPLAIN (ANALYZE, BUFFERS). */
 export function openExplainer(url: string): Explainer {
   // As on the embedded server; recommended for SSDs.
-  const pool = new pg.Pool({ connectionString: url, max: 1, options: '-c random_page_cost=1.1' });
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: 1,
+    options: '-c random_page_cost=1.1 -c search_path=auspex,public',
+  });
   let sent: { sql: string; parameters: readonly unknown[] }[] = [];
-  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }), log: ({ query }) => void sent.push(query) });
+  const db = new Kysely<Tables>({
+    dialect: new PostgresDialect({ pool }),
+    plugins: [new SchemaNames(defaultSchema)],
+    log: ({ query }) => void sent.push(query),
+  });
   /** Explains a statement with its plan for all values. */
   const generic = async (sql: string, parameters: readonly unknown[]): Promise<Explained | null> => {
     const values = parameters.map((value) =>

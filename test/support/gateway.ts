@@ -6,6 +6,7 @@ import { TokenSigner } from '../../src/auth/token.js';
 import { readConfig } from '../../src/config/config.js';
 import { migrate } from '../../src/database/migrate/migrate.js';
 import { databaseOf, openOrm } from '../../src/database/orm.js';
+import { SchemaNames } from '../../src/database/schema-names.js';
 import type { Database, Tables } from '../../src/database/tables.js';
 import { demoAccounts } from '../../src/domains/user/demo-accounts.js';
 import { domains } from '../../src/domains/index.js';
@@ -57,6 +58,8 @@ export type Caller = 'admin' | 'manager' | 'user' | { token: string } | { apiKey
 /** A gateway with its own database and the demo data, and functions to send requests to it. */
 export interface TestGateway extends App {
   databaseUrl: string;
+  /** The same without a search path. */
+  plainUrl: string;
   db: Database;
   /** Parsed log lines. */
   logs: Record<string, unknown>[];
@@ -97,10 +100,10 @@ export async function startGateway(env: Record<string, string> = {}): Promise<Te
       done();
     },
   });
-  const config = readConfig({ ...testEnv, JWT_SECRET: secret, DATABASE_URL: database.url, ...env });
+  const config = readConfig({ ...testEnv, JWT_SECRET: secret, DATABASE_URL: database.plainUrl, ...env });
   const databaseUrl = env.DATABASE_URL ?? database.url;
   const app = await openApp(config, createLogger(config.runtime.logLevel, sink));
-  const db = openTestKysely(databaseUrl);
+  const db = openTestKysely(databaseUrl, config.database.schema);
   const tokens = new TokenSigner(config.auth.jwtSecret ?? secret, config.auth.accessTokenTtlSeconds);
 
   /** The session of each demo account, opened at the start, so that no test adds one. Gateways of one database share it. */
@@ -133,6 +136,7 @@ export async function startGateway(env: Record<string, string> = {}): Promise<Te
   return {
     ...app,
     databaseUrl,
+    plainUrl: database.plainUrl,
     db,
     logs,
     tokens,
@@ -187,13 +191,13 @@ export async function startGateway(env: Record<string, string> = {}): Promise<Te
  * Opens the database without MikroORM, which starts slower. Types as in `openOrm`: timestamps are dates, dates are
  * text.
  */
-function openTestKysely(connectionString: string): Database {
+function openTestKysely(connectionString: string, schema: string): Database {
   const types = new pg.TypeOverrides();
   types.setTypeParser(pg.types.builtins.DATE, (text) => text);
   const pool = new pg.Pool({ connectionString, max: 4, types });
   // A test may drop the database while connections are idle.
   pool.on('error', () => {});
-  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }), plugins: [new SchemaNames(schema)] });
 }
 
 /** Fills the template that the databases of suites are cloned from: migrations and demo data. */

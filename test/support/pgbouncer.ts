@@ -65,6 +65,8 @@ default_pool_size = ${poolSize}
     urlOf(url) {
       const bounced = new URL(url);
       [bounced.hostname, bounced.port] = ['127.0.0.1', String(port)];
+      // Nor does it accept options, such as a search path.
+      bounced.search = '';
       return bounced.href;
     },
     async stop() {

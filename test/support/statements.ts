@@ -2,7 +2,7 @@ import pg from 'pg';
 
 /** Background statements of a gateway: settings of new connections, table notifications, usage counts and reloads. */
 const backgroundStatement =
-  /^\s*(select .* where pg_backend_pid\(\) = |listen |(insert into|delete from) document_usage|select .* from "(document_release|model_deployment)" order by|select .* from "credential_change" )/;
+  /^\s*(select .* where pg_backend_pid\(\) = |listen |(insert into|delete from) "auspex"\."document_usage"|select .* from "auspex"\.("(document_release|model_deployment)" order by|"credential_change" ))/;
 
 /** The SQL statements that this process sends on any connection while `work` runs, without background statements. */
 export async function statementsOf(work: () => Promise<unknown>): Promise<string[]> {

@@ -47,6 +47,7 @@ export const thingColumns = filterable({
 
 export async function createThings(db: Database, things: readonly Thing[]): Promise<void> {
   await sql`create type thing_color as enum ('RED', 'GREEN', 'BLUE')`.execute(db);
+  await sql`create schema auspex`.execute(db);
   await sql`create table thing (id uuid primary key, name text not null, note text, size integer, count bigint, price numeric(20, 4),
     weight double precision, is_active boolean, day date, at timestamptz(3), color thing_color, parent_id uuid references thing)`.execute(
     db,

@@ -52,6 +52,8 @@ describe('a described statement', () => {
     ['select "e"."id" from "employee" as "e"', 'SELECT employee'],
     ['\n  insert into prediction (id) values ($1)', 'INSERT prediction'],
     ['update "user_account" set x = 1', 'UPDATE user_account'],
+    ['select "e"."id" from "auspex"."employee" as "e"', 'SELECT employee'],
+    ['delete from "auspex"."session" where x = 1', 'DELETE session'],
     ['begin', 'BEGIN'],
     ['', 'SQL'],
   ])('is named by command and table: %s', (text, name) => {

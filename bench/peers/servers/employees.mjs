@@ -4,7 +4,11 @@ import pg from 'pg';
 // Dates as the API has them, not as instants.
 pg.types.setTypeParser(pg.types.builtins.DATE, (text) => text);
 
-export const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: Number(process.env.POOL_SIZE) });
+export const pool = new pg.Pool({
+  connectionString: process.env.DATABASE_URL,
+  options: '-c search_path=auspex',
+  max: Number(process.env.POOL_SIZE),
+});
 
 export const typeDefs = /* GraphQL */ `
   type Department {

@@ -31,7 +31,7 @@ export async function loadDemoData(db: Database, { admin, manager, user, hashPas
   const passwordHash = await hashPassword();
   await db.transaction().execute(async (transaction) => {
     // Gateways that start at the same time on an empty database load it once.
-    await sql`select pg_advisory_xact_lock(hashtext('demo-data'))`.execute(transaction);
+    await sql`lock table ${sql.table('user_account')} in share row exclusive mode`.execute(transaction);
     if (await hasAccounts(transaction)) return;
     const departments = await ensureDepartments(transaction, companyDepartments());
     const employees = [...company(departments, demoEmployees)];

@@ -20,7 +20,7 @@ export const database = ({ isProduction, hasDatabaseUrl }: DefaultsContext) =>
           'PostgreSQL, as `postgresql://user:password@host:5432/database` or `postgresql://user:password@/database?host=/var/run/postgresql`; special characters of the password are percent-encoded. If absent: an embedded PostgreSQL in `DATA_DIR`. Required in production.',
       }),
       schema: variable('DATABASE_SCHEMA', schemaName, {
-        default: 'public',
+        default: 'auspex',
         description:
           'Schema of everything that Auspex creates in the database: tables, types, functions, partitions and the list of migrations. Created if it does not exist. Gateways with different schemas share a database and a Redis without seeing each other.',
       }),

@@ -10,8 +10,8 @@ import { withProgress } from '../progress.js';
 import { DatabaseUnreachable } from '../wait-for-database.js';
 import { MigrationBlocked, migrationError } from './migration-errors.js';
 import { withMigrationLock } from './migration-lock.js';
-import { earlierSchemaOf, moveTables } from './move-tables.js';
-import { assertMigratable, assertTablesUsable, migrationState } from './preconditions.js';
+import { assertMovable, earlierSchemaOf, moveTables } from './move-tables.js';
+import { assertMigratable, assertTablesUsable, isMigrated, migrationState } from './preconditions.js';
 
 export interface MigrateOptions {
   /** A migration waits so long for a lock before it steps aside. */
@@ -20,6 +20,8 @@ export interface MigrateOptions {
   attempts?: number;
   /** Limit of the wait for another process that migrates. */
   waitMs?: number;
+  /** The schema whose tables move into the configured one; otherwise those of a release without schemas do. */
+  moveFrom?: string | undefined;
   log?: Logger | undefined;
   /** Ends the wait for another process that migrates. */
   signal?: AbortSignal | undefined;
@@ -43,7 +45,7 @@ const lockNotAvailable = '55P03';
 export async function migrate(
   orm: MikroORM,
   url: string,
-  { lockTimeoutMs = 2_000, attempts = 30, waitMs = 600_000, log, signal }: MigrateOptions = {},
+  { lockTimeoutMs = 2_000, attempts = 30, waitMs = 600_000, moveFrom, log, signal }: MigrateOptions = {},
 ): Promise<string[]> {
   const client = new pg.Client({
     connectionString: url,
@@ -55,12 +57,15 @@ export async function migrate(
     await client.connect().catch((error: unknown) => {
       throw new DatabaseUnreachable(url, error);
     });
-    const { pending } = await migrationState(client, orm, url);
+    const state = await migrationState(client, orm, url);
+    // Read before the lock, whose transaction must not lock the tables that move.
+    if (moveFrom !== undefined) await assertMovable(client, { orm, url, from: moveFrom, state });
+    const from = moveFrom ?? (await earlierSchemaOf(client, { orm, url, state }));
     const migrated =
-      pending.length === 0
+      state.pending.length === 0
         ? []
         : await withMigrationLock(client, { waitMs, log, signal }, () =>
-            runPending(client, { orm, url, lockTimeoutMs, attempts, log }),
+            runPending(client, { orm, url, from, lockTimeoutMs, attempts, log }),
           );
     await assertTablesUsable(client, orm, url);
     return migrated;
@@ -72,6 +77,8 @@ export async function migrate(
 interface RunOptions {
   orm: MikroORM;
   url: string;
+  /** The schema of tables that move. */
+  from: string | null;
   lockTimeoutMs: number;
   attempts: number;
   log: Logger | undefined;
@@ -80,14 +87,13 @@ interface RunOptions {
 /** Runs what is still pending, over another connection than that of the lock. */
 async function runPending(
   client: pg.Client,
-  { orm, url, lockTimeoutMs, attempts, log }: RunOptions,
+  { orm, url, from, lockTimeoutMs, attempts, log }: RunOptions,
 ): Promise<string[]> {
   let state = await migrationState(client, orm, url);
   let [current = ''] = state.pending;
   if (current === '') return [];
   await assertMigratable(client, { orm, url, state });
-  const from = await earlierSchemaOf(client, { orm, url, state });
-  if (from !== null) {
+  if (from !== null && !isMigrated(orm, state.executed)) {
     await withRetries(() => moveTables(client, { orm, url, from, lockTimeoutMs, log }), attempts, log);
     state = await migrationState(client, orm, url);
     [current = ''] = state.pending;

@@ -15,6 +15,7 @@ const firstWithSchema = 'Migration20261128140000';
 /** Gateways behind a connection pooler show by their polls that they run: every 5 seconds. */
 const pollMs = 6_000;
 const pauseMs = 500;
+const connectTimeoutMs = 5_000;
 
 /** The tables that gateways poll. */
 const polledTables = 'model_deployment|credential_change|document_release';
@@ -41,6 +42,23 @@ export async function earlierSchemaOf(
   return isMigrated(orm, executed) && !executed.has(firstWithSchema) ? found.name : null;
 }
 
+/**
+ * Checks that a schema has tables of Auspex, which move by request.
+ * @throws MigrationRejected
+ */
+export async function assertMovable(
+  client: pg.Client,
+  { orm, url, from, state }: { orm: MikroORM; url: string; from: string; state: MigrationState },
+): Promise<void> {
+  const to = schemaOfOrm(orm);
+  if (isMigrated(orm, state.executed))
+    throw new MigrationRejected(
+      `The schema ${to} (DATABASE_SCHEMA) has tables of Auspex already; nothing has changed.`,
+    );
+  if (!isMigrated(orm, new Set(await executedMigrations(client, url, from))))
+    throw new MigrationRejected(`The schema ${from} has no tables of Auspex; nothing has changed.`);
+}
+
 export interface Move {
   orm: MikroORM;
   url: string;
@@ -51,16 +69,16 @@ export interface Move {
 }
 
 /**
- * Moves the tables, types and functions of an earlier release into the configured schema, in one transaction. No row is copied.
- * Roles that may use a table may use the schema.
+ * Moves the tables, types and functions into the configured schema, in one transaction. No row is copied. Roles that may use a table
+ * may use the schema.
  * @param client has the migration lock
- * @throws MigrationRejected if a gateway of that release runs, which would not find its tables any more, or the role is not the
- * owner; nothing has changed then
+ * @throws MigrationRejected if a gateway runs that would not find its tables any more, or the role is not the owner; nothing has
+ * changed then
  */
 export async function moveTables(client: pg.Client, { orm, url, from, lockTimeoutMs, log }: Move): Promise<void> {
   const to = schemaOfOrm(orm);
   await assertNoGatewayRuns(client, from, to);
-  const moving = new pg.Client({ connectionString: url });
+  const moving = new pg.Client({ connectionString: url, connectionTimeoutMillis: connectTimeoutMs });
   moving.on('error', () => {}); // A lost connection fails its statements.
   await moving.connect();
   try {
@@ -112,7 +130,9 @@ async function move(client: pg.Client, tables: string[], from: string, to: strin
   // Names are quoted with their schema, which is not in this path.
   await client.query(`set local search_path = pg_catalog`);
   const { rows: objects } = await client.query<MovedObject>(movedObjects, [from, tables]);
-  const statements = objects.flatMap(({ kind, name, settings }) => {
+  // The name of a function has the types of its arguments, which are still where they were.
+  const inOrder = objects.toSorted((one, other) => one.kind.localeCompare(other.kind));
+  const statements = inOrder.flatMap(({ kind, name, settings }) => {
     const path = settings?.find((setting) => setting.startsWith('search_path='))?.slice('search_path='.length);
     return [
       ...(path === undefined ? [] : [`alter function ${name} set search_path = ${pathWith(path, from, to)}`]),
@@ -149,10 +169,10 @@ async function assertNoGatewayRuns(client: pg.Client, from: string, to: string):
     const { rows } = await client.query<{ pid: number; role: string; address: string | null }>(
       `select pid, usename as role, host(client_addr) as address from pg_stat_activity
        where datname = current_database() and pid <> pg_backend_pid() and (
-         query ~ '^listen "auspex_\\w+"$'
-         or query ~ 'from "(${polledTables})"' and greatest(query_start, state_change) > clock_timestamp() - make_interval(secs => $1))
+         query ~ ('^listen "auspex_\\w+"( /\\* ' || $1 || ' \\*/)?$') or query ~ ('from ("' || $1 || '"\\.)?"(${polledTables})"')
+           and greatest(query_start, state_change) > clock_timestamp() - make_interval(secs => $2))
        order by backend_start limit 1`,
-      [pollMs / 1000],
+      [from, pollMs / 1000],
     );
     const [running] = rows;
     if (running) throw gatewayRuns(running, from, to);
@@ -167,11 +187,11 @@ const gatewayRuns = (
   to: string,
 ): MigrationRejected =>
   new MigrationRejected(
-    `The tables of an earlier release are in the schema ${from} and belong into ${to} (DATABASE_SCHEMA), but a gateway of that release still uses them (server process ${pid}, role ${role}${address === null ? '' : `, from ${address}`}) and would not find them there. Nothing has changed. Stop all gateways of that release and start again; or set DATABASE_SCHEMA=${from}, which leaves the tables where they are and needs no downtime.`,
+    `The tables of Auspex are in the schema ${from} and belong into ${to} (DATABASE_SCHEMA), but a gateway still uses them (server process ${pid}, role ${role}${address === null ? '' : `, from ${address}`}) and would not find them there. Nothing has changed. Stop all gateways that use them and start again; or set DATABASE_SCHEMA=${from}, which leaves the tables where they are and needs no downtime.`,
   );
 
 const mayNotMove = ({ user, database }: DatabaseAddress, from: string, to: string, cause: unknown): MigrationRejected =>
   new MigrationRejected(
-    `The role ${user} may not move the tables of an earlier release from the schema ${from} to ${to} (${cause instanceof Error ? cause.message : String(cause)}). Nothing has changed. Run "npm run migrate" with DATABASE_URL of the role that owns the tables, which needs the privilege to create a schema: grant create on database "${database}" to its owner. Or set DATABASE_SCHEMA=${from}, which leaves the tables where they are.`,
+    `The role ${user} may not move the tables of Auspex from the schema ${from} to ${to} (${cause instanceof Error ? cause.message : String(cause)}). Nothing has changed. Run "npm run migrate" with DATABASE_URL of the role that owns the tables, which needs the privilege to create a schema: grant create on database "${database}" to its owner. Or set DATABASE_SCHEMA=${from}, which leaves the tables where they are.`,
     cause,
   );
