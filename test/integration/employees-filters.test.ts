@@ -99,6 +99,7 @@ describe('a filter of employees', () => {
     [{ age: { in: Array.from({ length: 101 }, () => 1) } }, 'age.in', /101 values; at most 100/],
     [{ or: Array.from({ length: 21 }, () => ({ age: { eq: 1 } })) }, 'or', /at most 20/],
     [{ or: Array.from({ length: 11 }, () => ({ age: { eq: 1, lt: 3 } })) }, 'or[4].age.lt', /at most 20/],
+    [{ id: { in: Array.from({ length: 100 }, () => 'nonsense') } }, 'id.in', /malformed/],
     [{ not: { not: { not: { not: { not: { not: {} } } } } } }, 'not.not.not.not.not.not', /at most 5 levels/],
     [{ name: { contains: 'x'.repeat(201) } }, 'name.contains', /200 characters/],
     [{ name: { eq: 'a\0' } }, 'name.eq', /NUL/],
@@ -182,6 +183,7 @@ describe('a list that no index serves', () => {
     ],
     [{ filter: { name: { contains: 'an' } } }, /no index serves name.contains/],
     [{ orderBy: { field: 'JOB_LEVEL' } }, /jobLevel has no index; sort by an indexed column/],
+    [{ filter: { search: 'an' }, orderBy: { field: 'JOB_LEVEL' } }, /jobLevel has no index/],
     [{ filter: { department: { name: { ne: 'Sales' } } }, orderBy: { field: 'JOB_LEVEL' } }, /jobLevel has no index/],
     [{ filter: { age: { gt: 3 } }, orderBy: { field: 'JOB_LEVEL' } }, /jobLevel has no index; .* eq, in or isNull/],
   ])('is rejected of a large table: %j', async (args, message) => {
@@ -212,6 +214,9 @@ describe('a list that no index serves', () => {
   it('is rejected of an aggregate without a filter', async () => {
     const { errors } = await aggregate('admin', 'count');
     expect(errors[0]?.message).toMatch(/filter would read all of employee.*: is absent; filter an indexed column/);
+    const searched = await aggregate('admin', 'count', { filter: { search: 'an' } });
+    expect(searched.errors[0]?.message).toMatch(/no index serves search/);
+    expect((await aggregate('admin', 'count', { filter: { search: 'ann' } })).errors).toEqual([]);
   });
 
   it('is known by the declared indexes, which are those of the database', async () => {

@@ -41,7 +41,7 @@ interface Search {
   text: SearchedText;
   value: string;
   field: string;
-  /** Served whether or not an index helps: for filters that are older than the check. */
+  /** Accepted of lists whether or not an index helps, since it is older than the check. */
   isExempt?: boolean;
 }
 

@@ -4,9 +4,12 @@ import { BadUserInput } from '../../errors/app-error.js';
 import { indexedColumns, type Filterable } from './columns.js';
 import { isEveryRow, isNoRow, type Condition, type Operator } from './condition.js';
 
-/** Which operators count, and whether the condition is inside `or`. */
+/** What counts as served. */
 interface Serving {
   operators: readonly Operator[];
+  /** Whether filters that are older than the check count. */
+  hasExemptions: boolean;
+  /** Whether the condition is inside `or`. */
   isInOr?: boolean;
 }
 
@@ -39,11 +42,13 @@ export class IndexGuard {
     if (facts.rows <= this.#maxRows) return;
     const isAll = isEveryRow(condition);
     if (
-      isAll ? order !== null && leads(facts, order) : await this.#serves(facts, condition, { operators: isServing })
+      isAll
+        ? order !== null && leads(facts, order)
+        : await this.#serves(facts, condition, { operators: isServing, hasExemptions: order !== null })
     ) {
       // A range may match most of the table, and sorting that by a column without an index would read all of it.
       if (isAll || order === null || leads(facts, order)) return;
-      if (await this.#serves(facts, condition, { operators: isNarrow })) return;
+      if (await this.#serves(facts, condition, { operators: isNarrow, hasExemptions: false })) return;
       throw this.#rejection(
         filterable,
         'orderBy',
@@ -69,14 +74,18 @@ export class IndexGuard {
   }
 
   /** Whether an index serves a condition on a table. */
-  async #serves(facts: TableFacts, condition: Condition, { operators, isInOr = false }: Serving): Promise<boolean> {
+  async #serves(facts: TableFacts, condition: Condition, serving: Serving): Promise<boolean> {
+    const { operators, hasExemptions, isInOr = false } = serving;
     const each = (of: readonly Condition[], isEachInOr: boolean) =>
-      Promise.all(of.map((one) => this.#serves(facts, one, { operators, isInOr: isEachInOr })));
+      Promise.all(of.map((one) => this.#serves(facts, one, { ...serving, isInOr: isEachInOr })));
     if (condition.kind === 'not') return false;
     if (condition.kind === 'and') return (await each(condition.of, isInOr)).includes(true);
     if (condition.kind === 'or') return !(await each(condition.of, true)).includes(false);
     if (condition.kind === 'search')
-      return condition.isExempt === true || (facts.indexes.has(condition.text.index) && hasTrigram(condition.value));
+      return (
+        (hasExemptions && condition.isExempt === true) ||
+        (facts.indexes.has(condition.text.index) && hasTrigram(condition.value))
+      );
     if (condition.kind === 'comparison')
       return (
         operators.includes(condition.operator) &&
@@ -89,8 +98,8 @@ export class IndexGuard {
     const related = await this.#catalog.facts(relation.to().table);
     const isSmall = related.rows <= this.#maxRows;
     // Of a large table, even few rows are related to many.
-    if (operators === isNarrow) return isSmall && this.#serves(related, of, { operators });
-    return isSmall || this.#serves(related, of, { operators });
+    if (operators === isNarrow) return isSmall && this.#serves(related, of, serving);
+    return isSmall || this.#serves(related, of, serving);
   }
 
   #rejection({ table }: Filterable, field: string, problem: string, remedy: string): BadUserInput {

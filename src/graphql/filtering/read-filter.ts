@@ -64,7 +64,8 @@ class FilterReader {
     if (or) parts.push({ kind: 'or', of: each(or, 'or') });
     if (not) parts.push({ kind: 'not', of: this.filter(filterable, not, `${path}not.`, depth + 1) });
     const [only] = parts;
-    return parts.length === 1 && only ? only : { kind: 'and', of: parts };
+    if (!only) return everyRow;
+    return parts.length === 1 ? only : { kind: 'and', of: parts };
   }
 
   #columns({ columns }: Filterable, fields: Fields, path: string): Condition[] {
@@ -101,12 +102,13 @@ class FilterReader {
     const values = Array.isArray(value) ? (value as unknown[]) : [value];
     if (values.length > filterLimits.listLength)
       throw tooLarge(field, `has ${values.length} values; at most ${filterLimits.listLength} are allowed`);
-    const valid: (string | number | boolean)[] = [];
-    for (const one of values) {
-      const problem = problemOf(column, one, field);
-      if (problem) this.problems.push(problem);
-      else valid.push(databaseValue(column, one));
+    const [problem] = values.map((one) => problemOf(column, one, field)).filter((one) => one !== null);
+    if (problem) {
+      // One is enough of a list: the error has a bound.
+      this.problems.push(problem);
+      return [];
     }
+    const valid = values.map((one) => databaseValue(column, one));
     const compared: ConditionValue = Array.isArray(value) ? valid : (valid[0] ?? '');
     const comparison: Condition = { kind: 'comparison', column, operator, value: compared, field };
     const isSearch = operator === 'contains' || operator === 'startsWith';
