@@ -113,7 +113,7 @@ describe('npm run new:type -- --tables', () => {
         },
         body: JSON.stringify({ query: text }),
       });
-      const { data, errors } = (await response.json());
+      const { data, errors } = await response.json();
       expect(errors).toBeUndefined();
       const statements = /desc="(\d+) statements?"/.exec(response.headers.get('server-timing') ?? '')?.[1];
       return { data, statements: Number(statements) };
