@@ -159,6 +159,6 @@ describe('npm run new:type -- --tables', () => {
       output = String(error);
     }
     expect(output).toContain(message);
-    expect(treeOf(project.dir)).toBe(before);
+    expect(treeOf(project.dir)).toEqual(before);
   });
 });

@@ -77,6 +77,7 @@ function existing(): Existing {
       type,
       folder,
       field: `${type.charAt(0).toLowerCase()}${type.slice(1)}`,
+      isOwned: table.owner !== null,
       fields: rootFields.find((field) => getNamedType(field.type).name === `${type}Connection`)?.name ?? '',
       properties: new Map(columns.map(({ name, property }) => [name, property])),
     })),

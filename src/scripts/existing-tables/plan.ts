@@ -9,6 +9,8 @@ export interface TableType extends Pick<TableNames, 'type' | 'field' | 'fields' 
   table: string;
   /** The properties by their columns. */
   properties: ReadonlyMap<string, string>;
+  /** Whether rows have an owner. */
+  isOwned: boolean;
 }
 
 /** A field that leads to rows of another type, or of the same. */
@@ -169,6 +171,7 @@ class Planner {
       enums: declared,
       importedEnums: [],
       ownedBy: this.#ownerOf(columns, name),
+      isOwned: this.options.ownedBy !== undefined,
       omissions,
     };
     planned.importedEnums = this.#importsOf(planned);

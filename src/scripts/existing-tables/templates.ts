@@ -250,27 +250,33 @@ ${tables.map(({ type, field, fields }) => `  { type: '${type}', one: '${field}',
 });
 `;
 
-/** The lines of \`schema/access.yaml\` for a table. */
+/** The lines of `schema/access.yaml` for a table. Rows with an owner, and references to them, are visible to some callers. */
 export function accessOf(table: PlannedTable): string {
-  const { type, field, fields, columns, relations, ownedBy } = table;
-  const own = relations.filter(({ owner }) => owner === table).map((relation) => relation.field);
-  const others = Map.groupBy(
-    relations.filter(({ owner }) => owner !== table),
-    ({ owner }) => owner.type,
-  );
-  const some = ownedBy === null ? 'all' : 'some';
-  const description =
-    ownedBy === null ? 'Sessions only.' : `The rows of the caller by ${ownedBy}; an ADMIN with a session reads all.`;
-  const lines = [
-    `    ${type}: [${['id', ...columns.map((column) => column.property), ...own].join(', ')}]`,
-    ...[...others].map(([owner, found]) => `    ${owner}: [${found.map((relation) => relation.field).join(', ')}]`),
+  const { type, field, fields, columns, relations, isOwned } = table;
+  const rows = isOwned ? 'some' : 'all';
+  const entries = [
+    ...[field, fields].map((name) => ({ access: 'all', type: 'Query', name })),
+    ...['id', ...columns.map(({ property }) => property)].map((name) => ({ access: rows, type, name })),
+    ...relations.map(({ kind, owner, target, field: name }) => ({
+      access: owner.isOwned || (kind === 'one' && target.isOwned) ? 'some' : 'all',
+      type: owner.type,
+      name,
+    })),
+    ...['nodes', 'edges', 'pageInfo', 'totalCount'].map((name) => ({ access: 'all', type: `${type}Connection`, name })),
+    ...['cursor', 'node'].map((name) => ({ access: rows, type: `${type}Edge`, name })),
   ];
-  const connection = [`    ${type}Connection: [nodes, edges, pageInfo, totalCount]`, `    ${type}Edge: [cursor, node]`];
-  const root = [`    Query: [${field}, ${fields}]`];
-  const rule = (title: string, access: string, fieldLines: readonly string[]): string =>
-    `- rule: ${title}\n  description: "${description}"\n  access: {USER: ${access}, MANAGER: ${access}, ADMIN: all}\n  fields:\n${fieldLines.join('\n')}\n`;
   const title = capitalized(table.nouns);
-  return some === 'all'
-    ? rule(title, 'all', [...root, ...lines, ...connection])
-    : rule(title, some, lines) + rule(`Pages of ${table.nouns}`, 'all', [...root, ...connection]);
+  const rule = (access: string, name: string, description: string): string => {
+    const byType = Map.groupBy(
+      entries.filter((entry) => entry.access === access),
+      (entry) => entry.type,
+    );
+    if (byType.size === 0) return '';
+    const lines = [...byType].map(([of, found]) => `    ${of}: [${found.map((entry) => entry.name).join(', ')}]\n`);
+    return `- rule: ${name}\n  description: "${description}"\n  access: {USER: ${access}, MANAGER: ${access}, ADMIN: all}\n  fields:\n${lines.join('')}`;
+  };
+  return (
+    rule('all', title, 'Sessions only.') +
+    rule('some', `${title} with an owner`, 'Sessions only: the rows of the caller; an ADMIN reads all.')
+  );
 }

@@ -31,6 +31,7 @@ export interface Company {
 
 /** Without the limits of a query: one selects everything. */
 const limits = {
+  MAX_QUERY_ALIASES: '10000',
   MAX_QUERY_COST: '10000000',
   MAX_QUERY_FIELDS: '100000',
   MAX_QUERY_TOKENS: '100000',
