@@ -14,7 +14,7 @@ import {
 } from 'kysely';
 import { LRUCache } from 'lru-cache';
 import { addTemplateText, removeTemplateText } from './named-statements.js';
-import { schemaNamesOf, type SchemaNames } from './schema-names.js';
+import { schemaNamesOf } from './schema-names.js';
 import type { Database, Tables } from './tables.js';
 
 /** A statement that is compiled once for each schema and executed with many values. */
@@ -88,7 +88,7 @@ export function readTemplate(
 
 class CompiledTemplate implements ReadTemplate {
   /** By the schema; a process has one. */
-  readonly #statements = new Map<SchemaNames['schema'] | null, CompiledQuery>();
+  readonly #statements = new Map<string, CompiledQuery>();
 
   constructor(
     private readonly node: RootOperationNode,
@@ -115,15 +115,14 @@ class CompiledTemplate implements ReadTemplate {
 
   #statementFor(db: Database): CompiledQuery {
     const names = schemaNamesOf(db);
-    const schema = names?.schema ?? null;
-    let statement = this.#statements.get(schema);
+    let statement = this.#statements.get(names.schema);
     if (!statement) {
       const queryId = createQueryId();
-      const node = names ? names.transformQuery({ node: this.node, queryId }) : this.node;
+      const node = names.transformQuery({ node: this.node, queryId });
       const { sql: text, parameters: placeholders } = queryBuilder.getExecutor().compileQuery(node, queryId);
       // Not the node, which would stay in memory for each schema.
       statement = { ...CompiledQuery.raw(text), parameters: placeholders };
-      this.#statements.set(schema, statement);
+      this.#statements.set(names.schema, statement);
       addTemplateText(text, { hasStablePlan: this.hasStablePlan });
     }
     return statement;

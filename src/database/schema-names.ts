@@ -101,12 +101,15 @@ interface WithExpressions {
 /** The name of a table, type or function of ours in raw SQL, qualified with the schema when the statement is compiled. */
 export const owned = (name: string): RawBuilder<unknown> => sql.table(name);
 
-/** The plugin of a database that qualifies its queries; null if names are found by the search path. */
-export const schemaNamesOf = (db: Database): SchemaNames | null =>
-  db.getExecutor().plugins.find((plugin) => plugin instanceof SchemaNames) ?? null;
+/** The plugin of a database that qualifies its queries. @throws Error if it has none, and so no tables of a gateway */
+export function schemaNamesOf(db: Database): SchemaNames {
+  const names = db.getExecutor().plugins.find((plugin) => plugin instanceof SchemaNames);
+  if (!names) throw new Error('Open the database with the plugin SchemaNames, which qualifies its queries.');
+  return names;
+}
 
 /** The schema of a database's tables. */
-export const schemaOf = (db: Database): string => schemaNamesOf(db)?.schema ?? defaultSchema;
+export const schemaOf = (db: Database): string => schemaNamesOf(db).schema;
 
 /** The schema of the entities that name none. */
 export const schemaOfOrm = (orm: MikroORM): string => orm.config.get('schema');

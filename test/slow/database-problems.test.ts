@@ -257,21 +257,21 @@ describe('migrations', () => {
   };
 
   it('are rejected in a database with tables of other programs, which stay as they are', async () => {
-    await run(database.url, 'create table department (dept_no char(4) primary key)');
+    await run(database.url, 'create schema auspex', 'create table department (dept_no char(4) primary key)');
     await expectOneLine(
       migrated(database.url),
-      /^The database \S+ has the table department of another program; Auspex needs a database without tables of these names: name an empty one in DATABASE_URL\.$/,
+      /^The schema auspex of the database \S+ has the table auspex\.department of another program, and nothing has changed; name a schema for Auspex alone in DATABASE_SCHEMA, which is created if it does not exist\.$/,
     );
     expect(await tables()).toEqual(['department']);
     await run(database.url, 'drop table department', 'create table migration (version int)');
-    await expectOneLine(migrated(database.url), /has the table migration of another program;/);
+    await expectOneLine(migrated(database.url), /has the table auspex\.migration of another program, and/);
     await run(
       database.url,
       'drop table migration',
       'create table migration (name text)',
       "insert into migration values ('x')",
     );
-    await expectOneLine(migrated(database.url), /has the table migration of another program;/);
+    await expectOneLine(migrated(database.url), /has the table auspex\.migration of another program, and/);
     expect(await tables()).toEqual(['migration']);
     await run(database.url, 'drop table migration');
   });
@@ -280,7 +280,7 @@ describe('migrations', () => {
     await run(database.url, "create type user_role as enum ('A')");
     await expectOneLine(
       migrated(database.url),
-      /\(type "user_role" already exists\): the database has objects of other/,
+      /\(type "user_role" already exists\): the schema has types or functions of other programs/,
     );
     await run(database.url, 'drop type user_role', 'drop table migration');
     expect(await tables()).toEqual([]);
@@ -290,7 +290,7 @@ describe('migrations', () => {
     await expectOneLine(
       migrated(limited),
       new RegExp(
-        `^The role ${role} may not create tables in the schema public of the database \\S+, and \\d+ migrations are pending; run as the owner of the schema: grant usage, create on schema public to "${role}"\\.`,
+        `^The role ${role} may not create tables in the schema auspex of the database \\S+, and \\d+ migrations are pending; run as the owner of the schema: grant usage, create on schema "auspex" to "${role}"\\.`,
       ),
     );
     expect(await tables()).toEqual([]);
@@ -298,12 +298,15 @@ describe('migrations', () => {
 
   it('that have run are accepted for a role that may only read and write, and rejected for one that may not', async () => {
     await migrated(database.url);
-    await expectOneLine(migrated(limited), new RegExp(`^The role ${role} may not read and write the table migration;`));
-    await run(database.url, `grant select on migration to ${role}`);
+    await expectOneLine(
+      migrated(limited),
+      new RegExp(`^The role ${role} may not read and write the table auspex\\.migration;`),
+    );
+    await run(database.url, `grant usage on schema auspex to ${role}`, `grant select on migration to ${role}`);
     await expectOneLine(
       migrated(limited),
       new RegExp(
-        `^The role ${role} may not read and write the tables account_token, api_key, .* and \\d+ more; run as the owner of the tables: grant`,
+        `^The role ${role} may not read and write the tables auspex\\.account_token, auspex\\.api_key, .* and \\d+ more; run as the owner of the tables: grant usage`,
       ),
     );
     await run(
@@ -313,14 +316,14 @@ describe('migrations', () => {
     );
     expect(await migrated(limited)).toEqual([]);
     await run(database.url, `revoke insert on audit_event from ${role}`);
-    await expectOneLine(migrated(limited), /may not read and write the table audit_event;/);
+    await expectOneLine(migrated(limited), /may not read and write the table auspex\.audit_event;/);
     await run(database.url, `grant insert on audit_event to ${role}`);
   });
 
   it('that are pending need the owner of the tables', async () => {
     await run(
       database.url,
-      `grant create on schema public to ${role}`,
+      `grant create on schema auspex to ${role}`,
       "delete from migration where name = 'Migration20261121131447'",
     );
     await expectOneLine(
@@ -332,7 +335,7 @@ describe('migrations', () => {
 
   it('wait for another process, log which one, and time out', async () => {
     const empty = await createTestDatabase();
-    const holder = await connected(`${empty.url}?application_name=another-gateway`);
+    const holder = await connected(`${empty.plainUrl}?application_name=another-gateway`);
     try {
       await holder.query('begin; select pg_advisory_xact_lock(7240881503)');
       const { log, lines } = recordingLogger();

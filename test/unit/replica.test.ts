@@ -10,6 +10,7 @@ import {
 } from 'kysely';
 import pg from 'pg';
 import { Replica } from '../../src/database/replicas/replica.js';
+import { SchemaNames } from '../../src/database/schema-names.js';
 import type { Database, Tables } from '../../src/database/tables.js';
 
 /** A database with a function that executes statements. */
@@ -25,6 +26,7 @@ function responding(response: () => Promise<{ rows: unknown[] }>): Database {
     }
   }
   return new Kysely<Tables>({
+    plugins: [new SchemaNames('staff')],
     dialect: {
       createDriver: () => new Driver(),
       createAdapter: () => new PostgresAdapter(),
@@ -55,6 +57,7 @@ describe('a replica read', () => {
     const replica = replicaWith(() => Promise.resolve({ rows: [{ by: 'replica' }] }));
     expect(await execute(replica)).toEqual([{ by: 'replica' }]);
     expect(replica.counted).toEqual({ reads: 1, fallbacks: 0 });
+    expect(replica.db.selectFrom('employee').select('id').compile().sql).toBe('select "id" from "staff"."employee"');
   });
 
   const troubles: [string, Error][] = [

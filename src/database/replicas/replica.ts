@@ -9,6 +9,7 @@ import {
   type QueryResult,
 } from 'kysely';
 import { systemErrorCode } from '../../errors/system-error-code.js';
+import { schemaNamesOf, type SchemaNames } from '../schema-names.js';
 import type { Database, Tables } from '../tables.js';
 
 /** The replica became unavailable while a statement waited for it. */
@@ -39,7 +40,7 @@ export class Replica {
   ) {
     this.#own = own;
     this.#primary = primary;
-    this.db = readOnlyDatabase((query) => this.#read(query));
+    this.db = readOnlyDatabase(schemaNamesOf(primary), (query) => this.#read(query));
   }
 
   /** All commits before this time (`performance.now()`) are replayed; -Infinity if unknown. */
@@ -84,7 +85,10 @@ export class Replica {
 }
 
 /** A read-only database without transactions. */
-function readOnlyDatabase(read: <Row>(query: CompiledQuery<Row>) => Promise<QueryResult<Row>>): Database {
+function readOnlyDatabase(
+  names: SchemaNames,
+  read: <Row>(query: CompiledQuery<Row>) => Promise<QueryResult<Row>>,
+): Database {
   const connection: DatabaseConnection = {
     executeQuery: <Row>(query: CompiledQuery) => read(query as CompiledQuery<Row>),
     streamQuery: () => {
@@ -103,6 +107,7 @@ function readOnlyDatabase(read: <Row>(query: CompiledQuery<Row>) => Promise<Quer
     destroy: () => Promise.resolve(),
   };
   return new Kysely<Tables>({
+    plugins: [names],
     dialect: {
       createDriver: () => driver,
       createAdapter: () => new PostgresAdapter(),
