@@ -148,6 +148,11 @@ describe('npm run new:type -- --tables', () => {
     [['--table', 'people'], 'Write the table with its schema, such as public.people.'],
     [['--table', 'odd.without_key'], 'has neither a primary key nor'],
     [['--table', 'odd.without_key', '--key', 'c'], 'has no column c; it has a, b.'],
+    [
+      ['--table', 'odd.people', '--database', 'postgresql://me:secret@127.0.0.1:1/none'],
+      'The database none at 127.0.0.1:1 cannot be opened (ECONNREFUSED)',
+    ],
+    [['--table', 'odd.people', '--database', 'none'], '--database must be a URL'],
     [['--tables', 'odd.*', '--name', 'One'], 'are for one table'],
     [['Project', '--table', 'odd.people'], 'Name one type'],
   ])('reports %j in one message and writes nothing', (args, message) => {

@@ -6,7 +6,9 @@ import { buildSchema, getNamedType, isObjectType, type GraphQLSchema } from 'gra
 import pg from 'pg';
 import { getMetadataStorage } from 'type-graphql';
 import { projectDir } from '../../app/data-dir.js';
+import { addressOf } from '../../database/database-address.js';
 import { domains } from '../../domains/index.js';
+import { systemErrorCode } from '../../errors/system-error-code.js';
 import { tableOf } from '../../graphql/tables/existing-table.js';
 import { registerDomains } from './register-domains.js';
 import { readCatalog, type CatalogTable } from './catalog.js';
@@ -50,8 +52,15 @@ const isSame = (one: TableName, other: TableName): boolean => one.schema === oth
 
 /** The tables of the schemas. */
 async function catalogOf(databaseUrl: string, tables: readonly { schema: string }[]): Promise<CatalogTable[]> {
+  if (!URL.canParse(databaseUrl)) throw new Error('--database must be a URL such as postgresql://user@host:5432/name.');
   const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 10_000 });
-  await client.connect();
+  await client.connect().catch((error: unknown) => {
+    const { database, server } = addressOf(databaseUrl);
+    const code = systemErrorCode(error) ?? 'no response';
+    throw new Error(
+      `The database ${database} at ${server} cannot be opened (${code}); check --database or DATABASE_URL.`,
+    );
+  });
   try {
     const catalogs: CatalogTable[] = [];
     for (const schema of new Set(tables.map((one) => one.schema)))
