@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { newId } from '../../src/database/base.entity.js';
@@ -173,6 +173,23 @@ describe('the journal of predictions', () => {
     await repair();
     await history.close();
     expect(await stored(all)).toBe(2);
+  });
+
+  it('follows tables that have moved out of the schema public', async () => {
+    const entities = domains.flatMap((domain) => domain.entities);
+    const before = openOrm({ url: database.url, schema: 'public', entities, poolSize: 1 });
+    try {
+      const inPublic = await journalDirOf(databaseOf(before), dir);
+      await mkdir(inPublic);
+      await writeFile(path.join(inPublic, 'pending.jsonl'), '');
+      const own = await journalDirOf(db, dir);
+      expect(own).not.toBe(inPublic);
+      expect(await readdir(own)).toEqual(['pending.jsonl']);
+      expect(await readdir(dir)).not.toContain(path.basename(inPublic));
+      await rm(own, { recursive: true });
+    } finally {
+      await before.close();
+    }
   });
 
   it('is missing where the directory cannot be written, and predictions are recorded without it', async () => {
