@@ -2,7 +2,7 @@ import type { RedisConnection } from '../redis/connection.js';
 import { MemoryCache } from './memory-cache.js';
 import { RedisCache } from './redis-cache.js';
 
-/** A cache of JSON values. Entries may be evicted and Redis may be unavailable; calls never throw and never stall. */
+/** A cache of JSON values, also with a text (`WithText`). Entries may be evicted and Redis may be unavailable; calls never throw and never stall. */
 export interface Cache {
   /**
    * Reads values in the order of the keys; `undefined` is a miss. A value is `unknown`, because other programs may write
@@ -10,7 +10,7 @@ export interface Cache {
    */
   getMany(keys: readonly string[]): Promise<unknown[]>;
   /**
-   * Writes JSON values that expire after `ttlMs` milliseconds, at most `maxEntriesPerWrite`; the rest is dropped.
+   * Writes values that expire after `ttlMs` milliseconds, at most `maxEntriesPerWrite`; the rest is dropped.
    * @returns whether the write is confirmed. An unconfirmed write may still arrive later.
    */
   setMany(entries: readonly CacheEntry[], ttlMs: number): Promise<boolean>;

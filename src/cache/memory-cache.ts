@@ -1,11 +1,12 @@
 import { LRUCache } from 'lru-cache';
 import type { Cache, CacheEntry, CacheHealth, ValueOrClaim } from './cache.js';
+import { entryText, parseEntryText } from './entry-text.js';
 import { maxEntriesPerWrite } from './redis-cache.js';
 
 /** Shared by all missing keys. */
 const missing: ValueOrClaim = { kind: 'missing', isClaimed: true };
 
-/** Stores values as JSON text: their size is known, and callers cannot change each other's copies. */
+/** Stores values as text: their size is known, and callers cannot change each other's copies. */
 export class MemoryCache implements Cache {
   readonly isShared = false;
   readonly #texts: LRUCache<string, string>;
@@ -27,7 +28,7 @@ export class MemoryCache implements Cache {
     return Promise.resolve(
       keys.map((key) => {
         const text = this.#texts.get(key);
-        return text === undefined ? undefined : (JSON.parse(text) as unknown);
+        return text === undefined ? undefined : parseEntryText(text)?.value;
       }),
     );
   }
@@ -36,7 +37,7 @@ export class MemoryCache implements Cache {
     for (const { key, value } of entries.slice(0, maxEntriesPerWrite)) {
       // Not by the option `max`, which allocates the memory of all entries at the start.
       if (this.#texts.size >= this.maxEntries && !this.#texts.has(key)) this.#texts.pop();
-      this.#texts.set(key, JSON.stringify(value), { ttl: ttlMs });
+      this.#texts.set(key, entryText(value), { ttl: ttlMs });
     }
     return Promise.resolve(true);
   }

@@ -8,6 +8,7 @@ import { RedisScript } from '../redis/script.js';
 import { recordCost } from '../telemetry/operation-cost.js';
 import type { Attributes } from '../telemetry/tracing.js';
 import type { Cache, CacheEntry, CacheHealth, ValueOrClaim } from './cache.js';
+import { entryText, parseEntryText } from './entry-text.js';
 
 /** Entries that one call may write; bounds the size of a transaction. */
 export const maxEntriesPerWrite = 2_000;
@@ -54,7 +55,7 @@ for _, key in ipairs(KEYS) do
   if redis.call('GET', key) == ARGV[1] then redis.call('DEL', key) end
 end`);
 
-/** Stores an entry as `{"value": ...}` under `<namespace>:<key>`, and a claim under `<namespace>:claim:<key>`. */
+/** Stores an entry (see `entryText`) under `<namespace>:<key>`, and a claim under `<namespace>:claim:<key>`. */
 export class RedisCache implements Cache {
   readonly isShared = true;
   /** Identifies the claims of this process. */
@@ -80,7 +81,7 @@ export class RedisCache implements Cache {
     const written = entries.slice(0, maxEntriesPerWrite);
     if (written.length === 0) return true;
     const keys = written.map(({ key }) => key);
-    const texts = written.map(({ value }) => JSON.stringify({ value }));
+    const texts = written.map(({ value }) => entryText(value));
     const options = { keys: this.#entryKeys(keys), arguments: [String(Math.ceil(ttlMs)), ...texts] };
     const write = async (client: RedisClient): Promise<true> => {
       await writeScript.run(client, options);
@@ -102,8 +103,7 @@ export class RedisCache implements Cache {
     const found = await this.#execute('EVALSHA read', keys, (client) => readOrClaimScript.run(client, options));
     return keys.map((_, index) => {
       const one: unknown = Array.isArray(found) ? found[index] : undefined;
-      const entry = typeof one === 'string' ? parseEntry(one) : undefined;
-      const value = entry && 'value' in entry ? entry.value : undefined;
+      const value = typeof one === 'string' ? parseEntryText(one)?.value : undefined;
       // A damaged entry is computed here and overwritten.
       return value === undefined ? { kind: 'missing', isClaimed: one !== 0 } : { kind: 'value', value };
     });
@@ -181,16 +181,6 @@ function createKeyv(client: RedisClient, namespace: string): Keyv {
     useKeyPrefix: false,
     throwOnErrors: true,
     serialize: JSON.stringify,
-    deserialize: parseEntry,
+    deserialize: (stored: string): object | undefined => parseEntryText(stored),
   });
-}
-
-/** @returns undefined for a damaged or foreign entry */
-function parseEntry(text: string): object | undefined {
-  try {
-    const entry: unknown = JSON.parse(text);
-    return typeof entry === 'object' && entry !== null ? entry : undefined;
-  } catch {
-    return undefined;
-  }
 }

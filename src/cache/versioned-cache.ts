@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cache, CacheHealth } from './cache.js';
+import { WithText } from './entry-text.js';
 
 /** What the cache holds for some keys. */
 export type Lookup =
@@ -71,7 +72,10 @@ export class VersionedCache {
     const storedAt = Date.now();
     const entries = texts
       .filter(({ text }) => text.length <= maxTextLength)
-      .map(({ key, text }) => ({ key: textKey(key), value: { text, versions, storedAt } satisfies StoredText }));
+      .map(({ key, text }) => ({
+        key: textKey(key),
+        value: new WithText({ versions, storedAt } satisfies Stored, text),
+      }));
     if (entries.length > 0) await this.cache.setMany(entries, maxAgeSeconds * 1000);
   }
 
@@ -140,8 +144,8 @@ export class VersionedCache {
   }
 }
 
-interface StoredText {
-  text: string;
+/** What is stored beside a text. */
+interface Stored {
   versions: readonly string[];
   /** Milliseconds, by the clock of the process that stored it. */
   storedAt: number;
@@ -152,14 +156,15 @@ const versionKey = (entity: string): string => `version:${entity}`;
 
 /** @returns the text if it was stored under these versions and is young enough, otherwise null. */
 function validText(stored: unknown, versions: readonly string[], maxAgeSeconds: number): CachedText | null {
-  if (!isStoredText(stored) || stored.versions.join() !== versions.join()) return null;
+  if (!(stored instanceof WithText) || !isStored(stored.value)) return null;
+  if (stored.value.versions.join() !== versions.join()) return null;
   // Clocks of replicas differ: an age below zero counts as zero.
-  const ageSeconds = Math.max(0, Math.floor((Date.now() - stored.storedAt) / 1000));
+  const ageSeconds = Math.max(0, Math.floor((Date.now() - stored.value.storedAt) / 1000));
   return ageSeconds < maxAgeSeconds ? { text: stored.text, ageSeconds } : null;
 }
 
-function isStoredText(value: unknown): value is StoredText {
+function isStored(value: unknown): value is Stored {
   if (typeof value !== 'object' || value === null) return false;
-  const { text, versions, storedAt } = value as Partial<Record<keyof StoredText, unknown>>;
-  return typeof text === 'string' && Array.isArray(versions) && typeof storedAt === 'number';
+  const { versions, storedAt } = value as Partial<Record<keyof Stored, unknown>>;
+  return Array.isArray(versions) && typeof storedAt === 'number';
 }

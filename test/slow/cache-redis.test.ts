@@ -172,7 +172,7 @@ describeWithRedis('a cache in Redis', () => {
   it('reads values and claims missing keys in one round trip', async () => {
     const [one, other] = [open(redis.url), open(redis.url)];
     await Promise.all([isUp(one), isUp(other)]);
-    await one.setMany([{ key: 'known', value: { price: 1 } }], 60_000);
+    await eventually(async () => expect(await one.setMany([{ key: 'known', value: { price: 1 } }], 60_000)).toBe(true));
     const client = await createClient({ url: redis.url }).connect();
     await client.set('auspex:test:damaged', '{');
     await client.configResetStat();

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { Cache, CacheEntry, ValueOrClaim } from '../../src/cache/cache.js';
+import { WithText } from '../../src/cache/entry-text.js';
 import { VersionedCache, type CachedText } from '../../src/cache/versioned-cache.js';
 import { waitUntil } from '../support/wait-until.js';
 
@@ -183,9 +184,10 @@ describe('VersionedCache', () => {
     const cache = new DelayedCache();
     const versioned = open(cache);
     await compute(versioned, 'aging');
-    const entry = cache.values.get('text:key') as { storedAt: number };
+    const { value, text } = cache.values.get('text:key') as { value: { versions: string[] }; text: string };
     const aged = async (seconds: number) => {
-      cache.values.set('text:key', { ...entry, storedAt: Date.now() - seconds * 1000 });
+      const storedAt = Date.now() - seconds * 1000;
+      cache.values.set('text:key', new WithText({ ...value, storedAt }, text));
       return find(versioned);
     };
     expect(await aged(7)).toMatchObject({ state: 'cached', ageSeconds: 7 });
