@@ -8,7 +8,7 @@ import { nodeOptions } from './support/node-options.ts';
 const benchmarks = {
   operations: 'requests per second by operation; gain of the prediction and response caches; cost of metrics',
   executor: 'CPU time of pages with the executor and with graphql-js; cost of rejected fields',
-  'list-order': 'writing a list object by object beside field by field',
+  lists: 'writing a list object by object beside field by field',
   prepared: 'CPU time of operations that are prepared, beside Apollo Server',
   inference: 'prediction path without HTTP: batching, overhead over ONNX Runtime, cached rows',
   serving: 'predictions over HTTP: batching, and the effect of large requests and hot reloads on small requests',
