@@ -125,7 +125,7 @@ describe('the journal of predictions', () => {
     expect(await stored(all)).toBe(700);
     const [sent, earlier, cutOff] = [rows(2), rows(2), rows(2)];
     const block = (replaced: readonly PredictionRow[]): string =>
-      journalBlock(collected(replaced)).toString().replaceAll('"units":null,"signature_digest":null,', '');
+      journalBlock(collected(replaced)).replaceAll('"units":null,"signature_digest":null,', '');
     await writeFile(path.join(dir, 'killed-1.blocks'), `${text}${block(sent)}${block(cutOff).slice(0, -1)}`);
     const lines = earlier.map(lineOfEarlierRelease).join('');
     await writeFile(path.join(dir, 'killed-2.jsonl'), `${lines}${lines.slice(0, 50)}`);

@@ -37,7 +37,7 @@ function stored(all: readonly PredictionRow[]): StoredRows {
 /** The rows in a form to compare. */
 function listOf({ ids, runs, inputs, outputs }: StoredRows): unknown[] {
   const calls = runs.flatMap(({ call, rows: count }) => new Array<typeof call>(count).fill(call));
-  const [inputLines, outputLines] = [String(inputs).split('\n'), String(outputs).split('\n')];
+  const [inputLines, outputLines] = [inputs.split('\n'), outputs.split('\n')];
   return ids.map((id, index) => [id, inputLines[index], outputLines[index], calls[index]]);
 }
 
@@ -69,7 +69,7 @@ describe('stored rows', () => {
         expect(parts.reduce((sum, { length }) => sum + length, 0)).toBe(all.length);
 
         const read = blockReader();
-        const lines = parts.flatMap((part) => String(journalBlock(part)).split('\n').slice(0, -1));
+        const lines = parts.flatMap((part) => journalBlock(part).split('\n').slice(0, -1));
         const blocks = lines.flatMap((line) => read(line) ?? []);
         expect(listOf(StoredRows.joined(blocks))).toEqual(listOf(whole));
       }),
@@ -95,7 +95,7 @@ describe('stored rows', () => {
       ...fc.sample(rows, { numRuns: 1, seed: 1 }).flat(),
       ...fc.sample(rows, { numRuns: 1, seed: 2 }).flat(),
     ]);
-    const lines = String(journalBlock(all)).split('\n').slice(0, -1);
+    const lines = journalBlock(all).split('\n').slice(0, -1);
     const read = blockReader();
     expect(lines.slice(0, -1).flatMap((line) => read(line) ?? [])).toEqual([]);
   });

@@ -18,7 +18,13 @@ from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, joinedload, mapped_column, relationship
 
 url = os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+asyncpg://").replace("postgres://", "postgresql+asyncpg://")
-session = async_sessionmaker(create_async_engine(url, pool_size=int(os.environ["POOL_SIZE"]), max_overflow=0))
+engine = create_async_engine(
+    url,
+    pool_size=int(os.environ["POOL_SIZE"]),
+    max_overflow=0,
+    connect_args={"server_settings": {"search_path": "auspex"}},
+)
+session = async_sessionmaker(engine)
 cache = redis.from_url(os.environ["REDIS_URL"])
 app = FastAPI()
 if os.environ.get("COMPRESSION"):

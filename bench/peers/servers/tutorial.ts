@@ -99,6 +99,7 @@ async function main(): Promise<void> {
   const orm = await MikroORM.init({
     clientUrl: process.env.DATABASE_URL ?? '',
     entities: [Department, Employee],
+    schema: 'auspex',
     pool: { max: Number(process.env.POOL_SIZE) },
     // One statement for the references of a tick, instead of one each.
     dataloader: process.env.DATALOADER === 'true',

@@ -2,13 +2,10 @@ import { z } from 'zod';
 import { storedVersion, StoredRows, type StoredCall } from './stored-rows.js';
 
 /** Rows as a block of lines: a head with what they have in common and their ids, then their inputs, then their outputs. */
-export function journalBlock({ ids, runs, inputs, outputs }: StoredRows): Buffer {
+export function journalBlock({ ids, runs, inputs, outputs }: StoredRows): string {
   const heads = runs.map(({ call, rows }) => `{"rows":${rows},${callJson(call)}}`);
-  const head = `{"ids":"${ids.join()}","runs":[${heads.join()}]}\n`;
-  return Buffer.concat([Buffer.from(head), inputs, lineBreak, outputs, lineBreak]);
+  return [`{"ids":"${ids.join()}","runs":[${heads.join()}]}`, inputs, outputs, ''].join('\n');
 }
-
-const lineBreak = Buffer.from('\n');
 
 const callJson = ({ version, userId, source, ageSeconds, durationMs, createdAt }: StoredCall): string =>
   `${version.json},"user_id":${JSON.stringify(userId)},"source":"${source}","age_seconds":${ageSeconds},"duration_ms":${durationMs},"created_at":"${createdAt}"`;
@@ -61,8 +58,8 @@ export function blockReader(): (line: string) => StoredRows | null {
     return new StoredRows({
       ids,
       runs: runs.map(({ rows, ...of }) => ({ rows, call: callOf(of) })),
-      inputs: Buffer.from(lines.slice(0, ids.length).join('\n')),
-      outputs: Buffer.from(lines.slice(ids.length).join('\n')),
+      inputs: lines.slice(0, ids.length).join('\n'),
+      outputs: lines.slice(ids.length).join('\n'),
     });
   };
 }
@@ -74,8 +71,8 @@ function rowOf(parsed: unknown): StoredRows | null {
   return new StoredRows({
     ids: [id],
     runs: [{ rows: 1, call: callOf(of) }],
-    inputs: Buffer.from(JSON.stringify(input)),
-    outputs: Buffer.from(JSON.stringify(output)),
+    inputs: JSON.stringify(input),
+    outputs: JSON.stringify(output),
   });
 }
 

@@ -96,7 +96,7 @@ export class Journal {
   async append(rows: StoredRows): Promise<JournalEntry | null> {
     if (rows.length === 0 || !this.isUp) return null;
     const { promise, resolve } = Promise.withResolvers<JournalEntry | null>();
-    this.#waiting.push({ data: journalBlock(rows), rows: rows.length, done: resolve });
+    this.#waiting.push({ data: Buffer.from(journalBlock(rows)), rows: rows.length, done: resolve });
     this.#work();
     return promise;
   }
