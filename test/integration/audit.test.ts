@@ -454,6 +454,9 @@ describe('auditLog', () => {
   });
 
   it('is paged in both directions, newest first, and capped', async () => {
+    // Failures are stored after the response.
+    let stored = -1;
+    await waitUntil(async () => stored === (stored = await count()));
     const all = (await read()).nodes;
     const ids = (nodes: AnyData[]) => nodes.map(({ id }) => id as string);
     expect(all.map(({ at }: AnyData) => at)).toEqual(
