@@ -16,7 +16,7 @@ import {
   type AggregateRow,
   type Grouping,
 } from './aggregate-types.js';
-import type { Column, Filterable } from './columns.js';
+import { assertReadable, type Column, type Filterable } from './columns.js';
 import { preparedCondition, where, type Condition, type PreparedCondition } from './condition.js';
 
 /** A function of a column that an operation selects. */
@@ -66,10 +66,7 @@ export function readAggregateQuery(
     ...groupings.flatMap(({ of }) => ('type' in of ? [of] : [])),
     ...aggregations.map(({ column }) => column),
   ];
-  for (const column of read) {
-    const denial = column.mayRead?.(viewer);
-    if (denial) throw denial;
-  }
+  for (const column of read) assertReadable(column, viewer);
   return { groupings, aggregations };
 }
 

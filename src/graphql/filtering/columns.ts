@@ -1,4 +1,5 @@
 import type { Viewer } from '../../auth/viewer.js';
+import type { SortType } from '../../database/keyset.js';
 import { snakeCase } from '../../database/rows.js';
 import type { SnakeCase } from '../../database/tables.js';
 import type { AppError } from '../../errors/app-error.js';
@@ -129,6 +130,27 @@ function relationOf(name: string, declared: RelationDeclaration): Relation {
   const { on = { [`${snakeCase(name)}_id`]: 'id' } } = declared;
   const [column = ''] = Object.keys(on);
   return { isIndexed: false, isNullable: false, isGrouping: false, ...declared, on, column, name };
+}
+
+/** The types in SQL by those of columns; null for an enum, whose type PostgreSQL infers, and by which lists are not sorted. */
+export const sqlTypes: Record<Column['type'], SortType | null> = {
+  text: 'text',
+  integer: 'integer',
+  bigint: 'bigint',
+  float: 'double precision',
+  decimal: 'numeric',
+  boolean: 'boolean',
+  date: 'date',
+  datetime: 'timestamptz',
+  uuid: 'uuid',
+  id: 'uuid',
+  enum: null,
+};
+
+/** @throws the error of `mayRead` if the viewer may not read the column in every row */
+export function assertReadable({ mayRead }: Column, viewer: Viewer): void {
+  const denial = mayRead?.(viewer);
+  if (denial) throw denial;
 }
 
 /** The names of the columns with an index, for descriptions and errors. */

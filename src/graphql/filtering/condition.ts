@@ -7,7 +7,7 @@ import {
   foldedParameter,
   startingWith,
 } from '../../database/text-comparison.js';
-import type { Column, Filterable, Relation, SearchedText } from './columns.js';
+import { sqlTypes, type Column, type Filterable, type Relation, type SearchedText } from './columns.js';
 
 /** The operators of conditions on a column. */
 export type Operator =
@@ -171,17 +171,3 @@ function comparisonSql(
 const nextParameter = (counter: { next: number }): string => parameter(`filter${counter.next++}`);
 
 const symbols = { eq: '=', lt: '<', lte: '<=', gt: '>', gte: '>=' } as const;
-
-const sqlTypes = {
-  text: 'text',
-  integer: 'integer',
-  bigint: 'bigint',
-  float: 'double precision',
-  decimal: 'numeric',
-  boolean: 'boolean',
-  date: 'date',
-  datetime: 'timestamptz',
-  uuid: 'uuid',
-  id: 'uuid',
-  enum: null,
-} as const;

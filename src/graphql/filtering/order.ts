@@ -1,8 +1,17 @@
 import { Field, InputType, registerEnumType, type ClassType } from 'type-graphql';
 import type { Viewer } from '../../auth/viewer.js';
-import type { Keyset, SortKey, SortType } from '../../database/keyset.js';
+import type { Keyset, SortKey } from '../../database/keyset.js';
 import { BadUserInput } from '../../errors/app-error.js';
-import { isSortable, orderName, type Column, type Filterable, type FilterableOf, type OrderName } from './columns.js';
+import {
+  assertReadable,
+  isSortable,
+  orderName,
+  sqlTypes,
+  type Column,
+  type Filterable,
+  type FilterableOf,
+  type OrderName,
+} from './columns.js';
 
 export enum OrderDirection {
   ASC = 'ASC',
@@ -75,8 +84,7 @@ export function readOrder<Name extends string>(
   const keys = orders.map(({ field, direction }) => {
     const found = sortable.get(field);
     if (!found) throw orderProblem(`has an unknown column ${field.slice(0, 60)}`);
-    const denial = found.column.mayRead?.(viewer);
-    if (denial) throw denial;
+    assertReadable(found.column, viewer);
     return direction === OrderDirection.DESC ? found.descending : found.ascending;
   });
   if (new Set(keys.map(({ column }) => column)).size < keys.length)
@@ -116,7 +124,7 @@ function sortableOf(filterable: Filterable): ReadonlyMap<string, Sortable> {
 }
 
 function sortKey(table: string, { name, column, type, isNullable, collation }: Column): SortKey | null {
-  const sortType = sortTypes[type];
+  const sortType = sqlTypes[type];
   return (
     sortType && {
       column: `${table}.${column}`,
@@ -128,17 +136,3 @@ function sortKey(table: string, { name, column, type, isNullable, collation }: C
     }
   );
 }
-
-const sortTypes: Record<Column['type'], SortType | null> = {
-  text: 'text',
-  integer: 'integer',
-  bigint: 'bigint',
-  float: 'double precision',
-  decimal: 'numeric',
-  boolean: 'boolean',
-  date: 'date',
-  datetime: 'timestamptz',
-  uuid: 'uuid',
-  id: 'uuid',
-  enum: null,
-};

@@ -3,7 +3,7 @@ import { normalized } from '../../database/text-comparison.js';
 import { BadUserInput, type FieldProblem } from '../../errors/app-error.js';
 import { ownValue } from '../../errors/own-value.js';
 import { decodeId, idProblem } from '../relay/global-id.js';
-import type { Column, Filterable, Relation } from './columns.js';
+import { assertReadable, type Column, type Filterable, type Relation } from './columns.js';
 import { everyRow, type Condition, type ConditionValue, type Operator } from './condition.js';
 
 /** Upper bounds of a filter. */
@@ -74,8 +74,7 @@ class FilterReader {
       const operators = ownValue(fields, column.name);
       // An own field of the domain may have the name of a column.
       if (operators == null || typeof operators !== 'object') continue;
-      const denial = column.mayRead?.(this.#viewer);
-      if (denial) throw denial;
+      assertReadable(column, this.#viewer);
       for (const [operator, value] of Object.entries(operators as Fields) as [Operator, unknown][])
         if (value != null)
           conditions.push(...this.#comparison(column, operator, value, `${path}${column.name}.${operator}`));
