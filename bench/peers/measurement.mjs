@@ -4,17 +4,20 @@ import { send, sendRequests, textOf } from './client.mjs';
 import { figuresOf, quantile } from './report.mjs';
 import { servers } from './servers.mjs';
 import { usageOf } from './start.mjs';
+import { countStatements } from './statement-counter.mjs';
 import { idsOf, workloads } from './workloads.mjs';
 
 export class Measurement {
   /** The number of requests so far, so that each has other cars. */
   #sent = 0;
   #redis;
+  #database;
   #share;
 
   /** @param share of the requests of each round */
-  constructor({ redis, share }) {
+  constructor({ redis, database, share }) {
     this.#redis = redis;
+    this.#database = database;
     this.#share = share;
   }
 
@@ -45,11 +48,22 @@ export class Measurement {
     const { count, connections, rows } = workloads[workload];
     const { kind, share = 1 } = servers[server.name];
     const requests = Math.max(connections, Math.round(count * share * this.#share));
-    const before = await usageOf(server);
+    const [before, databaseBefore] = [await usageOf(server), await usageOf(this.#database)];
     const { seconds, latencies } =
       kind === 'loop' ? await runLoop(workload, server, requests) : await this.#send(workload, server, { requests });
-    const { cpuMs, rssMb } = await usageOf(server);
-    return figuresOf({ cpuMs: cpuMs - before.cpuMs, requests, rows, seconds, latencies, rssMb });
+    const [{ cpuMs, rssMb }, database] = [await usageOf(server), await usageOf(this.#database)];
+    return figuresOf({
+      cpuMs: cpuMs - before.cpuMs,
+      databaseCpuMs: database.cpuMs - databaseBefore.cpuMs,
+      ...{ requests, rows, seconds, latencies, rssMb },
+    });
+  }
+
+  /** @returns statements per request */
+  async countStatements(workload, server) {
+    const requests = 100;
+    const statements = await countStatements(this.#database.url, () => this.#send(workload, server, { requests }));
+    return Math.round((10 * statements) / requests) / 10;
   }
 
   /** @returns the 99th percentile of latencies in milliseconds at a share of the peak rate */

@@ -5,9 +5,10 @@ import { median } from '../support/setup.mjs';
 export const quantile = (sorted, part) => sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))];
 
 /** What a round measured. @param latencies sorted; null where requests are no unit of work */
-export function figuresOf({ cpuMs, requests, rows = 1, seconds, latencies, rssMb }) {
+export function figuresOf({ cpuMs, databaseCpuMs, requests, rows = 1, seconds, latencies, rssMb }) {
   return {
     cpuMs: cpuMs / requests,
+    databaseCpuMs: databaseCpuMs / requests,
     rowUs: (cpuMs * 1000) / (requests * rows),
     perSecond: requests / seconds,
     p50Ms: latencies === null ? null : quantile(latencies, 0.5),
@@ -34,13 +35,14 @@ export const markdownTable = (header, lines) =>
  * The table of a workload.
  * @param results by title: medians, or `{ failure }`; ratios are to the first
  */
-export function workloadTable({ rows, loadShare }, results) {
+export function workloadTable({ rows, loadShare, countsStatements }, results) {
   const reference = Object.values(results)[0].cpuMs;
   const header = [
     'server',
     'CPU ms/request',
     ...(rows ? ['CPU µs/row'] : []),
     'ratio',
+    ...(countsStatements ? ['PostgreSQL CPU ms', 'statements'] : []),
     'requests/s',
     'p50 ms',
     'p99 ms',
@@ -54,6 +56,7 @@ export function workloadTable({ rows, loadShare }, results) {
           fixed(figures.cpuMs, 3),
           ...(rows ? [fixed(figures.rowUs, 1)] : []),
           reference === undefined ? '–' : (figures.cpuMs / reference).toFixed(2),
+          ...(countsStatements ? [fixed(figures.databaseCpuMs, 3), fixed(figures.statements, 1)] : []),
           fixed(figures.perSecond),
           fixed(figures.p50Ms, 1),
           fixed(figures.p99Ms, 1),

@@ -9,11 +9,13 @@ import { build } from 'esbuild';
 import { startRedis } from '../../test/support/redis.ts';
 import { failUsage, parseCli } from '../../src/scripts/lib/cli.ts';
 import { assertLinux } from '../support/processes.mjs';
-import { startPostgres, temporaryFolder } from '../support/setup.mjs';
+import { temporaryFolder } from '../support/setup.mjs';
 import { Measurement } from './measurement.mjs';
 import { medians, startTable, workloadTable } from './report.mjs';
-import { projectDir, servers, tutorialFile } from './servers.mjs';
+import { gatewayCommand, projectDir, servers, tutorialFile } from './servers.mjs';
+import { loadShop, projectOfShop } from './shop.mjs';
 import { startServer } from './start.mjs';
+import { startCountingPostgres } from './statement-counter.mjs';
 import { employeeDocument, employeeHash, workloads } from './workloads.mjs';
 
 const usage = `Usage: npm run bench:peers -- [options]
@@ -74,14 +76,14 @@ if (core !== null)
 
 await using resources = new AsyncDisposableStack();
 const dir = await temporaryFolder(resources);
-const databaseUrl = await startPostgres(resources, dir);
+const database = await startCountingPostgres(resources, dir);
 const redisServer = await startRedis();
 resources.defer(() => redisServer.stop());
 const redis = await createClient({ url: redisServer.url }).connect();
 resources.defer(() => redis.close());
 const environment = {
   PATH: process.env.PATH,
-  DATABASE_URL: databaseUrl,
+  DATABASE_URL: database.url,
   REDIS_URL: redisServer.url,
   MODEL_FILE: path.join(projectDir, 'model-store', 'car-price', '1', 'model.onnx'),
   WORK_DIR: dir,
@@ -121,7 +123,11 @@ await build({
 
 // The first start migrates the database and loads the demo data.
 await (await start('auspex')).stop();
-const measurement = new Measurement({ redis, share });
+if (chosenWorkloads.some((name) => servers['auspex-tables'].workloads.includes(name))) {
+  await loadShop(database.url);
+  servers['auspex-tables'].command = gatewayCommand(projectOfShop(resources, database.url));
+}
+const measurement = new Measurement({ redis, database, share });
 const starts = {};
 const figures = {};
 for (const workload of chosenWorkloads) {
@@ -177,6 +183,11 @@ async function measure(workload, running, attempt) {
         do await measurement.measure(workload, server);
         while (performance.now() - startMs < warmUpMs);
         results[server.name].push(await measurement.measure(workload, server));
+      });
+  if (workloads[workload].countsStatements)
+    for (const server of running)
+      await attempt(server.name, async () => {
+        results[server.name].at(-1).statements = await measurement.countStatements(workload, server);
       });
   if (workloads[workload].loadShare)
     for (const server of running)

@@ -2,22 +2,29 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { nodeOptions } from '../support/node-options.ts';
+import { tableWorkloads } from './table-workloads.mjs';
 
 const dir = import.meta.dirname;
 export const projectDir = path.join(dir, '..', '..');
 export const venv = (name) => path.join(dir, `.venv${name}`);
 export const tutorialFile = path.join(dir, 'dist', 'tutorial.cjs');
 
-const ofGateway = (title, workloads, variables) => ({
+const ofGateway = (title, workloads, variables, others = {}) => ({
   title,
   kind: 'graphql',
   program: 'auspex',
   workloads,
-  command: [process.execPath, ...nodeOptions, path.join(projectDir, 'dist', 'bundle', 'main.js')],
+  command: gatewayCommand(projectDir),
   variables,
   isGateway: true,
   missing: () => null,
+  ...others,
 });
+
+/** The gateway of a project folder. */
+export function gatewayCommand(folder) {
+  return [process.execPath, ...nodeOptions, path.join(folder, 'dist', 'bundle', 'main.js')];
+}
 
 const ofNode = (title, file, { name, ...others }) => ({
   title,
@@ -50,6 +57,7 @@ const ofFastApi = (title, module, others) =>
   });
 const script = (name) => [path.join(dir, 'servers', name)];
 
+const ofTables = Object.keys(tableWorkloads);
 const named = { NAMED_STATEMENTS: 'true' };
 const compressing = { COMPRESSION: 'true' };
 
@@ -61,6 +69,12 @@ export const servers = {
   ),
   'auspex-cached': ofGateway('Auspex with its response cache', ['W1-cached', 'W1-cached-br'], {
     RESPONSE_CACHE: 'true',
+  }),
+  'auspex-tables': ofGateway('Auspex with generated types', ofTables, {}, { isOfTables: true }),
+  'postgraphile-tables': ofNode('PostGraphile 5', 'postgraphile.mjs', {
+    name: 'postgraphile',
+    workloads: ofTables,
+    variables: { SCHEMA: 'shop' },
   }),
   mercurius: ofNode('Mercurius with graphql-jit', 'mercurius.mjs', { name: 'mercurius', workloads: ['W1', 'W6'] }),
   'mercurius-named': ofNode('Mercurius, named statements', 'mercurius.mjs', {

@@ -1,6 +1,7 @@
 /* What is sent, by workload and kind of server, and what the responses have in common. */
 import { createHash } from 'node:crypto';
 import { employeeFields, employeesQuery } from '../support/queries.mjs';
+import { tableWorkloads } from './table-workloads.mjs';
 
 const page = employeesQuery(50);
 /** The same page in the names of PostGraphile. */
@@ -154,4 +155,5 @@ export const workloads = {
     isEqual: isSame,
   },
   W7: carWorkload('1,000 new predictions in each request', callOf, 60, { connections: 4, rows: rowsPerCall }),
+  ...tableWorkloads,
 };

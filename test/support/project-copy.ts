@@ -2,7 +2,8 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { projectDir } from './process.js';
+
+const projectDir = path.join(import.meta.dirname, '..', '..');
 
 /** A copy of the project, which generators can change. */
 export class ProjectCopy {

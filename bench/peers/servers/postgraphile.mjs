@@ -10,7 +10,7 @@ const instance = postgraphile({
   pgServices: [
     makePgService({
       connectionString: process.env.DATABASE_URL,
-      schemas: ['auspex'],
+      schemas: [process.env.SCHEMA ?? 'auspex'],
       poolConfig: { max: Number(process.env.POOL_SIZE) },
     }),
   ],
