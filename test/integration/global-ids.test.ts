@@ -18,6 +18,7 @@ const calls: Record<string, string> = {
   predictIris: '(inputs: [{ petalLength: 1.5, petalWidth: 0.2 }])',
   predictCarPrice: '(inputs: [{ company: "Maruti", year: 2014, kmDriven: 90000 }])',
   predictDigits: `(inputs: [{ pixels: ${JSON.stringify(Array(8).fill(Array(8).fill(1)))} }])`,
+  predictSalaryBenchmark: '(inputs: [{ age: 40, jobLevel: 3, yearsAtCompany: 8 }])',
   predictSmsSpam: '(inputs: [{ message: "Call now to claim your prize" }])',
   model: '(name: "iris")',
 };

@@ -244,7 +244,7 @@ describe('predict', () => {
   it('rejects an unknown model or version and lists the known ones', async () => {
     const noModel = await gateway.execute('user', '{ predict(model: "bicycle", inputs: [{ a: 1 }]) { output } }');
     expect(codesOf(noModel)).toEqual(['BAD_USER_INPUT']);
-    expect(noModel.errors[0]?.message).toContain('car-price, digits, iris, sms-spam');
+    expect(noModel.errors[0]?.message).toContain('car-price, digits, iris, salary-benchmark, sms-spam');
     const noVersion = await gateway.execute('user', predict, { inputs: [newCar()], version: 7 });
     expect(fieldsOf(noVersion)).toEqual(['version']);
   });
@@ -282,7 +282,13 @@ describe('models', () => {
       '{ models { name title versions { version } current { version digest metrics inputs { name type required unit minimum maximum values shape } outputs { name type unit } } } }';
     const { data, errors } = await gateway.execute<AnyData>('user', document);
     expect(errors).toEqual([]);
-    expect(data.models.map((model: AnyData) => model.name)).toEqual(['car-price', 'digits', 'iris', 'sms-spam']);
+    expect(data.models.map((model: AnyData) => model.name)).toEqual([
+      'car-price',
+      'digits',
+      'iris',
+      'salary-benchmark',
+      'sms-spam',
+    ]);
     const [car] = data.models;
     expect(car.current.digest).toMatch(/^[0-9a-f]{64}$/);
     expect(car.current.metrics.r2).toBeGreaterThan(0.87);

@@ -89,7 +89,7 @@ async function expectServed(store: string): Promise<void> {
 describe('npm run models:new', () => {
   it('writes folders that pass the check, and whose golden rows predict returns', async () => {
     const store = await newStore('new');
-    for (const model of ['car-price', 'digits', 'iris', 'sms-spam']) {
+    for (const model of ['car-price', 'digits', 'iris', 'salary-benchmark', 'sms-spam']) {
       const graph = path.join(projectDir, 'model-store', model, '1', 'model.onnx');
       const output = runScript('new-model.js', graph, '--name', model, '--store', store);
       expect(output).toMatch(
@@ -98,8 +98,8 @@ describe('npm run models:new', () => {
       expect(output).toContain(`MODEL_STORE=${store} npm start`);
     }
 
-    expect(await readdir(store)).toEqual(['car-price', 'digits', 'iris', 'sms-spam']);
-    expect(runScript('check-models.js', store)).toBe('4 models, 4 versions, 32 golden rows: fine\n');
+    expect(await readdir(store)).toEqual(['car-price', 'digits', 'iris', 'salary-benchmark', 'sms-spam']);
+    expect(runScript('check-models.js', store)).toBe('5 models, 5 versions, 40 golden rows: fine\n');
     await expectServed(store);
   }, 120_000);
 

@@ -44,7 +44,7 @@ describe('the models of the store', () => {
     await Promise.all([together.close(), alone.close()]);
   });
 
-  it.each(['car-price', 'digits', 'iris', 'sms-spam'])(
+  it.each(['car-price', 'digits', 'iris', 'salary-benchmark', 'sms-spam'])(
     '%s reproduces its golden rows, individually and in one call',
     async (model) => {
       const golden = readFileSync(path.join(bundledDir, model, '1', 'golden.jsonl'), 'utf8')
@@ -64,7 +64,13 @@ describe('the models of the store', () => {
   );
 
   it('describes a model from its manifest and graph', () => {
-    expect(together.models().map(({ name }) => name)).toEqual(['car-price', 'digits', 'iris', 'sms-spam']);
+    expect(together.models().map(({ name }) => name)).toEqual([
+      'car-price',
+      'digits',
+      'iris',
+      'salary-benchmark',
+      'sms-spam',
+    ]);
     expect(together.model('iris')).toMatchObject({
       name: 'iris',
       title: 'Species of an iris',
