@@ -7,6 +7,8 @@ import { Role, type Viewer } from '../../src/auth/viewer.js';
 import { databaseOf, openOrm } from '../../src/database/orm.js';
 import { TableCatalog } from '../../src/database/table-facts.js';
 import type { Database } from '../../src/database/tables.js';
+import { isSession } from '../../src/graphql/permissions/rules.js';
+import { columnRules } from '../../src/graphql/tables/column-rules.js';
 import { maxItems } from '../../src/graphql/tables/column-types.js';
 import { IndexGuard } from '../../src/graphql/filtering/index-guard.js';
 import type { LiveSchema } from '../../src/graphql/schema/build-schema.js';
@@ -14,6 +16,7 @@ import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import type { AnyData } from '../support/gateway.js';
 import { oddDomain } from '../support/odd-tables/domain.js';
 import { executeOdd, openOddSchema, runSql, type Executed } from '../support/odd-tables/execute.js';
+import { EveryType } from '../support/odd-tables/entities.js';
 import { oddTables } from '../support/odd-tables/fixture.js';
 import { statementsOf } from '../support/statements.js';
 import { viewerOf } from '../support/viewers.js';
@@ -314,6 +317,123 @@ describe('filters and orders of existing tables', () => {
       'not',
     ]);
     expect(types.NoteFilter).toBeUndefined();
+  });
+});
+
+describe('aggregates of existing tables', () => {
+  const aggregate = (viewer: Viewer, selection: string, variables: Record<string, unknown> = {}, guard = indexes) =>
+    execute(
+      viewer,
+      `query ($filter: SortedFilter, $groupBy: [SortedGroupBy!]) { sortedAggregate(filter: $filter, groupBy: $groupBy) { ${selection} } }`,
+      variables,
+      guard,
+    );
+
+  it('are those of SQL, in groups by values, years and months', async () => {
+    const { rows } =
+      await sql<AnyData>`select mood, extract(year from at at time zone 'UTC')::integer as year, count(*)::integer as count,
+      sum(number)::float8 as sum, avg(number)::float8 as avg, min(hidden)::text as min, max(at) as max
+      from odd.sorted where number >= 1 group by 1, 2 order by 1, 2`.execute(db);
+    expect(rows).toHaveLength(3);
+    const selection = 'key { mood atYear atMonth } count sum { number } avg { number } min { hidden } max { at }';
+    const { data } = await aggregate(admin, selection, {
+      filter: { number: { gte: 1 } },
+      groupBy: ['MOOD', 'AT_YEAR', 'AT_MONTH'],
+    });
+    const moods: Record<string, string> = { happy: 'HAPPY', 'in between': 'IN_BETWEEN' };
+    expect(data.sortedAggregate).toEqual(
+      rows.map(({ mood, year, count, sum, avg, min, max }) => ({
+        key: { mood: mood === null ? null : moods[mood], atYear: year, atMonth: `${year}-01-01` },
+        count,
+        sum: { number: sum },
+        avg: { number: avg },
+        min: { hidden: min },
+        max: { at: max },
+      })),
+    );
+  });
+
+  it('have all digits, and omit what GraphQL cannot represent', async () => {
+    const { everyAggregate } = await read(
+      admin,
+      '{ everyAggregate { count sum { large exact single double } avg { single double } min { exact double born at } max { large single born } } }',
+    );
+    expect(everyAggregate).toEqual([
+      {
+        count: 2,
+        sum: { large: '9007199254740993', exact: '1234567890123456.7890', single: 0.5, double: null },
+        avg: { single: 0.5, double: null },
+        min: {
+          exact: '1234567890123456.7890',
+          double: null,
+          born: '2024-02-29',
+          at: new Date('2024-02-29T10:15:30.123Z'),
+        },
+        max: { large: '9007199254740993', single: 0.5, born: '2024-02-29' },
+      },
+    ]);
+  });
+
+  it('are those of the rows that the viewer may see', async () => {
+    const counts = await Promise.all(
+      [user, manager, admin, viewerOf()].map(
+        async (viewer) => (await read(viewer, '{ notesAggregate { count max { rowId } } }')).notesAggregate,
+      ),
+    );
+    expect(counts).toEqual([
+      [{ count: 1, max: { rowId: 1 } }],
+      [{ count: 1, max: { rowId: 2 } }],
+      [{ count: 3, max: { rowId: 3 } }],
+      [{ count: 0, max: { rowId: null } }],
+    ]);
+    const key = viewerOf({ kind: 'apiKey', role: Role.ADMIN });
+    expect((await execute({ kind: 'anonymous' }, '{ notesAggregate { count } }')).codes).toEqual(['UNAUTHENTICATED']);
+    expect((await execute(key, '{ notesAggregate { count } }')).codes).toEqual(['FORBIDDEN']);
+  });
+
+  it('of a large table need a filter that an index serves', async () => {
+    expect((await aggregate(user, 'count', {}, strictIndexes)).problems).toEqual([
+      expect.stringMatching(/^filter would read all of "odd"."sorted".* is absent/),
+    ]);
+    expect((await aggregate(user, 'count', { filter: { number: { eq: 3 } } }, strictIndexes)).codes).toEqual([]);
+    // The owner's column has no index.
+    expect((await execute(user, '{ notesAggregate { count } }', {}, strictIndexes)).problems).toEqual([
+      expect.stringContaining('no index serves userId'),
+    ]);
+  });
+
+  it('reject sums that no number holds, by one clear error', async () => {
+    await sql`insert into odd.every_type (small, double, mood, positive) values (7, 1.7e308, null, 1), (7, 1.7e308, null, 1)`.execute(
+      db,
+    );
+    const { codes, problems } = await execute(admin, '{ everyAggregate { sum { double } } }');
+    await sql`delete from odd.every_type where small = 7`.execute(db);
+    expect([codes, problems]).toEqual([['BAD_USER_INPUT'], [expect.stringContaining('out of range')]]);
+  });
+});
+
+describe('a column that some roles read', () => {
+  const denied: [string, string][] = [
+    ['as a field', '{ sorted { nodes { hidden } } }'],
+    ['by a filter', '{ sorted(filter: { hidden: { gt: "0" } }) { totalCount } }'],
+    ['by a filter inside not', '{ sorted(filter: { not: { or: [{ hidden: { isNull: true } }] } }) { totalCount } }'],
+    ['by an order', '{ sorted(orderBy: [{ field: HIDDEN }]) { nodes { rowId } } }'],
+    ['by an aggregate', '{ sortedAggregate { max { hidden } } }'],
+    ['by the filter of an aggregate', '{ sortedAggregate(filter: { hidden: { eq: "0" } }) { count } }'],
+  ];
+  it.each(denied)('is hidden from others %s', async (_name, text) => {
+    for (const viewer of [user, manager]) {
+      const { codes, data } = await execute(viewer, text);
+      expect(new Set(codes)).toEqual(new Set(['FORBIDDEN']));
+      expect(JSON.stringify(data)).not.toMatch(/\d/);
+    }
+    expect((await execute(admin, text)).codes).toEqual([]);
+  });
+
+  it('has no rule of another kind, which filters would not follow', () => {
+    expect(() => columnRules([EveryType], [{ EveryType: { large: isSession } }])).toThrow(
+      'Declare the roles of EveryType.large by readableBy',
+    );
   });
 });
 

@@ -29,6 +29,18 @@ function selectionOf(name: string): string {
     .join(' ');
 }
 
+/** Selects every value of aggregates. */
+function aggregateSelectionOf(name: string): string {
+  const type = schema.getType(name);
+  if (!isObjectType(type)) throw new Error(`The schema has no type ${name}.`);
+  return Object.values(type.getFields())
+    .map((field) => {
+      const part = getNamedType(field.type);
+      return isObjectType(part) ? `${field.name} { ${Object.keys(part.getFields()).join(' ')} }` : field.name;
+    })
+    .join(' ');
+}
+
 const isConnection = ({ name }: GraphQLObjectType): boolean => name.endsWith('Connection');
 
 /** Expects an ADMIN to read all rows by page, by ID and as nodes, with all fields, and pages to follow each other. */
@@ -51,6 +63,8 @@ export async function expectReads(gateway: TestGateway, { type, one, many }: Tab
     for (const value of Object.values<AnyData>(row))
       if (value?.nodes) expect(value.totalCount).toBe(value.nodes.length);
   }
+  const [group] = (await run(`{ groups: ${many}Aggregate { ${aggregateSelectionOf(`${type}Aggregate`)} } }`)).groups;
+  expect(group.count).toBe(rowCount);
   const malformed = await gateway.execute('admin', `{ ${one}(id: "${one}_x") { id } }`);
   expect(codesOf(malformed)).toEqual(['BAD_USER_INPUT']);
 }
@@ -66,6 +80,7 @@ export async function expectNoAccess(gateway: TestGateway, { one, many }: TableF
   ] as const)
     for (const text of [
       `{ ${many} { totalCount } }`,
+      `{ ${many}Aggregate { count } }`,
       `{ ${one}(id: "${id}") { id } }`,
       `{ node(id: "${id}") { id } }`,
     ]) {

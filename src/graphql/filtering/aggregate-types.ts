@@ -3,7 +3,7 @@ import { Field, ObjectType, registerEnumType, type ClassType } from 'type-graphq
 import { CacheHint } from '../schema/cache-control.js';
 import { GraphQLDate, GraphQLDateTime } from '../schema/scalars.js';
 import { BigInteger, Decimal, Uuid } from '../tables/table-scalars.js';
-import { orderName, type Column, type Filterable, type Relation } from './columns.js';
+import { orderName, type Column, type Filterable, type GroupPart, type Relation } from './columns.js';
 
 /** The functions of aggregates. */
 export const aggregateFunctions = ['sum', 'avg', 'min', 'max'] as const;
@@ -18,7 +18,7 @@ export interface Grouping {
   name: string;
   /** In SQL, without the table. */
   column: string;
-  part: 'value' | 'year' | 'month';
+  part: GroupPart;
   of: Column | Relation;
 }
 
@@ -70,22 +70,26 @@ export function aggregateTypes(filterable: Filterable): AggregateTypes {
   const { type } = filterable;
   const groupings = groupingsOf(filterable);
   const GroupBy = Object.fromEntries([...groupings.keys()].map((name) => [name, name]));
-  registerEnumType(GroupBy, {
-    name: `${type}GroupBy`,
-    description: `What ${type}s are grouped by.`,
-    valuesConfig: Object.fromEntries(
-      [...groupings].map(([name, { of, part }]) => [name, { description: `The ${part} of ${of.name}.` }]),
-    ),
-  });
-  const GroupKey = objectType(
-    `${type}GroupKey`,
-    `What the ${type}s of a group have in common; null where they have no value, and for what is not in \`groupBy\`.`,
-    [...groupings.values()].map(({ name, of, part }) => ({
-      name,
-      type: keyScalar(of, part),
-      description: `The ${part} of ${of.name}${part === 'month' ? ', as its first day' : ''}.`,
-    })),
-  );
+  if (groupings.size > 0)
+    registerEnumType(GroupBy, {
+      name: `${type}GroupBy`,
+      description: `What ${type}s are grouped by.`,
+      valuesConfig: Object.fromEntries(
+        [...groupings].map(([name, { of, part }]) => [name, { description: `The ${part} of ${of.name}.` }]),
+      ),
+    });
+  const GroupKey =
+    groupings.size === 0
+      ? newType()
+      : objectType(
+          `${type}GroupKey`,
+          `What the ${type}s of a group have in common; null where they have no value, and for what is not in \`groupBy\`.`,
+          [...groupings.values()].map(({ name, of, part }) => ({
+            name,
+            type: keyScalar(of, part),
+            description: `The ${part} of ${of.name}${part === 'month' ? ', as its first day' : ''}.`,
+          })),
+        );
   const parts = aggregateFunctions.flatMap((name) => {
     const columns = aggregatedColumns(filterable, name);
     if (columns.length === 0) return [];
@@ -103,7 +107,9 @@ export function aggregateTypes(filterable: Filterable): AggregateTypes {
     return [{ name, type: values, description: `${titles[name]} of each column.`, isRequired: true }];
   });
   const Aggregate = objectType(`${type}Aggregate`, `A group of ${type}s, or all that match a filter.`, [
-    { name: 'key', type: GroupKey, description: 'What the group has in common.', isRequired: true },
+    ...(groupings.size > 0
+      ? [{ name: 'key', type: GroupKey, description: 'What the group has in common.', isRequired: true }]
+      : []),
     { name: 'count', type: GraphQLInt, description: 'The number of rows.', isRequired: true },
     ...parts,
   ]);
@@ -120,9 +126,11 @@ interface ObjectField {
   isRequired?: boolean;
 }
 
+// eslint-disable-next-line @typescript-eslint/no-extraneous-class -- decorators add the fields
+const newType = (): ClassType => class {};
+
 function objectType(name: string, description: string, fields: readonly ObjectField[]): ClassType {
-  // eslint-disable-next-line @typescript-eslint/no-extraneous-class -- decorators add the fields
-  const object: ClassType = class {};
+  const object = newType();
   for (const { name: field, type, description: text, isRequired = false } of fields) {
     Field(() => type as ClassType, { nullable: !isRequired, description: text })(object.prototype, field);
     if (!(type instanceof Object && 'parseLiteral' in type))

@@ -1,10 +1,10 @@
 import type { GraphQLResolveInfo } from 'graphql';
 import { sql, type RawBuilder } from 'kysely';
 import type { Viewer } from '../../auth/viewer.js';
-import { queryBuilder, readTemplate } from '../../database/read-templates.js';
+import { rawQuery, readTemplate } from '../../database/read-templates.js';
 import type { Database } from '../../database/tables.js';
-import { collated } from '../../database/text-comparison.js';
 import { BadUserInput } from '../../errors/app-error.js';
+import { systemErrorCode } from '../../errors/system-error-code.js';
 import { lookAhead } from '../context/selection.js';
 import { encodeId } from '../relay/global-id.js';
 import {
@@ -16,8 +16,8 @@ import {
   type AggregateRow,
   type Grouping,
 } from './aggregate-types.js';
-import { assertReadable, type Column, type Filterable } from './columns.js';
-import { preparedCondition, where, type Condition, type PreparedCondition } from './condition.js';
+import { assertReadable, columnIn, comparedIn, tableAs, type Column, type Filterable } from './columns.js';
+import { preparedCondition, type Condition, type PreparedCondition } from './condition.js';
 
 /** A function of a column that an operation selects. */
 interface Aggregation {
@@ -86,10 +86,12 @@ export async function aggregateRows(
   const values = aggregations.map(({ name, column }) => `${name} ${column.name}`).join();
   const template = readTemplate(
     `aggregates of ${filterable.table} ${keys} ${values} ${filter.key}`,
-    () => aggregateStatement(filterable, { groupings, aggregations }, filter),
+    () => rawQuery(aggregateStatement(filterable, { groupings, aggregations }, filter)),
     { hasStablePlan: false },
   );
-  const rows = await template.execute(db, filter.values);
+  const rows = await template.execute(db, filter.values).catch((error: unknown) => {
+    throw systemErrorCode(error) === outOfRange ? tooLargeSum() : error;
+  });
   if (rows.length > aggregateLimits.groups) {
     const message = `makes more than ${aggregateLimits.groups} groups; group by fewer columns, or filter the rows`;
     throw BadUserInput.ofFields([{ field: 'groupBy', message }]);
@@ -97,37 +99,52 @@ export async function aggregateRows(
   return rows.map((row) => aggregateRow({ groupings, aggregations }, row));
 }
 
+/** The SQLSTATE of a sum that its type cannot hold. */
+const outOfRange = '22003';
+const tooLargeSum = (): BadUserInput =>
+  BadUserInput.ofFields([
+    { field: 'filter', message: 'matches values whose sum or average is out of range; aggregate fewer rows' },
+  ]);
+
 function aggregateStatement(
-  { table }: Filterable,
+  filterable: Filterable,
   { groupings, aggregations }: AggregateQuery,
   filter: PreparedCondition,
-) {
-  let query = queryBuilder.selectFrom(sql.table(table).as(table)).$call(where(filter));
-  const keys = groupings.map((grouping) => keySql(grouping, table));
-  for (const key of keys) query = query.groupBy(key).orderBy(key);
+): RawBuilder<unknown> {
+  const { alias } = filterable;
+  const keys = groupings.map((grouping) => keySql(grouping, alias));
   const selected = [
-    ...keys,
-    sql`count(*)::integer`,
-    ...aggregations.map((aggregation) => aggregationSql(aggregation, table)),
+    ...groupings.map((grouping, index) => readSql(grouping, keys[index] ?? '')),
+    'count(*)::integer',
+    ...aggregations.map((aggregation) => aggregationSql(aggregation, alias)),
   ];
-  return query.select(selected.map((one, index) => one.as(`value${index}`))).limit(sql.lit(aggregateLimits.groups + 1));
+  // Names keep apart columns of which a row may be an object.
+  const named = selected.map((value, index) => `${value} as value${index}`).join(', ');
+  const groups = keys.length === 0 ? '' : `group by ${keys.join(', ')} order by ${keys.join(', ')}`;
+  return sql`select ${sql.raw(named)} from ${tableAs(filterable, alias)} where ${filter.sql() ?? sql`true`}
+    ${sql.raw(groups)} limit ${sql.lit(aggregateLimits.groups + 1)}`;
 }
 
-function keySql({ column, part, of }: Grouping, table: string): RawBuilder<unknown> {
-  const reference = `${table}.${column}`;
-  if (part === 'value')
-    return 'type' in of && of.type === 'text' ? collated(reference, of.collation) : sql.ref(reference);
-  const day =
-    'type' in of && of.type === 'datetime' ? sql`(${sql.ref(reference)} at time zone 'UTC')` : sql.ref(reference);
-  return part === 'year' ? sql`extract(year from ${day})::integer` : sql`date_trunc('month', ${day})::date`;
+function keySql({ column, part, of }: Grouping, alias: string): string {
+  if (!('type' in of)) return columnIn(alias, { column });
+  const { finite = same, type } = of;
+  const value = finite(part === 'value' ? comparedIn(alias, of) : columnIn(alias, of));
+  if (part === 'value') return value;
+  const day = type === 'datetime' ? `(${value} at time zone 'UTC')` : value;
+  return part === 'year' ? `extract(year from ${day})::integer` : `date_trunc('month', ${day})::date`;
 }
 
-function aggregationSql({ name, column }: Aggregation, table: string): RawBuilder<unknown> {
-  const value = sql`${sql.raw(name)}(${sql.ref(`${table}.${column.column}`)})`;
-  if (name === 'avg') return sql`${value}::double precision`;
-  if (name !== 'sum') return value;
-  return column.type === 'integer' ? sql`${value}::double precision` : value;
+const readSql = ({ part, of }: Grouping, key: string): string =>
+  part === 'value' && 'type' in of && of.read ? of.read(key) : key;
+
+function aggregationSql({ name, column }: Aggregation, alias: string): string {
+  const { type, finite = same, read = same } = column;
+  const value = `${name}(${finite(columnIn(alias, column))})`;
+  if (name === 'avg' || (name === 'sum' && type === 'integer')) return `${value}::double precision`;
+  return name === 'sum' ? value : read(value);
 }
+
+const same = (value: string): string => value;
 
 function aggregateRow({ groupings, aggregations }: AggregateQuery, values: readonly unknown[]): AggregateRow {
   const key = groupings.map((grouping, index): [string, unknown] => [grouping.name, keyValue(grouping, values[index])]);

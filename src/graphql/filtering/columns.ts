@@ -1,6 +1,9 @@
+import { sql, type RawBuilder } from 'kysely';
+import pg from 'pg';
 import type { Viewer } from '../../auth/viewer.js';
 import type { SortType } from '../../database/keyset.js';
 import { snakeCase } from '../../database/rows.js';
+import { sortCollation } from '../../database/text-comparison.js';
 import type { SnakeCase } from '../../database/tables.js';
 import type { AppError } from '../../errors/app-error.js';
 import type { IdType } from '../relay/global-id.js';
@@ -22,10 +25,16 @@ export type ColumnDeclaration = ColumnType & {
   isNullable?: boolean;
   /** Whether a B-tree index starts with the column. Stated in the schema; requests are checked against the database. */
   isIndexed?: boolean;
+  /** Whether callers may filter and sort by it. True by default; others are aggregated and grouped by only. */
+  isFilterable?: boolean;
   /** Whether callers may sort by it. True by default; enums and times of more than milliseconds cannot be sorted. */
   isSortable?: boolean;
   /** By what of it callers group: its value, or the year or month of a day or time. */
-  groupBy?: readonly ('value' | 'year' | 'month')[];
+  groupBy?: readonly GroupPart[];
+  /** SQL of the values that aggregates and groups are made of; by default the column. */
+  finite?: (column: string) => string;
+  /** SQL of an aggregated value as its scalar needs it; by default the value. */
+  read?: (value: string) => string;
   /** The collation of a text's index. By default that of code points; null if it is that of the column. */
   collation?: string | null;
   /** An expression with a trigram index whose text includes that of the column: `contains` and `startsWith` look there first. */
@@ -36,6 +45,8 @@ export type ColumnDeclaration = ColumnType & {
    */
   mayRead?: (viewer: Viewer) => AppError | null;
 };
+
+export type GroupPart = 'value' | 'year' | 'month';
 
 /** Texts with a trigram index. */
 export interface SearchedText {
@@ -69,7 +80,10 @@ export type Relation = Required<RelationDeclaration> & {
 export interface Filterable {
   /** In the API: `Employee`. */
   type: string;
+  /** A table of the gateway, or another one in SQL with its schema: `"crm"."customer"`. */
   table: string;
+  /** The name of the table in statements. */
+  alias: string;
   columns: ReadonlyMap<string, Column>;
   relations: ReadonlyMap<string, Relation>;
 }
@@ -105,17 +119,20 @@ export const orderName = (name: string): string => snakeCase(name).toUpperCase()
 export function filterable<const Columns extends Record<string, ColumnDeclaration>>({
   type,
   table,
+  alias = table,
   columns,
   relations = {},
 }: {
   type: string;
   table: string;
+  alias?: string;
   columns: Columns;
   relations?: Record<string, RelationDeclaration>;
 }): FilterableOf<keyof Columns & string> {
   return {
     type,
     table,
+    alias,
     columns: new Map(
       Object.entries<ColumnDeclaration>(columns).map(([name, declared]) => [
         name,
@@ -147,6 +164,21 @@ export const sqlTypes: Record<Column['type'], SortType | null> = {
   enum: null,
 };
 
+/** A table in SQL under a name. */
+export const tableAs = ({ table }: Pick<Filterable, 'table'>, alias: string): RawBuilder<unknown> =>
+  sql`${table.includes('.') ? sql.raw(table) : sql.table(table)} as ${sql.id(alias)}`;
+
+/** A column in SQL. @param alias the name of its table in the statement */
+export const columnIn = (alias: string, { column }: Pick<Column, 'column'>): string =>
+  `${pg.escapeIdentifier(alias)}.${pg.escapeIdentifier(column)}`;
+
+/** A column as the caller's conditions and groups compare it: a text has the collation of its index. */
+export function comparedIn(alias: string, column: Column): string {
+  const { type, collation = sortCollation } = column;
+  const reference = columnIn(alias, column);
+  return type === 'text' && collation !== null ? `${reference} collate ${collation}` : reference;
+}
+
 /** @throws the error of `mayRead` if the viewer may not read the column in every row */
 export function assertReadable({ mayRead }: Column, viewer: Viewer): void {
   const denial = mayRead?.(viewer);
@@ -155,7 +187,12 @@ export function assertReadable({ mayRead }: Column, viewer: Viewer): void {
 
 /** The names of the columns with an index, for descriptions and errors. */
 export const indexedColumns = ({ columns, relations }: Filterable): string[] =>
-  [...columns.values(), ...relations.values()].filter(({ isIndexed }) => isIndexed).map(({ name }) => name);
+  [...filteredColumns({ columns }), ...relations.values()].filter(({ isIndexed }) => isIndexed).map(({ name }) => name);
+
+/** The columns by which callers filter. */
+export const filteredColumns = ({ columns }: Pick<Filterable, 'columns'>): Column[] =>
+  [...columns.values()].filter(({ isFilterable = true }) => isFilterable);
 
 /** Whether callers may sort by a column. */
-export const isSortable = ({ isSortable: declared = true, type }: Column): boolean => declared && type !== 'enum';
+export const isSortable = ({ isFilterable = true, isSortable: declared = true, type }: Column): boolean =>
+  isFilterable && declared && type !== 'enum';

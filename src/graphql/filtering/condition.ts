@@ -1,13 +1,16 @@
 import { sql, type RawBuilder, type SelectQueryBuilder } from 'kysely';
-import { parameter, queryBuilder } from '../../database/read-templates.js';
+import { parameter } from '../../database/read-templates.js';
+import { containing, foldedExpression, foldedParameter, startingWith } from '../../database/text-comparison.js';
 import {
-  collated,
-  containing,
-  foldedExpression,
-  foldedParameter,
-  startingWith,
-} from '../../database/text-comparison.js';
-import { sqlTypes, type Column, type Filterable, type Relation, type SearchedText } from './columns.js';
+  columnIn,
+  comparedIn,
+  sqlTypes,
+  tableAs,
+  type Column,
+  type Filterable,
+  type Relation,
+  type SearchedText,
+} from './columns.js';
 
 /** The operators of conditions on a column. */
 export type Operator =
@@ -33,6 +36,8 @@ export interface Comparison {
   value: ConditionValue;
   /** The field in the caller's filter, for errors. */
   field: string;
+  /** Whether one plan suits all values; by default of equality with an ID alone. */
+  hasStablePlan?: boolean;
 }
 
 /** Whether a text with a trigram index contains another, in any case. */
@@ -47,6 +52,13 @@ interface Search {
 
 /** The condition that every row meets. */
 export const everyRow: Condition = { kind: 'and', of: [] };
+
+/** The condition that rows meet which meet each of some conditions. */
+export function allOf(...conditions: readonly Condition[]): Condition {
+  const of = conditions.filter((condition) => condition !== everyRow);
+  const [only = everyRow] = of;
+  return of.length > 1 ? { kind: 'and', of } : only;
+}
 
 /** Whether a condition is met by every row, or by none, whatever the rows are. */
 export const isEveryRow = (condition: Condition): boolean => condition.kind === 'and' && condition.of.every(isEveryRow);
@@ -66,7 +78,7 @@ export interface PreparedCondition {
 }
 
 /** Prepares a condition: its values are parameters, so that one template serves all filters of the same structure. */
-export function preparedCondition({ table }: Pick<Filterable, 'table'>, condition: Condition): PreparedCondition {
+export function preparedCondition({ alias }: Pick<Filterable, 'alias'>, condition: Condition): PreparedCondition {
   if (condition === everyRow) return preparedEveryRow;
   const values: unknown[] = [];
   let hasStablePlan = true;
@@ -85,7 +97,7 @@ export function preparedCondition({ table }: Pick<Filterable, 'table'>, conditio
       return one.text.index;
     }
     if (one.kind === 'comparison') {
-      hasStablePlan &&= one.operator === 'eq' && one.column.type === 'id';
+      hasStablePlan &&= one.hasStablePlan ?? (one.operator === 'eq' && one.column.type === 'id');
       if (one.operator !== 'isNull') values.push(parameterOf(one));
       return `${one.column.name} ${one.operator}${one.operator === 'isNull' ? String(one.value) : ''}`;
     }
@@ -97,7 +109,7 @@ export function preparedCondition({ table }: Pick<Filterable, 'table'>, conditio
     key,
     values: Object.fromEntries(values.map((value, index) => [`filter${index}`, value])),
     hasStablePlan,
-    sql: () => (isEveryRow(condition) ? null : conditionSql(condition, table, { next: 0 })),
+    sql: () => (isEveryRow(condition) ? null : conditionSql(condition, alias, { next: 0 })),
   };
 }
 
@@ -136,13 +148,10 @@ function relatedSql(
 ): RawBuilder<boolean> {
   // An alias keeps it apart from the list's own table, which a manager's is.
   const joined = Object.entries(relation.on).map(
-    ([column, referenced]) => sql<boolean>`${sql.ref(`related.${referenced}`)} = ${sql.ref(`${table}.${column}`)}`,
+    ([column, referenced]) => sql<boolean>`${sql.id('related', referenced)} = ${sql.id(table, column)}`,
   );
-  const related = queryBuilder
-    .selectFrom(sql.table(relation.to().table).as('related'))
-    .select(sql.lit(1).as('found'))
-    .where(sql<boolean>`${sql.join([...joined, conditionSql(of, 'related', counter)], sql` and `)}`);
-  return sql`exists (${related})`;
+  const met = sql.join([...joined, conditionSql(of, 'related', counter)], sql` and `);
+  return sql`exists (select from ${tableAs(relation.to(), 'related')} where ${met})`;
 }
 
 function comparisonSql(
@@ -150,14 +159,14 @@ function comparisonSql(
   table: string,
   counter: { next: number },
 ): RawBuilder<boolean> {
-  const reference = `${table}.${column.column}`;
-  if (operator === 'isNull') return sql`${sql.ref(reference)} is ${sql.raw(value === true ? '' : 'not ')}null`;
+  const reference = sql.raw(columnIn(table, column));
+  if (operator === 'isNull') return sql`${reference} is ${sql.raw(value === true ? '' : 'not ')}null`;
   const given = nextParameter(counter);
   if (operator === 'contains' || operator === 'startsWith') {
     const pattern = foldedParameter(given);
-    return sql`${foldedExpression(sql.ref(reference))} like ${pattern}`;
+    return sql`${foldedExpression(reference)} like ${pattern}`;
   }
-  const compared = column.type === 'text' ? collated(reference, column.collation) : sql.ref(reference);
+  const compared = sql.raw(comparedIn(table, column));
   const type = sqlTypes[column.type];
   // PostgreSQL infers the type of an enum.
   const one = type === null ? sql`${given}` : sql`${given}::${sql.raw(type)}`;

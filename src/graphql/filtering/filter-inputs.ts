@@ -2,7 +2,7 @@ import { GraphQLBoolean, GraphQLFloat, GraphQLID, GraphQLInt, GraphQLString, typ
 import { Field, InputType, type ClassType } from 'type-graphql';
 import { GraphQLDate, GraphQLDateTime } from '../schema/scalars.js';
 import { BigInteger, Decimal, Uuid } from '../tables/table-scalars.js';
-import { indexedColumns, type Column, type Filterable } from './columns.js';
+import { filteredColumns, indexedColumns, type Column, type Filterable } from './columns.js';
 import type { Operator } from './condition.js';
 import { filterLimits } from './read-filter.js';
 
@@ -26,8 +26,8 @@ export const indexNote = (filterable: Filterable): string =>
   'by another operator than `ne` and `notIn`. ' +
   `At most ${filterLimits.conditions} conditions, ${filterLimits.depth} levels of \`and\`, \`or\` and \`not\`.`;
 
-function addColumns(filter: ClassType, { columns }: Filterable): void {
-  for (const column of columns.values()) {
+function addColumns(filter: ClassType, filterable: Filterable): void {
+  for (const column of filteredColumns(filterable)) {
     const operators = operatorsInput(column);
     const guard = column.mayRead ? ' FORBIDDEN unless the viewer may read it in every row.' : '';
     addField(filter, column.name, () => operators, `Conditions on ${column.name}.${guard}`);

@@ -107,12 +107,12 @@ const known = new WeakMap<Filterable, ReadonlyMap<string, Sortable>>();
 
 /** The columns that a type's lists are sorted by, by the values of its enum. */
 function sortableOf(filterable: Filterable): ReadonlyMap<string, Sortable> {
-  const { table, columns } = filterable;
+  const { alias, columns } = filterable;
   let found = known.get(filterable);
   if (!found) {
     found = new Map(
       [...columns.values()].filter(isSortable).flatMap((column) => {
-        const ascending = sortKey(table, column);
+        const ascending = sortKey(alias, column);
         return ascending
           ? [[orderName(column.name), { column, ascending, descending: { ...ascending, isDescending: true } }]]
           : [];
@@ -123,11 +123,11 @@ function sortableOf(filterable: Filterable): ReadonlyMap<string, Sortable> {
   return found;
 }
 
-function sortKey(table: string, { name, column, type, isNullable, collation }: Column): SortKey | null {
+function sortKey(alias: string, { name, column, type, isNullable, collation }: Column): SortKey | null {
   const sortType = sqlTypes[type];
   return (
     sortType && {
-      column: `${table}.${column}`,
+      column: `${alias}.${column}`,
       property: name,
       type: sortType,
       isDescending: false,

@@ -3,7 +3,7 @@ import { normalized } from '../../database/text-comparison.js';
 import { BadUserInput, type FieldProblem } from '../../errors/app-error.js';
 import { ownValue } from '../../errors/own-value.js';
 import { decodeId, idProblem } from '../relay/global-id.js';
-import { assertReadable, type Column, type Filterable, type Relation } from './columns.js';
+import { assertReadable, filteredColumns, type Column, type Filterable, type Relation } from './columns.js';
 import { everyRow, type Condition, type ConditionValue, type Operator } from './condition.js';
 
 /** Upper bounds of a filter. */
@@ -68,9 +68,9 @@ class FilterReader {
     return parts.length === 1 ? only : { kind: 'and', of: parts };
   }
 
-  #columns({ columns }: Filterable, fields: Fields, path: string): Condition[] {
+  #columns(filterable: Filterable, fields: Fields, path: string): Condition[] {
     const conditions: Condition[] = [];
-    for (const column of columns.values()) {
+    for (const column of filteredColumns(filterable)) {
       const operators = ownValue(fields, column.name);
       // An own field of the domain may have the name of a column.
       if (operators == null || typeof operators !== 'object') continue;

@@ -22,6 +22,7 @@ import { cacheControlDirective, printedHint } from './cache-control.js';
 import { assertCacheHints } from '../caching/cache-policy.js';
 import type { Context } from '../context/context.js';
 import type { DomainModule, SchemaExtension } from '../module.js';
+import { columnRules } from '../tables/column-rules.js';
 import { guardFields, guardSchema } from '../permissions/guard-schema.js';
 import type { Permissions } from '../permissions/rules.js';
 import { assertReferencesFiltered, filterReferences, type Visibility } from '../permissions/visibility.js';
@@ -202,10 +203,11 @@ function guardedSchema(schema: GraphQLSchema, domains: readonly DomainModule[]):
   return traceRootFields(filterReferences(guarded, visibilityOf(domains)));
 }
 
-const permissionsOf = (domains: readonly DomainModule[]): Permissions[] => [
-  ...domains.map((domain) => domain.permissions),
-  nodePermissions,
-];
+function permissionsOf(domains: readonly DomainModule[]): Permissions[] {
+  const permissions = [...domains.map((domain) => domain.permissions), nodePermissions];
+  const tables = domains.flatMap(({ existingTables = [] }) => existingTables);
+  return [...permissions, columnRules(tables, permissions)];
+}
 
 const visibilityOf = (domains: readonly DomainModule[]): Visibility =>
   Object.assign({}, ...domains.map((domain) => domain.visibility)) as Visibility;

@@ -14,6 +14,8 @@ export interface ColumnType {
   isList: boolean;
   /** SQL of the value as the field needs it. @param column SQL of the column */
   read: (column: string) => string;
+  /** SQL of the value, and of null where GraphQL cannot represent it: in aggregates it does not count. */
+  finite: (column: string) => string;
   /** SQL of the column's type for a value in the form of `read`. @param value SQL of the value */
   write: (value: string) => string;
   /** Whether a text from a caller is a value of this type; null if the type is unsuitable for keys. */
@@ -46,19 +48,22 @@ class TextForm extends Type<string, string> {
   }
 }
 
-type Form = Partial<Pick<ColumnType, 'read' | 'write' | 'isValid' | 'filter' | 'orm'>>;
+type Form = Partial<Pick<ColumnType, 'read' | 'finite' | 'write' | 'isValid' | 'filter' | 'orm'>>;
 
 const columnType = (sqlType: string, graphql: ColumnType['graphql'], form: Form = {}): ColumnType => ({
   sqlType,
   graphql,
   isList: false,
-  read: (column) => column,
+  read: form.finite ?? same,
+  finite: same,
   write: (value) => `${value}::${sqlType}`,
   isValid: null,
   filter: null,
   orm: 'string',
   ...form,
 });
+
+const same = (column: string): string => column;
 
 /** A type whose values are texts. */
 function textForm(sqlType: string, graphql: ColumnType['graphql'], form: Form = {}): ColumnType {
@@ -102,15 +107,16 @@ export const column = {
   bigint: textForm('bigint', BigInteger, { filter: 'bigint', isValid: isIntegerOf(64) }),
   numeric: textForm('numeric', Decimal, {
     filter: 'decimal',
-    read: (value) => `case when ${value} not in ('NaN', 'Infinity', '-Infinity') then ${value}::text end`,
+    finite: finiteNumber,
+    read: (value) => `(${finiteNumber(value)})::text`,
     isValid: isDecimal,
   }),
   money: textForm('money', Decimal, {
     read: (value) => `${value}::numeric::text`,
     write: (value) => `${value}::numeric::money`,
   }),
-  real: columnType('real', GraphQLFloat, { filter: 'float', read: finiteNumber, orm: 'float' }),
-  double: columnType('double precision', GraphQLFloat, { filter: 'float', read: finiteNumber, orm: 'double' }),
+  real: columnType('real', GraphQLFloat, { filter: 'float', finite: finiteNumber, orm: 'float' }),
+  double: columnType('double precision', GraphQLFloat, { filter: 'float', finite: finiteNumber, orm: 'double' }),
   boolean: columnType('boolean', GraphQLBoolean, {
     filter: 'boolean',
     isValid: (text) => text === 'true' || text === 'false',
@@ -119,8 +125,8 @@ export const column = {
   text: columnType('text', GraphQLString, { filter: 'text', isValid: isText, orm: 'text' }),
   char: textForm('bpchar', GraphQLString, { isValid: isText }),
   uuid: columnType('uuid', Uuid, { filter: 'uuid', isValid: isUuid, orm: 'uuid' }),
-  date: columnType('date', GraphQLDate, { filter: 'date', read: finiteTime, isValid: isDay, orm: 'date' }),
-  timestamptz: columnType('timestamptz', GraphQLDateTime, { filter: 'datetime', read: finiteTime, orm: 'datetime' }),
+  date: columnType('date', GraphQLDate, { filter: 'date', finite: finiteTime, isValid: isDay, orm: 'date' }),
+  timestamptz: columnType('timestamptz', GraphQLDateTime, { filter: 'datetime', finite: finiteTime, orm: 'datetime' }),
   /** For keys: with the microseconds that a date of JavaScript lacks. */
   exactTimestamptz: textForm('timestamptz', GraphQLDateTime, {
     read: (value) => `to_char(${value} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`,

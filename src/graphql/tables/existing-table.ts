@@ -2,6 +2,8 @@ import type { EntityClass } from '@mikro-orm/core';
 import { Entity, PrimaryKey, Property } from '@mikro-orm/decorators/legacy';
 import pg from 'pg';
 import { Field, ObjectType } from 'type-graphql';
+import type { Role, Viewer } from '../../auth/viewer.js';
+import { Forbidden, Unauthenticated, type AppError } from '../../errors/app-error.js';
 import { Node } from '../relay/node.js';
 import type { ColumnType } from './column-types.js';
 
@@ -10,6 +12,8 @@ export interface TableColumn extends ColumnOptions {
   property: string;
   name: string;
   type: ColumnType;
+  /** Why a viewer may not read the column; see `readableBy`. */
+  mayRead?: (viewer: Viewer) => AppError | null;
 }
 
 interface ColumnOptions {
@@ -23,6 +27,8 @@ interface ColumnOptions {
   isGenerated?: boolean;
   /** A B-tree index starts with it: lists are filtered and sorted by it. */
   isIndexed?: boolean;
+  /** The roles whose sessions read the column, also in filters, orders and aggregates; by default all viewers of the row. */
+  readableBy?: readonly Role[];
 }
 
 /** An existing table or view, and the entity that maps it. */
@@ -57,7 +63,8 @@ export function Column(type: ColumnType, options: ColumnOptions): PropertyDecora
     const property = String(key);
     const { name = snakeCase(property), description, nullable = false, isKey = false, isGenerated = false } = options;
     const columns = columnsByClass.get(prototype.constructor) ?? [];
-    columnsByClass.set(prototype.constructor, [...columns, { ...options, property, name, type }]);
+    const guard = options.readableBy ? { mayRead: isReadableBy(property, options.readableBy) } : {};
+    columnsByClass.set(prototype.constructor, [...columns, { ...options, ...guard, property, name, type }]);
     const mapped = { fieldName: name, columnType: type.sqlType, type: type.orm as string };
     if (isKey) PrimaryKey({ ...mapped, autoincrement: isGenerated })(prototype, property);
     else
@@ -68,6 +75,14 @@ export function Column(type: ColumnType, options: ColumnOptions): PropertyDecora
     })(prototype, key);
   };
 }
+
+const isReadableBy =
+  (property: string, roles: readonly Role[]) =>
+  (viewer: Viewer): AppError | null => {
+    if (viewer.kind === 'anonymous') return new Unauthenticated(viewer.reason);
+    if (viewer.kind === 'session' && roles.includes(viewer.role)) return null;
+    return new Forbidden(`Reading ${property} needs a session with the role ${roles.join(' or ')}.`);
+  };
 
 /** Declares a class to be the entity and the type of rows of an existing table or view. Migrations never create, change or drop it. */
 export function ExistingTable({ schema, table, description, ownedBy }: TableOptions): ClassDecorator {

@@ -1,27 +1,27 @@
 import type { EntityClass } from '@mikro-orm/core';
 import type { GraphQLResolveInfo } from 'graphql';
 import type { Viewer } from '../../auth/viewer.js';
+import type { Keyset } from '../../database/keyset.js';
 import type { RowShape } from '../../database/row-shapes.js';
 import type { Database } from '../../database/tables.js';
 import type { Context } from '../context/context.js';
 import type { LoaderKind } from '../context/loader-kind.js';
 import { operationReads } from '../context/operation-reads.js';
-import { everyRow, type Condition } from '../filtering/condition.js';
+import type { AggregateRow } from '../filtering/aggregate-types.js';
+import { aggregateRows, readAggregateQuery, selectedAggregations } from '../filtering/aggregate.js';
+import type { FilterableOf } from '../filtering/columns.js';
+import { allOf, everyRow, type Condition } from '../filtering/condition.js';
+import { readFilter } from '../filtering/read-filter.js';
 import type { Rule } from '../permissions/rules.js';
 import { counting, pageSelection, pageSizes, type Connection, type PageOf } from '../relay/connection.js';
 import type { IdType } from '../relay/global-id.js';
 import type { NodeSources } from '../relay/node.js';
 import type { TableColumn } from './existing-table.js';
-import { ownerFor, type RowOwner } from './row-access.js';
+import { visibleRows } from './row-access.js';
 import { RowIds } from './row-id.js';
-import { readList, type TableArgs, type TableList } from './table-args.js';
-import {
-  TableStatements,
-  type ColumnTexts,
-  type PlacedRow,
-  type RowScope,
-  type TablePage,
-} from './table-statements.js';
+import { readList, type AggregateArgs, type TableArgs } from './table-args.js';
+import { columnsOf } from './table-columns.js';
+import { TableStatements, type ColumnTexts, type PlacedRow, type TablePage } from './table-statements.js';
 
 interface TableOptions<Row extends object> {
   entity: EntityClass<unknown>;
@@ -41,6 +41,8 @@ export class TableReads<Row extends object> {
   readonly #options: TableOptions<Row>;
   readonly #statements: TableStatements<Row>;
   readonly #ids: RowIds;
+  readonly #columns: FilterableOf<string>;
+  readonly #selectedAggregations: ReturnType<typeof selectedAggregations>;
   /** By the columns and the shape that they read, so that fields share their batches. */
   readonly #kinds = new Map<string, WeakMap<RowShape<Row>, LoaderKind<never, never>>>();
 
@@ -50,6 +52,8 @@ export class TableReads<Row extends object> {
     this.#statements = new TableStatements<Row>(options.entity);
     const { key } = this.#statements.mapping;
     this.#ids = new RowIds(options.idPrefix, key);
+    this.#columns = columnsOf(options.entity);
+    this.#selectedAggregations = selectedAggregations(this.#columns);
   }
 
   /** The global ID of a row. */
@@ -71,8 +75,8 @@ export class TableReads<Row extends object> {
   /** A page of the rows that the viewer may see. @throws BadUserInput if the arguments are invalid, or no index serves them */
   async page(args: TableArgs, context: Context, info: GraphQLResolveInfo): Promise<Connection<Row>> {
     const { db, viewer } = context;
-    const { page, rows, list } = this.#readPage(args, viewer);
-    await context.indexes.check(list.checked.filterable, list.condition, list.checked.order);
+    const { page, rows, checkedOrder } = this.#readPage(args, viewer);
+    await context.indexes.check(this.#columns, rows, checkedOrder);
     const count = counting(info, () => this.#statements.count(db, rows));
     const { hasRows } = pageSelection(info);
     const placed = hasRows ? await this.#statements.page(db, page, rows, this.#shape(info)) : [];
@@ -87,16 +91,30 @@ export class TableReads<Row extends object> {
     info: GraphQLResolveInfo,
   ): Promise<Connection<Row>> {
     const { columns, texts } = this.#given(values);
-    const { page, rows, list } = this.#readPage(args, context.viewer);
+    const { page, rows, checkedOrder } = this.#readPage(args, context.viewer);
     if (texts === null) return this.#connection(page, [], () => Promise.resolve(0));
-    const condition: Condition = { kind: 'and', of: [...columns.map(isEqual), list.condition] };
-    await context.indexes.check(list.checked.filterable, condition, list.checked.order);
+    await context.indexes.check(this.#columns, allOf(...columns.map(isEqual), rows), checkedOrder);
     const count = counting(info, () => context.load(this.#countsBy(columns)).load({ texts, rows }));
     const { hasRows } = pageSelection(info);
     const placed = hasRows
       ? await context.load(this.#pagesBy(columns, this.#shape(info))).load({ texts, rows, page })
       : [];
     return this.#connection(page, placed, count);
+  }
+
+  /**
+   * Aggregates the rows that the viewer may see.
+   * @throws BadUserInput if the arguments are invalid, no index serves them, or they make too many groups
+   */
+  async aggregate(
+    { filter, groupBy }: AggregateArgs,
+    { db, viewer, indexes }: Context,
+    info: GraphQLResolveInfo,
+  ): Promise<AggregateRow[]> {
+    const query = readAggregateQuery(this.#columns, groupBy ?? [], this.#selectedAggregations(info), viewer);
+    const rows = this.#visible(readFilter(this.#columns, filter, { viewer }), viewer);
+    await indexes.check(this.#columns, rows, null);
+    return aggregateRows(db, this.#columns, rows, query);
   }
 
   /** How `node` and `nodes` read the rows. @param readAs the root field whose rule applies */
@@ -111,8 +129,9 @@ export class TableReads<Row extends object> {
     return { [idPrefix]: source };
   }
 
-  #ownerFor(viewer: Viewer): RowOwner {
-    return this.#statements.mapping.owner === null ? null : ownerFor(viewer);
+  /** The rows of a condition that the viewer may see. */
+  #visible(condition: Condition, viewer: Viewer): Condition {
+    return allOf(visibleRows(this.#statements.mapping, viewer), condition);
   }
 
   /** The columns that the operation reads of the type anywhere, so that its fields share one loader. */
@@ -120,17 +139,16 @@ export class TableReads<Row extends object> {
     return this.#statements.rows.of(operationReads(info, this.#options.entity.name));
   }
 
-  #readPage(args: TableArgs, viewer: Viewer): { page: ReadPage; rows: RowScope; list: TableList } {
+  #readPage(args: TableArgs, viewer: Viewer): { page: ReadPage; rows: Condition; checkedOrder: Keyset } {
     const { after, before } = args;
-    const list = readList(this.#options.entity, args, viewer);
-    const { order, condition } = list;
+    const { order, condition, checkedOrder } = readList(this.#options.entity, args, viewer);
     const page = {
       ...pageSizes(args),
       order,
       after: after == null ? null : order.decodeCursor(after, 'after'),
       before: before == null ? null : order.decodeCursor(before, 'before'),
     };
-    return { page, rows: { owner: this.#ownerFor(viewer), condition }, list };
+    return { page, rows: this.#visible(condition, viewer), checkedOrder };
   }
 
   /** @returns no texts if a value is null */
@@ -149,13 +167,13 @@ export class TableReads<Row extends object> {
     context: Context,
     info: GraphQLResolveInfo,
   ): Promise<Row | null> {
-    const rows = { owner: this.#ownerFor(context.viewer), condition: everyRow };
+    const rows = this.#visible(everyRow, context.viewer);
     return context.load(this.#rowBy(columns, this.#shape(info))).load({ texts, rows });
   }
 
   #rowBy(columns: readonly TableColumn[], shape: RowShape<Row>): LoaderKind<ScopedKey, Row | null> {
-    return this.#kind('by', columns, shape, (db, keys, { rows: { owner } }) =>
-      this.#statements.byColumns(db, columns, keys, { shape, owner }),
+    return this.#kind('by', columns, shape, (db, keys, { rows }) =>
+      this.#statements.byColumns(db, columns, keys, { shape, rows }),
     );
   }
 
@@ -216,7 +234,7 @@ type ReadPage = TablePage & { first: number | null; last: number | null };
 /** The texts of some columns, and the rows that are searched for them. */
 interface ScopedKey {
   texts: ColumnTexts;
-  rows: RowScope;
+  rows: Condition;
 }
 
 interface PageKey extends ScopedKey {

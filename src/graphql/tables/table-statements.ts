@@ -4,9 +4,8 @@ import { parameter, rawQuery, readTemplate, type ReadTemplate } from '../../data
 import { rowShapes, type RowShape, type RowShapes } from '../../database/row-shapes.js';
 import type { Database } from '../../database/tables.js';
 import { systemErrorCode } from '../../errors/system-error-code.js';
-import { everyRow, preparedCondition, type Condition } from '../filtering/condition.js';
+import { preparedCondition, type Condition, type PreparedCondition } from '../filtering/condition.js';
 import { alias, columnSql, qualified, tableOf, type TableColumn, type TableMapping } from './existing-table.js';
-import type { RowOwner } from './row-access.js';
 import { damagedCursor, type RowPosition, type TableOrder } from './table-order.js';
 
 /** The first `limit` rows (backward: the last) between two positions. */
@@ -16,20 +15,6 @@ export interface TablePage {
   isBackward: boolean;
   after: RowPosition | null;
   before: RowPosition | null;
-}
-
-/** The rows that a list is of. */
-export interface RowScope {
-  owner: RowOwner;
-  condition: Condition;
-}
-
-/** The conditions of a statement; see `PreparedCondition`. */
-interface PreparedScope {
-  key: string;
-  hasStablePlan: boolean;
-  values: Readonly<Record<string, unknown>>;
-  sql: () => RawBuilder<unknown>;
 }
 
 /** A row, and its position in the order of its page. */
@@ -68,33 +53,33 @@ export class TableStatements<Row extends object> {
     return found;
   }
 
-  /** Loads a row by unique columns, in the order of the keys; null if unknown or of another owner. */
+  /** Loads a row by unique columns, in the order of the keys; null if unknown or not one of `rows`. */
   async byColumns(
     db: Database,
     columns: readonly TableColumn[],
     keys: readonly ColumnTexts[],
-    { shape, owner }: { shape: RowShape<Row>; owner: RowOwner },
+    { shape, rows }: { shape: RowShape<Row>; rows: Condition },
   ): Promise<(Row | null)[]> {
-    const scope = this.#scope({ owner, condition: everyRow });
+    const prepared = preparedCondition({ alias }, rows);
     const template = this.#template(
       ['by', namesOf(columns), shape.key],
-      scope,
+      prepared,
       () => sql`
       select given.index, ${selected(shape)} from ${keysGiven(columns)}
-      join ${this.#table} on ${isGiven(columns)} and ${scope.sql()}`,
+      join ${this.#table} on ${isGiven(columns)} and ${isMet(prepared)}`,
     );
-    const rows = await this.#found(template, db, { ...keyValues(columns, keys), ...scope.values });
-    const found = new Map(rows.map((values) => [Number(values[0]), shape.row(values, 1)]));
+    const values = await this.#found(template, db, { ...keyValues(columns, keys), ...prepared.values });
+    const found = new Map(values.map((values) => [Number(values[0]), shape.row(values, 1)]));
     return keys.map((_key, index) => found.get(index + 1) ?? null);
   }
 
   /** Loads a page in the order of the statement; see `TablePage`. @returns at most page.limit + 1 rows */
-  async page(db: Database, page: TablePage, rows: RowScope, shape: RowShape<Row>): Promise<PlacedRow<Row>[]> {
-    const scope = this.#scope(rows);
-    const template = this.#template(['page', shape.key, pageKey(page)], scope, () =>
-      this.#pageSql(page, shape, scope.sql()),
+  async page(db: Database, page: TablePage, rows: Condition, shape: RowShape<Row>): Promise<PlacedRow<Row>[]> {
+    const prepared = preparedCondition({ alias }, rows);
+    const template = this.#template(['page', shape.key, pageKey(page)], prepared, () =>
+      this.#pageSql(page, shape, isMet(prepared)),
     );
-    const found = await this.#execute(template, db, { ...pageValues(page), ...scope.values });
+    const found = await this.#execute(template, db, { ...pageValues(page), ...prepared.values });
     return found.map((values) => placed(shape, values, 0));
   }
 
@@ -103,30 +88,30 @@ export class TableStatements<Row extends object> {
     db: Database,
     columns: readonly TableColumn[],
     keys: readonly ColumnTexts[],
-    { page, rows, shape }: { page: TablePage; rows: RowScope; shape: RowShape<Row> },
+    { page, rows, shape }: { page: TablePage; rows: Condition; shape: RowShape<Row> },
   ): Promise<PlacedRow<Row>[][]> {
-    const scope = this.#scope(rows);
+    const prepared = preparedCondition({ alias }, rows);
     const template = this.#template(
       ['pages by', namesOf(columns), shape.key, pageKey(page)],
-      scope,
+      prepared,
       () => sql`
       select given.index, found.* from ${keysGiven(columns)}
-      cross join lateral (${this.#pageSql(page, shape, sql`${isGiven(columns)} and ${scope.sql()}`)}) as found`,
+      cross join lateral (${this.#pageSql(page, shape, sql`${isGiven(columns)} and ${isMet(prepared)}`)}) as found`,
     );
-    const values = { ...keyValues(columns, keys), ...pageValues(page), ...scope.values };
+    const values = { ...keyValues(columns, keys), ...pageValues(page), ...prepared.values };
     const found = Map.groupBy(await this.#execute(template, db, values), ([index]) => Number(index));
     return keys.map((_key, index) => (found.get(index + 1) ?? []).map((row) => placed(shape, row, 1)));
   }
 
   /** Counts the rows. */
-  async count(db: Database, rows: RowScope): Promise<number> {
-    const scope = this.#scope(rows);
+  async count(db: Database, rows: Condition): Promise<number> {
+    const prepared = preparedCondition({ alias }, rows);
     const template = this.#template(
       ['count'],
-      scope,
-      () => sql`select count(*) from ${this.#table} where ${scope.sql()}`,
+      prepared,
+      () => sql`select count(*) from ${this.#table} where ${isMet(prepared)}`,
     );
-    const [row] = await template.execute(db, scope.values);
+    const [row] = await template.execute(db, prepared.values);
     return Number(row?.[0]);
   }
 
@@ -135,39 +120,23 @@ export class TableStatements<Row extends object> {
     db: Database,
     columns: readonly TableColumn[],
     keys: readonly ColumnTexts[],
-    rows: RowScope,
+    rows: Condition,
   ): Promise<number[]> {
-    const scope = this.#scope(rows);
+    const prepared = preparedCondition({ alias }, rows);
     const template = this.#template(
       ['counts by', namesOf(columns)],
-      scope,
+      prepared,
       () => sql`
       select given.index, count(*) from ${keysGiven(columns)}
-      join ${this.#table} on ${isGiven(columns)} and ${scope.sql()} group by 1`,
+      join ${this.#table} on ${isGiven(columns)} and ${isMet(prepared)} group by 1`,
     );
-    const found = await template.execute(db, { ...keyValues(columns, keys), ...scope.values });
+    const found = await template.execute(db, { ...keyValues(columns, keys), ...prepared.values });
     const counts = new Map(found.map(([index, count]) => [Number(index), Number(count)]));
     return keys.map((_key, index) => counts.get(index + 1) ?? 0);
   }
 
   get #table(): RawBuilder<unknown> {
     return sql.raw(`${this.#name} as ${alias}`);
-  }
-
-  /** Prepares the conditions of a statement: those of the owner and of the filter. */
-  #scope({ owner, condition }: RowScope): PreparedScope {
-    const filter = preparedCondition({ table: alias }, condition);
-    const { owner: column } = this.mapping;
-    const isOwned =
-      column && owner
-        ? sql`${sql.raw(columnSql(column))} = ${parameter('userId')}::text::${sql.raw(column.type.sqlType)}`
-        : sql`true`;
-    return {
-      key: `${owner ? 'owned' : 'all'} ${filter.key}`,
-      hasStablePlan: filter.hasStablePlan,
-      values: { ...filter.values, ...owner },
-      sql: () => sql`${isOwned} and ${filter.sql() ?? sql`true`}`,
-    };
   }
 
   #pageSql(
@@ -184,8 +153,8 @@ export class TableStatements<Row extends object> {
       where ${sql.join([condition, ...positions], sql` and `)} ${order.clause(isBackward)} limit ${sql.lit(limit + 1)}`;
   }
 
-  #template(key: readonly string[], scope: PreparedScope, build: () => RawBuilder<unknown>): ReadTemplate {
-    return readTemplate([this.#name, ...key, scope.key].join(' '), () => rawQuery(build()), scope);
+  #template(key: readonly string[], rows: PreparedCondition, build: () => RawBuilder<unknown>): ReadTemplate {
+    return readTemplate([this.#name, ...key, rows.key].join(' '), () => rawQuery(build()), rows);
   }
 
   /** @returns no rows if the type of a key rejects a value, which an ID supplied */
@@ -216,6 +185,9 @@ const placed = <Row>(shape: RowShape<Row>, values: readonly unknown[], from: num
   row: shape.row(values, from),
   position: String(values.at(-1)),
 });
+
+/** The condition of a statement in SQL. */
+const isMet = (rows: PreparedCondition): RawBuilder<unknown> => rows.sql() ?? sql`true`;
 
 const namesOf = (columns: readonly TableColumn[]): string => columns.map(({ property }) => property).join();
 

@@ -73,7 +73,7 @@ async function catalogOf(databaseUrl: string, tables: readonly { schema: string 
 
 /** The names that the repository has. */
 function existing(): Existing {
-  const schema = buildSchema(readFileSync(path.join(projectDir, 'schema', 'schema.graphql'), 'utf8'));
+  const schema = committedSchema();
   const folders = readdirSync(domainsDir, { withFileTypes: true }).filter((entry) => entry.isDirectory());
   const rootFields = Object.values(schema.getQueryType()?.getFields() ?? {});
   const mapped = domains.flatMap(({ name: folder, existingTables = [] }) =>
@@ -105,6 +105,9 @@ function existing(): Existing {
   };
 }
 
+const committedSchema = (): GraphQLSchema =>
+  buildSchema(readFileSync(path.join(projectDir, 'schema', 'schema.graphql'), 'utf8'));
+
 function fieldNamesOf(schema: GraphQLSchema, name: string): string[] {
   const type = schema.getType(name);
   return isObjectType(type) ? Object.keys(type.getFields()) : [];
@@ -133,12 +136,16 @@ function write(tables: readonly PlannedTable[]): void {
     process.stdout.write(`Wrote ${file}\n`);
   }
   registerDomains(tables);
-  appendFileSync(path.join(projectDir, 'schema', 'access.yaml'), tables.map(accessOf).join(''));
   const bin = (name: string): string => path.join(projectDir, 'node_modules', name);
-  const changed = [...Object.keys(files), 'src/domains/index.ts', 'schema/access.yaml'];
-  run(bin('prettier/bin/prettier.cjs'), '--write', '--log-level', 'warn', ...changed);
+  const format = (...changed: string[]): Buffer =>
+    run(bin('prettier/bin/prettier.cjs'), '--write', '--log-level', 'warn', ...changed);
+  format(...Object.keys(files), 'src/domains/index.ts');
   run(bin('typescript-native/bin/tsc'), '-p', 'tsconfig.build.json');
   run('dist/scripts/print-schema.js');
+  const schema = committedSchema();
+  const access = tables.map((table) => accessOf(table, (type) => fieldNamesOf(schema, type)));
+  appendFileSync(path.join(projectDir, 'schema', 'access.yaml'), access.join(''));
+  format('schema/access.yaml');
   run('dist/scripts/write-docs.js');
   run(bin('@graphql-codegen/cli/cjs/bin.js'), '--config', 'codegen.yml');
 }

@@ -35,7 +35,10 @@ const reservedWords =
 const reservedForm = /^(?:get|query|mutation)|(?:query|mutation|connection|edge|payload|input)$/i;
 
 /** The types that belong to a type. */
-const suffixes = ['', 'Args', 'Connection', 'Edge', 'Filter', 'Order', 'OrderField', 'Resolver', 'Row'];
+const suffixes =
+  ' Aggregate AggregateArgs Args Avg Connection Edge Filter GroupBy GroupKey Max Min Order OrderField Resolver Row Sum'.split(
+    ' ',
+  );
 
 /** The longest prefix of an ID. */
 const maxPrefix = 40;
@@ -69,7 +72,7 @@ export class NamePool {
     const names = candidates.map((candidate) => formsOf(candidate, chosen.plural)).find((forms) => this.#isFree(forms));
     if (!names) throw new Error(`${schema}.${table} needs another name; give one with --name.`);
     for (const suffix of suffixes) this.#types.add(`${names.type}${suffix}`);
-    this.#fields.add(names.field).add(names.fields);
+    this.#fields.add(names.field).add(names.fields).add(`${names.fields}Aggregate`);
     this.#folders.add(names.folder);
     this.#prefixes.add(names.idPrefix);
     return names;
@@ -85,6 +88,7 @@ export class NamePool {
       !suffixes.some((suffix) => this.#types.has(`${type}${suffix}`)) &&
       !this.#fields.has(field) &&
       !this.#fields.has(fields) &&
+      !this.#fields.has(`${fields}Aggregate`) &&
       !this.#folders.has(folder) &&
       !this.#prefixes.has(idPrefix) &&
       !reservedForm.test(field)

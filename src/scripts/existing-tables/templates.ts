@@ -16,6 +16,8 @@ export function filesOf(table: PlannedTable): Record<string, string> {
   };
 }
 
+const aggregateField = ({ fields }: Pick<TableType, 'fields'>): string => `${fields}Aggregate`;
+
 /** The import of a file of a domain, as another domain or the same one sees it. */
 const importOf = (names: readonly string[], from: Pick<TableType, 'folder'>, part: string, self: TableType): string => {
   const folder = from.folder === self.folder ? '.' : `../${from.folder}`;
@@ -69,7 +71,7 @@ function property({ property, name, type, tsType, description, ...column }: Plan
 const loaders = (table: PlannedTable): string => `import type { RowOf } from '../../database/rows.js';
 import { isSession } from '../../graphql/permissions/rules.js';
 import { connectionType } from '../../graphql/relay/connection.js';
-import { tableArgs } from '../../graphql/tables/table-args.js';
+import { tableAggregate, tableArgs } from '../../graphql/tables/table-args.js';
 import { TableReads } from '../../graphql/tables/table-reads.js';
 ${importOf([table.type], table, 'entity', table)}
 
@@ -77,6 +79,7 @@ export type ${table.type}Row = RowOf<${table.type}>;
 
 export const ${table.type}Connection = connectionType<${table.type}Row>(${table.type}, '${table.type}');
 export const ${table.type}Args = tableArgs(${table.type});
+export const { Aggregate: ${table.type}Aggregate, Args: ${table.type}AggregateArgs } = tableAggregate(${table.type});
 
 /** Reads ${table.schema}.${table.table}. \`canRead\` is also the rule of the fields of other types that return these rows. */
 export const ${table.fields} = new TableReads<${table.type}Row>({
@@ -99,7 +102,7 @@ function permissions(table: PlannedTable): string {
 ${[...targets.values()].map((target) => importOf([target.fields], target, 'loaders', table)).join('\n')}
 
 export const ${table.field}Permissions: Permissions = {
-  Query: { ${table.field}: ${table.fields}.canRead, ${table.fields}: ${table.fields}.canRead },
+  Query: { ${table.field}: ${table.fields}.canRead, ${table.fields}: ${table.fields}.canRead, ${aggregateField(table)}: ${table.fields}.canRead },
 ${rules.join('')}};
 `;
 }
@@ -108,13 +111,14 @@ const resolver = (table: PlannedTable): string => {
   const { type, field, fields, noun, nouns, columns } = table;
   const key = columns.filter(({ isKey }) => isKey).map((column) => literal(column.property));
   return `import type { GraphQLResolveInfo } from 'graphql';
-import { Arg, Args, Ctx, FieldResolver, ID, Info, Query, Resolver, Root } from 'type-graphql';
+import { Arg, Args, Ctx, Extensions, FieldResolver, ID, Info, Query, Resolver, Root } from 'type-graphql';
 import type { Context } from '../../graphql/context/context.js';
+import { aggregateLimits, type AggregateRow } from '../../graphql/filtering/aggregate-types.js';
 import type { Connection } from '../../graphql/relay/connection.js';
 import { Reads } from '../../graphql/schema/reads.js';
-import type { TableArgs } from '../../graphql/tables/table-args.js';
+import type { AggregateArgs, TableArgs } from '../../graphql/tables/table-args.js';
 ${importOf([type], table, 'entity', table)}
-${importOf([`${type}Args`, `${type}Connection`, fields, `type ${type}Row`], table, 'loaders', table)}
+${importOf([`${type}Aggregate`, `${type}AggregateArgs`, `${type}Args`, `${type}Connection`, fields, `type ${type}Row`], table, 'loaders', table)}
 
 @Resolver(() => ${type})
 export class ${type}Resolver {
@@ -134,6 +138,16 @@ export class ${type}Resolver {
     @Info() info: GraphQLResolveInfo,
   ): Promise<Connection<${type}Row>> {
     return ${fields}.page(args, context, info);
+  }
+
+  @Extensions({ listSize: aggregateLimits.groups })
+  @Query(() => [${type}Aggregate], { description: 'Counts and aggregates ${nouns}: one group of all that match the filter, or a group for each key of groupBy.' })
+  ${aggregateField(table)}(
+    @Args(() => ${type}AggregateArgs) args: AggregateArgs,
+    @Ctx() context: Context,
+    @Info() info: GraphQLResolveInfo,
+  ): Promise<AggregateRow[]> {
+    return ${fields}.aggregate(args, context, info);
   }
 
   @Reads<${type}Row>(${key.join(', ')})
@@ -250,12 +264,15 @@ ${tables.map(({ type, field, fields }) => `  { type: '${type}', one: '${field}',
 });
 `;
 
-/** The lines of `schema/access.yaml` for a table. Rows with an owner, and references to them, are visible to some callers. */
-export function accessOf(table: PlannedTable): string {
+/**
+ * The lines of `schema/access.yaml` for a table. Rows with an owner, and references to them, are visible to some callers.
+ * @param fieldsOf the fields of a type of the schema
+ */
+export function accessOf(table: PlannedTable, fieldsOf: (type: string) => readonly string[]): string {
   const { type, field, fields, columns, relations, isOwned } = table;
   const rows = isOwned ? 'some' : 'all';
   const entries = [
-    ...[field, fields].map((name) => ({ access: 'all', type: 'Query', name })),
+    ...[field, fields, aggregateField(table)].map((name) => ({ access: 'all', type: 'Query', name })),
     ...['id', ...columns.map(({ property }) => property)].map((name) => ({ access: rows, type, name })),
     ...relations.map(({ kind, owner, target, field: name }) => ({
       access: owner.isOwned || (kind === 'one' && target.isOwned) ? 'some' : 'all',
@@ -264,6 +281,9 @@ export function accessOf(table: PlannedTable): string {
     })),
     ...['nodes', 'edges', 'pageInfo', 'totalCount'].map((name) => ({ access: 'all', type: `${type}Connection`, name })),
     ...['cursor', 'node'].map((name) => ({ access: rows, type: `${type}Edge`, name })),
+    ...['Aggregate', 'GroupKey', 'Sum', 'Avg', 'Min', 'Max'].flatMap((suffix) =>
+      fieldsOf(`${type}${suffix}`).map((name) => ({ access: 'all', type: `${type}${suffix}`, name })),
+    ),
   ];
   const title = capitalized(table.nouns);
   const rule = (access: string, name: string, description: string): string => {

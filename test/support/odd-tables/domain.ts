@@ -2,11 +2,17 @@ import type { GraphQLResolveInfo } from 'graphql';
 import { Arg, Args, Ctx, FieldResolver, ID, Info, Query, Resolver, Root } from 'type-graphql';
 import type { RowOf } from '../../../src/database/rows.js';
 import type { Context } from '../../../src/graphql/context/context.js';
+import type { AggregateRow } from '../../../src/graphql/filtering/aggregate-types.js';
 import type { DomainModule } from '../../../src/graphql/module.js';
 import { isSession } from '../../../src/graphql/permissions/rules.js';
 import { connectionType, type Connection } from '../../../src/graphql/relay/connection.js';
 import { Reads } from '../../../src/graphql/schema/reads.js';
-import { tableArgs, type TableArgs } from '../../../src/graphql/tables/table-args.js';
+import {
+  tableAggregate,
+  tableArgs,
+  type AggregateArgs,
+  type TableArgs,
+} from '../../../src/graphql/tables/table-args.js';
 import { TableReads } from '../../../src/graphql/tables/table-reads.js';
 import { ByTime, EveryType, Note, OrderHeader, OrderLine, Sorted } from './entities.js';
 
@@ -25,6 +31,9 @@ const TimeConnection = connectionType<TimeRow>(ByTime, 'ByTime');
 
 const SortedConnection = connectionType<SortedRow>(Sorted, 'Sorted');
 const SortedArgs = tableArgs(Sorted);
+const { Aggregate: SortedAggregate, Args: SortedAggregateArgs } = tableAggregate(Sorted);
+const { Aggregate: NoteAggregate, Args: NoteAggregateArgs } = tableAggregate(Note);
+const { Aggregate: EveryAggregate, Args: EveryAggregateArgs } = tableAggregate(EveryType);
 const OrderHeaderArgs = tableArgs(OrderHeader);
 const OrderLineArgs = tableArgs(OrderLine);
 const NoteArgs = tableArgs(Note);
@@ -64,6 +73,15 @@ class SortedResolver {
     @Info() info: GraphQLResolveInfo,
   ): Promise<Connection<SortedRow>> {
     return sorted.page(args, context, info);
+  }
+
+  @Query(() => [SortedAggregate])
+  sortedAggregate(
+    @Args(() => SortedAggregateArgs) args: AggregateArgs,
+    @Ctx() context: Context,
+    @Info() info: GraphQLResolveInfo,
+  ): Promise<AggregateRow[]> {
+    return sorted.aggregate(args, context, info);
   }
 
   @Reads<SortedRow>('rowId')
@@ -159,6 +177,15 @@ class NoteResolver {
     return notes.page(args, context, info);
   }
 
+  @Query(() => [NoteAggregate])
+  notesAggregate(
+    @Args(() => NoteAggregateArgs) args: AggregateArgs,
+    @Ctx() context: Context,
+    @Info() info: GraphQLResolveInfo,
+  ): Promise<AggregateRow[]> {
+    return notes.aggregate(args, context, info);
+  }
+
   /** The notes of a user, as a relation reads them. */
   @Query(() => NoteConnection)
   notesOf(
@@ -186,6 +213,15 @@ class EveryResolver {
     @Info() info: GraphQLResolveInfo,
   ): Promise<Connection<EveryRow>> {
     return every.page(args, context, info);
+  }
+
+  @Query(() => [EveryAggregate])
+  everyAggregate(
+    @Args(() => EveryAggregateArgs) args: AggregateArgs,
+    @Ctx() context: Context,
+    @Info() info: GraphQLResolveInfo,
+  ): Promise<AggregateRow[]> {
+    return every.aggregate(args, context, info);
   }
 
   @Reads<EveryRow>('rowId')
@@ -233,6 +269,9 @@ export const oddDomain: DomainModule = {
   permissions: {
     Query: {
       sorted: canRead,
+      sortedAggregate: canRead,
+      notesAggregate: canRead,
+      everyAggregate: canRead,
       orders: canRead,
       line: canRead,
       lines: canRead,

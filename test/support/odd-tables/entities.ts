@@ -1,4 +1,5 @@
 import { registerEnumType } from 'type-graphql';
+import { Role } from '../../../src/auth/viewer.js';
 import { column, enumOf, listOf, textOf } from '../../../src/graphql/tables/column-types.js';
 import { Column, ExistingTable } from '../../../src/graphql/tables/existing-table.js';
 
@@ -152,4 +153,12 @@ export class Sorted {
 
   @Column(column.timestamptz, { isIndexed: true, description: 'A time that differs by microseconds.' })
   at!: Date;
+
+  @Column(column.numeric, {
+    nullable: true,
+    isIndexed: true,
+    readableBy: [Role.ADMIN],
+    description: 'A secret number.',
+  })
+  hidden!: string | null;
 }

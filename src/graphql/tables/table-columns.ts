@@ -1,0 +1,57 @@
+import type { EntityClass } from '@mikro-orm/core';
+import { getMetadataStorage } from 'type-graphql';
+import { filterable, type ColumnDeclaration, type FilterableOf, type GroupPart } from '../filtering/columns.js';
+import { alias, qualified, tableOf, type TableColumn, type TableMapping } from './existing-table.js';
+
+const known = new WeakMap<EntityClass<unknown>, FilterableOf<string>>();
+
+/** The columns of an entity by which callers aggregate and group; by those with an index they filter and sort, too. */
+export function columnsOf(entity: EntityClass<unknown>): FilterableOf<string> {
+  let found = known.get(entity);
+  if (!found) {
+    const mapping = tableOf(entity);
+    const declared = mapping.columns.flatMap((column): [string, ColumnDeclaration][] => {
+      const declaration = declarationOf(column, mapping);
+      return declaration ? [[column.property, declaration]] : [];
+    });
+    found = filterable({ type: entity.name, table: qualified(mapping), alias, columns: Object.fromEntries(declared) });
+    known.set(entity, found);
+  }
+  return found;
+}
+
+/** @returns null for a type without an order or equality that callers could use */
+function declarationOf(column: TableColumn, mapping: TableMapping): ColumnDeclaration | null {
+  const { name, type, nullable = false, isIndexed = false, mayRead } = column;
+  const common = {
+    column: name,
+    isNullable: nullable,
+    isIndexed,
+    isFilterable: isIndexed,
+    // A text is compared in the order of its index, which is that of the column.
+    collation: null,
+    groupBy: groupPartsOf(column, mapping),
+    ...(mayRead ? { mayRead } : {}),
+  };
+  if (type.filter !== null) return { ...common, type: type.filter, finite: type.finite, read: type.read };
+  const registered = getMetadataStorage().enums.find(({ enumObj }) => enumObj === type.graphql);
+  if (!registered || type.isList) return null;
+  return {
+    ...common,
+    type: 'enum',
+    values: type.graphql as Record<string, string>,
+    enumName: registered.name,
+    read: type.read,
+  };
+}
+
+/** Fractions and times are hardly ever equal, and each row has another key. */
+function groupPartsOf({ property, type, isKey = false }: TableColumn, { key, columns }: TableMapping): GroupPart[] {
+  if (isKey && key.length === 1) return [];
+  const parts = ([['year', `${property}Year`] as const, ['month', `${property}Month`] as const] as const).flatMap(
+    ([part, name]) => (columns.some((other) => other.property === name) ? [] : [part]),
+  );
+  if (type.filter === 'date') return ['value', ...parts];
+  if (type.filter === 'datetime') return parts;
+  return type.filter === 'float' || type.filter === 'decimal' ? [] : ['value'];
+}
