@@ -151,3 +151,64 @@ describe('images and texts as inputs', () => {
     ]);
   });
 });
+
+describe('salary-benchmark', () => {
+  const predict = `query ($inputs: [SalaryBenchmarkInput!]!) {
+    predictSalaryBenchmark(inputs: $inputs) { salary warnings { field code } }
+  }`;
+  const estimates = async (inputs: object[]): Promise<AnyData[]> => {
+    const { data, errors } = await gateway.execute<AnyData>('user', predict, { inputs });
+    expect(errors).toEqual([]);
+    return data.predictSalaryBenchmark as AnyData[];
+  };
+
+  it('gives an unknown department the estimate of none, with a warning', async () => {
+    const clerk = { age: 40, jobLevel: 2, yearsAtCompany: 8 };
+    const inputs = [clerk, { ...clerk, department: 'Engineering' }, { ...clerk, department: 'Sales' }];
+    const [none, unknown, sales] = await estimates(inputs);
+    expect(unknown).toEqual({
+      salary: none?.salary,
+      warnings: [{ field: 'department', code: 'UNKNOWN_CATEGORY' }],
+    });
+    expect(none?.warnings).toEqual([]);
+    expect(sales?.salary).not.toBe(none?.salary);
+  });
+
+  it('takes every employee that the schema takes, from the youngest to one hired next year', async () => {
+    const [, future, entry, old] = await estimates([
+      { age: 16, jobLevel: 1, yearsAtCompany: -1, department: 'R' },
+      { age: 30, jobLevel: 1, yearsAtCompany: -1 },
+      { age: 30, jobLevel: 1, yearsAtCompany: 0 },
+      { age: 100, jobLevel: 5, yearsAtCompany: 126, department: 'x'.repeat(100) },
+    ]);
+    expect(future?.salary).toBe(entry?.salary);
+    expect(old?.salary).toBeGreaterThan(200_000);
+  });
+
+  it('is near the salaries of the demo company, except for a few outliers', async () => {
+    const employees = await gateway.db
+      .selectFrom('employee')
+      .innerJoin('department', 'department.id', 'employee.department_id')
+      .select(['age', 'job_level', 'hired_on', 'salary', 'department.name as department'])
+      .where('email', 'like', '%@example.com')
+      .execute();
+    // The day for which the demo company is generated.
+    const yearsAtCompany = (hiredOn: string) =>
+      Math.floor((Date.UTC(2026, 0, 1) - Date.parse(hiredOn)) / 31_557_600_000);
+    const expected = await estimates(
+      employees.map(({ age, job_level, hired_on, department }) => ({
+        age,
+        jobLevel: job_level,
+        yearsAtCompany: yearsAtCompany(hired_on),
+        department,
+      })),
+    );
+    const gaps = employees.map(({ salary }, index) => salary / Number(expected[index]?.salary) - 1);
+    const farther = (share: number) => gaps.filter((gap) => Math.abs(gap) > share).length / gaps.length;
+    const sum = gaps.reduce((total, gap) => total + gap, 0);
+    expect(Math.abs(sum / gaps.length)).toBeLessThan(0.05);
+    expect(farther(0.1)).toBeLessThan(0.5);
+    expect(farther(0.3)).toBeGreaterThan(0.005);
+    expect(farther(0.3)).toBeLessThan(0.04);
+  });
+});

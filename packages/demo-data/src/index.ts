@@ -151,6 +151,9 @@ function* company(departments: readonly Columns<Department>[], count: number, ru
     const age = between(21 + level * 4, 50 + level * 3);
     const address =
       `${first}.${last}.${position + 1}${run === '' ? '' : `.${run.slice(-12)}`}@example.com`.toLowerCase();
+    const daysHere = between(30, Math.min(age - 20, 20) * 365);
+    // A separate generator: a changed formula changes no other column.
+    const salary = salaryOf(level, department.name, daysHere / 365, mulberry32(Math.floor(random() * 2 ** 32)));
     yield {
       id,
       name: `${first} ${last}`,
@@ -158,10 +161,8 @@ function* company(departments: readonly Columns<Department>[], count: number, ru
       age,
       job_title: rank === 'Chief Executive' ? rank : `${department.name} ${rank}`,
       job_level: level,
-      hired_on: new Date(Date.UTC(2026, 0, 1) - between(30, Math.min(age - 20, 20) * 365) * 86_400_000)
-        .toISOString()
-        .slice(0, 10),
-      salary: 24_000 + level * level * 5_200 + between(0, 60) * 100 * level,
+      hired_on: new Date(Date.UTC(2026, 0, 1) - daysHere * 86_400_000).toISOString().slice(0, 10),
+      salary,
       department_id: department.id,
       manager_id: managerId,
       version: 1,
@@ -169,6 +170,31 @@ function* company(departments: readonly Columns<Department>[], count: number, ru
       updated_at: founded,
     };
   }
+}
+
+/** Yearly pay in USD by job level, near the estimates of the model `salary-benchmark`. */
+const payOfLevel = [34_500, 64_500, 116_000, 184_000, 228_000] as const;
+
+/** Departments that pay more or less than the others. */
+const payOfDepartment: Partial<Record<string, number>> = {
+  Engineering: 1.06,
+  Finance: 1.03,
+  People: 0.97,
+  Sales: 1.02,
+  Support: 0.93,
+};
+
+/** One salary in 50 is far too low or too high, so that a comparison with the model finds some. */
+const outlierShare = 0.02;
+
+/** A yearly salary in USD, in whole hundreds: level, department and tenure, with noise of about 8 %. */
+function salaryOf(level: number, department: string, years: number, random: () => number): number {
+  const usual =
+    (payOfLevel[level - 1] ?? 0) * (payOfDepartment[department] ?? 1) * (0.97 + 0.006 * Math.min(years, 10));
+  const noise = 1 + 0.16 * (random() + random() + random() - 1.5);
+  const isOutlier = random() < outlierShare;
+  const factor = isOutlier ? (random() < 0.5 ? 0.6 : 1.5) : noise;
+  return Math.round((usual * factor) / 100) * 100;
 }
 
 const firstNames = [
