@@ -37,6 +37,9 @@ export enum AuditAction {
   MFA_RESET = 'MFA_RESET',
   RECOVERY_CODES = 'RECOVERY_CODES',
   RETENTION = 'RETENTION',
+  ROW_CREATE = 'ROW_CREATE',
+  ROW_UPDATE = 'ROW_UPDATE',
+  ROW_DELETE = 'ROW_DELETE',
 }
 
 /** How an action ended. */

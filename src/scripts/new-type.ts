@@ -25,6 +25,7 @@ schema. See docs/your-own-data.md.
   --name <Name>            the type, instead of the table's name
   --plural <Names>         its plural
   --key <column,column>    the columns that identify a row, for a view or a table without a key
+  --read-only              without mutations
   --owned-by <column>      holds the ID of the user who owns the row: other users, except an ADMIN, do not see it
 `;
 
@@ -41,6 +42,7 @@ const { values, positionals } = parseCli(usage, {
     name: { type: 'string' },
     key: { type: 'string' },
     'owned-by': { type: 'string' },
+    'read-only': { type: 'boolean' },
   },
   maxPositionals: 1,
 });
@@ -60,8 +62,8 @@ async function writeTables(tables: string): Promise<void> {
   const databaseUrl = values.database ?? process.env.DATABASE_URL;
   if (databaseUrl === undefined) throw new Error('Name the database with --database, or set DATABASE_URL.');
   const { generateTables } = await import('./existing-tables/generate.js');
-  const { name, plural, key, 'owned-by': ownedBy } = values;
-  await generateTables({ tables, databaseUrl, name, plural, key: key?.split(','), ownedBy });
+  const { name, plural, key, 'owned-by': ownedBy, 'read-only': readOnly } = values;
+  await generateTables({ tables, databaseUrl, name, plural, key: key?.split(','), ownedBy, readOnly });
 }
 
 /** @throws Error if a file or the name exists; nothing is written then */

@@ -15,7 +15,7 @@ import type { LiveSchema } from '../../src/graphql/schema/build-schema.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import type { AnyData } from '../support/gateway.js';
 import { oddDomain } from '../support/odd-tables/domain.js';
-import { executeOdd, openOddSchema, runSql, type Executed } from '../support/odd-tables/execute.js';
+import { executeOn, openTableSchema, runSql, type Executed } from '../support/odd-tables/execute.js';
 import { EveryType } from '../support/odd-tables/entities.js';
 import { oddTables } from '../support/odd-tables/fixture.js';
 import { statementsOf } from '../support/statements.js';
@@ -38,7 +38,7 @@ beforeAll(async () => {
   await runSql(database.url, 'analyze');
   indexes = new IndexGuard(new TableCatalog(db), { maxUnindexedRows: 50_000 });
   strictIndexes = new IndexGuard(new TableCatalog(db), { maxUnindexedRows: 2 });
-  schema = openOddSchema();
+  schema = openTableSchema(oddDomain);
 });
 afterAll(async () => {
   await orm.close();
@@ -54,7 +54,7 @@ const execute = (
   source: string,
   variables: Record<string, unknown> = {},
   guard = indexes,
-): Promise<Executed> => executeOdd({ schema, viewer, db, indexes: guard }, source, variables);
+): Promise<Executed> => executeOn({ schema, viewer, db, indexes: guard }, source, variables);
 
 async function read(viewer: Viewer, source: string, variables: Record<string, unknown> = {}): Promise<AnyData> {
   const { data, codes } = await execute(viewer, source, variables);

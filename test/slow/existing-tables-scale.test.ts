@@ -5,7 +5,8 @@ import { IndexGuard } from '../../src/graphql/filtering/index-guard.js';
 import type { LiveSchema } from '../../src/graphql/schema/build-schema.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { openExplainer, type Explained, type Explainer } from '../support/explain.js';
-import { executeOdd, openOddSchema, runSql } from '../support/odd-tables/execute.js';
+import { oddDomain } from '../support/odd-tables/domain.js';
+import { executeOn, openTableSchema, runSql } from '../support/odd-tables/execute.js';
 import { oddTables } from '../support/odd-tables/fixture.js';
 import { viewerOf } from '../support/viewers.js';
 
@@ -24,7 +25,7 @@ beforeAll(async () => {
      analyze odd.sorted`,
   );
   explainer = openExplainer(database.url);
-  schema = openOddSchema();
+  schema = openTableSchema(oddDomain);
 }, 120_000);
 afterAll(async () => {
   await explainer.close();
@@ -38,7 +39,7 @@ async function explained(variables: Record<string, unknown>): Promise<{ statemen
     const indexes = new IndexGuard(new TableCatalog(db), { maxUnindexedRows: 50_000 });
     const text =
       'query ($filter: SortedFilter, $orderBy: [SortedOrder!], $first: Int, $after: String) { sorted(filter: $filter, orderBy: $orderBy, first: $first, after: $after) { nodes { rowId } pageInfo { endCursor } } }';
-    const run = executeOdd({ schema, viewer: viewerOf(), db, indexes }, text, { first: 20, ...variables });
+    const run = executeOn({ schema, viewer: viewerOf(), db, indexes }, text, { first: 20, ...variables });
     const { codes: found, data } = await run;
     codes = found;
     lastCursor = data?.sorted.pageInfo.endCursor ?? null;

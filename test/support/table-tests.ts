@@ -1,8 +1,21 @@
 import { readFileSync } from 'node:fs';
 import { expect } from '@jest/globals';
-import { buildSchema, getNamedType, isObjectType, type GraphQLObjectType } from 'graphql';
+import {
+  buildSchema,
+  getNamedType,
+  getNullableType,
+  isEnumType,
+  isInputObjectType,
+  isListType,
+  isObjectType,
+  type GraphQLInputField,
+  type GraphQLObjectType,
+} from 'graphql';
 import { Role } from '../../src/auth/viewer.js';
-import { rowCount } from './existing-tables.js';
+import { domains } from '../../src/domains/index.js';
+import { tableOf, type TableColumn } from '../../src/graphql/tables/existing-table.js';
+import { plausibleValue } from './access/schema.js';
+import { rowCount, textOf } from './existing-tables.js';
 import { codesOf, type AnyData, type TestGateway } from './gateway.js';
 import { addApiKey, addPerson } from './people.js';
 
@@ -88,4 +101,90 @@ export async function expectNoAccess(gateway: TestGateway, { one, many }: TableF
       expect(codesOf(response)).toEqual([code]);
       expect(JSON.stringify(response.data ?? null)).not.toContain(id);
     }
+}
+
+/** Expects an ADMIN to create, change and delete rows, and other callers to change nothing. Does nothing for a type without mutations. */
+export async function expectWrites(gateway: TestGateway, { type, one, many }: TableFields): Promise<void> {
+  const create = mutationOf(`create${type}`);
+  const update = mutationOf(`update${type}`);
+  const remove = mutationOf(`delete${type}`);
+  if (!remove) return;
+  const fields = [...new Set([...(create?.fields ?? []), ...(update?.fields ?? [])])];
+  const selection = ['id', ...fields].join(' ');
+  const run = async (text: string, variables = {}): Promise<AnyData> => {
+    const { data, errors } = await gateway.execute<AnyData>('admin', text, variables);
+    expect(errors).toEqual([]);
+    return data;
+  };
+  const readAll = () => run(`{ page: ${many}(first: 100) { nodes { ${selection} } } }`);
+  const before = await readAll();
+  const { id: known, ...values } = before.page.nodes[0];
+  const keys = keyValuesOf(type, fields);
+  const created = { ...values, ...keys };
+  const changes = Object.fromEntries((update?.fields ?? []).map((name) => [name, values[name]]));
+  const key = { apiKey: await addApiKey(gateway, (await addPerson(gateway, Role.ADMIN)).uuid) };
+  for (const [caller, code] of [
+    [null, 'UNAUTHENTICATED'],
+    ['user', 'FORBIDDEN'],
+    ['manager', 'FORBIDDEN'],
+    [key, 'FORBIDDEN'],
+  ] as const)
+    for (const [mutation, variables] of [
+      [create, { input: created }],
+      [update, { id: known, input: changes }],
+      [remove, { id: known }],
+    ] as const) {
+      if (!mutation) continue;
+      const response = await gateway.execute<AnyData>(caller, mutation.text('__typename'), variables);
+      expect(codesOf(response)).toEqual([code]);
+    }
+  expect(await readAll()).toEqual(before);
+
+  let id = known as string;
+  if (create) {
+    const { row } = await run(create.text(selection), { input: created });
+    expect(row).toMatchObject(created);
+    id = row.id as string;
+    expect((await run(`query ($id: ID!) { row: ${one}(id: $id) { ${selection} } }`, { id })).row).toEqual(row);
+  }
+  if (update) expect((await run(update.text(selection), { id, input: changes })).row).toMatchObject({ id, ...changes });
+  expect(await run(remove.text(`deleted${type}Id`), { id })).toEqual({ row: { [`deleted${type}Id`]: id } });
+  expect((await run(`query ($id: ID!) { row: ${one}(id: $id) { id } }`, { id })).row).toBeNull();
+  const again = await gateway.execute<AnyData>('admin', remove.text('__typename'), { id });
+  expect(codesOf(again)).toEqual(['NOT_FOUND']);
+}
+
+/** A mutation by its name, with the fields of its input; null if the schema has none. */
+function mutationOf(name: string): { fields: string[]; text: (selection: string) => string } | null {
+  const field = schema.getMutationType()?.getFields()[name];
+  if (!field) return null;
+  const args = field.args.filter((arg) => arg.name !== 'expectedVersion');
+  const input = args.map((arg) => getNamedType(arg.type)).find(isInputObjectType);
+  const declared = args.map((arg) => `$${arg.name}: ${String(arg.type)}`).join(', ');
+  const given = args.map((arg) => `${arg.name}: $${arg.name}`).join(', ');
+  return {
+    fields: Object.keys(input?.getFields() ?? {}),
+    text: (selection) => `mutation (${declared}) { row: ${name}(${given}) { ${selection} } }`,
+  };
+}
+
+/** Values of the key that no row has. */
+function keyValuesOf(type: string, fields: readonly string[]): Record<string, unknown> {
+  const entity = domains.flatMap(({ existingTables = [] }) => existingTables).find(({ name }) => name === type);
+  if (!entity) throw new Error(`No domain has the existing table of ${type}.`);
+  const input = schema.getType(`Create${type}Input`);
+  const inputs = isInputObjectType(input) ? input.getFields() : {};
+  return Object.fromEntries(
+    tableOf(entity)
+      .key.filter(({ property }) => fields.includes(property))
+      .map((column) => [column.property, newValue(column, inputs[column.property])]),
+  );
+}
+
+function newValue(column: TableColumn, field: GraphQLInputField | undefined): unknown {
+  if (!field) return undefined;
+  const type = getNullableType(field.type);
+  if (isListType(type)) return [];
+  if (isEnumType(type)) return type.getValues().at(-1)?.name;
+  return getNamedType(type).name === 'String' ? textOf(column, rowCount + 1) : plausibleValue(getNamedType(type).name);
 }

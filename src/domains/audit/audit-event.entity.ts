@@ -46,6 +46,11 @@ registerEnumType(AuditAction, {
     MFA_REMOVAL: { description: 'MFA was removed by its user.' },
     MFA_RESET: { description: 'MFA of a user was removed by an ADMIN.' },
     RECOVERY_CODES: { description: 'New recovery codes.' },
+    ROW_CREATE: { description: 'A new row of an existing table. With the names of its fields, without values.' },
+    ROW_UPDATE: {
+      description: 'A change of a row of an existing table. With the names of the fields, without values.',
+    },
+    ROW_DELETE: { description: 'A deleted row of an existing table.' },
     RETENTION: { description: 'Events older than AUDIT_RETENTION_DAYS were deleted.' },
   },
 });

@@ -145,6 +145,8 @@ export const column = {
   }),
   json: columnType('json', JSONValue, { orm: 'json' }),
   jsonb: columnType('jsonb', JSONValue, { orm: 'json' }),
+  /** The system column `xmin`: the transaction that wrote the row as it is. */
+  version: textForm('xid', GraphQLString),
 } as const satisfies Record<string, ColumnType>;
 
 /** A type without a scalar in GraphQL, such as `inet` or `int4range`: a string in PostgreSQL's own form. */
@@ -160,6 +162,8 @@ export function listOf(item: ColumnType): ColumnType {
   return {
     ...columnType(sqlType, item.graphql),
     isList: true,
+    write: (value) =>
+      `coalesce((select array_agg(${item.write('given.item')} order by given.index) from unnest(${value}) with ordinality as given (item, index)), '{}')::${sqlType}`,
     read: (value) =>
       `case when ${value} is not null then coalesce((select json_agg(${item.read('item')}) from unnest((${value})[:${maxItems}]) as item), '[]') end`,
     orm: item.orm === 'integer' ? 'integer[]' : 'string[]',

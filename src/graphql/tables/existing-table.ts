@@ -25,6 +25,10 @@ interface ColumnOptions {
   isKey?: boolean;
   /** The database computes it: it cannot be set. */
   isGenerated?: boolean;
+  /** A new row may leave it out. */
+  hasDefault?: boolean;
+  /** The most characters of a text, or of each text of an array. */
+  maxLength?: number;
   /** A B-tree index starts with it: lists are filtered and sorted by it. */
   isIndexed?: boolean;
   /** The roles whose sessions read the column, also in filters, orders and aggregates; by default all viewers of the row. */
@@ -53,6 +57,7 @@ interface TableName {
 
 const columnsByClass = new WeakMap<object, TableColumn[]>();
 const mappings = new WeakMap<EntityClass<unknown>, TableMapping>();
+const typesByTable = new Map<string, string>();
 
 /**
  * Maps a property to a column of an existing table, and makes it a field of the type.
@@ -94,6 +99,7 @@ export function ExistingTable({ schema, table, description, ownedBy }: TableOpti
     const owner = columns.find(({ property }) => property === ownedBy) ?? null;
     if (ownedBy !== undefined && !owner) throw new Error(`${target.name} has no column for ownedBy: ${ownedBy}.`);
     mappings.set(entity, { schema, table, columns, key, owner });
+    typesByTable.set(qualified({ schema, table }), target.name);
     Entity({ schema, tableName: table })(target);
     ObjectType({ simpleResolvers: true, implements: Node, description })(target);
   };
@@ -105,6 +111,9 @@ export function tableOf(entity: EntityClass<unknown>): TableMapping {
   if (!mapping) throw new Error(`${entity.name} is not declared with @ExistingTable.`);
   return mapping;
 }
+
+/** The type that maps a table; null if there is none. */
+export const typeOfTable = (table: TableName): string | null => typesByTable.get(qualified(table)) ?? null;
 
 /** The table with its schema in SQL. */
 export const qualified = ({ schema, table }: TableName): string =>

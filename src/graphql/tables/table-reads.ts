@@ -56,6 +56,11 @@ export class TableReads<Row extends object> {
     this.#selectedAggregations = selectedAggregations(this.#columns);
   }
 
+  /** What writes share with the reads of a table. */
+  get forWrites(): { ids: RowIds; statements: TableStatements<Row> } {
+    return { ids: this.#ids, statements: this.#statements };
+  }
+
   /** The global ID of a row. */
   idOf(row: Row): string {
     return this.#ids.encode(this.#ids.key.map(({ property }) => valueOf(row, property)));

@@ -19,6 +19,8 @@ export interface CatalogColumn {
   type: CatalogType;
   isNullable: boolean;
   hasDefault: boolean;
+  /** The most characters of a text; null if the type has no such limit. */
+  maxLength: number | null;
   /** The database computes it, so that it cannot be set. */
   isGenerated: boolean;
 }
@@ -51,7 +53,7 @@ interface CatalogIndex {
 /** A row of the statement below. */
 interface TableRow extends Omit<CatalogTable, 'columns' | 'kind'> {
   kind: keyof typeof kinds;
-  columns: (Omit<CatalogColumn, 'type'> & { type: string })[];
+  columns: (Omit<CatalogColumn, 'type' | 'maxLength'> & { type: string; modifier: number })[];
 }
 
 const kinds = {
@@ -71,10 +73,7 @@ export async function readCatalog(client: pg.Client, schema: string): Promise<Ca
   return rows.map((row) => ({
     ...row,
     kind: kinds[row.kind],
-    columns: row.columns.map((column) => {
-      const { type, isNullable } = resolved(types, column.type, column.isNullable);
-      return { ...column, type, isNullable };
-    }),
+    columns: row.columns.map(({ modifier, ...column }) => ({ ...column, ...resolved(types, { ...column, modifier }) })),
   }));
 }
 
@@ -86,7 +85,7 @@ const namesOf = (numbers: string, relation: string): string => `(
 const tablesSql = `
   select n.nspname as schema, c.relname as table, c.relkind as kind, obj_description(c.oid, 'pg_class') as comment,
     (select json_agg(json_build_object(
-        'name', a.attname, 'comment', col_description(c.oid, a.attnum), 'type', a.atttypid::text,
+        'name', a.attname, 'comment', col_description(c.oid, a.attnum), 'type', a.atttypid::text, 'modifier', a.atttypmod,
         'isNullable', not a.attnotnull, 'hasDefault', a.atthasdef or a.attidentity <> '',
         'isGenerated', a.attgenerated <> '' or a.attidentity = 'a') order by a.attnum)
       from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as columns,
@@ -120,25 +119,52 @@ interface TypeRow {
   base: string;
   item: string;
   isNotNull: boolean;
+  modifier: number;
+  hasDefault: boolean;
   labels: string[] | null;
 }
 
 const typesSql = `
   select t.oid::text, format_type(t.oid, null) as name, t.typtype as kind, t.typcategory as category,
     t.typbasetype::text as base, t.typelem::text as item, t.typnotnull as "isNotNull",
+    t.typtypmod as modifier, t.typdefault is not null as "hasDefault",
     (select array_agg(enumlabel::text order by enumsortorder) from pg_enum where enumtypid = t.oid) as labels
   from pg_type t`;
 
-/** Follows domains to their type. */
-function resolved(
-  types: ReadonlyMap<string, TypeRow>,
-  oid: string,
-  isNullable: boolean,
-): { type: CatalogType; isNullable: boolean } {
-  const type = types.get(oid);
-  if (!type) throw new Error(`The catalog has no type ${oid}.`);
-  if (type.kind === 'd') return resolved(types, type.base, isNullable && !type.isNotNull);
-  if (type.category === 'A') return { type: { ...resolved(types, type.item, true).type, isList: true }, isNullable };
-  const kind = ({ b: 'base', e: 'enum', r: 'range', m: 'range', c: 'composite' } as const)[type.kind] ?? 'other';
-  return { type: { name: type.name, kind, isList: false, labels: type.labels ?? [] }, isNullable };
+/** What a column's type says about it. */
+type TypedColumn = Pick<CatalogColumn, 'type' | 'isNullable' | 'hasDefault' | 'maxLength'>;
+
+/** A column of which the type may be a domain or an array. */
+interface UnresolvedColumn extends Pick<CatalogColumn, 'isNullable' | 'hasDefault'> {
+  type: string;
+  /** The length of a text and four more; -1 for none. */
+  modifier: number;
 }
+
+/** Follows domains to their type. */
+function resolved(types: ReadonlyMap<string, TypeRow>, column: UnresolvedColumn): TypedColumn {
+  const type = types.get(column.type);
+  if (!type) throw new Error(`The catalog has no type ${column.type}.`);
+  const { isNullable, hasDefault, modifier } = column;
+  if (type.kind === 'd')
+    return resolved(types, {
+      type: type.base,
+      isNullable: isNullable && !type.isNotNull,
+      hasDefault: hasDefault || type.hasDefault,
+      modifier: modifier === -1 ? type.modifier : modifier,
+    });
+  if (type.category === 'A') {
+    const item = resolved(types, { type: type.item, isNullable: true, hasDefault, modifier });
+    return { ...item, type: { ...item.type, isList: true }, isNullable };
+  }
+  const kind = ({ b: 'base', e: 'enum', r: 'range', m: 'range', c: 'composite' } as const)[type.kind] ?? 'other';
+  const hasLength = /^character(?: varying)?$/.test(type.name) && modifier > lengthOffset;
+  return {
+    type: { name: type.name, kind, isList: false, labels: type.labels ?? [] },
+    isNullable,
+    hasDefault,
+    maxLength: hasLength ? modifier - lengthOffset : null,
+  };
+}
+
+const lengthOffset = 4;

@@ -76,6 +76,7 @@ function existing(): Existing {
   const schema = committedSchema();
   const folders = readdirSync(domainsDir, { withFileTypes: true }).filter((entry) => entry.isDirectory());
   const rootFields = Object.values(schema.getQueryType()?.getFields() ?? {});
+  const mutations = Object.keys(schema.getMutationType()?.getFields() ?? {});
   const mapped = domains.flatMap(({ name: folder, existingTables = [] }) =>
     existingTables.map((entity) => ({ folder, type: entity.name, ...tableOf(entity) })),
   );
@@ -91,7 +92,7 @@ function existing(): Existing {
       properties: new Map(columns.map(({ name, property }) => [name, property])),
     })),
     typeNames: new Set(Object.keys(schema.getTypeMap())),
-    fieldNames: new Set(rootFields.map(({ name }) => name)),
+    fieldNames: new Set([...rootFields.map(({ name }) => name), ...mutations]),
     folders: new Set(folders.map(({ name }) => name)),
     idPrefixes: new Set(folders.flatMap(({ name }) => idPrefixesOf(name))),
     enums: new Map(
@@ -173,7 +174,8 @@ function report(tables: readonly PlannedTable[], omissions: readonly Omission[])
 ${tables.length} types: ${tables.map(({ type }) => type).join(', ')}
 ${left.length === 0 ? 'Nothing is left out.' : `Left out:\n${listed.trimEnd()}`}
 
-Signed-in users read these rows; API keys and anonymous callers do not. To change that, edit canRead in the *.loaders.ts.
+Signed-in users read these rows, and an ADMIN changes them; API keys and anonymous callers do not. To change that, edit canRead in
+the *.loaders.ts and canWrite in the *.mutations.ts.
 Next: npm start, then npm test.
 `);
 }

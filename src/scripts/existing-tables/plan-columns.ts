@@ -14,6 +14,7 @@ export interface PlannedColumn {
   isKey: boolean;
   isGenerated: boolean;
   hasDefault: boolean;
+  maxLength: number | null;
   /** A B-tree index starts with it. */
   isIndexed: boolean;
   /** The enum; null for other types. */
@@ -100,7 +101,7 @@ export function planColumns(
       camelCase(words),
       camelCase(words.join() === 'id' ? ['row', 'id'] : [...words, 'column']),
     ]);
-    const { name, isNullable, isGenerated, hasDefault } = column;
+    const { name, isNullable, isGenerated, hasDefault, maxLength } = column;
     return [
       {
         ...type,
@@ -111,6 +112,7 @@ export function planColumns(
         isKey,
         isGenerated,
         hasDefault,
+        maxLength,
         isIndexed: table.indexes.some(({ columns: [first], method }) => first === name && method === 'btree'),
         enumType: column.type.kind === 'enum' ? column.type : null,
       },
@@ -118,6 +120,25 @@ export function planColumns(
   });
   return { columns, omissions };
 }
+
+/**
+ * The field of the system column `xmin`, which differs after each change of a row.
+ * @param columns the other fields, which may have its name
+ */
+export const versionColumn = (columns: readonly PlannedColumn[]): PlannedColumn => ({
+  property: takeName(new Set(columns.map(({ property }) => property)), ['version', 'rowVersion', 'versionOfRow']),
+  name: 'xmin',
+  description: 'Differs after each change of the row; updates and deletions compare it with expectedVersion.',
+  type: 'column.version',
+  tsType: 'string',
+  isNullable: false,
+  isKey: false,
+  isGenerated: true,
+  hasDefault: false,
+  maxLength: null,
+  isIndexed: false,
+  enumType: null,
+});
 
 /** Names that a property of an entity cannot have: `id` is the global ID. */
 const reservedProperties = [

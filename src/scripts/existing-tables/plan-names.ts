@@ -27,16 +27,16 @@ export interface TakenNames {
 
 /** Identifiers of the generated code, and names with a meaning in it. */
 const reservedTypes =
-  'Arg Args Array Boolean Buffer Column Connection Context Ctx Date DomainModule Error ExistingTable Field FieldResolver Function GraphQLResolveInfo ID Info JSON Map Mutation Node Number Object Omit PageArgs PageInfo Partial Permissions Pick Promise Query Reads Record Resolver Root RowOf Set String Subscription Symbol TableArgs TableReads';
+  'Arg Args Array AuditLog Boolean Buffer Column Connection Context Ctx Date DomainModule Error ExistingTable Field FieldResolver Function GraphQLResolveInfo ID Info Invalidates JSON Map Mutation Node Number Object Omit PageArgs PageInfo Partial Permissions Pick Promise Query Reads Record Resolver Root RowOf Set String Subscription Symbol TableArgs TableReads TableWrites';
 const reservedWords =
-  'abstract any args as async await boolean break case catch class column const constructor context continue debugger declare default delete do else enum export extends false finally for from function get id if implements import in info instanceof interface is keyof let module namespace never new null number object of package private protected public readonly return row set static string super switch symbol this throw true try type typeof undefined unknown var void while with yield';
+  'abstract administrators any args as async audit await boolean break case catch class column const constructor context continue debugger declare default delete do else enum export extends false finally for from function get id if implements import in info instanceof interface is keyof let module namespace never new null number object of package private protected public readonly return row set static string super switch symbol this throw true try type typeof undefined unknown var void while with yield';
 
 /** The naming rules of the schema reject these. */
 const reservedForm = /^(?:get|query|mutation)|(?:query|mutation|connection|edge|payload|input)$/i;
 
 /** The types that belong to a type. */
 const suffixes =
-  ' Aggregate AggregateArgs Args Avg Connection Edge Filter GroupBy GroupKey Max Min Order OrderField Resolver Row Sum'.split(
+  ' Aggregate AggregateArgs Args Avg Connection Edge Filter GroupBy GroupKey Max Min Mutations Order OrderField Resolver Row Sum'.split(
     ' ',
   );
 
@@ -73,6 +73,7 @@ export class NamePool {
     if (!names) throw new Error(`${schema}.${table} needs another name; give one with --name.`);
     for (const suffix of suffixes) this.#types.add(`${names.type}${suffix}`);
     this.#fields.add(names.field).add(names.fields).add(`${names.fields}Aggregate`);
+    for (const name of mutationsOf(names.type)) this.#fields.add(name);
     this.#folders.add(names.folder);
     this.#prefixes.add(names.idPrefix);
     return names;
@@ -89,12 +90,15 @@ export class NamePool {
       !this.#fields.has(field) &&
       !this.#fields.has(fields) &&
       !this.#fields.has(`${fields}Aggregate`) &&
+      !mutationsOf(type).some((name) => this.#fields.has(name)) &&
       !this.#folders.has(folder) &&
       !this.#prefixes.has(idPrefix) &&
       !reservedForm.test(field)
     );
   }
 }
+
+const mutationsOf = (type: string): string[] => [`create${type}`, `update${type}`, `delete${type}`];
 
 function formsOf(words: readonly string[], chosenPlural: string | undefined): TableNames {
   const plurals =

@@ -1,7 +1,8 @@
 import type { CatalogForeignKey, CatalogTable, CatalogType } from './catalog.js';
 import { camelCase, capitalized, pascalCase, takeName, wordsOf } from './identifiers.js';
+import { planWrites, type PlannedWrites } from './plan-writes.js';
 import { NamePool, type TableNames, type TakenNames } from './plan-names.js';
-import { isKeyType, planColumns, sentence, type Omission, type PlannedColumn } from './plan-columns.js';
+import { isKeyType, planColumns, sentence, versionColumn, type Omission, type PlannedColumn } from './plan-columns.js';
 
 /** A type that reads a table, of the repository or of the plan. */
 export interface TableType extends Pick<TableNames, 'type' | 'field' | 'fields' | 'folder'> {
@@ -45,6 +46,8 @@ export interface PlannedTable extends TableType, TableNames {
   /** Enums of other folders that it uses. */
   importedEnums: { name: string; folder: string }[];
   ownedBy: string | null;
+  /** Its mutations; null if it is only read. */
+  writes: PlannedWrites | null;
   omissions: Omission[];
 }
 
@@ -56,6 +59,8 @@ export interface PlanOptions {
   key?: readonly string[] | undefined;
   /** The column with the ID of the user who owns the row. */
   ownedBy?: string | undefined;
+  /** Without mutations. */
+  readOnly?: boolean | undefined;
 }
 
 /** What the repository already has. */
@@ -155,6 +160,8 @@ class Planner {
       });
       return;
     }
+    const { writes, omissions: omittedWrites } = planWrites(table, key, columns, this.options);
+    if (writes?.hasVersion === true) columns.push(versionColumn(columns));
     const planned: PlannedTable = {
       ...folderNames,
       schema: table.schema,
@@ -172,10 +179,12 @@ class Planner {
       importedEnums: [],
       ownedBy: this.#ownerOf(columns, name),
       isOwned: this.options.ownedBy !== undefined,
+      writes,
       omissions,
     };
     planned.importedEnums = this.#importsOf(planned);
     planned.description = descriptionOf(table, omissions);
+    omissions.push(...omittedWrites);
     this.tables.push(planned);
     this.#relate(planned, table);
   }

@@ -1,4 +1,5 @@
 import { capitalized, literal } from './identifiers.js';
+import { mutationNames, mutations } from './mutation-templates.js';
 import type { PlannedEnum, PlannedRelation, PlannedTable, TableType } from './plan.js';
 import type { PlannedColumn } from './plan-columns.js';
 
@@ -9,6 +10,7 @@ export function filesOf(table: PlannedTable): Record<string, string> {
   return {
     [file('entity')]: entity(table),
     [file('loaders')]: loaders(table),
+    ...(table.writes ? { [file('mutations')]: mutations(table) } : {}),
     [file('permissions')]: permissions(table),
     [file('resolver')]: resolver(table),
     ...(relations.length > 0 ? { [file('relations')]: relationResolvers(table) } : {}),
@@ -59,6 +61,8 @@ function property({ property, name, type, tsType, description, ...column }: Plan
     ...(column.isKey ? ['isKey: true'] : []),
     ...(column.isGenerated ? ['isGenerated: true'] : []),
     ...(column.isNullable && !column.isKey ? ['nullable: true'] : []),
+    ...(column.hasDefault && !column.isGenerated ? ['hasDefault: true'] : []),
+    ...(column.maxLength === null ? [] : [`maxLength: ${column.maxLength}`]),
     ...(column.isIndexed ? ['isIndexed: true'] : []),
     `description: ${literal(description)}`,
   ];
@@ -98,12 +102,14 @@ function permissions(table: PlannedTable): string {
     ([owner, relations]) =>
       `  ${owner}: { ${relations.map(({ field, target }) => `${field}: ${target.fields}.canRead`).join(', ')} },\n`,
   );
+  const writes = table.writes ? `${table.field}Writes` : null;
+  const written = mutationNames(table).map((name) => `${name}: ${writes ?? ''}.canWrite`);
   return `import type { Permissions } from '../../graphql/permissions/rules.js';
 ${[...targets.values()].map((target) => importOf([target.fields], target, 'loaders', table)).join('\n')}
-
+${writes === null ? '' : `${importOf([writes], table, 'mutations', table)}\n`}
 export const ${table.field}Permissions: Permissions = {
   Query: { ${table.field}: ${table.fields}.canRead, ${table.fields}: ${table.fields}.canRead, ${aggregateField(table)}: ${table.fields}.canRead },
-${rules.join('')}};
+${written.length === 0 ? '' : `  Mutation: { ${written.join(', ')} },\n`}${rules.join('')}};
 `;
 }
 
@@ -216,21 +222,22 @@ function index(table: PlannedTable): string {
   const { type, field, fields, folder, relations, idPrefix } = table;
   const classes = [...new Set(relations.map(({ owner }) => owner))].map((owner) => relationClass(table, owner));
   const resolvers = [`${type}Resolver`, ...classes];
+  const written = table.writes ? [`${type}Mutations`] : [];
   return `import type { DomainModule } from '../../graphql/module.js';
 ${importOf([type], table, 'entity', table)}
 ${importOf([fields], table, 'loaders', table)}
-${importOf([`${field}Permissions`], table, 'permissions', table)}
+${written.length > 0 ? `${importOf(written, table, 'mutations', table)}\n` : ''}${importOf([`${field}Permissions`], table, 'permissions', table)}
 ${classes.length > 0 ? `${importOf(classes, table, 'relations', table)}\n` : ''}${importOf([`${type}Resolver`], table, 'resolver', table)}
 
-/** Reads the ${table.kind} ${table.schema}.${table.table}. */
+/** ${table.writes ? 'Reads and writes' : 'Reads'} the ${table.kind} ${table.schema}.${table.table}. */
 export const ${field}Domain: DomainModule = {
   name: '${folder}',
   entities: [],
   existingTables: [${type}],
-  resolvers: [${resolvers.join(', ')}],
+  resolvers: [${[...resolvers, ...written].join(', ')}],
   permissions: ${field}Permissions,
-  load: () => ({
-    resolvers: [${resolvers.map((name) => `new ${name}()`).join(', ')}],
+  load: (${table.writes ? '{ audit }' : ''}) => ({
+    resolvers: [${[...resolvers.map((name) => `new ${name}()`), ...written.map((name) => `new ${name}(audit)`)].join(', ')}],
     nodes: ${fields}.nodes('${field}'),
   }),
 };
@@ -247,7 +254,7 @@ declare module '../../graphql/relay/global-id.js' {
 export const testOf = (
   tables: readonly PlannedTable[],
 ): string => `import { afterAll, beforeAll, describe, it } from '@jest/globals';
-import { expectNoAccess, expectReads } from '../support/table-tests.js';
+import { expectNoAccess, expectReads, expectWrites } from '../support/table-tests.js';
 import { startGateway, type TestGateway } from '../support/gateway.js';
 
 let gateway: TestGateway;
@@ -261,6 +268,8 @@ ${tables.map(({ type, field, fields }) => `  { type: '${type}', one: '${field}',
   it('is read by page, by ID and as a node, with its relations', () => expectReads(gateway, table));
 
   it('is hidden from anonymous callers and from API keys', () => expectNoAccess(gateway, table));
+
+  it('is changed by an ADMIN alone', () => expectWrites(gateway, table));
 });
 `;
 
@@ -297,6 +306,13 @@ export function accessOf(table: PlannedTable, fieldsOf: (type: string) => readon
   };
   return (
     rule('all', title, 'Sessions only.') +
-    rule('some', `${title} with an owner`, 'Sessions only: the rows of the caller; an ADMIN reads all.')
+    rule('some', `${title} with an owner`, 'Sessions only: the rows of the caller; an ADMIN reads all.') +
+    changesOf(table, title)
   );
+}
+
+function changesOf(table: PlannedTable, title: string): string {
+  const names = mutationNames(table);
+  if (names.length === 0) return '';
+  return `- rule: Changes of ${title.charAt(0).toLowerCase()}${title.slice(1)}\n  description: "ADMIN with a session."\n  access: {ADMIN: all}\n  fields:\n    Mutation: [${names.join(', ')}]\n`;
 }

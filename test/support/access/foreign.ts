@@ -12,7 +12,7 @@ import { domains } from '../../../src/domains/index.js';
 import { tableOf } from '../../../src/graphql/tables/existing-table.js';
 import type { Caller } from '../gateway.js';
 import { callerNames, type CallerName, type Company } from './company.js';
-import { callOf, document, idSelection, nodeTypes, rootFields, type RootField } from './schema.js';
+import { callOf, document, idSelection, nodeTypes, rootFields, tableLeaves, type RootField } from './schema.js';
 
 /** A call of a root field with the IDs of objects of others in each argument that takes one. */
 export interface ForeignCall {
@@ -138,4 +138,5 @@ const plausibleLeaves = new Map<string, unknown>([
   ['DateTime', '2024-01-31T10:00:00Z'],
   ['Currency', 'EUR'],
   ['JSONObject', {}],
+  ...tableLeaves,
 ]);

@@ -97,6 +97,18 @@ function invalidValue(type: GraphQLInputType): unknown {
   return leafValues.get(type.name) ?? '';
 }
 
+/** Values of the scalars of existing tables. They are valid, since the tests may create rows of these tables. */
+export const tableLeaves: readonly (readonly [string, unknown])[] = [
+  ['BigInt', '4'],
+  ['Decimal', '4'],
+  ['UUID', '00000000-0000-4000-8000-000000000004'],
+  ['LocalDateTime', '2024-01-04T10:15:30'],
+  ['LocalTime', '10:15:34'],
+  ['Duration', 'P4D'],
+  ['Base64', 'BAQE'],
+  ['JSON', { number: 4 }],
+];
+
 const leafValues = new Map<string, unknown>([
   ['Int', 0],
   ['Float', 0],
@@ -106,7 +118,19 @@ const leafValues = new Map<string, unknown>([
   ['DateTime', '2024-01-31T10:00:00Z'],
   ['Currency', 'EUR'],
   ['JSONObject', {}],
+  ...tableLeaves,
 ]);
+
+/** A valid value of a scalar. */
+export const plausibleValue = (scalar: string): unknown =>
+  new Map<string, unknown>([
+    ...tableLeaves,
+    ['Int', 4],
+    ['Float', 4],
+    ['Boolean', true],
+    ['Date', '2024-01-04'],
+    ['DateTime', '2024-01-04T10:15:30.000Z'],
+  ]).get(scalar);
 
 /** A call of a field with all arguments in variables. */
 export interface Call {

@@ -1,32 +1,47 @@
 import { graphql, type GraphQLError } from 'graphql';
 import pg from 'pg';
-import type { Viewer } from '../../../src/auth/viewer.js';
+import type { MikroORM } from '@mikro-orm/postgresql';
+import type { Role, Viewer } from '../../../src/auth/viewer.js';
 import type { Database } from '../../../src/database/tables.js';
 import { createLoader, type LoaderKind } from '../../../src/graphql/context/loader-kind.js';
 import type { IndexGuard } from '../../../src/graphql/filtering/index-guard.js';
+import { toAppError } from '../../../src/graphql/errors/to-app-error.js';
 import { NodeResolver } from '../../../src/graphql/relay/node.js';
 import { domainSchema, LiveSchema } from '../../../src/graphql/schema/build-schema.js';
 import type { AnyData } from '../gateway.js';
-import { oddDomain } from './domain.js';
+import type { DomainModule } from '../../../src/graphql/module.js';
 
 export interface Executed {
   data: AnyData;
   codes: unknown[];
+  messages: string[];
   /** The invalid fields with their messages. */
   problems: string[];
 }
 
-/** The schema of the domain, with its rules. */
-export function openOddSchema(): LiveSchema {
-  const loaded = oddDomain.load({} as never);
-  const base = domainSchema([oddDomain]);
-  const nodes = new NodeResolver([{ ...oddDomain, nodes: loaded.nodes ?? {} }], base);
-  return new LiveSchema([oddDomain], base, [...loaded.resolvers, nodes], [], console as never);
+/** The schema of a domain, with its rules. @param services those that it loads with */
+export function openTableSchema(domain: DomainModule, services: object = {}): LiveSchema {
+  const loaded = domain.load(services as never);
+  const base = domainSchema([domain]);
+  const nodes = new NodeResolver([{ ...domain, nodes: loaded.nodes ?? {} }], base);
+  return new LiveSchema([domain], base, [...loaded.resolvers, nodes], [], console as never);
+}
+
+/** What a request has. */
+interface TableRequest {
+  schema: LiveSchema;
+  viewer: Viewer;
+  db: Database;
+  indexes: IndexGuard;
+  /** For writes. */
+  orm?: MikroORM;
+  /** By default that of the viewer. */
+  currentRole?: Role | null;
 }
 
 /** Executes an operation as a request does: with its own loaders. */
-export async function executeOdd(
-  { schema, viewer, db, indexes }: { schema: LiveSchema; viewer: Viewer; db: Database; indexes: IndexGuard },
+export async function executeOn(
+  { schema, viewer, db, indexes, orm, currentRole }: TableRequest,
   source: string,
   variableValues: Record<string, unknown> = {},
 ): Promise<Executed> {
@@ -35,14 +50,30 @@ export async function executeOdd(
     if (!loaders.has(kind)) loaders.set(kind, createLoader(kind, kind.batch(db)));
     return loaders.get(kind);
   };
-  const contextValue = { viewer, db, load, indexes, reportRejection: () => undefined };
+  const contextValue = {
+    viewer,
+    db,
+    load,
+    indexes,
+    reportRejection: () => undefined,
+    log: { warn: () => undefined },
+    currentRole: () => Promise.resolve(currentRole === undefined && 'role' in viewer ? viewer.role : currentRole),
+    get em() {
+      loaders.clear();
+      return orm?.em.fork();
+    },
+  };
   const { data, errors = [] } = await graphql({ schema: schema.current, source, variableValues, contextValue });
-  return { data, codes: errors.map(codeOf), problems: errors.flatMap(problemsOf) };
+  return {
+    data,
+    codes: errors.map(codeOf),
+    messages: errors.map((error) => toAppError(error.originalError)?.message ?? error.message),
+    problems: errors.flatMap(problemsOf),
+  };
 }
 
 /** The code of an error, or its message if it was not expected. */
-const codeOf = (error: GraphQLError): unknown =>
-  (error.originalError as { code?: unknown } | null)?.code ?? error.message;
+const codeOf = (error: GraphQLError): unknown => toAppError(error.originalError)?.code ?? error.message;
 
 function problemsOf({ originalError }: GraphQLError): string[] {
   const fields = (originalError as { extensions?: AnyData } | null)?.extensions?.fields ?? [];
