@@ -315,7 +315,7 @@ describe('an invalid write', () => {
   });
 });
 
-describe('an error that PostgreSQL reports for a reason of its own', () => {
+describe('an error with another state of PostgreSQL', () => {
   it.each([
     ['40001', 'CONFLICT', 'Concurrent update detected'],
     ['40P01', 'CONFLICT', 'Concurrent update detected'],
@@ -337,7 +337,7 @@ describe('an error that PostgreSQL reports for a reason of its own', () => {
     expect(await contents()).toEqual(before);
   });
 
-  it('is internal if it is a fault of the gateway', async () => {
+  it('is internal if no caller can act on it', async () => {
     const { codes } = await run(admin, guarded.create, { input: { text: '42703' } });
     expect(codes).toEqual(['the secret of another row']); // The text of an unexpected error, which the gateway masks.
   });

@@ -74,10 +74,10 @@ const isTime = (item: unknown): boolean => Object.prototype.toString.call(item) 
 
 /** Visits each value once, without recursion. */
 function isShallow(value: unknown): boolean {
-  let level = [value];
+  let level: unknown[] = [value];
   for (let depth = 0; level.length > 0; depth += 1) {
     if (depth > maxJsonDepth) return false;
-    level = level.flatMap((one) => (typeof one === 'object' && one !== null ? Object.values(one) : []));
+    level = level.flatMap((one) => (typeof one === 'object' && one !== null ? (Object.values(one) as unknown[]) : []));
   }
   return true;
 }

@@ -14,7 +14,7 @@ export const changeable = (mapping: TableMapping): TableColumn[] =>
 const isRequired = ({ nullable, hasDefault }: TableColumn): boolean => nullable !== true && hasDefault !== true;
 
 /** Creates the input of new rows, `Create<Type>Input`. */
-export function createInput(entity: EntityClass<unknown>): ClassType<object> {
+export function createInput(entity: EntityClass<unknown>): ClassType {
   const mapping = tableOf(entity);
   return inputOf(insertable(mapping), (column) => isRequired(column) && column !== mapping.owner, {
     name: `Create${entity.name}Input`,
@@ -23,7 +23,7 @@ export function createInput(entity: EntityClass<unknown>): ClassType<object> {
 }
 
 /** Creates the input of changes, `Update<Type>Input`. */
-export function updateInput(entity: EntityClass<unknown>): ClassType<object> {
+export function updateInput(entity: EntityClass<unknown>): ClassType {
   return inputOf(changeable(tableOf(entity)), () => false, {
     name: `Update${entity.name}Input`,
     description: `A change of a ${entity.name}. An absent field is unchanged; null clears it.`,
@@ -34,7 +34,7 @@ function inputOf(
   columns: readonly TableColumn[],
   isNeeded: (column: TableColumn) => boolean,
   { name, description }: { name: string; description: string },
-): ClassType<object> {
+): ClassType {
   // eslint-disable-next-line @typescript-eslint/no-extraneous-class -- decorators add the fields
   const input = class {};
   for (const column of columns) {
@@ -54,7 +54,7 @@ const describe = ({ description, maxLength }: TableColumn): string =>
   maxLength === undefined ? description : `${description} At most ${maxLength} characters.`;
 
 /** Creates the result of deletions, `Delete<Type>Payload`. */
-export function deletePayload(entity: EntityClass<unknown>): ClassType<object> {
+export function deletePayload(entity: EntityClass<unknown>): ClassType {
   // eslint-disable-next-line @typescript-eslint/no-extraneous-class -- decorators add the fields
   const payload = class {};
   Field(() => ID, { description: 'The ID of the deleted row.' })(payload.prototype, `deleted${entity.name}Id`);

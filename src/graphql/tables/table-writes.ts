@@ -33,7 +33,7 @@ export const administrators = chain(isSession, hasRole(Role.ADMIN), isCurrentAdm
 interface WriteOptions<Row extends object> {
   entity: EntityClass<unknown>;
   reads: TableReads<Row>;
-  /** Who may write. Of a table with an owner, a caller who is no ADMIN writes the rows of the account. */
+  /** The callers that write. Of a table with an owner, a caller who is no ADMIN writes the rows of the account. */
   canWrite: AnyRule;
 }
 

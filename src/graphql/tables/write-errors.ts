@@ -78,28 +78,28 @@ async function integrityError(code: string, details: DatabaseError, write: Faile
   }
   const fields = isOwn ? columns : [];
   const [field, ...others] = fields;
-  if (field === undefined) return new Conflict(messages[code] ?? 'A rule of the database rejected the change.');
+  if (field === undefined) return new Conflict(messages.get(code) ?? 'A rule of the database rejected the change.');
   const message = problemOf(code, details, others);
   return BadUserInput.ofFields([{ field, message }]);
 }
 
 /** Where no field is known. */
-const messages: Readonly<Record<string, string>> = {
-  [unique]: 'Another row has the same values.',
-  [foreignKey]: 'A referenced row does not exist.',
-  [check]: 'A check of the database rejected the row.',
-  [exclusion]: 'The row excludes another one.',
-};
+const messages = new Map([
+  [unique, 'Another row has the same values.'],
+  [foreignKey, 'A referenced row does not exist.'],
+  [check, 'A check of the database rejected the row.'],
+  [exclusion, 'The row overlaps with another one.'],
+]);
 
 function problemOf(code: string, { constraint = '' }: DatabaseError, others: readonly string[]): string {
-  const together = others.length === 0 ? '' : `, together with ${others.join(' and ')},`;
+  const together = others.length === 0 ? '' : `together with ${others.join(' and ')} `;
   switch (code) {
     case unique:
-      return `${together === '' ? '' : `${together.slice(2)} `}is already used by another row`;
+      return `${together}is already used by another row`;
     case foreignKey:
-      return `${together === '' ? '' : `${together.slice(2)} `}must be the key of an existing row`;
+      return `${together}must be the key of an existing row`;
     case exclusion:
-      return `${together === '' ? '' : `${together.slice(2)} `}overlaps with another row`;
+      return `${together}overlaps with another row`;
     default:
       return `violates the check ${constraint} of the database`;
   }

@@ -25,7 +25,7 @@ interface WrittenTable {
   permissions: { query: Permissions[string]; mutation: Permissions[string] };
 }
 
-/** The reads and mutations of a table, as `npm run new:type -- --table` writes them in a folder of their own. */
+/** The reads and mutations of a table, as `npm run new:type -- --table` writes them in a separate folder. */
 function tableWithWrites(
   entity: EntityClass<unknown>,
   { one, many, idPrefix, canWrite }: { one: string; many: string; idPrefix: IdType; canWrite: AnyRule },
@@ -140,7 +140,7 @@ class AccountRelations {
   @Reads<AccountRow>('parentId')
   @FieldResolver(() => Account, { nullable: true })
   parent(@Root() row: AccountRow, @Ctx() context: Context, @Info() info: GraphQLResolveInfo) {
-    return accounts.reads.one({ rowId: row.parentId } as object, context, info);
+    return accounts.reads.one({ rowId: row.parentId }, context, info);
   }
 }
 
@@ -155,7 +155,7 @@ export const ledgerDomain: DomainModule = {
     Mutation: Object.assign({}, ...tables.map(({ permissions }) => permissions.mutation)) as Permissions[string],
   },
   load: ({ audit }) => ({
-    resolvers: [...tables.map(({ resolver: One }) => new One(audit) as object), new AccountRelations()],
+    resolvers: [...tables.map(({ resolver: One }) => new One(audit)), new AccountRelations()],
     nodes: {
       ...accounts.reads.nodes('account'),
       ...entries.reads.nodes('entry'),
