@@ -35,8 +35,8 @@ interface ShapeSource {
   select: SelectColumn;
 }
 
-/** SQL of a property's value. @param column the qualified column */
-type SelectColumn = (property: string, column: string) => RawBuilder<unknown>;
+/** SQL of a property's value. @param table the table, or its alias */
+type SelectColumn = (property: string, column: string, table: string) => RawBuilder<unknown>;
 
 /**
  * Shapes the rows of an entity's table.
@@ -50,7 +50,7 @@ export function rowShapes<Row>(
   omitted: readonly string[] = [],
   {
     key: keyProperties = ['id'],
-    select = (_property, column) => sql.ref(column),
+    select = (_property, column, table) => sql.ref(`${table}.${column}`),
   }: { key?: readonly string[]; select?: SelectColumn } = {},
 ): RowShapes<Row> {
   const all = rowProperties(entity, omitted);
@@ -89,7 +89,7 @@ function rowShape<Row>({ entity, all, select }: ShapeSource, selected: readonly 
     key: keyOf(selected),
     properties,
     columns: (table, prefix = '') =>
-      selected.map(({ name, column }) => select(name, `${table}.${column}`).as(`${prefix}${name}`)),
+      selected.map(({ name, column }) => select(name, column, table).as(`${prefix}${name}`)),
     row(values, from = 0) {
       const row = new SelectedRow();
       let at = from;

@@ -4,6 +4,7 @@ import {
   isObjectType,
   Kind,
   type FieldNode,
+  type GraphQLField,
   type GraphQLObjectType,
   type GraphQLResolveInfo,
   type SelectionNode,
@@ -36,6 +37,11 @@ export class SelectedFields {
 
   has(field: string): boolean {
     return this.#nodes.has(field);
+  }
+
+  /** The definitions of the fields, without `__typename`. */
+  get definitions(): GraphQLField<unknown, unknown>[] {
+    return [...this.#nodes.keys()].flatMap((name) => ownValue(this.#type.getFields(), name) ?? []);
   }
 
   /** The fields selected at the end of a path, or of several: `at('nodes', 'edges.node')`; null if none is selected. */

@@ -115,6 +115,13 @@ export function tableOf(entity: EntityClass<unknown>): TableMapping {
 /** The type that maps a table; null if there is none. */
 export const typeOfTable = (table: TableName): string | null => typesByTable.get(qualified(table)) ?? null;
 
+/** The column of a property. @throws Error if there is none */
+export function columnOf({ schema, table, columns }: TableMapping, property: string): TableColumn {
+  const found = columns.find((column) => column.property === property);
+  if (!found) throw new Error(`${schema}.${table} has no column for ${property}.`);
+  return found;
+}
+
 /** The table with its schema in SQL. */
 export const qualified = ({ schema, table }: TableName): string =>
   `${pg.escapeIdentifier(schema)}.${pg.escapeIdentifier(table)}`;
@@ -123,7 +130,8 @@ export const qualified = ({ schema, table }: TableName): string =>
 export const alias = 't';
 
 /** A column in SQL, qualified by the alias of its table. */
-export const columnSql = ({ name }: Pick<TableColumn, 'name'>): string => `${alias}.${pg.escapeIdentifier(name)}`;
+export const columnSql = ({ name }: Pick<TableColumn, 'name'>, table = alias): string =>
+  `${table}.${pg.escapeIdentifier(name)}`;
 
 /** The naming strategy of MikroORM for PostgreSQL. */
 const snakeCase = (name: string): string => name.replaceAll(/[A-Z]/g, (capital) => `_${capital.toLowerCase()}`);

@@ -1,9 +1,7 @@
 import type { EntityClass } from '@mikro-orm/core';
-import type { GraphQLResolveInfo } from 'graphql';
+import type { FieldNode, GraphQLObjectType, GraphQLResolveInfo } from 'graphql';
 import type { Viewer } from '../../auth/viewer.js';
 import type { Keyset } from '../../database/keyset.js';
-import type { RowShape } from '../../database/row-shapes.js';
-import type { Database } from '../../database/tables.js';
 import type { Context } from '../context/context.js';
 import type { LoaderKind } from '../context/loader-kind.js';
 import { operationReads } from '../context/operation-reads.js';
@@ -16,12 +14,23 @@ import type { Rule } from '../permissions/rules.js';
 import { counting, pageSelection, pageSizes, type Connection, type PageOf } from '../relay/connection.js';
 import type { IdType } from '../relay/global-id.js';
 import type { NodeSources } from '../relay/node.js';
-import type { TableColumn } from './existing-table.js';
+import { columnOf, type TableColumn } from './existing-table.js';
+import { joinsOfPage, joinsOfRow, noJoins, referenceOf, type Joins } from './references.js';
 import { visibleRows } from './row-access.js';
 import { RowIds } from './row-id.js';
 import { readList, type AggregateArgs, type TableArgs } from './table-args.js';
 import { columnsOf } from './table-columns.js';
-import { TableStatements, type ColumnTexts, type PlacedRow, type TablePage } from './table-statements.js';
+import { joinedRow } from './table-joins.js';
+import { TableLoaders, type ListKey, type LoadedList } from './table-loaders.js';
+import type { TableOrder } from './table-order.js';
+import {
+  TableStatements,
+  type ColumnTexts,
+  type PlacedRows,
+  type Selected,
+  type SelectedPage,
+  type TablePage,
+} from './table-statements.js';
 
 interface TableOptions<Row extends object> {
   entity: EntityClass<unknown>;
@@ -38,27 +47,29 @@ export type ColumnValues<Row> = Partial<Record<keyof Row & string, unknown>>;
 /** Reads the rows of an existing table as the fields of its type need them: the selected columns, in batches. */
 export class TableReads<Row extends object> {
   readonly canRead: Rule;
+  /** The table and its shapes, for those that reference it. */
+  readonly table: TableStatements<Row>;
   readonly #options: TableOptions<Row>;
-  readonly #statements: TableStatements<Row>;
   readonly #ids: RowIds;
   readonly #columns: FilterableOf<string>;
   readonly #selectedAggregations: ReturnType<typeof selectedAggregations>;
-  /** By the columns and the shape that they read, so that fields share their batches. */
-  readonly #kinds = new Map<string, WeakMap<RowShape<Row>, LoaderKind<never, never>>>();
+  readonly #loaders: TableLoaders<Row>;
+  /** The lists that operations read of other rows, by their field. */
+  readonly #lists = new WeakMap<Context, Map<FieldNode, RelatedList<Row>>>();
 
   constructor(options: TableOptions<Row>) {
     this.#options = options;
     this.canRead = options.canRead;
-    this.#statements = new TableStatements<Row>(options.entity);
-    const { key } = this.#statements.mapping;
-    this.#ids = new RowIds(options.idPrefix, key);
+    this.table = new TableStatements<Row>(options.entity);
+    this.#loaders = new TableLoaders(options.entity.name, this.table);
+    this.#ids = new RowIds(options.idPrefix, this.table.mapping.key);
     this.#columns = columnsOf(options.entity);
     this.#selectedAggregations = selectedAggregations(this.#columns);
   }
 
   /** What writes share with the reads of a table. */
   get forWrites(): { ids: RowIds; statements: TableStatements<Row> } {
-    return { ids: this.#ids, statements: this.#statements };
+    return { ids: this.#ids, statements: this.table };
   }
 
   /** The global ID of a row. */
@@ -68,24 +79,33 @@ export class TableReads<Row extends object> {
 
   /** The row of a global ID; null if unknown or hidden from the viewer. @throws BadUserInput if the ID is malformed */
   byId(id: string, context: Context, info: GraphQLResolveInfo): Promise<Row | null> {
-    return this.#load(this.#ids.key, this.#ids.decode(id), context, info);
+    return this.#load(this.#ids.key, this.#ids.decode(id), context, this.#selected(info, joinsOfRow(info)));
   }
 
-  /** The row that a foreign key references; null if the key is null or the row is hidden from the viewer. */
+  /** The row that a field with `@References` returns; null if the key is null or the row is hidden from the viewer. */
+  referenced(row: object, context: Context, info: GraphQLResolveInfo): Promise<Row | null> | Row | null {
+    const known = joinedRow(row, info.fieldName);
+    // The join is of this table.
+    if (known !== undefined) return known as Row | null;
+    const values = referenceOf(info).columns.map(([own, referenced]) => [referenced, valueOf(row, own)]);
+    return this.one(Object.fromEntries(values) as ColumnValues<Row>, context, info);
+  }
+
+  /** The row with these values of a unique key; null if one is null or the row is hidden from the viewer. */
   one(values: ColumnValues<Row>, context: Context, info: GraphQLResolveInfo): Promise<Row | null> | null {
-    const { columns, texts } = this.#given(values);
-    return texts === null ? null : this.#load(columns, texts, context, info);
+    const texts = textsOf(values);
+    return texts && this.#load(this.#columnsOf(values), texts, context, this.#selected(info, noJoins));
   }
 
   /** A page of the rows that the viewer may see. @throws BadUserInput if the arguments are invalid, or no index serves them */
   async page(args: TableArgs, context: Context, info: GraphQLResolveInfo): Promise<Connection<Row>> {
     const { db, viewer } = context;
+    const selected = this.#selectedPage(info);
     const { page, rows, checkedOrder } = this.#readPage(args, viewer);
     await context.indexes.check(this.#columns, rows, checkedOrder);
-    const count = counting(info, () => this.#statements.count(db, rows));
+    const count = counting(info, () => this.table.count(db, rows));
     const { hasRows } = pageSelection(info);
-    const placed = hasRows ? await this.#statements.page(db, page, rows, this.#shape(info)) : [];
-    return this.#connection(page, placed, count);
+    return this.#connection(page, hasRows ? await this.table.page(db, page, rows, selected) : noRows, count);
   }
 
   /** A page of the rows whose foreign key has these values; see `page`. */
@@ -95,16 +115,13 @@ export class TableReads<Row extends object> {
     context: Context,
     info: GraphQLResolveInfo,
   ): Promise<Connection<Row>> {
-    const { columns, texts } = this.#given(values);
-    const { page, rows, checkedOrder } = this.#readPage(args, context.viewer);
-    if (texts === null) return this.#connection(page, [], () => Promise.resolve(0));
-    await context.indexes.check(this.#columns, allOf(...columns.map(isEqual), rows), checkedOrder);
-    const count = counting(info, () => context.load(this.#countsBy(columns)).load({ texts, rows }));
-    const { hasRows } = pageSelection(info);
-    const placed = hasRows
-      ? await context.load(this.#pagesBy(columns, this.#shape(info))).load({ texts, rows, page })
-      : [];
-    return this.#connection(page, placed, count);
+    const list = this.#listOf(values, args, context, info);
+    const texts = textsOf(values);
+    if (texts === null) return this.#connection(list.page, noRows, () => Promise.resolve(0));
+    await list.checked;
+    const key = { texts, list };
+    const count = counting(info, () => context.load(list.counts).load(key));
+    return this.#connection(list.page, list.hasRows ? await context.load(list.pages).load(key) : noRows, count);
   }
 
   /**
@@ -129,19 +146,26 @@ export class TableReads<Row extends object> {
       type: entity.name,
       readAs,
       problemOf: (id, field) => this.#ids.problem(id, field),
-      read: (ids, context, info) => Promise.all(ids.map((id) => this.byId(id, context, info))),
+      read: (ids, context, info) =>
+        Promise.all(
+          ids.map((id) => this.#load(this.#ids.key, this.#ids.decode(id), context, this.#selected(info, noJoins))),
+        ),
     };
     return { [idPrefix]: source };
   }
 
   /** The rows of a condition that the viewer may see. */
   #visible(condition: Condition, viewer: Viewer): Condition {
-    return allOf(visibleRows(this.#statements.mapping, viewer), condition);
+    return allOf(visibleRows(this.table.mapping, viewer), condition);
   }
 
   /** The columns that the operation reads of the type anywhere, so that its fields share one loader. */
-  #shape(info: GraphQLResolveInfo): RowShape<Row> {
-    return this.#statements.rows.of(operationReads(info, this.#options.entity.name));
+  #selected(info: GraphQLResolveInfo, joins: Joins): Selected<Row> {
+    return { shape: this.table.rows.of(operationReads(info, this.#options.entity.name)), joins };
+  }
+
+  #selectedPage(info: GraphQLResolveInfo): SelectedPage<Row> {
+    return { ...this.#selected(info, joinsOfPage(info)), hasPositions: pageSelection(info).hasCursors };
   }
 
   #readPage(args: TableArgs, viewer: Viewer): { page: ReadPage; rows: Condition; checkedOrder: Keyset } {
@@ -156,112 +180,78 @@ export class TableReads<Row extends object> {
     return { page, rows: this.#visible(condition, viewer), checkedOrder };
   }
 
-  /** @returns no texts if a value is null */
-  #given(values: ColumnValues<Row>): { columns: TableColumn[]; texts: ColumnTexts | null } {
-    const entries = Object.entries(values);
-    const texts = entries.map(([, value]) => textOf(value));
+  /** The list that a field reads of each row of its type: its arguments are the same for all of them. */
+  #listOf(values: ColumnValues<Row>, args: TableArgs, context: Context, info: GraphQLResolveInfo): RelatedList<Row> {
+    const [node] = info.fieldNodes;
+    if (!node) throw new Error('A field is resolved without a field node.');
+    let lists = this.#lists.get(context);
+    if (!lists) this.#lists.set(context, (lists = new Map<FieldNode, RelatedList<Row>>()));
+    let list = lists.get(node);
+    if (list?.parentType !== info.parentType) lists.set(node, (list = this.#openList(values, args, context, info)));
+    return list;
+  }
+
+  #openList(values: ColumnValues<Row>, args: TableArgs, context: Context, info: GraphQLResolveInfo): RelatedList<Row> {
+    const columns = this.#columnsOf(values);
+    const selected = this.#selectedPage(info);
+    const { page, rows, checkedOrder } = this.#readPage(args, context.viewer);
+    const checked = context.indexes.check(this.#columns, allOf(...columns.map(isEqual), rows), checkedOrder);
+    // Fields whose key is null do not await it.
+    checked.catch(() => undefined);
     return {
-      columns: entries.map(([property]) => this.#statements.column(property)),
-      texts: texts.every((text) => text !== null) ? texts : null,
+      parentType: info.parentType,
+      key: JSON.stringify({ page, rows }),
+      ...{ page, rows, checked },
+      hasRows: pageSelection(info).hasRows,
+      pages: this.#loaders.pagesBy(columns, selected),
+      counts: this.#loaders.countsBy(columns),
     };
+  }
+
+  #columnsOf(values: ColumnValues<Row>): TableColumn[] {
+    return Object.keys(values).map((property) => columnOf(this.table.mapping, property));
   }
 
   #load(
     columns: readonly TableColumn[],
     texts: ColumnTexts,
     context: Context,
-    info: GraphQLResolveInfo,
+    selected: Selected<Row>,
   ): Promise<Row | null> {
     const rows = this.#visible(everyRow, context.viewer);
-    return context.load(this.#rowBy(columns, this.#shape(info))).load({ texts, rows });
+    return context.load(this.#loaders.rowBy(columns, selected)).load({ texts, rows });
   }
 
-  #rowBy(columns: readonly TableColumn[], shape: RowShape<Row>): LoaderKind<ScopedKey, Row | null> {
-    return this.#kind('by', columns, shape, (db, keys, { rows }) =>
-      this.#statements.byColumns(db, columns, keys, { shape, rows }),
-    );
-  }
-
-  #pagesBy(columns: readonly TableColumn[], shape: RowShape<Row>): LoaderKind<PageKey, PlacedRow<Row>[]> {
-    return this.#kind('pages by', columns, shape, (db, keys, { page, rows }) =>
-      this.#statements.pagesByColumns(db, columns, keys, { page, rows, shape }),
-    );
-  }
-
-  #countsBy(columns: readonly TableColumn[]): LoaderKind<ScopedKey, number> {
-    return this.#kind('counts by', columns, this.#statements.rows.whole, (db, keys, { rows }) =>
-      this.#statements.countsByColumns(db, columns, keys, rows),
-    );
-  }
-
-  /**
-   * The loader of a name, of columns and of a shape: one object, by which a request finds its loader.
-   * @param load loads the values of keys that differ in nothing else
-   */
-  #kind<Key extends ScopedKey, Value>(
-    name: string,
-    columns: readonly TableColumn[],
-    shape: RowShape<Row>,
-    load: (db: Database, keys: ColumnTexts[], common: Omit<Key, 'texts'>) => Promise<Value[]>,
-  ): LoaderKind<Key, Value> {
-    const fullName = `${this.#options.entity.name} ${name} ${columns.map(({ property }) => property).join()}`;
-    const byShape = this.#kinds.get(fullName) ?? new WeakMap<RowShape<Row>, LoaderKind<never, never>>();
-    this.#kinds.set(fullName, byShape);
-    // The name determines the types of the loader.
-    let kind = byShape.get(shape) as LoaderKind<Key, Value> | undefined;
-    if (!kind) {
-      kind = {
-        name: fullName,
-        keyOf: (key) => JSON.stringify(key),
-        batch: (db) => (keys) => inGroups(keys, (...group) => load(db, ...group)),
-      };
-      byShape.set(shape, kind as unknown as LoaderKind<never, never>);
-    }
-    return kind;
-  }
-
-  #connection(page: ReadPage, placed: PlacedRow<Row>[], count: () => Promise<number>): Connection<Row> {
-    const inOrder = page.isBackward ? placed.toReversed() : placed;
-    const positions = new Map(inOrder.map(({ row, position }) => [row, position]));
+  #connection(page: ReadPage, placed: PlacedRows<Row>, count: () => Promise<number>): Connection<Row> {
+    const rows = page.isBackward ? placed.rows.toReversed() : placed.rows;
     const { order, ...bounds } = page;
-    return new this.#options.connection({
-      page: bounds,
-      rows: [...positions.keys()],
-      count,
-      cursorOf: (row) => order.encodeCursor(positions.get(row) ?? '[]'),
-    });
+    return new this.#options.connection({ page: bounds, rows, count, cursorOf: cursorsOf(placed, order) });
   }
 }
 
 /** A page with the sizes that a client requested. */
 type ReadPage = TablePage & { first: number | null; last: number | null };
 
-/** The texts of some columns, and the rows that are searched for them. */
-interface ScopedKey {
-  texts: ColumnTexts;
-  rows: Condition;
+/** A list of the rows that reference another one, as a field reads it for each row of its parent's type. */
+interface RelatedList<Row> extends LoadedList {
+  parentType: GraphQLObjectType;
+  page: ReadPage;
+  /** Settles when the check of indexes does. */
+  checked: Promise<void>;
+  hasRows: boolean;
+  pages: LoaderKind<ListKey, PlacedRows<Row>>;
+  counts: LoaderKind<ListKey, number>;
 }
 
-interface PageKey extends ScopedKey {
-  page: TablePage;
-}
+const noRows = { rows: [], positions: null };
 
-/** Loads keys that differ in their texts alone together: fields with other filters or pages have other statements. */
-async function inGroups<Key extends ScopedKey, Value>(
-  keys: readonly Key[],
-  load: (texts: ColumnTexts[], common: Key) => Promise<Value[]>,
-): Promise<Value[]> {
-  const found = new Map<Key, Value>();
-  for (const group of Map.groupBy(keys, ({ texts: _texts, ...common }) => JSON.stringify(common)).values()) {
-    const [first] = group;
-    if (!first) continue;
-    const values = await load(
-      group.map(({ texts }) => texts),
-      first,
-    );
-    for (const [index, key] of group.entries()) found.set(key, values[index] as Value);
-  }
-  return keys.map((key) => found.get(key) as Value);
+/** Encodes the cursors of rows. */
+function cursorsOf<Row extends object>({ rows, positions }: PlacedRows<Row>, order: TableOrder): (row: Row) => string {
+  let known: Map<Row, string> | null = null;
+  return (row) => {
+    known ??= new Map(rows.map((one, index) => [one, positions?.[index] ?? '[]']));
+    return order.encodeCursor(known.get(row) ?? '[]');
+  };
 }
 
 /** The condition of a foreign key, for the check of indexes. */
@@ -275,6 +265,12 @@ const isEqual = ({ name, property }: TableColumn): Condition => ({
 
 // eslint-disable-next-line auspex/own-names -- the columns of a table, which the code names
 const valueOf = (row: object, property: string): unknown => Reflect.get(row, property);
+
+/** The texts of values; null if one is null. */
+function textsOf(values: object): ColumnTexts | null {
+  const texts = Object.values(values).map(textOf);
+  return texts.every((text) => text !== null) ? texts : null;
+}
 
 /** The text of a value, as PostgreSQL reads it; null for null. */
 function textOf(value: unknown): string | null {

@@ -5,7 +5,17 @@ import { rowShapes, type RowShape, type RowShapes } from '../../database/row-sha
 import type { Database } from '../../database/tables.js';
 import { systemErrorCode } from '../../errors/system-error-code.js';
 import { preparedCondition, type Condition, type PreparedCondition } from '../filtering/condition.js';
-import { alias, columnSql, qualified, tableOf, type TableColumn, type TableMapping } from './existing-table.js';
+import {
+  alias,
+  columnOf,
+  columnSql,
+  qualified,
+  tableOf,
+  type TableColumn,
+  type TableMapping,
+} from './existing-table.js';
+import type { Joins } from './references.js';
+import { attachJoined, joinClauses, joinedColumns, joiningColumns } from './table-joins.js';
 import { damagedCursor, type RowPosition, type TableOrder } from './table-order.js';
 
 /** The first `limit` rows (backward: the last) between two positions. */
@@ -17,10 +27,23 @@ export interface TablePage {
   before: RowPosition | null;
 }
 
-/** A row, and its position in the order of its page. */
-export interface PlacedRow<Row> {
-  row: Row;
-  position: string;
+/** What a statement reads of each row. */
+export interface Selected<Row> {
+  shape: RowShape<Row>;
+  joins: Joins;
+}
+
+/** What a statement reads of a page. */
+export interface SelectedPage<Row> extends Selected<Row> {
+  /** Whether cursors need the positions of the rows. */
+  hasPositions: boolean;
+}
+
+/** Rows in the order of their statement, with their positions in the order of the list. */
+export interface PlacedRows<Row> {
+  rows: Row[];
+  /** Null if they were not selected. */
+  positions: string[] | null;
 }
 
 /** The texts of the values of some columns. */
@@ -35,22 +58,13 @@ export class TableStatements<Row extends object> {
   constructor(entity: EntityClass<unknown>) {
     this.mapping = tableOf(entity);
     this.#name = qualified(this.mapping);
-    const columns = new Map(this.mapping.columns.map((column) => [column.property, column]));
     this.rows = rowShapes<Row>(entity, [], {
       key: this.mapping.key.map(({ property }) => property),
-      select: (property) => {
-        const column = columns.get(property);
-        if (!column) throw new Error(`${this.#name} has no column for ${property}.`);
-        return sql.raw(column.type.read(columnSql(column)));
+      select: (property, _column, table) => {
+        const column = columnOf(this.mapping, property);
+        return sql.raw(column.type.read(columnSql(column, table)));
       },
     });
-  }
-
-  /** @throws Error if no column has the property */
-  column(property: string): TableColumn {
-    const found = this.mapping.columns.find((column) => column.property === property);
-    if (!found) throw new Error(`${this.#name} has no column for ${property}.`);
-    return found;
   }
 
   /** Loads a row by unique columns, in the order of the keys; null if unknown or not one of `rows`. */
@@ -58,29 +72,30 @@ export class TableStatements<Row extends object> {
     db: Database,
     columns: readonly TableColumn[],
     keys: readonly ColumnTexts[],
-    { shape, rows }: { shape: RowShape<Row>; rows: Condition },
+    { rows, ...selected }: Selected<Row> & { rows: Condition },
   ): Promise<(Row | null)[]> {
     const prepared = preparedCondition({ alias }, rows);
+    const { joins } = selected.joins;
     const template = this.#template(
-      ['by', namesOf(columns), shape.key],
+      ['by', namesOf(columns), keyOf(selected)],
       prepared,
       () => sql`
-      select given.index, ${selected(shape)} from ${keysGiven(columns)}
-      join ${this.#table} on ${isGiven(columns)} and ${isMet(prepared)}`,
+      select given.index, ${this.#columns(selected)} from ${keysGiven(columns)}
+      join ${this.#table} on ${isGiven(columns)} and ${isMet(prepared)} ${joinClauses(this.mapping, joins)}`,
     );
-    const values = await this.#found(template, db, { ...keyValues(columns, keys), ...prepared.values });
-    const found = new Map(values.map((values) => [Number(values[0]), shape.row(values, 1)]));
-    return keys.map((_key, index) => found.get(index + 1) ?? null);
+    const found = await this.#found(template, db, { ...keyValues(columns, keys), ...prepared.values });
+    const byIndex = new Map(found.map((values) => [Number(values[0]), rowOf(selected, values, 1)]));
+    return keys.map((_key, index) => byIndex.get(index + 1) ?? null);
   }
 
   /** Loads a page in the order of the statement; see `TablePage`. @returns at most page.limit + 1 rows */
-  async page(db: Database, page: TablePage, rows: Condition, shape: RowShape<Row>): Promise<PlacedRow<Row>[]> {
+  async page(db: Database, page: TablePage, rows: Condition, selected: SelectedPage<Row>): Promise<PlacedRows<Row>> {
     const prepared = preparedCondition({ alias }, rows);
-    const template = this.#template(['page', shape.key, pageKey(page)], prepared, () =>
-      this.#pageSql(page, shape, isMet(prepared)),
+    const template = this.#template(['page', keyOf(selected), pageKey(page)], prepared, () =>
+      this.#pageSql(page, selected, isMet(prepared)),
     );
     const found = await this.#execute(template, db, { ...pageValues(page), ...prepared.values });
-    return found.map((values) => placed(shape, values, 0));
+    return placed(selected, found, 0);
   }
 
   /** Loads the same page of the rows of each key, with one statement. */
@@ -88,19 +103,19 @@ export class TableStatements<Row extends object> {
     db: Database,
     columns: readonly TableColumn[],
     keys: readonly ColumnTexts[],
-    { page, rows, shape }: { page: TablePage; rows: Condition; shape: RowShape<Row> },
-  ): Promise<PlacedRow<Row>[][]> {
+    { page, rows, ...selected }: SelectedPage<Row> & { page: TablePage; rows: Condition },
+  ): Promise<PlacedRows<Row>[]> {
     const prepared = preparedCondition({ alias }, rows);
     const template = this.#template(
-      ['pages by', namesOf(columns), shape.key, pageKey(page)],
+      ['pages by', namesOf(columns), keyOf(selected), pageKey(page)],
       prepared,
       () => sql`
       select given.index, found.* from ${keysGiven(columns)}
-      cross join lateral (${this.#pageSql(page, shape, sql`${isGiven(columns)} and ${isMet(prepared)}`)}) as found`,
+      cross join lateral (${this.#pageSql(page, selected, sql`${isGiven(columns)} and ${isMet(prepared)}`)}) as found`,
     );
     const values = { ...keyValues(columns, keys), ...pageValues(page), ...prepared.values };
     const found = Map.groupBy(await this.#execute(template, db, values), ([index]) => Number(index));
-    return keys.map((_key, index) => (found.get(index + 1) ?? []).map((row) => placed(shape, row, 1)));
+    return keys.map((_key, index) => placed(selected, found.get(index + 1) ?? [], 1));
   }
 
   /** Counts the rows. */
@@ -139,18 +154,32 @@ export class TableStatements<Row extends object> {
     return sql.raw(`${this.#name} as ${alias}`);
   }
 
-  #pageSql(
-    { order, limit, isBackward, after, before }: TablePage,
-    shape: RowShape<Row>,
-    condition: RawBuilder<unknown>,
-  ): RawBuilder<unknown> {
+  #pageSql(page: TablePage, selected: SelectedPage<Row>, where: RawBuilder<unknown>): RawBuilder<unknown> {
+    const { order, limit, isBackward, after, before } = page;
+    const { joins } = selected.joins;
     const positions = [
       ...(after ? [order.isBeyond(after, 'after')] : []),
       ...(before ? [order.isBeyond(before, 'before')] : []),
     ];
     // The limit is literal: with a parameter, a plan for all values would expect to read a tenth of the table.
-    return sql`select ${selected(shape)}, ${order.position} as position from ${this.#table}
-      where ${sql.join([condition, ...positions], sql` and `)} ${order.clause(isBackward)} limit ${sql.lit(limit + 1)}`;
+    const rest = sql`from ${this.#table} where ${sql.join([where, ...positions], sql` and `)}
+      ${order.clause(isBackward)} limit ${sql.lit(limit + 1)}`;
+    const columns = selected.hasPositions
+      ? sql`${this.#columns(selected)}, ${order.position} as position`
+      : this.#columns(selected);
+    if (joins.length === 0) return sql`select ${columns} ${rest}`;
+    // Rows are joined to the page: PostgreSQL would sort all rows after the joins.
+    const read = new Set([
+      ...selected.shape.properties.map((property) => columnOf(this.mapping, property)),
+      ...joiningColumns(this.mapping, joins),
+      ...order.columns.map(({ column }) => column),
+    ]);
+    return sql`select ${columns} from (select ${sql.raw([...read].map((one) => columnSql(one)).join(', '))} ${rest}) as ${sql.raw(alias)}
+      ${joinClauses(this.mapping, joins)} ${order.clause(isBackward)}`;
+  }
+
+  #columns({ shape, joins }: Selected<Row>): RawBuilder<unknown> {
+    return sql.join([...shape.columns(alias), ...joinedColumns(this.mapping, joins.joins)]);
   }
 
   #template(key: readonly string[], rows: PreparedCondition, build: () => RawBuilder<unknown>): ReadTemplate {
@@ -181,17 +210,28 @@ export class TableStatements<Row extends object> {
 /** The class of SQLSTATE for values that a type rejects. */
 const dataException = '22';
 
-const placed = <Row>(shape: RowShape<Row>, values: readonly unknown[], from: number): PlacedRow<Row> => ({
-  row: shape.row(values, from),
-  position: String(values.at(-1)),
+const placed = <Row extends object>(
+  selected: SelectedPage<Row>,
+  found: readonly unknown[][],
+  from: number,
+): PlacedRows<Row> => ({
+  rows: found.map((values) => rowOf(selected, values, from)),
+  positions: selected.hasPositions ? found.map((values) => String(values.at(-1))) : null,
 });
+
+function rowOf<Row extends object>({ shape, joins }: Selected<Row>, values: readonly unknown[], from: number): Row {
+  const row = shape.row(values, from);
+  attachJoined(row, joins.joins, values, from + shape.properties.length);
+  return row;
+}
+
+const keyOf = ({ shape, joins, hasPositions = false }: Selected<unknown> & { hasPositions?: boolean }): string =>
+  `${shape.key} (${joins.key})${hasPositions ? ' placed' : ''}`;
 
 /** The condition of a statement in SQL. */
 const isMet = (rows: PreparedCondition): RawBuilder<unknown> => rows.sql() ?? sql`true`;
 
 const namesOf = (columns: readonly TableColumn[]): string => columns.map(({ property }) => property).join();
-
-const selected = (shape: RowShape<unknown>): RawBuilder<unknown> => sql.join(shape.columns(alias));
 
 /** The given keys as a table with the columns `k0`, `k1` and so on, and `index`. */
 const keysGiven = (columns: readonly TableColumn[]): RawBuilder<unknown> => {

@@ -173,6 +173,7 @@ function relationResolvers(table: PlannedTable): string {
   const owners = Map.groupBy(relations, ({ owner }) => owner);
   const involved = new Map(relations.flatMap(({ owner, target }) => [owner, target]).map((one) => [one.folder, one]));
   const hasMany = relations.some(({ kind }) => kind === 'many');
+  const hasOne = relations.some(({ kind }) => kind === 'one');
   const imports = [...involved.values()].flatMap((one) => {
     const isMany = relations.some(({ kind, target }) => kind === 'many' && target === one);
     const isTarget = relations.some(({ target }) => target === one);
@@ -186,8 +187,7 @@ function relationResolvers(table: PlannedTable): string {
   return `import type { GraphQLResolveInfo } from 'graphql';
 import { ${hasMany ? 'Args, ' : ''}Ctx, FieldResolver, Info, Resolver, Root } from 'type-graphql';
 import type { Context } from '../../graphql/context/context.js';
-${hasMany ? "import type { Connection } from '../../graphql/relay/connection.js';\n" : ''}import { Reads } from '../../graphql/schema/reads.js';
-${hasMany ? "import type { TableArgs } from '../../graphql/tables/table-args.js';\n" : ''}${imports.join('\n')}
+${hasMany ? "import type { Connection } from '../../graphql/relay/connection.js';\n" : ''}${hasMany ? "import { Reads } from '../../graphql/schema/reads.js';\n" : ''}${hasOne ? "import { References } from '../../graphql/tables/references.js';\n" : ''}${hasMany ? "import type { TableArgs } from '../../graphql/tables/table-args.js';\n" : ''}${imports.join('\n')}
 
 ${[...owners].map(([owner, fields]) => relationsOf(table, owner, fields)).join('\n')}`;
 }
@@ -201,19 +201,36 @@ export class ${relationClass(table, owner)} {
 ${relations.map(relationField).join('\n')}}
 `;
 
-function relationField({ kind, owner, field, target, columns, description }: PlannedRelation): string {
+function relationField(relation: PlannedRelation): string {
+  return relation.kind === 'many' ? manyField(relation) : referenceField(relation);
+}
+
+function manyField({ owner, field, target, columns, description }: PlannedRelation): string {
   const reads = [...new Set(columns.map(([from]) => literal(from)))].join(', ');
   const values = columns.map(([from, to]) => `${to}: row.${from}`).join(', ');
-  const isMany = kind === 'many';
-  const result = isMany ? `Promise<Connection<${target.type}Row>>` : `Promise<${target.type}Row | null> | null`;
   return `  @Reads<${owner.type}Row>(${reads})
-  @FieldResolver(() => ${target.type}${isMany ? 'Connection' : ''}, { ${isMany ? '' : 'nullable: true, '}description: ${literal(description)} })
+  @FieldResolver(() => ${target.type}Connection, { description: ${literal(description)} })
   ${field}(
     @Root() row: ${owner.type}Row,
-    ${isMany ? `@Args(() => ${target.type}Args) args: TableArgs,\n    ` : ''}@Ctx() context: Context,
+    @Args(() => ${target.type}Args) args: TableArgs,
+    @Ctx() context: Context,
     @Info() info: GraphQLResolveInfo,
-  ): ${result} {
-    return ${target.fields}.${isMany ? 'of' : 'one'}({ ${values} }, ${isMany ? 'args, ' : ''}context, info);
+  ): Promise<Connection<${target.type}Row>> {
+    return ${target.fields}.of({ ${values} }, args, context, info);
+  }
+`;
+}
+
+function referenceField({ owner, field, target, columns, description }: PlannedRelation): string {
+  const key = columns.map(([from, to]) => `${from}: ${literal(to)}`).join(', ');
+  return `  @References<${owner.type}Row>(() => ${target.fields}, { ${key} })
+  @FieldResolver(() => ${target.type}, { nullable: true, description: ${literal(description)} })
+  ${field}(
+    @Root() row: ${owner.type}Row,
+    @Ctx() context: Context,
+    @Info() info: GraphQLResolveInfo,
+  ): Promise<${target.type}Row | null> | ${target.type}Row | null {
+    return ${target.fields}.referenced(row, context, info);
   }
 `;
 }

@@ -7,6 +7,7 @@ import type { DomainModule } from '../../../src/graphql/module.js';
 import { isSession } from '../../../src/graphql/permissions/rules.js';
 import { connectionType, type Connection } from '../../../src/graphql/relay/connection.js';
 import { Reads } from '../../../src/graphql/schema/reads.js';
+import { References } from '../../../src/graphql/tables/references.js';
 import {
   tableAggregate,
   tableArgs,
@@ -146,14 +147,14 @@ class LineResolver {
     return lines.idOf(row);
   }
 
-  @Reads<LineRow>('shop', 'orderNumber')
+  @References<LineRow>(() => orders, { shop: 'shop', orderNumber: 'number' })
   @FieldResolver(() => OrderHeader, { nullable: true })
   order(
     @Root() row: LineRow,
     @Ctx() context: Context,
     @Info() info: GraphQLResolveInfo,
-  ): Promise<OrderRow | null> | null {
-    return orders.one({ shop: row.shop, number: row.orderNumber }, context, info);
+  ): Promise<OrderRow | null> | OrderRow | null {
+    return orders.referenced(row, context, info);
   }
 }
 
