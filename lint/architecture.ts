@@ -10,6 +10,7 @@ const layers = [
   ['config'],
   ['metrics'],
   ['http', 'domains'],
+  ['bindings'],
   ['typed-models'],
   ['graphql'],
   ['audit'],

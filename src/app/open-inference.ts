@@ -1,7 +1,9 @@
 import path from 'node:path';
 import type { GraphQLSchema } from 'graphql';
+import { bindingProblems } from '../bindings/bound-fields.js';
 import { openCache, type Cache } from '../cache/cache.js';
 import type { Config } from '../config/config.js';
+import type { FeatureSource } from '../graphql/lineage/features.js';
 import { openPredictor } from '../inference/serving/open-predictor.js';
 import type { Predictor } from '../inference/serving/predictor.js';
 import type { RedisConnection } from '../redis/connection.js';
@@ -21,6 +23,8 @@ export interface Inference {
 interface InferenceOptions {
   /** Names of models must not clash with this schema. */
   baseSchema: GraphQLSchema;
+  /** The values that bindings may use. */
+  features: readonly FeatureSource[];
   redis: RedisConnection | null;
   log: Logger;
 }
@@ -28,7 +32,7 @@ interface InferenceOptions {
 /** @throws OperatorError if the models cannot be read, or, with `STRICT_MODELS`, that lists every problem of every model */
 export async function openInference(
   { inference: settings, modelLogLevel }: Pick<Config, 'inference' | 'modelLogLevel'>,
-  { baseSchema, redis, log }: InferenceOptions,
+  { baseSchema, features, redis, log }: InferenceOptions,
   opened: AsyncDisposableStack,
 ): Promise<Inference> {
   const predictionCache = openCache({
@@ -48,7 +52,7 @@ export async function openInference(
     cache: predictionCache,
     cacheTtlSeconds: settings.cacheTtlSeconds,
     logger: modelLog,
-    check: (models) => namingProblems(models, baseSchema),
+    check: (models) => [...namingProblems(models, baseSchema), ...bindingProblems(models, baseSchema, features)],
     typingProblems: (model) => typingProblems(model, baseSchema),
   });
   opened.defer(() => predictor.close());

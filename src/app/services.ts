@@ -58,10 +58,11 @@ export async function openServices(
 ): Promise<OpenServices> {
   const dataDir = await dataDirOf({ dataDir: config.runtime.dataDir, databaseUrl: config.database.url });
   const baseSchema = domainSchema(domains);
+  const features = domains.flatMap((domain) => domain.features ?? []);
   const redis = openRedis(config.redis.url, config, log, opened);
   const [data, inference] = await settleBoth(
     openData(config, { dataDir, log, signal, onProgress }, opened),
-    openInference(config, { baseSchema, redis, log }, opened),
+    openInference(config, { baseSchema, features, redis, log }, opened),
   );
   const counters = openCounters(config, { redis, log }, opened);
   const documents = await openDocuments({
@@ -88,6 +89,7 @@ export async function openServices(
     readYourWrites: openReadYourWrites(config.database, redis, opened),
     dataDir,
     baseSchema,
+    features,
     exchangeRates,
     documents,
     pubSub,

@@ -182,3 +182,14 @@ export class TimedOut extends AppError {
     super('TIMEOUT', message, afterMs === undefined ? {} : { afterMs });
   }
 }
+
+/** A field that a model computes has no value; the object and its other fields are unaffected. */
+export class PredictionUnavailable extends AppError {
+  /** @param reason why the model returned nothing for the object */
+  constructor(model: string, reason: AppError) {
+    super('PREDICTION_UNAVAILABLE', `The model ${model} has no prediction for this object: ${reason.message}`, {
+      model,
+      reason: reason.code,
+    });
+  }
+}

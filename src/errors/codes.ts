@@ -229,6 +229,14 @@ export const errorCodes = {
     meaning: 'The database, a model or another service did not respond in time.',
     action: 'Request less, or retry later.',
   },
+  PREDICTION_UNAVAILABLE: {
+    httpStatus: 200,
+    cause: 'server',
+    rejection: null,
+    meaning:
+      'A field that a model computes has no value: the model failed, timed out or is overloaded, or it rejects values of the object. `reason` is the code of that error.',
+    action: 'Use the object without the field. If `reason` is not BAD_USER_INPUT, retry later.',
+  },
   BAD_USER_INPUT: {
     httpStatus: 200,
     cause: 'caller',

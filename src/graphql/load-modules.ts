@@ -25,7 +25,7 @@ export async function loadModules(
     if (loaded.close) opened.defer(() => loaded.close?.());
     await loaded.ready?.();
     resolvers.push(...loaded.resolvers);
-    if (loaded.extension) extensions.push(loaded.extension);
+    extensions.push(...(loaded.extensions ?? []));
     if (loaded.localEntity) localEntities.push(loaded.localEntity);
     if (loaded.queue) queues.push(loaded.queue);
     sources.push({ ...domain, nodes: loaded.nodes ?? {} });

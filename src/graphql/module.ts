@@ -16,6 +16,8 @@ import type { MailQueue } from '../integrations/mail/mail-queue.js';
 import type { Documents } from '../persisted-documents/persisted-documents.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { Context } from './context/context.js';
+import type { FeatureSource } from './lineage/features.js';
+import type { AddedFields } from './schema/added-fields.js';
 import type { IndexGuard } from './filtering/index-guard.js';
 import type { ReadYourWrites } from './context/read-your-writes.js';
 import type { RateCounters } from '../redis/rate-counters.js';
@@ -31,6 +33,8 @@ export interface DomainModule {
   existingTables?: EntityClass<unknown>[];
   resolvers: ClassType[];
   permissions: Permissions;
+  /** The values of its types that models may use. */
+  features?: readonly FeatureSource[];
   /** Which objects of a type a viewer may see, by type. Fields that refer to one of the others are null. */
   visibility?: Visibility;
   /** Creates the resolvers with the services that they use. */
@@ -68,6 +72,8 @@ export interface Services {
   pubSub: PubSub;
   /** Counts of requests and attempts by caller. */
   counters: RateCounters;
+  /** The values that models may use, of all domains. */
+  features: readonly FeatureSource[];
   /** The schema of all domains without rules, resolver instances and extensions, for their names. */
   baseSchema: GraphQLSchema;
   log: Logger;
@@ -100,8 +106,8 @@ interface LoadedModule {
   queue?: WriteQueue;
   /** Fetches objects by ID: one source for each type that implements `Node`, by the prefix of its IDs. */
   nodes?: NodeSources;
-  /** The part of the schema that changes while the gateway serves. */
-  extension?: SchemaExtension;
+  /** The parts of the schema that change while the gateway serves. */
+  extensions?: readonly SchemaExtension[];
   /** Prepares the domain for the first request; a failure stops the start. */
   ready?(): Promise<void>;
   /** Finishes work that continues after responses. */
@@ -138,8 +144,11 @@ export interface LocalEntity {
   onChange(listener: () => void): () => void;
 }
 
-/** Root fields that are added, removed and changed while the gateway serves. */
-export interface SchemaExtension {
+/** Fields that are added, removed and changed while the gateway serves. */
+export type SchemaExtension = QueryExtension | TypeExtension;
+
+/** Adds fields to Query. */
+export interface QueryExtension {
   /**
    * Builds the current fields of Query, with their types.
    * @param base the schema of the domains' resolvers, whose types the fields may use
@@ -147,6 +156,14 @@ export interface SchemaExtension {
   queries(base: GraphQLSchema): GraphQLFieldConfigMap<unknown, Context>;
   /** The authorization rule of these fields. */
   rule: Permissions[string][string];
-  /** Calls the listener when `queries` would return other fields. @returns a function that unsubscribes */
+  /** Calls the listener when there would be other fields. @returns a function that unsubscribes */
+  onChange(listener: () => void): () => void;
+}
+
+/** Adds fields to types of the domains. */
+export interface TypeExtension {
+  /** Builds the current fields; null if there are none. @param schema with the fields of Query that are added */
+  fields(schema: GraphQLSchema): AddedFields | null;
+  /** Calls the listener when there would be other fields. @returns a function that unsubscribes */
   onChange(listener: () => void): () => void;
 }

@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import path from 'node:path';
 import { projectDir } from '../app/data-dir.js';
+import { bindingProblems } from '../bindings/bound-fields.js';
 import { domains } from '../domains/index.js';
 import { fatalMessage } from '../errors/operator-error.js';
 import { domainSchema } from '../graphql/schema/build-schema.js';
@@ -17,9 +18,10 @@ const { positionals } = parseCli(usage, { options: {}, maxPositionals: 1 });
 const storeDir = path.resolve(positionals[0] ?? path.join(projectDir, 'model-store'));
 try {
   const schema = domainSchema(domains);
+  const features = domains.flatMap((domain) => domain.features ?? []);
   const { models, versions, goldenRows, problems, warnings } = await checkModelStore(
     storeDir,
-    (found) => namingProblems(found, schema),
+    (found) => [...namingProblems(found, schema), ...bindingProblems(found, schema, features)],
     (model) => typingProblems(model, schema),
   );
   for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);

@@ -1,4 +1,4 @@
-import type { GraphQLSchema } from 'graphql';
+import { extendSchema, type DocumentNode, type GraphQLFieldConfigMap, type GraphQLSchema } from 'graphql';
 import {
   checkCompatibility,
   countLiveDocuments,
@@ -7,6 +7,7 @@ import {
 } from '../schema-compatibility/schema-compatibility.js';
 import type { LiveDocument } from '../persisted-documents/trusted-documents.js';
 import { extendedSchema } from '../graphql/schema/build-schema.js';
+import type { Context } from '../graphql/context/context.js';
 import type { Model, Predictor } from '../inference/serving/predictor.js';
 import { Conflict } from '../errors/app-error.js';
 import type { Logger } from '../telemetry/logger.js';
@@ -18,6 +19,8 @@ export interface SignatureCompatibilityOptions {
   predictor: Pick<Predictor, 'models' | 'onChange'>;
   /** The schema of the domains without models. */
   baseSchema: GraphQLSchema;
+  /** The fields that models bind to types, with the types of their values; null if there are none. */
+  boundTypes: (models: readonly Model[]) => DocumentNode | null;
   liveDocuments: () => readonly LiveDocument[];
   log: Logger;
   /** Changes within this time after the first are reported together. */
@@ -55,16 +58,12 @@ export class SignatureCompatibility {
    * @throws Conflict if a live document would break; `documents` lists them
    */
   async assertCompatible(model: Model, version: number): Promise<void> {
-    const { predictor, baseSchema, liveDocuments } = this.#options;
+    const { predictor, liveDocuments } = this.#options;
     const candidate = model.versions.find((served) => served.version === version);
     if (!candidate || shapeOf(typedModel(model)) === shapeOf(typedModel(model, candidate))) return;
     const models = predictor.models();
     const changed = models.map((one) => (one.name === model.name ? { ...one, current: candidate } : one));
-    const { affected } = await checkCompatibility(
-      typedSchema(baseSchema, models),
-      typedSchema(baseSchema, changed),
-      liveDocuments(),
-    );
+    const { affected } = await checkCompatibility(this.#schemaOf(models), this.#schemaOf(changed), liveDocuments());
     if (affected.length === 0) return;
     throw new Conflict(
       `Version ${version} of ${model.name} has other inputs or outputs, which would break ${summarize(affected)} Publish matching documents for these clients first, or repeat with allowBreakingChanges: true.`,
@@ -79,14 +78,14 @@ export class SignatureCompatibility {
   }
 
   async #report(): Promise<void> {
-    const { baseSchema, liveDocuments, log } = this.#options;
+    const { liveDocuments, log } = this.#options;
     try {
       const [before, now] = [this.#reported, this.#now()];
       this.#reported = now;
       if (before.shapes === now.shapes) return;
       const { affected } = await checkCompatibility(
-        typedSchema(baseSchema, before.models),
-        typedSchema(baseSchema, now.models),
+        this.#schemaOf(before.models),
+        this.#schemaOf(now.models),
         liveDocuments(),
       );
       if (affected.length > 0)
@@ -101,17 +100,20 @@ export class SignatureCompatibility {
 
   #now(): { shapes: string; models: readonly Model[] } {
     const models = this.#options.predictor.models();
-    return { shapes: JSON.stringify(models.map((model) => [model.name, shapeOf(typedModel(model))])), models };
+    const shapes = models.map((model) => [model.name, shapeOf(typedModel(model)), model.bindings]);
+    return { shapes: JSON.stringify(shapes), models };
   }
-}
 
-/** The schema with the typed fields of these models; for validation, not for execution. */
-function typedSchema(base: GraphQLSchema, models: readonly Model[]): GraphQLSchema {
-  const typed = models.filter(({ isTyped }) => isTyped);
-  const fields = typed.map(
-    (model) => [queryNameOf(model.name), typedField(typedModel(model), base, () => Promise.resolve([]))] as const,
-  );
-  return extendedSchema(base, [Object.fromEntries(fields)]);
+  /** The schema with the fields of these models; for validation, not for execution. */
+  #schemaOf(models: readonly Model[]): GraphQLSchema {
+    const { baseSchema, boundTypes } = this.#options;
+    const typed = models
+      .filter(({ isTyped }) => isTyped)
+      .map((model) => [queryNameOf(model.name), typedField(typedModel(model), baseSchema, () => Promise.resolve([]))]);
+    const schema = extendedSchema(baseSchema, [Object.fromEntries(typed) as GraphQLFieldConfigMap<unknown, Context>]);
+    const bound = boundTypes(models);
+    return bound ? extendSchema(schema, bound, { assumeValid: true }) : schema;
+  }
 }
 
 /** The first finding of each document. */

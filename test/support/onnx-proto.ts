@@ -14,12 +14,17 @@ export function modelOf(graph: number[]): Uint8Array {
 }
 
 /** @param output its name, or the names of several */
-export function node(operator: string, inputs: string[], output: string | string[], attribute?: number[]): number[] {
+export function node(
+  operator: string,
+  inputs: string[],
+  output: string | string[],
+  ...attributes: number[][]
+): number[] {
   return [
     ...inputs.flatMap((input) => bytesField(1, text(input))),
     ...[output].flat().flatMap((name) => bytesField(2, text(name))),
     ...bytesField(4, text(operator)),
-    ...(attribute ? bytesField(5, attribute) : []),
+    ...attributes.flatMap((attribute) => bytesField(5, attribute)),
   ];
 }
 

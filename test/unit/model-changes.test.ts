@@ -24,6 +24,7 @@ const modelOf = (over: Partial<Model> = {}): Model => ({
   isTyped: true,
   problems: [],
   manifestVersion: 1,
+  bindings: [],
   overrides: [],
   ...over,
 });

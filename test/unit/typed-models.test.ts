@@ -71,6 +71,7 @@ function modelOf(
     history: { share: 1, redactsInput: false },
     problems: [],
     manifestVersion: 9,
+    bindings: [],
     overrides: [],
   };
 }

@@ -1,4 +1,5 @@
 import { gatewayCaller } from '../../audit/audit-log.js';
+import { boundTypes } from '../../bindings/bound-fields.js';
 import type { DomainModule } from '../../graphql/module.js';
 import { SignatureCompatibility } from '../../typed-models/signature-compatibility.js';
 import type { Context } from '../../graphql/context/context.js';
@@ -28,12 +29,13 @@ export const deploymentDomain: DomainModule = {
   entities: [ModelDeployment, StoredCanaryEvidence],
   resolvers: [ModelDeploymentsResolver, ModelDeploymentResolver],
   permissions: deploymentPermissions,
-  load({ db, databaseUrl, predictor, documents, baseSchema, audit, log }) {
+  load({ db, databaseUrl, predictor, documents, baseSchema, features, audit, log }) {
     const change: ChangeOfGateway = (decide) => audit.change(gatewayCaller, decide);
     const deployments = new DeploymentWatcher({ db, databaseUrl, predictor, change, log });
     const compatibility = new SignatureCompatibility({
       predictor,
       baseSchema,
+      boundTypes: boundTypes(features),
       liveDocuments: () => documents.trusted.all(),
       log,
     });

@@ -11,8 +11,9 @@ import {
   type Permissions,
 } from '../../graphql/permissions/rules.js';
 import { Forbidden, Unauthenticated, type AppError } from '../../errors/app-error.js';
+import { OnForbidden } from '../../graphql/permissions/on-forbidden.js';
 import { employeeById, isReport } from './employee.loaders.js';
-import { OnForbidden, type EmployeeRow } from './employee.types.js';
+import type { EmployeeRow } from './employee.types.js';
 
 const mayRead = and(isSignedIn, hasScope('employees:read'));
 

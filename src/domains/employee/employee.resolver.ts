@@ -9,6 +9,7 @@ import { counting, PageArgs, pageSelection, readPage, type Connection } from '..
 import { ChangeKind } from '../../graphql/subscriptions/event-sources.js';
 import type { Context } from '../../graphql/context/context.js';
 import { decodeId, encodeId } from '../../graphql/relay/global-id.js';
+import { OnForbidden } from '../../graphql/permissions/on-forbidden.js';
 import { requireViewer } from '../../graphql/permissions/rules.js';
 import { lookAhead } from '../../graphql/context/selection.js';
 import { chained } from '../../graphql/execution/promises.js';
@@ -36,7 +37,6 @@ import {
   EmployeeConnection,
   EmployeeFilter,
   EmployeeOrder,
-  OnForbidden,
   UpdateEmployeeInput,
   type DeletedEmployee,
   type DepartmentRow,

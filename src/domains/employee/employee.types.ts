@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
+import { Field, ID, InputType, Int, ObjectType } from 'type-graphql';
 import { GraphQLDate } from '../../graphql/schema/scalars.js';
 import { ChangeKind } from '../../graphql/subscriptions/event-sources.js';
 import { aggregateTypes } from '../../graphql/filtering/aggregate-types.js';
@@ -52,20 +52,6 @@ export class DeleteEmployeePayload {
 }
 
 export const EmployeeConnection = connectionType<EmployeeRow>(Employee, 'Employee');
-
-/** What a field returns that the viewer may not see. */
-export enum OnForbidden {
-  FAIL = 'FAIL',
-  NULL = 'NULL',
-}
-registerEnumType(OnForbidden, {
-  name: 'OnForbidden',
-  description: 'What a field returns that the viewer may not see.',
-  valuesConfig: {
-    FAIL: { description: 'Null with a FORBIDDEN error.' },
-    NULL: { description: 'Null without an error.' },
-  },
-});
 
 const EmployeeOrderField = orderFields(employeeColumns);
 export const EmployeeOrder = orderInput(employeeColumns, EmployeeOrderField);

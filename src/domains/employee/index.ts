@@ -7,6 +7,7 @@ import { DeleteEmployeePayloadResolver, EmployeeChangeResolver } from './employe
 import { employeeColumns } from './employee.columns.js';
 import { EmployeeChanges } from './employee.events.js';
 import { Employee } from './employee.entity.js';
+import { employeeFeatures } from './employee.features.js';
 import { departmentById, employeeById } from './employee.loaders.js';
 import { employeePermissions } from './employee.permissions.js';
 import { EmployeeResolver } from './employee.resolver.js';
@@ -24,6 +25,7 @@ export const employeeDomain: DomainModule = {
     DeleteEmployeePayloadResolver,
   ],
   permissions: employeePermissions,
+  features: [employeeFeatures],
   load({ db, pubSub, audit, log, indexes, settings }) {
     const changes = new EmployeeChanges({ db, pubSub, log, maxBuffered: settings.streams.bufferedEvents });
     return {

@@ -1,3 +1,4 @@
+import { boundFields } from '../../bindings/bound-fields.js';
 import type { DomainModule } from '../../graphql/module.js';
 import { PredictionRecord } from './prediction.entity.js';
 import { PredictionEvents } from './prediction.events.js';
@@ -18,7 +19,7 @@ export const predictionDomain: DomainModule = {
   entities: [PredictionRecord],
   resolvers: [PredictionResolver, PredictionResultResolver, UserPredictionsResolver],
   permissions: predictionPermissions,
-  load({ db, readYourWrites, predictor, exchangeRates, pubSub, counters, log, settings }) {
+  load({ db, readYourWrites, predictor, features, exchangeRates, pubSub, counters, log, settings }) {
     const events = new PredictionEvents({ db, pubSub, log, maxBuffered: settings.streams.bufferedEvents });
     const history = new PredictionHistory(db, log, {
       onWritten(rows) {
@@ -42,7 +43,7 @@ export const predictionDomain: DomainModule = {
         if (dir !== null) await history.openJournal(await journalDirOf(db, dir));
       },
       nodes: { prediction: { type: 'Prediction', readAs: 'prediction', read: visiblePredictions(history) } },
-      extension: typedPredictions(predictor, predict),
+      extensions: [typedPredictions(predictor, predict), boundFields(predictor, features)],
       async close() {
         await retention.close();
         await history.close();

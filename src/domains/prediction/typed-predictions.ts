@@ -1,5 +1,5 @@
 import { BadUserInput, Conflict } from '../../errors/app-error.js';
-import type { SchemaExtension } from '../../graphql/module.js';
+import type { QueryExtension } from '../../graphql/module.js';
 import type { Model, ModelVersion, Predictor } from '../../inference/serving/predictor.js';
 import { queryNameOf } from '../../typed-models/names.js';
 import { typedField, type PredictTyped } from '../../typed-models/typed-field.js';
@@ -15,7 +15,7 @@ import type { PredictionRow } from './prediction.types.js';
 export function typedPredictions(
   predictor: Pick<Predictor, 'models' | 'model' | 'onChange'>,
   predict: Predict,
-): SchemaExtension {
+): QueryExtension {
   const signatures = (): string => JSON.stringify(typedOnly(predictor.models()).map((model) => typedModel(model)));
   const predictTyped = (typed: TypedModel): PredictTyped => {
     const shape = shapeOf(typed);

@@ -5,13 +5,14 @@ import {
   isObjectType,
   Kind,
   type GraphQLCompositeType,
+  type GraphQLObjectType,
   type GraphQLResolveInfo,
   type GraphQLSchema,
   type OperationDefinitionNode,
   type SelectionSetNode,
 } from 'graphql';
 import { ownValue } from '../../errors/own-value.js';
-import { readsOf } from '../schema/reads.js';
+import { readsOf, relatedReadsOf } from '../schema/reads.js';
 
 type Operation = Pick<GraphQLResolveInfo, 'schema' | 'operation' | 'fragments'>;
 
@@ -62,10 +63,15 @@ function readsByType({ schema, operation, fragments }: Operation): ReadsByType {
       const field = ownValue(type.getFields(), name);
       if (!field) continue; // __typename
       add(type.name, readsOf(field));
+      for (const [relation, properties] of relatedReadsOf(field)) addRelated(type, relation, properties);
     }
     const field = 'getFields' in parent ? ownValue(parent.getFields(), name) : undefined;
     const child = field && getNamedType(field.type);
     if (set && isCompositeType(child)) visit(child, set);
+  };
+  const addRelated = (type: GraphQLObjectType, relation: string, properties: readonly string[]): void => {
+    const field = ownValue(type.getFields(), relation);
+    if (field) add(getNamedType(field.type).name, properties);
   };
   const add = (type: string, properties: readonly string[] | null): void => {
     const sofar = reads.get(type);

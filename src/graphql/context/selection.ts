@@ -11,7 +11,7 @@ import {
   type SelectionSetNode,
 } from 'graphql';
 import { ownValue } from '../../errors/own-value.js';
-import { readsOf } from '../schema/reads.js';
+import { readsOf, relatedReadsOf } from '../schema/reads.js';
 import { operationReads } from './operation-reads.js';
 
 type Operation = Pick<GraphQLResolveInfo, 'schema' | 'operation' | 'fragments' | 'variableValues'>;
@@ -19,18 +19,35 @@ type Operation = Pick<GraphQLResolveInfo, 'schema' | 'operation' | 'fragments' |
 /** The values of the variables that @skip and @include of a selection depend on. */
 type Conditions = Map<string, unknown>;
 
+/** The fields at the end of a path. */
+interface PathEnd {
+  type: GraphQLObjectType;
+  nodes: FieldNode[];
+  /** What other fields read of the object. */
+  alsoReads: string[];
+}
+
 /** The fields that an operation selects of an object. */
 export class SelectedFields {
   readonly #operation: Operation;
   readonly #conditions: Conditions;
   readonly #type: GraphQLObjectType;
   readonly #nodes = new Map<string, FieldNode[]>();
+  /** What other fields of the operation read of the object. */
+  readonly #alsoReads: readonly string[];
 
   /** @param nodes the fields that lead to the object */
-  constructor(operation: Operation, conditions: Conditions, type: GraphQLObjectType, nodes: readonly FieldNode[]) {
+  constructor(
+    operation: Operation,
+    conditions: Conditions,
+    type: GraphQLObjectType,
+    nodes: readonly FieldNode[],
+    alsoReads: readonly string[] = [],
+  ) {
     this.#operation = operation;
     this.#conditions = conditions;
     this.#type = type;
+    this.#alsoReads = alsoReads;
     const visited = new Set<string>();
     for (const { selectionSet } of nodes) if (selectionSet) this.#collect(selectionSet, visited);
   }
@@ -44,7 +61,10 @@ export class SelectedFields {
     return [...this.#nodes.keys()].flatMap((name) => ownValue(this.#type.getFields(), name) ?? []);
   }
 
-  /** The fields selected at the end of a path, or of several: `at('nodes', 'edges.node')`; null if none is selected. */
+  /**
+   * The fields selected at the end of a path, or of several: `at('nodes', 'edges.node')`; null if none is selected, and no other field
+   * reads the object there.
+   */
   at(...paths: string[]): SelectedFields | null {
     const found = paths.map((path) => this.#follow(path.split('.'))).filter((end) => end !== null);
     const [first] = found;
@@ -54,6 +74,7 @@ export class SelectedFields {
           this.#conditions,
           first.type,
           found.flatMap(({ nodes }) => nodes),
+          found.flatMap(({ alsoReads }) => alsoReads),
         )
       : null;
   }
@@ -65,7 +86,7 @@ export class SelectedFields {
 
   /** The properties of a row that the fields and their rules read; null if one does not declare them. */
   get reads(): ReadonlySet<string> | null {
-    const reads = new Set<string>();
+    const reads = new Set(this.#alsoReads);
     for (const name of this.#nodes.keys()) {
       const field = ownValue(this.#type.getFields(), name);
       if (!field) continue; // __typename
@@ -76,14 +97,23 @@ export class SelectedFields {
     return reads;
   }
 
-  #follow([name = '', ...rest]: string[]): { type: GraphQLObjectType; nodes: FieldNode[] } | null {
-    const nodes = this.#nodes.get(name);
+  #follow([name = '', ...rest]: string[]): PathEnd | null {
+    const nodes = this.#nodes.get(name) ?? [];
+    const alsoReads = this.#readsThrough(name);
     const field = ownValue(this.#type.getFields(), name);
     const type = field && getNamedType(field.type);
-    if (!nodes || !isObjectType(type)) return null;
+    if ((nodes.length === 0 && alsoReads.length === 0) || !isObjectType(type)) return null;
     return rest.length === 0
-      ? { type, nodes }
-      : new SelectedFields(this.#operation, this.#conditions, type, nodes).#follow(rest);
+      ? { type, nodes, alsoReads }
+      : new SelectedFields(this.#operation, this.#conditions, type, nodes, alsoReads).#follow(rest);
+  }
+
+  /** What the selected fields read of the object that another field leads to. */
+  #readsThrough(relation: string): string[] {
+    return [...this.#nodes.keys()].flatMap((name) => {
+      const field = ownValue(this.#type.getFields(), name);
+      return field ? relatedReadsOf(field).flatMap(([to, properties]) => (to === relation ? properties : [])) : [];
+    });
   }
 
   #collect({ selections }: SelectionSetNode, visited: Set<string>): void {

@@ -28,6 +28,7 @@ import type { Permissions } from '../permissions/rules.js';
 import { assertReferencesFiltered, filterReferences, type Visibility } from '../permissions/visibility.js';
 import { NodeResolver, nodePermissions, resolveNodes } from '../relay/node.js';
 import { attachEventSources, unusedPubSub } from '../subscriptions/event-sources.js';
+import { withAddedFields } from './added-fields.js';
 import { resolveDirectly } from './direct-resolvers.js';
 import { declareReads } from './reads.js';
 import { traceQueries, traceRootFields } from './traced-fields.js';
@@ -93,10 +94,11 @@ export class LiveSchema implements SchemaSource {
 /** Prints the schema as it is committed: directives, then types by name, with fields in declaration order, for readable diffs. */
 export function printedSchema(domains: readonly DomainModule[], extensions: readonly SchemaExtension[] = []): string {
   const base = domainSchema(domains);
-  const whole = extendedSchema(
+  const queried = extendedSchema(
     base,
-    extensions.map((extension) => extension.queries(base)),
+    extensions.flatMap((extension) => ('queries' in extension ? [extension.queries(base)] : [])),
   );
+  const whole = withTypeExtensions(queried, domains, extensions);
   const types = Object.values(whole.getTypeMap());
   const own = types.filter((type) => !isIntrospectionType(type) && !isSpecifiedScalarType(type));
   own.sort((one, other) => (one.name < other.name ? -1 : 1));
@@ -198,6 +200,15 @@ export function extendedSchema(
   });
 }
 
+function withTypeExtensions(
+  schema: GraphQLSchema,
+  domains: readonly DomainModule[],
+  extensions: readonly SchemaExtension[],
+): GraphQLSchema {
+  const added = extensions.flatMap((extension) => ('fields' in extension ? (extension.fields(schema) ?? []) : []));
+  return withAddedFields(schema, added, permissionsOf(domains));
+}
+
 function guardedSchema(schema: GraphQLSchema, domains: readonly DomainModule[]): GraphQLSchema {
   const guarded = guardSchema(schema, permissionsOf(domains));
   return traceRootFields(filterReferences(guarded, visibilityOf(domains)));
@@ -217,8 +228,10 @@ function withExtensions(
   domains: readonly DomainModule[],
   extensions: readonly SchemaExtension[],
 ): GraphQLSchema {
-  const added = extensions.map((extension) => traceQueries(guardFields(extension.queries(base), extension.rule)));
-  const schema = extendedSchema(base, added);
+  const added = extensions.flatMap((extension) =>
+    'queries' in extension ? [traceQueries(guardFields(extension.queries(base), extension.rule))] : [],
+  );
+  const schema = withTypeExtensions(extendedSchema(base, added), domains, extensions);
   // Otherwise the first operation would validate the schema.
   assertValidSchema(schema);
   assertCacheHints(schema);

@@ -5,6 +5,8 @@ import { Extensions } from 'type-graphql';
 export interface ReadsExtensions {
   /** The properties of the row that the field and its rules read. */
   reads?: readonly string[];
+  /** The properties of other rows that the field and its rules read, by the field that leads to them. */
+  relatedReads?: Readonly<Record<string, readonly string[]>>;
 }
 
 /**
@@ -18,6 +20,12 @@ export const Reads = <Row>(...properties: (keyof Row & string)[]) =>
 /** The properties that a field reads; null if it does not declare them. */
 export const readsOf = ({ extensions }: Pick<GraphQLField<unknown, unknown>, 'extensions'>): readonly string[] | null =>
   (extensions as ReadsExtensions).reads ?? null;
+
+/** The properties of other rows that a field reads, by the field of its parent that leads to them. */
+export const relatedReadsOf = ({
+  extensions,
+}: Pick<GraphQLField<unknown, unknown>, 'extensions'>): readonly (readonly [relation: string, properties: readonly string[]])[] =>
+  Object.entries((extensions as ReadsExtensions).relatedReads ?? {});
 
 /** Declares the reads of all fields without a resolver: the property with their name. Call it before rules wrap the fields. */
 export function declareReads(schema: GraphQLSchema): GraphQLSchema {

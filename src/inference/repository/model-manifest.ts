@@ -2,6 +2,7 @@ import { isNode, LineCounter, parseDocument, type Document } from 'yaml';
 import { z } from 'zod';
 import { OperatorError } from '../../errors/operator-error.js';
 import { defaultTolerance, type Tolerance } from '../signature/compare.js';
+import { bindingRule, bindingRules, type BindingRule } from './binding-rules.js';
 import { historyRule, partialHistory, type HistoryRule } from './history-rule.js';
 import { version } from './manifest-numbers.js';
 import {
@@ -62,8 +63,15 @@ export interface Manifest {
   /** A version that runs beside the current one for comparison only. */
   shadow?: ShadowRule | undefined;
   history: HistoryRule;
+  /** Fields of the schema that the model computes. */
+  bind: Binding[];
   inputs: Record<string, ManifestInput>;
   outputs: Record<string, ManifestOutput>;
+}
+
+/** A binding with the places of its entries, such as `iris/model.yaml:12`, by their path: `output` or `inputs.age`. */
+export interface Binding extends BindingRule {
+  places: Readonly<Record<string, string>>;
 }
 
 /** The model repository is invalid; `problems` names each file, the problem and the fix. */
@@ -159,6 +167,7 @@ const manifest = z.strictObject({
   canary: canary.optional(),
   shadow: shadow.optional(),
   history: historyRule,
+  bind: bindingRules.default([]),
   ...signature.shape,
 });
 
@@ -168,13 +177,35 @@ const manifest = z.strictObject({
  * @throws ModelRepositoryError with every invalid line
  */
 export function readManifest(file: string, source: string): Manifest {
-  return camelCased(readDocument(manifest, file, source));
+  const { serving, canary, bind, ...reported } = readDocument(manifest, file, source);
+  return {
+    ...reported,
+    serving: toServing(serving),
+    canary: canary && canaryRule(canary),
+    bind: bind.length > 0 ? placed(bind, placesIn(file, source)) : [],
+  };
 }
 
-/** The place of a key in a manifest for messages: `iris/model.yaml:3`, or the file if the key is absent. */
-export function placeIn(file: string, source: string, path: readonly string[]): string {
+const placed = (rules: readonly BindingRule[], placeOf: (path: readonly PropertyKey[]) => string): Binding[] =>
+  rules.map((rule, index) => {
+    const paths = [
+      ['type'],
+      ['field'],
+      ['output'],
+      ['target'],
+      ...Object.keys(rule.inputs).map((name) => ['inputs', name]),
+    ];
+    return {
+      ...rule,
+      places: Object.fromEntries(paths.map((path) => [path.join('.'), placeOf(['bind', index, ...path])])),
+    };
+  });
+
+/** Finds the places of keys in a manifest for messages: `iris/model.yaml:3`, or the file if the key is absent. */
+export function placesIn(file: string, source: string): (path: readonly PropertyKey[]) => string {
   const lines = new LineCounter();
-  return `${file}${lineOf(parseDocument(source, { lineCounter: lines }), lines, path)}`;
+  const document = parseDocument(source, { lineCounter: lines });
+  return (path) => `${file}${lineOf(document, lines, path)}`;
 }
 
 /**
@@ -204,15 +235,6 @@ function readDocument<Schema extends z.ZodObject>(schema: Schema, file: string, 
         ({ path, message }) => `${file}${lineOf(document, lines, path)}: ${path.join('.') || 'the file'} ${message}`,
       ),
   );
-}
-
-/** Converts a manifest to the names of the code. */
-function camelCased({ serving, canary, ...reported }: z.infer<typeof manifest>): Manifest {
-  return {
-    ...reported,
-    serving: toServing(serving),
-    canary: canary && canaryRule(canary),
-  };
 }
 
 function plainValue(file: string, document: Document): unknown {
@@ -272,6 +294,7 @@ function schemaAt([section, , key]: readonly PropertyKey[], whole: z.ZodObject):
     canary,
     shadow,
     history: partialHistory,
+    bind: bindingRule,
   };
   return (section === undefined ? undefined : sections[section]) ?? whole;
 }

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileSize, filesBelow, visibleFolders } from './files.js';
-import { maxManifestBytes, ModelRepositoryError, placeIn, readManifest, type Manifest } from './model-manifest.js';
+import { maxManifestBytes, ModelRepositoryError, placesIn, readManifest, type Manifest } from './model-manifest.js';
 import { isPermissionError, problemsOf, unreadable, UnreadableFolder } from './problems.js';
 import { readText } from './text-files.js';
 import { assertInside, readVersion, type StoredVersion } from './version-folder.js';
@@ -153,7 +153,8 @@ async function assembled(
     }
   }
   const current = manifest.current ?? Math.max(...chosen);
-  const place = (key: string): string => placeIn(`${name}/${manifestName}`, source, [key]);
+  const placeOf = placesIn(`${name}/${manifestName}`, source);
+  const place = (key: string): string => placeOf([key]);
   for (const { version, saidBy } of versionsNamed(manifest, chosen, current)) {
     if (!versionNumbers.includes(version)) {
       const existing = versionNumbers.join(', ');

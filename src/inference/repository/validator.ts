@@ -100,7 +100,14 @@ async function checkModel(report: StoreReport, storeDir: string, name: string): 
   if (model && current) report.warnings.push(...warningsOfRoles(model, versions, current));
   return model && current
     ? {
-        ...{ name, title: model.manifest.title, versions, current, manifestVersion: model.current },
+        ...{
+          name,
+          title: model.manifest.title,
+          versions,
+          current,
+          manifestVersion: model.current,
+          bindings: model.manifest.bind,
+        },
         ...{ canary: null, shadow: null, history: model.manifest.history, isTyped: true, problems: [], overrides: [] },
       }
     : null;

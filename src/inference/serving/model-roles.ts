@@ -78,6 +78,7 @@ export function assignRoles(inputs: RoleInputs): ServedModel {
       return shadow?.view ?? null;
     },
     history: manifest.history,
+    bindings: manifest.bind,
     isTyped: true,
     get problems() {
       return [...problems, ...[...versions.values()].flatMap(openBreakers)];

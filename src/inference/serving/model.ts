@@ -1,3 +1,4 @@
+import type { Binding } from '../repository/model-manifest.js';
 import type { HistoryRule } from '../repository/history-rule.js';
 import type { CanaryRule, ShadowRule } from '../repository/rollout-rules.js';
 import type { InputField, OutputField } from '../signature/types.js';
@@ -15,6 +16,8 @@ export interface Model {
   shadow: Shadow | null;
   /** Which of its predictions are recorded. */
   history: HistoryRule;
+  /** Fields of the schema that it computes. */
+  bindings: readonly Binding[];
   /** Whether its names allow a typed field; otherwise `predict` alone serves it. */
   isTyped: boolean;
   /** Problems of the folder on disk, for which the versions loaded before keep serving, and names that allow no typed field. */

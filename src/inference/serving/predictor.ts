@@ -22,13 +22,15 @@ import type { RepositoryWatcher } from '../repository/watcher.js';
 
 export { parseEvidence, type CanaryEvidence } from '../rollout/canary-evidence.js';
 export type { Canary, CanaryStep } from '../rollout/canary.js';
+export type { Binding } from '../repository/model-manifest.js';
+export type { BindingInput } from '../repository/binding-rules.js';
 export { ModelRepositoryError } from '../repository/model-repository.js';
 export type { AdmissionStatistics } from '../scheduling/admission.js';
 export type { PredictCall, PredictionSet } from './predict-call.js';
 export type { Deployment, Model, ModelProblems, ModelVersion, ShadowOutput, VersionStatistics } from './model.js';
 export type { InvalidRows, OnInvalid, PredictedRow } from './prediction-rows.js';
 export type { InputWarning } from '../reference/input-warnings.js';
-export type { InputField, OutputField } from '../signature/types.js';
+export type { FieldType, InputField, OutputField } from '../signature/types.js';
 
 /** A canary that exceeded its limits and stopped. The listener must store it and distribute it to all replicas. */
 export interface CanaryStop {

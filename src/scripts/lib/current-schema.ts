@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { projectDir } from '../../app/data-dir.js';
+import { bindingProblems, boundFields } from '../../bindings/bound-fields.js';
 import { domains } from '../../domains/index.js';
 import { typedPredictions } from '../../domains/prediction/typed-predictions.js';
 import { namingProblems, typingProblems } from '../../typed-models/naming-problems.js';
@@ -23,16 +24,20 @@ export async function currentSchema(storeDir = path.join(projectDir, 'model-stor
     maxBytes: 1,
   });
   const names = domainSchema(domains);
+  const features = domains.flatMap((domain) => domain.features ?? []);
   const predictor = await openPredictor({
     storeDir,
     isStrict: true,
     cache,
     logger,
-    check: (models) => namingProblems(models, names),
+    check: (models) => [...namingProblems(models, names), ...bindingProblems(models, names, features)],
     typingProblems: (model) => typingProblems(model, names),
   });
   try {
-    return printedSchema(domains, [typedPredictions(predictor, () => Promise.resolve([]))]);
+    return printedSchema(domains, [
+      typedPredictions(predictor, () => Promise.resolve([])),
+      boundFields(predictor, features),
+    ]);
   } finally {
     await predictor.close();
     await cache.close();

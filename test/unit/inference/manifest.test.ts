@@ -43,12 +43,50 @@ describe('a manifest', () => {
         maxCallBytes: 2 ** 25,
       },
       history: { share: 1, redactsInput: false },
+      bind: [],
       inputs: {
         year: { unit: 'year', required: true, integer: true, minimum: 1980, maximum: 2030, closed: false },
         fuel: { required: false, integer: false, values: ['Diesel', 'Petrol'], closed: false },
       },
       outputs: { price: { unit: 'INR' } },
     });
+  });
+
+  it('has bindings with the places of their entries', () => {
+    const bind = `bind:
+  - type: Employee
+    field: expectedSalary
+    output: price
+    inputs:
+      year: age
+      fuel: { yearsSince: hiredOn }
+`;
+    expect(readManifest('test/model.yaml', sound + bind).bind).toEqual([
+      {
+        type: 'Employee',
+        field: 'expectedSalary',
+        output: 'price',
+        inputs: { year: { feature: 'age' }, fuel: { yearsSince: 'hiredOn' } },
+        places: {
+          type: 'test/model.yaml:10',
+          field: 'test/model.yaml:11',
+          output: 'test/model.yaml:12',
+          target: 'test/model.yaml:10',
+          'inputs.year': 'test/model.yaml:14',
+          'inputs.fuel': 'test/model.yaml:15',
+        },
+      },
+    ]);
+    expect(
+      problemsOf(
+        sound + bind.replace('Employee', 'employee').replace('yearsSince', 'monthsSince').replace('field:', 'name:'),
+      ),
+    ).toEqual([
+      'test/model.yaml:10: bind.0.type must be a name of the schema such as Employee',
+      'test/model.yaml:10: bind.0.field is missing',
+      'test/model.yaml:15: bind.0.inputs.fuel must be a feature such as jobLevel or department.name, or { yearsSince: hiredOn }',
+      'test/model.yaml:11: bind.0.name is unknown; known keys are type, field, description, output, target, inputs',
+    ]);
   });
 
   it('may be JSON', () => {
@@ -346,7 +384,7 @@ describe('the guide to adding a model', () => {
       ),
     ];
 
-    expect(keys).toHaveLength(33);
+    expect(keys).toHaveLength(34);
     keys.push('canary.percent');
     expect(keys.filter((key) => !guide.includes(`\`${key}\``))).toEqual([]);
   });

@@ -44,6 +44,7 @@ const modelWith = (current: number): Model => {
     isTyped: true,
     problems: [],
     manifestVersion: current,
+    bindings: [],
     overrides: [],
   };
 };
@@ -76,6 +77,7 @@ function openChecker(live: LiveDocument[]) {
       },
     },
     baseSchema,
+    boundTypes: () => null,
     liveDocuments: () => live,
     log: createLogger('info', sink),
     joinMs: 5,

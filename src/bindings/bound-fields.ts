@@ -1,0 +1,165 @@
+import { parse, type DocumentNode, type GraphQLSchema } from 'graphql';
+import type { ModelProblems } from '../inference/serving/predictor.js';
+import type { Context } from '../graphql/context/context.js';
+import { chained, isPromise } from '../graphql/execution/promises.js';
+import { featureValue, type Feature, type FeatureSource } from '../graphql/lineage/features.js';
+import type { LineageField } from '../graphql/lineage/lineage-guard.js';
+import type { TypeExtension } from '../graphql/module.js';
+import type { AddedField, AddedFields } from '../graphql/schema/added-fields.js';
+import type { InputWarning, Model, Predictor } from '../inference/serving/predictor.js';
+import {
+  bindingProblemsOf,
+  boundFieldsOf,
+  boundNamesOf,
+  sourcesByType,
+  type FeatureSources,
+  type BoundField,
+  type BoundInput,
+} from './bound-field.js';
+import { BoundPredictions, type RowPrediction } from './bound-predictions.js';
+import { sdlOf } from './bound-type.js';
+import { modelValue, yearsSince } from './feature-kinds.js';
+
+/**
+ * Finds bindings that cannot be fields. Of two that claim the same field, the later one in the list is reported.
+ * @param base the schema of the domains without models
+ */
+export function bindingProblems(
+  models: readonly Model[],
+  base: GraphQLSchema,
+  features: readonly FeatureSource[],
+): ModelProblems[] {
+  const sources = sourcesByType(features);
+  const claimed = new Map<string, string>();
+  return models.flatMap((model) => {
+    const problems = bindingProblemsOf(model, base, sources);
+    for (const { name, place } of boundNamesOf(model)) {
+      const other = claimed.get(name);
+      if (other === undefined) claimed.set(name, model.name);
+      else problems.push(`${place}: field ${name} is bound by ${other}, too; rename one`);
+    }
+    return problems.length > 0 ? [{ model: model.name, problems }] : [];
+  });
+}
+
+/** The fields that the manifests of models bind to types of the schema. */
+export function boundFields(
+  predictor: Pick<Predictor, 'models' | 'model' | 'predict' | 'onChange'>,
+  features: readonly FeatureSource[],
+): TypeExtension {
+  const sources = sourcesByType(features);
+  const predictions = new BoundPredictions(predictor);
+  const current = (): BoundField[] => fieldsOf(predictor.models(), sources);
+  const sdl = (): string => sdlOf(current());
+  return {
+    fields: () => addedFields(current(), predictions),
+    onChange(listener) {
+      let before = sdl();
+      return predictor.onChange(() => {
+        const now = sdl();
+        if (now === before) return;
+        before = now;
+        listener();
+      });
+    },
+  };
+}
+
+/** The fields that models bind, as extensions of their types; null if there are none. */
+export const boundTypes =
+  (features: readonly FeatureSource[]) =>
+  (models: readonly Model[]): DocumentNode | null =>
+    documentOf(fieldsOf(models, sourcesByType(features)));
+
+const fieldsOf = (models: readonly Model[], sources: FeatureSources): BoundField[] =>
+  models.flatMap((model) => boundFieldsOf(model, sources));
+
+const documentOf = (fields: readonly BoundField[]): DocumentNode | null =>
+  fields.length === 0 ? null : parse(sdlOf(fields), { noLocation: true });
+
+function addedFields(fields: readonly BoundField[], predictions: BoundPredictions): AddedFields | null {
+  const sdl = documentOf(fields);
+  return sdl && { sdl, fields: fields.map((field) => addedField(field, predictions)) };
+}
+
+function addedField(field: BoundField, predictions: BoundPredictions): AddedField {
+  const { source, binding, inputs, target } = field;
+  const features = [...new Set([...inputs.map(({ feature }) => feature), ...(target ? [target] : [])])];
+  const relations = Map.groupBy(
+    features.filter(({ relation }) => relation !== null),
+    ({ relation }) => relation,
+  );
+  return {
+    type: source.type,
+    name: binding.field,
+    lineage: features.flatMap((feature) => lineageOf(source, feature)),
+    related: Object.fromEntries(
+      [...relations].flatMap(([relation, ofRelation]) =>
+        relation
+          ? [[relation.name, { reads: relation.reads, properties: ofRelation.map(({ column }) => column.name) }]]
+          : [],
+      ),
+    ),
+    cacheHint: {
+      inheritMaxAge: true,
+      of: ['Model', ...[...relations.keys()].flatMap((relation) => relation?.type ?? [])],
+    },
+    resolve: resolverOf(field, predictions),
+  };
+}
+
+/** The fields that a feature is the value of: one, or the field that leads to the other object and the one of that. */
+function lineageOf({ type }: FeatureSource, { relation, column }: Feature): LineageField[] {
+  if (relation === null) return [{ type, field: column.name }];
+  return [
+    { type, field: relation.name },
+    { type: relation.type, field: column.name, objectOf: relation.read },
+  ];
+}
+
+function resolverOf(
+  { model: { name: model }, output, inputs }: BoundField,
+  predictions: BoundPredictions,
+): AddedField['resolve'] {
+  const pathOf = new Map(inputs.map(({ name, feature }) => [name, feature.path]));
+  return (row, context) =>
+    chained(inputRow(inputs, row, context), (values) =>
+      predictions.predict(model, values, context).then((prediction) => shown(prediction, output.name, pathOf)),
+    );
+}
+
+/** The inputs of a model for an object. A promise only if another object is loaded for it. */
+function inputRow(
+  inputs: readonly BoundInput[],
+  row: object,
+  context: Context,
+): Record<string, unknown> | Promise<Record<string, unknown>> {
+  const values = inputs.map(({ feature }) => featureValue(feature, row, context));
+  return values.some(isPromise) ? Promise.all(values).then((settled) => rowOf(inputs, settled)) : rowOf(inputs, values);
+}
+
+const rowOf = (inputs: readonly BoundInput[], values: readonly unknown[]): Record<string, unknown> =>
+  Object.fromEntries(inputs.map(({ name, feature, as }, index) => [name, inputValue(feature, as, values[index])]));
+
+function inputValue(feature: Feature, as: BoundInput['as'], value: unknown): unknown {
+  if (value === null || value === undefined) return null;
+  return as === 'yearsSince' ? yearsSince(value, new Date()) : modelValue(feature, value);
+}
+
+/** A prediction with the names of the schema. */
+function shown(
+  { output, warnings, ...prediction }: RowPrediction,
+  name: string,
+  pathOf: ReadonlyMap<string, string>,
+): object {
+  return {
+    ...prediction,
+    value: new Map(Object.entries(output)).get(name),
+    warnings: warnings && renamed(warnings, pathOf),
+  };
+}
+
+const renamed = (warnings: readonly InputWarning[], pathOf: ReadonlyMap<string, string>): readonly InputWarning[] =>
+  warnings.length === 0
+    ? warnings
+    : warnings.map((warning) => warning.renamed(pathOf.get(warning.field) ?? warning.field));
