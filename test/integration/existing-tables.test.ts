@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { MikroORM } from '@mikro-orm/postgresql';
-import type { GraphQLInputObjectType } from 'graphql';
+import type { GraphQLEnumType, GraphQLInputObjectType } from 'graphql';
 import { sql } from 'kysely';
 import { Role, type Viewer } from '../../src/auth/viewer.js';
 import { databaseOf, openOrm } from '../../src/database/orm.js';
@@ -35,6 +35,10 @@ beforeAll(async () => {
   await runSql(database.url, oddTables);
   for (const [id, { userId }] of [user, manager, admin].entries())
     await sql`insert into odd.notes values (${id + 1}, ${userId}, 'a note')`.execute(db);
+  await runSql(
+    database.url,
+    "create table odd.secrets (id integer primary key, text text not null); insert into odd.secrets values (1, 'one')",
+  );
   await runSql(database.url, 'analyze');
   indexes = new IndexGuard(new TableCatalog(db), { maxUnindexedRows: 50_000 });
   strictIndexes = new IndexGuard(new TableCatalog(db), { maxUnindexedRows: 2 });
@@ -320,15 +324,79 @@ describe('filters and orders of existing tables', () => {
     ]);
   });
 
-  it('exist for columns with an index only', () => {
+  it('exist for all columns; an order by a text needs an index', () => {
     const types = schema.current.getTypeMap();
-    expect(Object.keys((types.OrderHeaderFilter as GraphQLInputObjectType).getFields())).toEqual([
-      'shop',
-      'and',
-      'or',
-      'not',
-    ]);
-    expect(types.NoteFilter).toBeUndefined();
+    const fields = (types.OrderHeaderFilter as GraphQLInputObjectType).getFields();
+    expect(Object.keys(fields)).toEqual(['shop', 'number', 'placedAt', 'and', 'or', 'not', 'secret']);
+    const orders = (types.OrderLineOrderField as GraphQLEnumType).getValues().map(({ name }) => name);
+    expect(orders).toEqual(['SHOP', 'ORDER_NUMBER', 'LINE']);
+  });
+});
+
+describe('conditions on related rows', () => {
+  it.each<[object, string]>([
+    [{ next: { word: { eq: 'b' } } }, "exists (select from odd.sorted r where r.id = t.number and word = 'b')"],
+    [{ next: { isNull: true } }, 'number is null'],
+    [
+      { or: [{ next: { mood: { ne: 'HAPPY' } } }, { rowId: { lt: 5 } }], not: { next: { rowId: { in: [2] } } } },
+      `(exists (select from odd.sorted r where r.id = t.number and r.mood is distinct from 'happy') or id < 5)
+       and number is distinct from 2`,
+    ],
+  ])('are those of SQL: %j', async (filter, condition) => {
+    const { rows } = await sql<{
+      id: number;
+    }>`select id from odd.sorted t where ${sql.raw(condition)} order by id`.execute(db);
+    expect(rows.length).toBeGreaterThan(2);
+    expect(rows.length).toBeLessThan(60);
+    const { sorted } = await read(
+      user,
+      'query ($filter: SortedFilter) { sorted(filter: $filter, first: 100) { nodes { rowId } } }',
+      { filter },
+    );
+    expect(sorted.nodes.map(({ rowId }: AnyData) => rowId)).toEqual(rows.map(({ id }) => id));
+  });
+
+  it('follow foreign keys of several columns', async () => {
+    const filter = { order: { number: { eq: 2 } } };
+    const { lines } = await read(user, 'query ($filter: OrderLineFilter) { lines(filter: $filter) { totalCount } }', {
+      filter,
+    });
+    expect(lines.totalCount).toBe(3);
+  });
+
+  it('are met by rows that the viewer may see alone', async () => {
+    const text = '{ sorted(filter: { note: { text: { eq: "a note" } } }, first: 100) { nodes { number } } }';
+    const numbers = async (viewer: Viewer): Promise<number[]> => [
+      ...new Set<number>((await read(viewer, text)).sorted.nodes.map(({ number }: AnyData) => number)),
+    ];
+    expect(await numbers(user)).toEqual([1]);
+    expect(await numbers(manager)).toEqual([2]);
+    expect((await numbers(admin)).sort()).toEqual([1, 2, 3]);
+    expect(await numbers(viewerOf())).toEqual([]);
+  });
+
+  it.each([
+    '{ orders(filter: { secret: { text: { startsWith: "o" } } }) { nodes { number } } }',
+    '{ orders(filter: { not: { or: [{ secret: { rowId: { eq: 1 } } }] } }) { totalCount } }',
+    '{ orders(first: 1) { nodes { lines { nodes { order { number } } } } } a: orders(filter: { secret: { rowId: { gt: 0 } } }) { totalCount } }',
+  ])('need access to the related type: %s', async (text) => {
+    for (const viewer of [user, manager]) expect((await execute(viewer, text)).codes).toEqual(['FORBIDDEN']);
+    expect((await execute(admin, text)).codes).toEqual([]);
+  });
+
+  it('are judged by the indexes of both tables', async () => {
+    const check = async (filter: object) =>
+      (
+        await execute(
+          user,
+          'query ($filter: SortedFilter) { sorted(filter: $filter) { totalCount } }',
+          { filter },
+          strictIndexes,
+        )
+      ).codes;
+    expect(await check({ next: { word: { eq: 'b' } } })).toEqual([]);
+    expect(await check({ next: { word: { ne: 'b' } } })).toEqual(['BAD_USER_INPUT']);
+    expect(await check({ or: [{ next: { word: { eq: 'b' } } }] })).toEqual(['BAD_USER_INPUT']);
   });
 });
 

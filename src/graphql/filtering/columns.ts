@@ -6,6 +6,7 @@ import { snakeCase } from '../../database/rows.js';
 import { sortCollation } from '../../database/text-comparison.js';
 import type { SnakeCase } from '../../database/tables.js';
 import type { AppError } from '../../errors/app-error.js';
+import type { Condition } from './condition.js';
 import type { IdType } from '../relay/global-id.js';
 
 /** The type of a column. `bigint` and `decimal` are texts of digits in the API, since a JavaScript number would round them. */
@@ -25,8 +26,6 @@ export type ColumnDeclaration = ColumnType & {
   isNullable?: boolean;
   /** Whether a B-tree index starts with the column. Stated in the schema; requests are checked against the database. */
   isIndexed?: boolean;
-  /** Whether callers may filter and sort by it. True by default; others are aggregated and grouped by only. */
-  isFilterable?: boolean;
   /** Whether callers may sort by it. True by default; enums and times of more than milliseconds cannot be sorted. */
   isSortable?: boolean;
   /** By what of it callers group: its value, or the year or month of a day or time. */
@@ -57,8 +56,12 @@ export interface SearchedText {
 
 /** A condition on the one object that a row refers to. */
 export interface RelationDeclaration {
-  /** The columns of the other type: every viewer of the list may read all of its rows. A function, for types that refer to each other. */
+  /** The columns of the other type. A function, for types that refer to each other. */
   to: () => Filterable;
+  /** The rows of the other type that the viewer may see: no others meet a condition. By default every viewer of the list may read all of them. */
+  visibleRows?: (viewer: Viewer) => Condition;
+  /** Why the viewer may not read the foreign key; see `ColumnDeclaration.mayRead`. */
+  mayRead?: (viewer: Viewer) => AppError | null;
   /** The columns of the foreign key with those that they refer to, in SQL; by default `<name>_id` with `id`. */
   on?: Readonly<Record<string, string>>;
   isNullable?: boolean;
@@ -70,8 +73,9 @@ export interface RelationDeclaration {
 
 /** A column by its name in the API. */
 export type Column = ColumnDeclaration & { name: string; column: string };
-export type Relation = Required<RelationDeclaration> & {
+export type Relation = RelationDeclaration & {
   name: string;
+  on: Readonly<Record<string, string>>;
   /** The first column of the foreign key. */
   column: string;
 };
@@ -143,10 +147,11 @@ export function filterable<const Columns extends Record<string, ColumnDeclaratio
   };
 }
 
-function relationOf(name: string, declared: RelationDeclaration): Relation {
+/** A relation by its name in the API. */
+export function relationOf(name: string, declared: RelationDeclaration): Relation {
   const { on = { [`${snakeCase(name)}_id`]: 'id' } } = declared;
   const [column = ''] = Object.keys(on);
-  return { isIndexed: false, isNullable: false, isGrouping: false, ...declared, on, column, name };
+  return { ...declared, on, column, name };
 }
 
 /** The types in SQL by those of columns; null for an enum, whose type PostgreSQL infers, and by which lists are not sorted. */
@@ -180,19 +185,14 @@ export function comparedIn(alias: string, column: Column): string {
 }
 
 /** @throws the error of `mayRead` if the viewer may not read the column in every row */
-export function assertReadable({ mayRead }: Column, viewer: Viewer): void {
+export function assertReadable({ mayRead }: Pick<Column, 'mayRead'>, viewer: Viewer): void {
   const denial = mayRead?.(viewer);
   if (denial) throw denial;
 }
 
 /** The names of the columns with an index, for descriptions and errors. */
 export const indexedColumns = ({ columns, relations }: Filterable): string[] =>
-  [...filteredColumns({ columns }), ...relations.values()].filter(({ isIndexed }) => isIndexed).map(({ name }) => name);
-
-/** The columns by which callers filter. */
-export const filteredColumns = ({ columns }: Pick<Filterable, 'columns'>): Column[] =>
-  [...columns.values()].filter(({ isFilterable = true }) => isFilterable);
+  [...columns.values(), ...relations.values()].filter(({ isIndexed }) => isIndexed).map(({ name }) => name);
 
 /** Whether callers may sort by a column. */
-export const isSortable = ({ isFilterable = true, isSortable: declared = true, type }: Column): boolean =>
-  isFilterable && declared && type !== 'enum';
+export const isSortable = ({ isSortable: declared = true, type }: Column): boolean => declared && type !== 'enum';

@@ -65,6 +65,13 @@ export const isEveryRow = (condition: Condition): boolean => condition.kind === 
 export const isNoRow = (condition: Condition): boolean =>
   condition.kind === 'or' ? condition.of.every(isNoRow) : condition.kind === 'and' && condition.of.some(isNoRow);
 
+/** The relations that a condition depends on. */
+export function relationsIn(condition: Condition): Relation[] {
+  if (condition.kind === 'and' || condition.kind === 'or') return condition.of.flatMap(relationsIn);
+  if (condition.kind === 'not') return relationsIn(condition.of);
+  return condition.kind === 'related' ? [condition.relation] : [];
+}
+
 /** A condition for a template. */
 export interface PreparedCondition {
   /** Everything that the text of its SQL depends on. */

@@ -1,24 +1,33 @@
 import { GraphQLBoolean, GraphQLFloat, GraphQLID, GraphQLInt, GraphQLString, type GraphQLScalarType } from 'graphql';
 import { Field, InputType, type ClassType } from 'type-graphql';
+import { CacheHint } from '../schema/cache-control.js';
 import { GraphQLDate, GraphQLDateTime } from '../schema/scalars.js';
 import { BigInteger, Decimal, Uuid } from '../tables/table-scalars.js';
-import { filteredColumns, indexedColumns, type Column, type Filterable } from './columns.js';
+import { indexedColumns, type Column, type Filterable, type Relation } from './columns.js';
 import type { Operator } from './condition.js';
 import { filterLimits } from './read-filter.js';
 
-/** What a list of a type may be filtered by, beyond its own fields: a decorator of its filter's class, above `@InputType`. */
+/**
+ * What a list of a type may be filtered by, beyond its own fields: a decorator of its filter's class, above `@InputType`. Cached
+ * responses with such a filter depend on the types of the relations.
+ */
 export const Filters =
   (filterable: Filterable) =>
   (filter: ClassType): void => {
     addColumns(filter, filterable);
-    for (const { name, to } of filterable.relations.values()) {
-      const related = relatedFilter(to());
-      addField(filter, name, () => related, `Conditions on its ${name}, which it must have.`);
-    }
+    for (const relation of filterable.relations.values()) addRelatedFilter(filter, relation);
+    const related = [...new Set([...filterable.relations.values()].map(({ to }) => to().type))];
+    if (related.length > 0) CacheHint({ of: related })(filter);
     addField(filter, 'and', () => [filter], 'Filters that must all match.');
     addField(filter, 'or', () => [filter], 'Filters of which one must match; an empty list matches nothing.');
     addField(filter, 'not', () => filter, 'A filter that must not match.');
   };
+
+/** Adds the conditions on a related object to the filter of a type. */
+export function addRelatedFilter(filter: ClassType, { name, to }: Pick<Relation, 'name' | 'to'>): void {
+  const related = relatedFilter(to());
+  addField(filter, name, () => related, `Conditions on its ${name}, which it must have.`);
+}
 
 /** The sentence about indexes for the description of a filter or a list. */
 export const indexNote = (filterable: Filterable): string =>
@@ -26,8 +35,8 @@ export const indexNote = (filterable: Filterable): string =>
   'by another operator than `ne` and `notIn`. ' +
   `At most ${filterLimits.conditions} conditions, ${filterLimits.depth} levels of \`and\`, \`or\` and \`not\`.`;
 
-function addColumns(filter: ClassType, filterable: Filterable): void {
-  for (const column of filteredColumns(filterable)) {
+function addColumns(filter: ClassType, { columns }: Filterable): void {
+  for (const column of columns.values()) {
     const operators = operatorsInput(column);
     const guard = column.mayRead ? ' FORBIDDEN unless the viewer may read it in every row.' : '';
     addField(filter, column.name, () => operators, `Conditions on ${column.name}.${guard}`);

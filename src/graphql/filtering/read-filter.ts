@@ -3,8 +3,8 @@ import { normalized } from '../../database/text-comparison.js';
 import { BadUserInput, type FieldProblem } from '../../errors/app-error.js';
 import { ownValue } from '../../errors/own-value.js';
 import { decodeId, idProblem } from '../relay/global-id.js';
-import { assertReadable, filteredColumns, type Column, type Filterable, type Relation } from './columns.js';
-import { everyRow, type Condition, type ConditionValue, type Operator } from './condition.js';
+import { assertReadable, type Column, type Filterable, type Relation } from './columns.js';
+import { allOf, everyRow, type Condition, type ConditionValue, type Operator } from './condition.js';
 
 /** Upper bounds of a filter. */
 export const filterLimits = { conditions: 20, depth: 5, listLength: 100, textLength: 200 };
@@ -68,9 +68,9 @@ class FilterReader {
     return parts.length === 1 ? only : { kind: 'and', of: parts };
   }
 
-  #columns(filterable: Filterable, fields: Fields, path: string): Condition[] {
+  #columns({ columns }: Filterable, fields: Fields, path: string): Condition[] {
     const conditions: Condition[] = [];
-    for (const column of filteredColumns(filterable)) {
+    for (const column of columns.values()) {
       const operators = ownValue(fields, column.name);
       // An own field of the domain may have the name of a column.
       if (operators == null || typeof operators !== 'object') continue;
@@ -83,16 +83,22 @@ class FilterReader {
   }
 
   #related(relation: Relation, fields: Fields, field: string): Condition {
+    assertReadable(relation, this.#viewer);
     const isNull = ownValue(fields, 'isNull');
-    const key: Column = { type: 'uuid', name: relation.name, column: relation.column, isIndexed: relation.isIndexed };
     const parts: Condition[] = [];
     if (typeof isNull === 'boolean') {
-      this.#add(1, field);
-      parts.push({ kind: 'comparison', column: key, operator: 'isNull', value: isNull, field: `${field}.isNull` });
+      const keys = Object.keys(relation.on).map((column): Condition => {
+        this.#add(1, field);
+        const key: Column = { type: 'uuid', name: column, column };
+        return { kind: 'comparison', column: key, operator: 'isNull', value: isNull, field: `${field}.isNull` };
+      });
+      // A foreign key of several columns refers to nothing if one of them is null.
+      parts.push({ kind: isNull ? 'or' : 'and', of: keys });
     }
     const of = this.#columns(relation.to(), fields, `${field}.`);
-    if (of.length > 0) parts.push({ kind: 'related', relation, of: { kind: 'and', of } });
-    return { kind: 'and', of: parts };
+    const visible = relation.visibleRows?.(this.#viewer) ?? everyRow;
+    if (of.length > 0) parts.push({ kind: 'related', relation, of: allOf(visible, ...of) });
+    return allOf(...parts);
   }
 
   #comparison(column: Column, operator: Operator, value: unknown, field: string): Condition[] {

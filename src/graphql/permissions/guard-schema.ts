@@ -5,6 +5,7 @@ import {
   isObjectType,
   type GraphQLFieldConfigMap,
   type GraphQLFieldResolver,
+  type GraphQLResolveInfo,
 } from 'graphql';
 import type { IMiddlewareTypeMap } from 'graphql-middleware';
 import { Forbidden } from '../../errors/app-error.js';
@@ -120,6 +121,22 @@ export function guardFields(
       },
     ]),
   );
+}
+
+const decisions = new WeakMap<Rule, GraphQLFieldResolver<unknown, Context>>();
+
+/** Decides a rule outside of its field. @throws the error of the rule */
+export async function assertPermitted(decided: Rule, context: Context, info: GraphQLResolveInfo): Promise<void> {
+  let decide = decisions.get(decided);
+  if (!decide) {
+    const name = 'permitted';
+    const fields = guardFields({ [name]: { type: GraphQLBoolean, resolve: () => true } }, decided);
+    decide = fields[name]?.resolve ?? unguarded('Query', name);
+    decisions.set(decided, decide);
+  }
+  // graphql-shield returns the error of a rule instead of throwing it.
+  const verdict: unknown = await decide(undefined, {}, context, info);
+  if (verdict instanceof Error) throw verdict;
 }
 
 function unguarded(type: string, field: string): never {

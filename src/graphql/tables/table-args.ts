@@ -3,9 +3,9 @@ import { ArgsType, Field, InputType, type ClassType } from 'type-graphql';
 import type { Viewer } from '../../auth/viewer.js';
 import { sortKeys, type Keyset } from '../../database/keyset.js';
 import { aggregateLimits, aggregateTypes, groupingsOf } from '../filtering/aggregate-types.js';
-import { filteredColumns, isSortable } from '../filtering/columns.js';
+import { isSortable, type Relation } from '../filtering/columns.js';
 import type { Condition } from '../filtering/condition.js';
-import { Filters, indexNote } from '../filtering/filter-inputs.js';
+import { addRelatedFilter, Filters, indexNote } from '../filtering/filter-inputs.js';
 import { maxSortKeys, orderFields, orderInput, readOrder, type OrderBy } from '../filtering/order.js';
 import { readFilter } from '../filtering/read-filter.js';
 import { PageArgs } from '../relay/connection.js';
@@ -13,7 +13,7 @@ import { alias, tableOf, type TableMapping } from './existing-table.js';
 import { columnsOf } from './table-columns.js';
 import { TableOrder } from './table-order.js';
 
-/** The arguments of a list of rows. `filter` and `orderBy` exist if the table has an index that serves them. */
+/** The arguments of a list of rows. `filter` and `orderBy` exist if the table has a column for them. */
 export interface TableArgs extends PageArgs {
   filter?: object | null;
   orderBy?: OrderBy[] | null;
@@ -26,8 +26,8 @@ export interface AggregateArgs {
 }
 
 /**
- * Creates the arguments of the lists of an entity's rows: pages, and filters and orders by the columns with an index, as
- * `<Type>Filter` and `<Type>Order`.
+ * Creates the arguments of the lists of an entity's rows: pages, and filters and orders by its columns, as `<Type>Filter` and
+ * `<Type>Order`.
  */
 export function tableArgs(entity: EntityClass<unknown>): ClassType<TableArgs> {
   const columns = columnsOf(entity);
@@ -62,9 +62,17 @@ export function tableAggregate(entity: EntityClass<unknown>): { Aggregate: Class
   return { Aggregate, Args: Arguments };
 }
 
-/** Adds the argument `filter`, if a column has an index. */
+/** Adds conditions on related rows to the filter of an entity's lists. */
+export function addRelation(entity: EntityClass<unknown>, relation: Relation): void {
+  const { columns, relations } = columnsOf(entity);
+  if (columns.size === 0 || relation.to().columns.size === 0) return;
+  relations.set(relation.name, relation);
+  addRelatedFilter(filterOf(entity), relation);
+}
+
+/** Adds the argument `filter`, if there are columns for it. */
 function addFilter(args: ClassType, entity: EntityClass<unknown>): void {
-  if (filteredColumns(columnsOf(entity)).length === 0) return;
+  if (columnsOf(entity).columns.size === 0) return;
   const filter = filterOf(entity);
   Field(() => filter, { nullable: true, description: 'Conditions; all rows if absent.' })(args.prototype, 'filter');
 }

@@ -1,12 +1,23 @@
 import type { EntityClass } from '@mikro-orm/core';
 import { getMetadataStorage } from 'type-graphql';
-import { filterable, type ColumnDeclaration, type FilterableOf, type GroupPart } from '../filtering/columns.js';
+import {
+  filterable,
+  type ColumnDeclaration,
+  type FilterableOf,
+  type GroupPart,
+  type Relation,
+} from '../filtering/columns.js';
 import { alias, qualified, tableOf, type TableColumn, type TableMapping } from './existing-table.js';
 
-const known = new WeakMap<EntityClass<unknown>, FilterableOf<string>>();
+const known = new WeakMap<EntityClass<unknown>, TableColumns>();
 
-/** The columns of an entity by which callers aggregate and group; by those with an index they filter and sort, too. */
-export function columnsOf(entity: EntityClass<unknown>): FilterableOf<string> {
+/** The columns of a table, and the relations that `relate` adds while modules are loaded. */
+export interface TableColumns extends FilterableOf<string> {
+  relations: Map<string, Relation>;
+}
+
+/** The columns of an entity by which callers filter, sort, aggregate and group. */
+export function columnsOf(entity: EntityClass<unknown>): TableColumns {
   let found = known.get(entity);
   if (!found) {
     const mapping = tableOf(entity);
@@ -14,7 +25,8 @@ export function columnsOf(entity: EntityClass<unknown>): FilterableOf<string> {
       const declaration = declarationOf(column, mapping);
       return declaration ? [[column.property, declaration]] : [];
     });
-    found = filterable({ type: entity.name, table: qualified(mapping), alias, columns: Object.fromEntries(declared) });
+    const columns = Object.fromEntries(declared);
+    found = { ...filterable({ type: entity.name, table: qualified(mapping), alias, columns }), relations: new Map() };
     known.set(entity, found);
   }
   return found;
@@ -27,7 +39,8 @@ function declarationOf(column: TableColumn, mapping: TableMapping): ColumnDeclar
     column: name,
     isNullable: nullable,
     isIndexed,
-    isFilterable: isIndexed,
+    // A cursor holds the sorted texts: those of an index have a bound.
+    isSortable: type.filter !== 'text' || isIndexed,
     // A text is compared in the order of its index, which is that of the column.
     collation: null,
     groupBy: groupPartsOf(column, mapping),

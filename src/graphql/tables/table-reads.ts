@@ -7,9 +7,10 @@ import type { LoaderKind } from '../context/loader-kind.js';
 import { operationReads } from '../context/operation-reads.js';
 import type { AggregateRow } from '../filtering/aggregate-types.js';
 import { aggregateRows, readAggregateQuery, selectedAggregations } from '../filtering/aggregate.js';
-import type { FilterableOf } from '../filtering/columns.js';
-import { allOf, everyRow, type Condition } from '../filtering/condition.js';
+import { relationOf, type FilterableOf, type Relation } from '../filtering/columns.js';
+import { allOf, everyRow, relationsIn, type Condition } from '../filtering/condition.js';
 import { readFilter } from '../filtering/read-filter.js';
+import { assertPermitted } from '../permissions/guard-schema.js';
 import type { Rule } from '../permissions/rules.js';
 import { counting, pageSelection, pageSizes, type Connection, type PageOf } from '../relay/connection.js';
 import type { IdType } from '../relay/global-id.js';
@@ -18,7 +19,7 @@ import { columnOf, type TableColumn } from './existing-table.js';
 import { joinsOfPage, joinsOfRow, noJoins, referenceOf, type Joins } from './references.js';
 import { visibleRows } from './row-access.js';
 import { RowIds } from './row-id.js';
-import { readList, type AggregateArgs, type TableArgs } from './table-args.js';
+import { addRelation, readList, type AggregateArgs, type TableArgs } from './table-args.js';
 import { columnsOf } from './table-columns.js';
 import { joinedRow } from './table-joins.js';
 import { TableLoaders, type ListKey, type LoadedList } from './table-loaders.js';
@@ -52,6 +53,8 @@ export class TableReads<Row extends object> {
   readonly #options: TableOptions<Row>;
   readonly #ids: RowIds;
   readonly #columns: FilterableOf<string>;
+  /** The rules of the types of relations. */
+  readonly #related = new Map<Relation, Rule>();
   readonly #selectedAggregations: ReturnType<typeof selectedAggregations>;
   readonly #loaders: TableLoaders<Row>;
   /** The lists that operations read of other rows, by their field. */
@@ -102,7 +105,7 @@ export class TableReads<Row extends object> {
     const { db, viewer } = context;
     const selected = this.#selectedPage(info);
     const { page, rows, checkedOrder } = this.#readPage(args, viewer);
-    await context.indexes.check(this.#columns, rows, checkedOrder);
+    await this.#check(rows, checkedOrder, context, info);
     const count = counting(info, () => this.table.count(db, rows));
     const { hasRows } = pageSelection(info);
     return this.#connection(page, hasRows ? await this.table.page(db, page, rows, selected) : noRows, count);
@@ -130,13 +133,39 @@ export class TableReads<Row extends object> {
    */
   async aggregate(
     { filter, groupBy }: AggregateArgs,
-    { db, viewer, indexes }: Context,
+    context: Context,
     info: GraphQLResolveInfo,
   ): Promise<AggregateRow[]> {
+    const { db, viewer } = context;
     const query = readAggregateQuery(this.#columns, groupBy ?? [], this.#selectedAggregations(info), viewer);
     const rows = this.#visible(readFilter(this.#columns, filter, { viewer }), viewer);
-    await indexes.check(this.#columns, rows, null);
+    await this.#check(rows, null, context, info);
     return aggregateRows(db, this.#columns, rows, query);
+  }
+
+  /**
+   * Adds conditions on the row of a foreign key to the filters of this type. Rows that the viewer may not see do not meet them.
+   * @param key the referenced columns by those of the foreign key
+   */
+  relate<Other extends object>(
+    name: string,
+    target: TableReads<Other>,
+    key: Partial<Record<keyof Row & string, keyof Other & string>>,
+  ): void {
+    const columns = this.#columnsOf(key as ColumnValues<Row>);
+    const referenced = Object.values<string | undefined>(key).map((property) =>
+      columnOf(target.table.mapping, property ?? ''),
+    );
+    const relation = relationOf(name, {
+      to: () => target.#columns,
+      on: Object.fromEntries(columns.map((column, index) => [column.name, referenced[index]?.name ?? ''])),
+      isIndexed: columns[0]?.isIndexed === true,
+      visibleRows: (viewer) => visibleRows(target.table.mapping, viewer),
+      mayRead: (viewer) =>
+        columns.map(({ mayRead }) => mayRead?.(viewer) ?? null).find((denial) => denial !== null) ?? null,
+    });
+    this.#related.set(relation, target.canRead);
+    addRelation(this.#options.entity, relation);
   }
 
   /** How `node` and `nodes` read the rows. @param readAs the root field whose rule applies */
@@ -157,6 +186,19 @@ export class TableReads<Row extends object> {
   /** The rows of a condition that the viewer may see. */
   #visible(condition: Condition, viewer: Viewer): Condition {
     return allOf(visibleRows(this.table.mapping, viewer), condition);
+  }
+
+  /**
+   * @param order null for aggregates
+   * @throws the error of `canRead` of a type on which a condition depends
+   * @throws BadUserInput if no index serves the rows
+   */
+  async #check(rows: Condition, order: Keyset | null, context: Context, info: GraphQLResolveInfo): Promise<void> {
+    for (const relation of relationsIn(rows)) {
+      const rule = this.#related.get(relation);
+      if (rule) await assertPermitted(rule, context, info);
+    }
+    await context.indexes.check(this.#columns, rows, order);
   }
 
   /** The columns that the operation reads of the type anywhere, so that its fields share one loader. */
@@ -195,7 +237,7 @@ export class TableReads<Row extends object> {
     const columns = this.#columnsOf(values);
     const selected = this.#selectedPage(info);
     const { page, rows, checkedOrder } = this.#readPage(args, context.viewer);
-    const checked = context.indexes.check(this.#columns, allOf(...columns.map(isEqual), rows), checkedOrder);
+    const checked = this.#check(allOf(...columns.map(isEqual), rows), checkedOrder, context, info);
     // Fields whose key is null do not await it.
     checked.catch(() => undefined);
     return {

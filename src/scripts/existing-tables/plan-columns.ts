@@ -140,9 +140,13 @@ export const versionColumn = (columns: readonly PlannedColumn[]): PlannedColumn 
   enumType: null,
 });
 
-/** Names that a property of an entity cannot have: `id` is the global ID. */
-const reservedProperties = [
+/** Names that a property of an entity cannot have: `id` is the global ID, and filters have fields of the others. */
+export const reservedProperties = [
   'id',
+  'and',
+  'or',
+  'not',
+  'isNull',
   'constructor',
   'prototype',
   'then',

@@ -2,7 +2,15 @@ import type { CatalogForeignKey, CatalogTable, CatalogType } from './catalog.js'
 import { camelCase, capitalized, pascalCase, takeName, wordsOf } from './identifiers.js';
 import { planWrites, type PlannedWrites } from './plan-writes.js';
 import { NamePool, type TableNames, type TakenNames } from './plan-names.js';
-import { isKeyType, planColumns, sentence, versionColumn, type Omission, type PlannedColumn } from './plan-columns.js';
+import {
+  isKeyType,
+  planColumns,
+  reservedProperties,
+  sentence,
+  versionColumn,
+  type Omission,
+  type PlannedColumn,
+} from './plan-columns.js';
 
 /** A type that reads a table, of the repository or of the plan. */
 export interface TableType extends Pick<TableNames, 'type' | 'field' | 'fields' | 'folder'> {
@@ -297,7 +305,11 @@ class Planner {
   #fieldsOf(owner: TableType): Set<string> {
     const known =
       this.#relationNames.get(owner.type) ??
-      new Set(['id', ...owner.properties.values(), ...(this.existing.fieldsByType.get(owner.type) ?? [])]);
+      new Set([
+        ...reservedProperties,
+        ...owner.properties.values(),
+        ...(this.existing.fieldsByType.get(owner.type) ?? []),
+      ]);
     this.#relationNames.set(owner.type, known);
     return known;
   }

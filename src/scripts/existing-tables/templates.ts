@@ -176,10 +176,10 @@ function relationResolvers(table: PlannedTable): string {
   const hasOne = relations.some(({ kind }) => kind === 'one');
   const imports = [...involved.values()].flatMap((one) => {
     const isMany = relations.some(({ kind, target }) => kind === 'many' && target === one);
-    const isTarget = relations.some(({ target }) => target === one);
+    const isRead = relations.some(({ kind, owner, target }) => target === one || (kind === 'one' && owner === one));
     const names = [
       ...(isMany ? [`${one.type}Args`, `${one.type}Connection`] : []),
-      ...(isTarget ? [one.fields] : []),
+      ...(isRead ? [one.fields] : []),
       `type ${one.type}Row`,
     ];
     return [importOf([one.type], one, 'entity', table), importOf(names, one, 'loaders', table)];
@@ -189,7 +189,15 @@ import { ${hasMany ? 'Args, ' : ''}Ctx, FieldResolver, Info, Resolver, Root } fr
 import type { Context } from '../../graphql/context/context.js';
 ${hasMany ? "import type { Connection } from '../../graphql/relay/connection.js';\n" : ''}${hasMany ? "import { Reads } from '../../graphql/schema/reads.js';\n" : ''}${hasOne ? "import { References } from '../../graphql/tables/references.js';\n" : ''}${hasMany ? "import type { TableArgs } from '../../graphql/tables/table-args.js';\n" : ''}${imports.join('\n')}
 
+${relations.map(relatedFilter).join('')}
 ${[...owners].map(([owner, fields]) => relationsOf(table, owner, fields)).join('\n')}`;
+}
+
+/** Adds conditions on the row of a foreign key to the filters of its table. */
+function relatedFilter({ kind, owner, field, target, columns }: PlannedRelation): string {
+  if (kind === 'many') return '';
+  const key = columns.map(([from, to]) => `${from}: ${literal(to)}`).join(', ');
+  return `${owner.fields}.relate(${literal(field)}, ${target.fields}, { ${key} });\n`;
 }
 
 const relationsOf = (

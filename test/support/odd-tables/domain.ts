@@ -1,10 +1,11 @@
 import type { GraphQLResolveInfo } from 'graphql';
 import { Arg, Args, Ctx, FieldResolver, ID, Info, Query, Resolver, Root } from 'type-graphql';
+import { Role } from '../../../src/auth/viewer.js';
 import type { RowOf } from '../../../src/database/rows.js';
 import type { Context } from '../../../src/graphql/context/context.js';
 import type { AggregateRow } from '../../../src/graphql/filtering/aggregate-types.js';
 import type { DomainModule } from '../../../src/graphql/module.js';
-import { isSession } from '../../../src/graphql/permissions/rules.js';
+import { hasRole, isSession } from '../../../src/graphql/permissions/rules.js';
 import { connectionType, type Connection } from '../../../src/graphql/relay/connection.js';
 import { Reads } from '../../../src/graphql/schema/reads.js';
 import { References } from '../../../src/graphql/tables/references.js';
@@ -15,13 +16,14 @@ import {
   type TableArgs,
 } from '../../../src/graphql/tables/table-args.js';
 import { TableReads } from '../../../src/graphql/tables/table-reads.js';
-import { ByTime, EveryType, Note, OrderHeader, OrderLine, Sorted } from './entities.js';
+import { ByTime, EveryType, Note, OrderHeader, OrderLine, Secret, Sorted } from './entities.js';
 
 type SortedRow = RowOf<Sorted>;
 type OrderRow = RowOf<OrderHeader>;
 type LineRow = RowOf<OrderLine>;
 type NoteRow = RowOf<Note>;
 type EveryRow = RowOf<EveryType>;
+type SecretRow = RowOf<Secret>;
 type TimeRow = RowOf<ByTime>;
 
 const OrderConnection = connectionType<OrderRow>(OrderHeader, 'OrderHeader');
@@ -37,6 +39,8 @@ const { Aggregate: NoteAggregate, Args: NoteAggregateArgs } = tableAggregate(Not
 const { Aggregate: EveryAggregate, Args: EveryAggregateArgs } = tableAggregate(EveryType);
 const OrderHeaderArgs = tableArgs(OrderHeader);
 const OrderLineArgs = tableArgs(OrderLine);
+const SecretConnection = connectionType<SecretRow>(Secret, 'Secret');
+const SecretArgs = tableArgs(Secret);
 const NoteArgs = tableArgs(Note);
 const EveryTypeArgs = tableArgs(EveryType);
 const ByTimeArgs = tableArgs(ByTime);
@@ -58,12 +62,25 @@ const every = new TableReads<EveryRow>({
 });
 const times = new TableReads<TimeRow>({ entity: ByTime, connection: TimeConnection, idPrefix: 'oddtime', canRead });
 
+/** Only an ADMIN reads it. */
+const secrets = new TableReads<SecretRow>({
+  entity: Secret,
+  connection: SecretConnection,
+  idPrefix: 'oddsecret',
+  canRead: hasRole(Role.ADMIN),
+});
+
 const sorted = new TableReads<SortedRow>({
   entity: Sorted,
   connection: SortedConnection,
   idPrefix: 'oddsorted',
   canRead,
 });
+
+lines.relate('order', orders, { shop: 'shop', orderNumber: 'number' });
+sorted.relate('note', notes, { number: 'rowId' });
+sorted.relate('next', sorted, { number: 'rowId' });
+orders.relate('secret', secrets, { number: 'rowId' });
 
 @Resolver(() => Sorted)
 class SortedResolver {
@@ -89,6 +106,24 @@ class SortedResolver {
   @FieldResolver(() => ID)
   id(@Root() row: SortedRow): string {
     return sorted.idOf(row);
+  }
+}
+
+@Resolver(() => Secret)
+class SecretResolver {
+  @Query(() => SecretConnection)
+  secrets(
+    @Args(() => SecretArgs) args: TableArgs,
+    @Ctx() context: Context,
+    @Info() info: GraphQLResolveInfo,
+  ): Promise<Connection<SecretRow>> {
+    return secrets.page(args, context, info);
+  }
+
+  @Reads<SecretRow>('rowId')
+  @FieldResolver(() => ID)
+  id(@Root() row: SecretRow): string {
+    return secrets.idOf(row);
   }
 }
 
@@ -259,17 +294,26 @@ class TimeResolver {
   }
 }
 
-const resolvers = [SortedResolver, OrderResolver, LineResolver, NoteResolver, EveryResolver, TimeResolver];
+const resolvers = [
+  SortedResolver,
+  SecretResolver,
+  OrderResolver,
+  LineResolver,
+  NoteResolver,
+  EveryResolver,
+  TimeResolver,
+];
 
 /** The domain of these tables. */
 export const oddDomain: DomainModule = {
   name: 'odd',
   entities: [],
-  existingTables: [Sorted, OrderHeader, OrderLine, Note, EveryType, ByTime],
+  existingTables: [Sorted, Secret, OrderHeader, OrderLine, Note, EveryType, ByTime],
   resolvers,
   permissions: {
     Query: {
       sorted: canRead,
+      secrets: secrets.canRead,
       sortedAggregate: canRead,
       notesAggregate: canRead,
       everyAggregate: canRead,
@@ -288,6 +332,7 @@ export const oddDomain: DomainModule = {
     resolvers: resolvers.map((one) => new one()),
     nodes: {
       ...sorted.nodes('sorted'),
+      ...secrets.nodes('secrets'),
       ...orders.nodes('orders'),
       ...lines.nodes('lines'),
       ...notes.nodes('notes'),
@@ -300,6 +345,7 @@ export const oddDomain: DomainModule = {
 declare module '../../../src/graphql/relay/global-id.js' {
   interface IdPrefixes {
     oddsorted: true;
+    oddsecret: true;
     oddorder: true;
     oddline: true;
     oddnote: true;

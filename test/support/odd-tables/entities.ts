@@ -53,6 +53,15 @@ export class Note {
   text!: string;
 }
 
+@ExistingTable({ schema: 'odd', table: 'secrets', description: 'A row that an ADMIN reads.' })
+export class Secret {
+  @Column(column.integer, { name: 'id', isKey: true, isIndexed: true, description: 'The number.' })
+  rowId!: number;
+
+  @Column(column.text, { description: 'The text.' })
+  text!: string;
+}
+
 @ExistingTable({ schema: 'odd', table: 'every_type', description: 'A row with a column of every type.' })
 export class EveryType {
   @Column(column.bigint, { name: 'id', isKey: true, isGenerated: true, description: 'The number.' })
