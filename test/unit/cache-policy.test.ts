@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import {
   buildSchema,
   getOperationAST,
+  isInputObjectType,
   isInterfaceType,
   isObjectType,
   parse,
@@ -19,7 +20,9 @@ import { guardSchema } from '../../src/graphql/permissions/guard-schema.js';
 import { allow, isSignedIn } from '../../src/graphql/permissions/rules.js';
 
 const sdl = `
-  type Query { hinted: String short: String plain: String news: News unhinted: News public: News item: Item thing: Thing count: Int }
+  type Query { hinted: String short: String plain: String news: News unhinted: News public: News item: Item thing: Thing count: Int
+    found(filter: NewsFilter, size: Int): News }
+  input NewsFilter { author: String }
   type Mutation { change: String other: String silent: String }
   type News { title: String secret: String author: Author inherited: Author list: [Author!] mine: String }
   type Author { name: String news: News }
@@ -35,7 +38,8 @@ function schemaWith(hints: Record<string, CacheExtensions>): GraphQLSchema {
   for (const [at, extensions] of Object.entries(hints)) {
     const [typeName = '', fieldName] = at.split('.');
     const type = schema.getType(typeName);
-    if (!isObjectType(type) && !isInterfaceType(type)) throw new Error(`There is no type ${typeName}.`);
+    if (!isObjectType(type) && !isInterfaceType(type) && !isInputObjectType(type))
+      throw new Error(`There is no type ${typeName}.`);
     const target = fieldName === undefined ? type : type.getFields()[fieldName];
     if (!target) throw new Error(`There is no field ${at}.`);
     target.extensions = { ...target.extensions, ...extensions };
@@ -52,6 +56,8 @@ const open: Record<string, CacheExtensions> = {
   'Query.item': hint({ maxAge: 50 }),
   'Query.thing': hint({ maxAge: 50 }),
   'Query.count': hint({ maxAge: 40, of: ['Book'] }),
+  'Query.found': hint({ maxAge: 60 }),
+  NewsFilter: hint({ of: ['Author'] }),
   'News.inherited': hint({ inheritMaxAge: true }),
   'News.list': hint({ inheritMaxAge: true }),
   'News.mine': hint({ scope: 'PRIVATE' }),
@@ -73,6 +79,17 @@ function policyOf(
   return policies.of(schema, document, operation);
 }
 const age = (query: string): number => policyOf(query).maxAgeSeconds;
+
+describe('an argument', () => {
+  it('makes a response depend on the types that its filter has conditions on', () => {
+    expect(policyOf('{ found(size: 3) { title } }').entities).toEqual(['News']);
+    expect(policyOf('{ found(filter: { author: "a" }) { title } }').entities).toEqual(['Author', 'News']);
+    expect(policyOf('query ($filter: NewsFilter) { found(filter: $filter) { title } }').entities).toEqual([
+      'Author',
+      'News',
+    ]);
+  });
+});
 
 describe('the maximum age of an operation', () => {
   it('is the shortest of its fields', () => {
@@ -172,7 +189,7 @@ describe('the scope of an operation', () => {
     const guarded = guardSchema(schemaWith(open), [
       {
         Query: Object.fromEntries(
-          ['hinted', 'short', 'plain', 'news', 'unhinted', 'public', 'item', 'thing', 'count'].map((name) => [
+          ['hinted', 'short', 'plain', 'news', 'unhinted', 'public', 'item', 'thing', 'count', 'found'].map((name) => [
             name,
             allow,
           ]),
@@ -256,7 +273,10 @@ describe('the check of cache hints', () => {
     (_what, hints) => {
       const rules = { Query: { public: isSignedIn } };
       const others = Object.fromEntries(
-        ['hinted', 'short', 'plain', 'news', 'unhinted', 'item', 'thing', 'count'].map((name) => [name, allow]),
+        ['hinted', 'short', 'plain', 'news', 'unhinted', 'item', 'thing', 'count', 'found'].map((name) => [
+          name,
+          allow,
+        ]),
       );
       const guard = (schema: GraphQLSchema) =>
         guardSchema(schema, [rules, { Query: others, Mutation: { change: allow, other: allow, silent: allow } }]);

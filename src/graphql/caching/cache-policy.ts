@@ -2,6 +2,7 @@ import {
   getNamedType,
   isAbstractType,
   isCompositeType,
+  isInputObjectType,
   isInterfaceType,
   isObjectType,
   Kind,
@@ -10,7 +11,9 @@ import {
   TypeMetaFieldDef,
   TypeNameMetaFieldDef,
   type DocumentNode,
+  type FieldNode,
   type FragmentDefinitionNode,
+  type GraphQLArgument,
   type GraphQLField,
   type GraphQLNamedType,
   type GraphQLSchema,
@@ -164,7 +167,7 @@ class PolicyVisitor {
     if (!parent || walked.has(parent.name)) return;
     this.#walked.set(set, walked.add(parent.name));
     for (const node of set.selections) {
-      if (node.kind === Kind.FIELD) this.#field(node.name.value, node.selectionSet, parent);
+      if (node.kind === Kind.FIELD) this.#field(node, parent);
       else if (node.kind === Kind.INLINE_FRAGMENT)
         this.#walk(node.selectionSet, node.typeCondition ? this.schema.getType(node.typeCondition.name.value) : parent);
       else this.#fragment(node.name.value);
@@ -176,7 +179,7 @@ class PolicyVisitor {
     if (fragment) this.#walk(fragment.selectionSet, this.schema.getType(fragment.typeCondition.name.value));
   }
 
-  #field(name: string, selection: SelectionSetNode | undefined, parent: GraphQLNamedType): void {
+  #field({ name: { value: name }, selectionSet, arguments: given = [] }: FieldNode, parent: GraphQLNamedType): void {
     if (name === TypeNameMetaFieldDef.name) return;
     const isRoot = parent === this.schema.getQueryType();
     if (isRoot && (name === SchemaMetaFieldDef.name || name === TypeMetaFieldDef.name)) {
@@ -189,10 +192,18 @@ class PolicyVisitor {
       const named = getNamedType(field.type);
       this.#narrow(hintsOf(field), { isRoot, isComposite: isCompositeType(named) });
       if (cacheExtensions(field).isGuarded === true) this.#isPublic = false;
+      for (const argument of given) this.#argument(field.args.find((one) => one.name === argument.name.value));
       if (!isCompositeType(named)) continue;
       for (const one of this.#possibleTypes(named)) this.#entities.add(one.name);
-      if (selection) this.#walk(selection, named);
+      if (selectionSet) this.#walk(selectionSet, named);
     }
+  }
+
+  /** A list depends on the types that its filter has conditions on, although it does not return them. */
+  #argument(argument: GraphQLArgument | undefined): void {
+    const type = argument && getNamedType(argument.type);
+    if (!isInputObjectType(type)) return;
+    for (const entity of cacheExtensions(type).cacheControl?.of ?? []) this.#entities.add(entity);
   }
 
   #narrow(
