@@ -3,7 +3,7 @@ import path from 'node:path';
 import { projectDir } from '../app/data-dir.js';
 import { unmarkedDestructions } from '../database/migrate/destructive-statements.js';
 import { migrate } from '../database/migrate/migrate.js';
-import { ignoreOtherSchemas } from '../database/migrate/other-schemas.js';
+import { ignoreForeign } from '../database/migrate/other-schemas.js';
 import { parseCli } from './lib/cli.js';
 import { withDatabase } from './lib/with-database.js';
 
@@ -18,7 +18,7 @@ const migrationsDir = path.join(projectDir, 'src', 'database', 'migrations');
 parseCli(usage, { options: {} });
 await withDatabase(async ({ orm, url, log }) => {
   await migrate(orm, url, { log });
-  await ignoreOtherSchemas(orm);
+  await ignoreForeign(orm);
   const { fileName, diff } = await orm.migrator.create(migrationsDir);
   if (fileName) writeIndex();
   process.stdout.write(

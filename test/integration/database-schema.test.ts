@@ -191,6 +191,22 @@ describe('a database of another program', () => {
     expect(await describeCatalog(client, { except: null })).toEqual(before);
   });
 
+  it.each([
+    ["type user_role as enum ('OWNER')", 'the type auspex.user_role'],
+    [
+      "function auspex_audit_hash() returns text language sql as $$ select 'theirs' $$",
+      'the function auspex.auspex_audit_hash',
+    ],
+  ])('is not used if the schema has a %s', async (definition, found) => {
+    const { client, plainUrl } = await openDatabase();
+    await client.query(`create schema auspex; set search_path = auspex; create ${definition}`);
+    const before = await describeCatalog(client, { except: null });
+    await expect(migrate(openSchema(plainUrl), plainUrl)).rejects.toThrow(
+      `has ${found} of another program, and nothing has changed`,
+    );
+    expect(await describeCatalog(client, { except: null })).toEqual(before);
+  });
+
   it('needs a role that may create the schema; the error says how', async () => {
     const { client, plainUrl } = await openDatabase();
     const role = `schema_${process.pid}_${Date.now()}`;
@@ -279,6 +295,27 @@ describe('the tables of a release without schemas', () => {
     expect((await client.query('select from auspex.audit_chain')).rowCount).toBe(1);
     expect(await orm.schema.getUpdateSchemaSQL({ wrap: false, schema: 'auspex' })).toBe('');
     expect(await migrate(orm, plainUrl)).toEqual([]);
+  });
+
+  it('are found by the release before through the search path of its role, and by this one after it', async () => {
+    const { client, plainUrl } = await openDatabase(earlier);
+    await migrate(openSchema(plainUrl), plainUrl);
+    const { rows } = await client.query<{ text: string }>(
+      `select format('alter role %I in database %I set search_path = auspex', current_user, current_database()) as text`,
+    );
+    await client.query(rows[0]?.text ?? '');
+    // That release names no schema, in statements, functions and types.
+    const before = new pg.Client({ connectionString: plainUrl });
+    await before.connect();
+    opened.push(() => before.end());
+    expect((await before.query('select id from department')).rowCount).toBe(300);
+    await before.query(`update user_account set role = 'MANAGER'::user_role`);
+    await before.query('select auspex_create_prediction_partitions(array[current_date + 20])');
+    await before.query(`insert into department (id, name) values ('${newId()}', 'Of the release before')`);
+    expect((await before.query('select name from migration')).rowCount).toBe(migrations.length);
+    const again = openSchema(plainUrl);
+    expect(await migrate(again, plainUrl)).toEqual([]);
+    expect(await databaseOf(again).selectFrom('department').select('id').execute()).toHaveLength(301);
   });
 
   it('do not move while a gateway of that release runs; the error names it and the ways out', async () => {

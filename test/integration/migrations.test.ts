@@ -3,7 +3,7 @@ import type { MikroORM } from '@mikro-orm/postgresql';
 import { sql } from 'kysely';
 import { unmarkedDestructions } from '../../src/database/migrate/destructive-statements.js';
 import { migrate } from '../../src/database/migrate/migrate.js';
-import { ignoreOtherSchemas } from '../../src/database/migrate/other-schemas.js';
+import { ignoreForeign } from '../../src/database/migrate/other-schemas.js';
 import { migrations } from '../../src/database/migrations/index.js';
 import { databaseOf, openOrm } from '../../src/database/orm.js';
 import { DatabaseUnreachable } from '../../src/database/wait-for-database.js';
@@ -51,9 +51,37 @@ describe('migrations', () => {
     await sql`create table others.department (id integer)`.execute(databaseOf(orm));
     await sql`create view others.departments as select id from others.department`.execute(databaseOf(orm));
     expect(await orm.schema.getUpdateSchemaSQL({ wrap: false })).toContain('drop table');
-    await ignoreOtherSchemas(orm);
+    await ignoreForeign(orm);
     expect(await orm.schema.getUpdateSchemaSQL({ wrap: false })).toBe('');
     await sql`drop schema others cascade`.execute(databaseOf(orm));
+  });
+
+  it('ignore tables, views and enums of others in the schema public', async () => {
+    const other = await createTestDatabase();
+    const orm = openOrm({
+      url: other.url,
+      schema: 'public',
+      entities: domains.flatMap((domain) => domain.entities),
+      poolSize: 1,
+    });
+    try {
+      await migrate(orm, other.url);
+      await sql`create type mood as enum ('happy')`.execute(databaseOf(orm));
+      await sql`create table public.invoice (id integer primary key, mood mood, employee uuid references public.employee)`.execute(
+        databaseOf(orm),
+      );
+      await sql`create view public.invoices as select id from public.invoice`.execute(databaseOf(orm));
+      await sql`create materialized view public.totals as select count(*) from public.invoice`.execute(databaseOf(orm));
+      const difference = () => orm.schema.getUpdateSchemaSQL({ wrap: false });
+      expect(await difference()).toMatch(/drop table[^]*drop type/);
+      await ignoreForeign(orm);
+      expect(await difference()).toBe('');
+      await sql`alter table public.department drop column name`.execute(databaseOf(orm));
+      expect(await difference()).toContain('"department" add "name"');
+    } finally {
+      await orm.close();
+      await other.drop();
+    }
   });
 
   it('fail that comparison if a column is missing', async () => {

@@ -65,6 +65,8 @@ export async function assertMigratable(
     const exempt = state.executed.size === 0 ? [migrationTable] : [];
     const foreign = await foreignTablesIn(client, schema, { own: ownTables(orm), exempt });
     if (foreign.length > 0) throw foreignTables(url, schema, foreign);
+    const inTheWay = await foreignNamesIn(client, schema, ownTypes(orm));
+    if (inTheWay.length > 0) throw foreignObjects(url, schema, inTheWay);
   }
   const { rows } = await client.query<{ role: string; isThere: boolean; mayCreate: boolean }>(
     `select current_user as role, pg_namespace.oid is not null as "isThere", case when pg_namespace.oid is null
@@ -111,8 +113,11 @@ function mayNotUse(role: string, schema: string, tables: readonly string[]): str
 }
 
 const foreignTables = (url: string, schema: string, tables: readonly string[]): MigrationRejected =>
+  foreignObjects(url, schema, [listed(schema, tables)]);
+
+const foreignObjects = (url: string, schema: string, found: readonly string[]): MigrationRejected =>
   new MigrationRejected(
-    `The schema ${schema} of the database ${addressOf(url).database} has ${listed(schema, tables)} of another program, and nothing has changed; name a schema for Auspex alone in DATABASE_SCHEMA, which is created if it does not exist.`,
+    `The schema ${schema} of the database ${addressOf(url).database} has ${found.slice(0, maxNames).join(', ')} of another program, and nothing has changed; name a schema for Auspex alone in DATABASE_SCHEMA, which is created if it does not exist.`,
   );
 
 function listed(schema: string, tables: readonly string[]): string {
@@ -139,6 +144,24 @@ async function foreignTablesIn(
   );
   return rows.map(({ name }) => name);
 }
+
+/** Lists types and functions with the names of ours: a migration would fail, or replace a function. */
+async function foreignNamesIn(client: pg.Client, schema: string, types: readonly string[]): Promise<string[]> {
+  const { rows } = await client.query<{ found: string }>(
+    `select format('the type %I.%I', nspname, typname) as found from pg_type join pg_namespace on pg_namespace.oid = typnamespace
+       where nspname = $1 and typname = any ($2)
+     union all select format('the function %I.%I', nspname, proname) from pg_proc join pg_namespace on pg_namespace.oid = pronamespace
+       where nspname = $1 and starts_with(proname, 'auspex_') order by 1`,
+    [schema, types],
+  );
+  return rows.map(({ found }) => found);
+}
+
+/** The enums that migrations create. */
+export const ownTypes = (orm: MikroORM): string[] =>
+  [...orm.getMetadata().getAll().values()].flatMap(({ props }) =>
+    props.flatMap(({ nativeEnumName }) => (nativeEnumName === undefined ? [] : [nativeEnumName])),
+  );
 
 /** The tables that migrations create. An entity with a schema is mapped to a table of another program. */
 export const ownTables = (orm: MikroORM): string[] => [
