@@ -2,12 +2,14 @@ import type { EntityClass } from '@mikro-orm/core';
 import { getMetadataStorage } from 'type-graphql';
 import {
   filterable,
+  relationOf,
   type ColumnDeclaration,
   type FilterableOf,
   type GroupPart,
   type Relation,
 } from '../filtering/columns.js';
-import { alias, qualified, tableOf, type TableColumn, type TableMapping } from './existing-table.js';
+import { alias, columnOf, qualified, tableOf, type TableColumn, type TableMapping } from './existing-table.js';
+import { visibleRows } from './row-access.js';
 
 const known = new WeakMap<EntityClass<unknown>, TableColumns>();
 
@@ -30,6 +32,28 @@ export function columnsOf(entity: EntityClass<unknown>): TableColumns {
     known.set(entity, found);
   }
   return found;
+}
+
+/**
+ * A condition on the row of a foreign key, which rows that the viewer may not see do not meet.
+ * @param of.key the referenced properties by those of the foreign key
+ */
+export function relationTo(
+  name: string,
+  { from, to, key }: { from: TableMapping; to: EntityClass<unknown>; key: Readonly<Record<string, string>> },
+): Relation {
+  const target = tableOf(to);
+  const columns = Object.entries(key).map(
+    ([own, referenced]) => [columnOf(from, own), columnOf(target, referenced)] as const,
+  );
+  return relationOf(name, {
+    to: () => columnsOf(to),
+    on: Object.fromEntries(columns.map(([own, referenced]) => [own.name, referenced.name])),
+    isIndexed: columns[0]?.[0].isIndexed === true,
+    visibleRows: (viewer) => visibleRows(target, viewer),
+    mayRead: (viewer) =>
+      columns.map(([{ mayRead }]) => mayRead?.(viewer) ?? null).find((denial) => denial !== null) ?? null,
+  });
 }
 
 /** @returns null for a type without an order or equality that callers could use */

@@ -7,7 +7,7 @@ import type { LoaderKind } from '../context/loader-kind.js';
 import { operationReads } from '../context/operation-reads.js';
 import type { AggregateRow } from '../filtering/aggregate-types.js';
 import { aggregateRows, readAggregateQuery, selectedAggregations } from '../filtering/aggregate.js';
-import { relationOf, type FilterableOf, type Relation } from '../filtering/columns.js';
+import type { FilterableOf, Relation } from '../filtering/columns.js';
 import { allOf, everyRow, relationsIn, type Condition } from '../filtering/condition.js';
 import { readFilter } from '../filtering/read-filter.js';
 import { assertPermitted } from '../permissions/guard-schema.js';
@@ -20,7 +20,8 @@ import { joinsOfPage, joinsOfRow, noJoins, referenceOf, type Joins } from './ref
 import { visibleRows } from './row-access.js';
 import { RowIds } from './row-id.js';
 import { addRelation, readList, type AggregateArgs, type TableArgs } from './table-args.js';
-import { columnsOf } from './table-columns.js';
+import { textsOf, valueOf } from './row-values.js';
+import { columnsOf, relationTo } from './table-columns.js';
 import { joinedRow } from './table-joins.js';
 import { TableLoaders, type ListKey, type LoadedList } from './table-loaders.js';
 import type { TableOrder } from './table-order.js';
@@ -152,17 +153,10 @@ export class TableReads<Row extends object> {
     target: TableReads<Other>,
     key: Partial<Record<keyof Row & string, keyof Other & string>>,
   ): void {
-    const columns = this.#columnsOf(key as ColumnValues<Row>);
-    const referenced = Object.values<string | undefined>(key).map((property) =>
-      columnOf(target.table.mapping, property ?? ''),
-    );
-    const relation = relationOf(name, {
-      to: () => target.#columns,
-      on: Object.fromEntries(columns.map((column, index) => [column.name, referenced[index]?.name ?? ''])),
-      isIndexed: columns[0]?.isIndexed === true,
-      visibleRows: (viewer) => visibleRows(target.table.mapping, viewer),
-      mayRead: (viewer) =>
-        columns.map(({ mayRead }) => mayRead?.(viewer) ?? null).find((denial) => denial !== null) ?? null,
+    const relation = relationTo(name, {
+      from: this.table.mapping,
+      to: target.#options.entity,
+      key: key as Record<string, string>,
     });
     this.#related.set(relation, target.canRead);
     addRelation(this.#options.entity, relation);
@@ -304,18 +298,3 @@ const isEqual = ({ name, property }: TableColumn): Condition => ({
   value: '',
   field: property,
 });
-
-// eslint-disable-next-line auspex/own-names -- the columns of a table, which the code names
-const valueOf = (row: object, property: string): unknown => Reflect.get(row, property);
-
-/** The texts of values; null if one is null. */
-function textsOf(values: object): ColumnTexts | null {
-  const texts = Object.values(values).map(textOf);
-  return texts.every((text) => text !== null) ? texts : null;
-}
-
-/** The text of a value, as PostgreSQL reads it; null for null. */
-function textOf(value: unknown): string | null {
-  if (value === null || value === undefined) return null;
-  return value instanceof Date ? value.toISOString() : `${value as string | number | boolean}`;
-}
