@@ -57,6 +57,7 @@ export async function openData(
     entities: domains.flatMap(({ entities }) => entities),
     poolSize: settings.poolSize,
     preparesStatements: settings.preparesStatements,
+    maxResultBytes: settings.maxResultBytes,
     timeouts: { connectionMs: settings.connectionTimeoutMs, statementMs: settings.statementTimeoutMs },
     replicaUrls,
     log,

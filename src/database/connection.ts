@@ -1,4 +1,4 @@
-import type { Duplex } from 'node:stream';
+import type { Socket } from 'node:net';
 import pg from 'pg';
 import { isTracing, SpanKind, withSpan } from '../telemetry/tracing.js';
 import { recordCost } from '../telemetry/operation-cost.js';
@@ -7,6 +7,7 @@ import { cancelStatement } from './cancel-statement.js';
 import { applyToSession, withLocalSettings, type SessionSettings } from './session-settings.js';
 import { isTemplateText, NamedStatements } from './named-statements.js';
 import { ResponseTime } from './response-time.js';
+import { isLimitedResult, ResultSize } from './result-size.js';
 import { describeStatement } from './statement.js';
 
 type Query = (...args: unknown[]) => unknown;
@@ -15,6 +16,8 @@ export interface PooledConnectionConfig extends pg.ClientConfig {
   settings?: SessionSettings;
   /** Whether frequent statements of templates are prepared by name; never behind a connection pooler. True by default. */
   preparesStatements?: boolean;
+  /** The most bytes of the result of a template, or of a statement that ends with `limitedResult`; by default no limit. */
+  maxResultBytes?: number;
 }
 
 /**
@@ -31,6 +34,7 @@ export class PooledConnection extends pg.Client {
   readonly #settings: SessionSettings;
   readonly #named: NamedStatements;
   readonly #responseTime: ResponseTime;
+  readonly #resultSize: ResultSize;
   #hasSession = true;
   #lossError: unknown = null;
 
@@ -40,6 +44,7 @@ export class PooledConnection extends pg.Client {
     this.#settings = config.settings ?? {};
     this.#named = new NamedStatements(this, { isEnabled: config.preparesStatements ?? true });
     this.#responseTime = new ResponseTime(config.query_timeout, (error) => this.#stream().destroy(error));
+    this.#resultSize = new ResultSize(config.maxResultBytes ?? Infinity, () => this.#stream());
     this.on('error', (error) => (this.#lossError ??= error));
     this.on('end', () => this.#responseTime.end());
   }
@@ -54,6 +59,7 @@ export class PooledConnection extends pg.Client {
   }) as typeof pg.Client.prototype.connect;
 
   async #applySettings(): Promise<void> {
+    this.#resultSize.watch();
     try {
       this.#hasSession = await applyToSession(this, this.#settings);
     } catch (error) {
@@ -84,30 +90,34 @@ export class PooledConnection extends pg.Client {
     const [text, values] = args;
     if (isTemplateText(text)) return this.#executeTemplate(text, values);
     const isDriven = args.some((one) => typeof one === 'function') || isSubmittable(text);
-    return isDriven ? (pg.Client.prototype.query as Query).apply(this, [...args]) : this.#send(text, values);
+    if (isDriven) return (pg.Client.prototype.query as Query).apply(this, [...args]);
+    return this.#send(text, values, isLimitedResult(text));
   }
 
   /**
    * Sends a statement with a callback. For a promise, pg assigns a function to a property; V8 allocates such functions among its
    * old objects, and each would keep its rows until a major garbage collection.
    */
-  #send(statement: unknown, values?: unknown): Promise<unknown> {
+  #send(statement: unknown, values: unknown, isLimited: boolean): Promise<unknown> {
     return new Promise((resolve, reject) => {
       (pg.Client.prototype.query as Query).call(this, statement, values, (error: Error | null, result: unknown) => {
         this.#responseTime.finish();
+        this.#resultSize.finish();
         if (error) reject(error);
         else resolve(result);
       });
       this.#responseTime.begin();
+      if (isLimited) this.#resultSize.begin();
     });
   }
 
-  #stream(): Duplex {
-    return (this as unknown as { connection: { stream: Duplex } }).connection.stream;
+  #stream(): Socket {
+    return (this as unknown as { connection: { stream: Socket } }).connection.stream;
   }
 
   #executeTemplate(text: string, values: unknown): unknown {
-    const query = (name?: string): Promise<unknown> => this.#send({ name, text, values, rowMode: 'array' });
+    const query = (name?: string): Promise<unknown> =>
+      this.#send({ name, text, values, rowMode: 'array' }, undefined, true);
     const name = this.#hasSession ? this.#named.nameOf(text) : undefined;
     const result = query(name);
     if (name === undefined) return result;

@@ -27,6 +27,8 @@ export interface OrmOptions {
   /** Whether frequent statements are prepared by name. True by default. */
   preparesStatements?: boolean;
   timeouts?: { connectionMs: number; statementMs: number };
+  /** The most bytes of the result of a list or of a write. */
+  maxResultBytes?: number;
   /** Logs the start and the end of an outage. */
   log?: Logger;
   /** Streaming replicas for reads; each has a pool of the same size. */
@@ -51,6 +53,7 @@ export function openOrm({
   poolSize,
   preparesStatements = true,
   timeouts = defaultTimeouts,
+  maxResultBytes = Infinity,
   log,
   replicaUrls = [],
   onPool,
@@ -64,6 +67,7 @@ export function openOrm({
       idle_in_transaction_session_timeout: timeouts.statementMs,
     },
     preparesStatements,
+    maxResultBytes,
     query_timeout: timeouts.statementMs + graceMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: keepAliveMs,

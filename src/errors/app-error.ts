@@ -152,6 +152,20 @@ export class ServiceUnavailable extends AppError {
   }
 }
 
+/** The rows of a field are larger than the gateway reads. */
+export class ResultTooLarge extends AppError {
+  constructor(maxBytes: number) {
+    super(
+      'QUERY_TOO_LARGE',
+      `The rows of this field are larger than ${maxBytes} bytes; request fewer rows or fields.`,
+      {
+        limit: 'result bytes',
+        maximum: maxBytes,
+      },
+    );
+  }
+}
+
 /** Too much concurrent work; the caller may retry after `retryAfterSeconds`. */
 export class Overloaded extends AppError {
   constructor(

@@ -90,7 +90,8 @@ export const errorCodes = {
     httpStatus: 400,
     cause: 'caller',
     rejection: 'too_large',
-    meaning: 'The operation exceeds a limit of depth, aliases, tokens, root fields, fields, directives or cost.',
+    meaning:
+      'The operation exceeds a limit of depth, aliases, tokens, root fields, fields, directives or cost, or its rows exceed `DATABASE_MAX_RESULT_BYTES`.',
     action: 'Request fewer rows or fields, or split the operation; `limit` and `maximum` name the limit.',
   },
   PAYLOAD_TOO_LARGE: {

@@ -21,11 +21,14 @@ let database: TestDatabase;
 let orm: MikroORM;
 let db: Database;
 let schema: LiveSchema;
+/** The largest result of a statement. */
+const maxResultBytes = 3_000_000;
+
 /** The events of committed and rolled back transactions. */
 let events: AuditEvent[];
 beforeAll(async () => {
   database = await createTestDatabase();
-  orm = openOrm({ url: database.url, entities: ledgerDomain.existingTables ?? [], poolSize: 3 });
+  orm = openOrm({ url: database.url, entities: ledgerDomain.existingTables ?? [], poolSize: 3, maxResultBytes });
   db = databaseOf(orm);
   await runSql(database.url, readFileSync(new URL('../fixtures/existing-tables/ledger.sql', import.meta.url), 'utf8'));
   const by = () => (_transaction: unknown, event: AuditEvent) => Promise.resolve(void events.push(event));
@@ -434,5 +437,37 @@ describe('rows with an owner, which users may write', () => {
     expect((await run(user, entry.delete, { id })).codes).toEqual(['NOT_FOUND']);
     await write(other, entry.delete, { id });
     expect(await owners()).toEqual([]);
+  });
+});
+
+describe('a row that is larger than a result may be', () => {
+  const text = 'query ($id: ID!) { guarded(id: $id) { rowId text } }';
+
+  it.each([
+    ['a page', '{ guardeds { nodes { text } } }'],
+    ['a row', text],
+    ['the result of a change', 'mutation ($id: ID!) { updateGuarded(id: $id, input: {}) { text } }'],
+  ])('is an error of %s, and the next operation succeeds', async (_name, source) => {
+    const id = await create(guarded, { text: 'a' });
+    await runSql(database.url, "update ledger.guarded set text = repeat('x', 20000000)");
+    for (let time = 0; time < 2; time += 1) {
+      const { codes, messages } = await run(admin, source, { id });
+      expect([codes, messages]).toEqual([
+        ['QUERY_TOO_LARGE'],
+        [`The rows of this field are larger than ${maxResultBytes} bytes; request fewer rows or fields.`],
+      ]);
+    }
+    expect(await write(admin, 'query ($id: ID!) { guarded(id: $id) { rowId } }', { id })).toEqual({
+      guarded: { rowId: 1 },
+    });
+    await write(admin, guarded.update, { id, input: { text: 'small' } });
+    expect((await write(admin, text, { id })).guarded).toEqual({ rowId: 1, text: 'small' });
+  });
+
+  it('is read up to the limit, in several statements of one connection', async () => {
+    const id = await create(guarded, { text: 'a' });
+    await runSql(database.url, "update ledger.guarded set text = repeat('x', 2900000)");
+    for (let time = 0; time < 5; time += 1)
+      expect((await write(admin, text, { id })).guarded.text).toHaveLength(2_900_000);
   });
 });

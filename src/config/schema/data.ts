@@ -48,6 +48,12 @@ export const database = ({ isProduction, hasDatabaseUrl }: DefaultsContext) =>
         description:
           'Tables with more rows are filtered, sorted and aggregated only by an index; other requests are rejected. 0 for no limit.',
       }),
+      maxResultBytes: variable('DATABASE_MAX_RESULT_BYTES', integer(65_536, 1_073_741_824), {
+        default: 16_777_216,
+        unit: 'bytes',
+        description:
+          'The most that PostgreSQL may send for the rows of one field, such as a page; a larger result is `QUERY_TOO_LARGE`, and its connection is closed.',
+      }),
       replicaUrls: variable('DATABASE_REPLICA_URLS', databaseUrls(20), {
         default: [],
         isSecret: true,

@@ -2,6 +2,7 @@ import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { sql, type RawBuilder } from 'kysely';
 import pg from 'pg';
 import { execute } from '../../database/execute.js';
+import { limitedResult } from '../../database/result-size.js';
 import type { RowShape } from '../../database/row-shapes.js';
 import { alias, columnSql, qualified, type TableColumn, type TableMapping } from './existing-table.js';
 import type { ColumnValue, ColumnValues } from './input-values.js';
@@ -76,7 +77,7 @@ export class WriteStatements<Row> {
   }
 
   async #row(em: SqlEntityManager, statement: RawBuilder<unknown>, shape: RowShape<Row>): Promise<Row | null> {
-    const [found] = await execute(em, statement);
+    const [found] = await execute(em, sql`${statement} ${sql.raw(limitedResult)}`);
     return found === undefined ? null : shape.row(Object.values(found as object));
   }
 
