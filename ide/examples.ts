@@ -97,6 +97,29 @@ const general: Example[] = [
 `,
   },
   {
+    title: 'Employees with the salary that a model expects',
+    query: `query ExpectedSalaries {
+  employees(first: 10) {
+    nodes {
+      name
+      jobLevel
+      salary(onForbidden: NULL)
+      expectedSalary(onForbidden: NULL) {
+        value
+        version
+        source
+        warnings {
+          field
+          message
+        }
+      }
+    }
+  }
+}
+`,
+    variables: '',
+  },
+  {
     title: 'My predictions',
     query: `query MyPredictions {
   predictions(first: 10) {

@@ -208,6 +208,9 @@ function EmployeeTable({
             <th role="columnheader" scope="col" className="number" aria-sort={sorted(EmployeeOrderField.Salary)}>
               Salary
             </th>
+            <th role="columnheader" scope="col" className="number">
+              Expected
+            </th>
             <th role="columnheader" scope="col" className="actions">
               <span className="visually-hidden">Actions</span>
             </th>
@@ -233,7 +236,7 @@ function EmployeeTable({
 }
 
 function EmployeeRow({
-  employee: { name, email, jobTitle, department, hiredOn, salary },
+  employee: { name, email, jobTitle, department, hiredOn, salary, expectedSalary },
   isChanged,
   onEdit,
 }: {
@@ -260,6 +263,9 @@ function EmployeeRow({
       <td role="cell" data-label="Salary" className="number">
         {salary === null ? <Hidden /> : formatSalary(salary)}
       </td>
+      <td role="cell" data-label="Expected" className="number">
+        {salary === null || !expectedSalary ? <Hidden /> : <Expected salary={salary} expected={expectedSalary.value} />}
+      </td>
       <td role="cell" className="actions">
         {onEdit && (
           <button type="button" className="quiet" onClick={onEdit}>
@@ -272,6 +278,18 @@ function EmployeeRow({
 }
 
 const days = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeZone: 'UTC' });
+
+/** What a model expects the salary to be, and how far the salary is from it. */
+function Expected({ salary, expected }: { salary: number; expected: number }): ReactNode {
+  return (
+    <>
+      {formatSalary(expected)}
+      <small>{gaps.format(salary / expected - 1)}</small>
+    </>
+  );
+}
+
+const gaps = new Intl.NumberFormat(undefined, { style: 'percent', signDisplay: 'exceptZero' });
 
 const Hidden = (): ReactNode => (
   <span className="hidden-value" title="You have no access to this salary">
@@ -289,7 +307,7 @@ const SkeletonRows = (): ReactNode =>
           <span />
         </small>
       </th>
-      <td colSpan={5}>
+      <td colSpan={6}>
         <span />
       </td>
     </tr>
