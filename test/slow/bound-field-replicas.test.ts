@@ -8,13 +8,6 @@ import { expectedPay, makePayStore, type PayStore } from '../support/pay-store.j
 import { startRedis, type TestRedis } from '../support/redis.js';
 import { waitUntil } from '../support/wait-until.js';
 
-/** A change or a read through one of the two gateways. */
-type Step =
-  | { kind: 'write'; gateway: number; employee: number; input: Record<string, unknown> }
-  | { kind: 'move'; gateway: number; employee: number; department: number }
-  | { kind: 'promote'; gateway: number; version: number }
-  | { kind: 'read'; gateway: number };
-
 describeWithRedis('bound fields of two gateways that share a database and a Redis', () => {
   let redis: TestRedis;
   let store: PayStore;
