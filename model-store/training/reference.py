@@ -1,7 +1,8 @@
-"""Writes `reference.json`: how each input was distributed in the training rows.
+"""Writes `reference.json`: the distribution of inputs and predictions in the training rows.
 
 The gateway compares inputs with it and warns of values outside. The file has aggregates only: a
-range that contains nearly all rows, quantiles in steps of 5 %, and shares of categories.
+range that contains nearly all rows, quantiles in steps of 5 %, and shares of categories; and a base
+row of medians and most frequent categories, from which a prediction can be explained.
 """
 
 import json
@@ -11,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from training.onnx_model import Row
 
 STEPS = np.arange(5, 100, 5) / 100
 # The range leaves out one row in a thousand on either side: typing errors are no training data.
@@ -62,18 +65,49 @@ def profile_of_texts(texts: pd.Series) -> Profile:
 
 def profile_of_table(table: pd.DataFrame) -> dict[str, Profile]:
     """Profiles of the columns: numbers, or categories if they hold text."""
-    return {
-        str(name): profile_of_numbers(column)
-        if pd.api.types.is_numeric_dtype(column)
-        else profile_of_categories(column)
-        for name, column in table.items()
+    return {str(name): profile_of_column(column) for name, column in table.items()}
+
+
+def profile_of_column(column: pd.Series) -> Profile:
+    """Profile of numbers, or of categories if the column holds text."""
+    is_numeric = pd.api.types.is_numeric_dtype(column)
+    return profile_of_numbers(column) if is_numeric else profile_of_categories(column)
+
+
+def base_of_table(table: pd.DataFrame) -> Row:
+    """A typical row: the median of each number, which is a value of the data, and the most frequent
+    category. Equally frequent categories are taken in alphabetical order."""
+    return {str(name): _typical(column) for name, column in table.items()}
+
+
+def write_reference(
+    path: Path,
+    rows: int,
+    inputs: Mapping[str, Profile],
+    outputs: Mapping[str, np.ndarray],
+    base: Mapping[str, Any],
+) -> None:
+    """Writes the profiles of `rows` training rows.
+
+    `outputs` are the predictions for these rows, by output; vectors have no profile. `base` is a row
+    to compare others with.
+    """
+    document = {
+        "rows": rows,
+        "inputs": dict(inputs),
+        "outputs": {name: profile_of_column(pd.Series(values)) for name, values in outputs.items()},
+        "base": dict(base),
     }
-
-
-def write_reference(path: Path, rows: int, inputs: Mapping[str, Profile]) -> None:
-    """Writes the profiles of the inputs of `rows` training rows."""
-    document = {"rows": rows, "inputs": dict(inputs)}
     path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _typical(column: pd.Series) -> float | int | str:
+    if not pd.api.types.is_numeric_dtype(column):
+        return str(column[column != ""].mode().min())
+    values = np.asarray(column, np.float64)
+    (median,) = _quantiles(values[~np.isnan(values)], np.array([0.5]))
+    number = _rounded(median)
+    return int(number) if number.is_integer() else number
 
 
 def _range(values: np.ndarray) -> dict[str, float]:

@@ -56,7 +56,7 @@ from training.onnx_model import (
     round_thresholds_down,
     save,
 )
-from training.reference import profile_of_table, write_reference
+from training.reference import base_of_table, profile_of_table, write_reference
 from training.synthetic_rows import (
     Manifest,
     Range,
@@ -133,8 +133,13 @@ def main() -> None:
         "golden_rows": len(golden),
     }
     write_metrics(VERSION_FOLDER / "metrics.json", metrics)
+    inputs = train[list(COLUMNS)]
     write_reference(
-        VERSION_FOLDER / "reference.json", len(train), profile_of_table(train[list(COLUMNS)])
+        VERSION_FOLDER / "reference.json",
+        len(train),
+        profile_of_table(inputs),
+        outputs={"selling_price": predict_price(model, train)},
+        base=base_of_table(inputs),
     )
     write_checksums(VERSION_FOLDER)
 

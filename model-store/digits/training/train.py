@@ -83,8 +83,13 @@ def main() -> None:
         "golden_rows": len(rows),
     }
     write_metrics(VERSION_FOLDER / "metrics.json", metrics)
+    blank = np.zeros(train[0].shape[1:])
     write_reference(
-        VERSION_FOLDER / "reference.json", len(train[1]), {"pixels": profile_of_lists(train[0])}
+        VERSION_FOLDER / "reference.json",
+        len(train[1]),
+        {"pixels": profile_of_lists(train[0])},
+        outputs={"digit": model.predict(features(train[0])).astype(str)},
+        base={"pixels": as_numbers(blank)},
     )
     write_checksums(VERSION_FOLDER)
 

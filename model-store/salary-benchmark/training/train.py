@@ -40,7 +40,7 @@ from training.onnx_model import (
     round_thresholds_down,
     save,
 )
-from training.reference import profile_of_table, write_reference
+from training.reference import base_of_table, profile_of_table, write_reference
 from training.synthetic_rows import (
     Manifest,
     Range,
@@ -100,8 +100,13 @@ def main() -> None:
         "golden_rows": len(golden),
     }
     write_metrics(VERSION_FOLDER / "metrics.json", metrics)
+    inputs = rows[list(COLUMNS)]
     write_reference(
-        VERSION_FOLDER / "reference.json", len(rows), profile_of_table(rows[list(COLUMNS)])
+        VERSION_FOLDER / "reference.json",
+        len(rows),
+        profile_of_table(inputs),
+        outputs={TARGET: model.predict(inputs)},
+        base=base_of_table(inputs),
     )
     write_checksums(VERSION_FOLDER)
 

@@ -85,7 +85,11 @@ def main() -> None:
     }
     write_metrics(VERSION_FOLDER / "metrics.json", metrics)
     write_reference(
-        VERSION_FOLDER / "reference.json", len(train), {"message": profile_of_texts(train["message"])}
+        VERSION_FOLDER / "reference.json",
+        len(train),
+        {"message": profile_of_texts(train["message"])},
+        outputs={"label": model.predict(train["message"])},
+        base={"message": ""},
     )
     write_checksums(VERSION_FOLDER)
 

@@ -50,19 +50,13 @@ const none: readonly InputWarning[] = [];
 /**
  * Prepares the checks of a version once, so that a row costs one comparison per input.
  * @param fields the inputs that rows have
- * @param label the version in messages: `iris/1`
- * @returns the function that checks a row, and problems of the reference; the function is null if there is nothing to check
+ * @returns the function that checks a row; null if there is nothing to check
  */
-export function createInputWarnings(
-  fields: Signature['inputs'],
-  reference: Reference | null,
-  label: string,
-): { find: FindWarnings | null; problems: string[] } {
-  const problems = problemsOf(fields, reference, label);
+export function createInputWarnings(fields: Signature['inputs'], reference: Reference | null): FindWarnings | null {
   const checks = fields.map((field) => checkOf(field, reference ? ownValue(reference.inputs, field.name) : undefined));
-  if (checks.every((check) => check === null)) return { find: null, problems };
+  if (checks.every((check) => check === null)) return null;
   const names = fields.map(({ name }) => name);
-  const find: FindWarnings = (row) => {
+  return (row) => {
     let warnings: InputWarning[] | null = null;
     // By index: an iterator allocates an object for each check.
     for (let index = 0; index < names.length; index += 1) {
@@ -78,31 +72,11 @@ export function createInputWarnings(
     }
     return warnings ?? none;
   };
-  return { find, problems };
 }
 
 /** What a row has for its warnings: the inputs of callers, and the tensors that preprocessing makes of them. */
 export function fieldsOfRows({ inputs, tensors = [] }: Signature): InputField[] {
   return [...new Map([...inputs, ...tensors].map((field) => [field.name, field])).values()];
-}
-
-function problemsOf(fields: readonly InputField[], reference: Reference | null, label: string): string[] {
-  return Object.entries(reference?.inputs ?? {}).flatMap(([name, { kind }]) => {
-    const field = fields.find((one) => one.name === name);
-    const names = fields.map((one) => one.name).join(', ');
-    if (!field)
-      return [`${label}/reference.json: inputs.${shortened(name)} is no input of the model, which has ${names}`];
-    const fitting = kindsFor(field);
-    return fitting.includes(kind)
-      ? []
-      : [`${label}/reference.json: inputs.${name} is a ${kind} profile; this input needs ${fitting.join(' or ')}`];
-  });
-}
-
-function kindsFor({ type, rowShape }: InputField): Profile['kind'][] {
-  if (type === 'boolean') return ['category'];
-  if (type === 'string') return rowShape.length > 0 ? [] : ['category', 'text'];
-  return rowShape.length > 0 ? ['list'] : ['number', 'category'];
 }
 
 /** The check of an input; null if nothing is known of its values in training. */

@@ -1,5 +1,5 @@
 import { openOnnxSession } from '../onnx/onnx-session.js';
-import { createInputWarnings, fieldsOfRows } from '../reference/input-warnings.js';
+import { referenceProblems } from '../reference/reference-problems.js';
 import { checkCard } from './card.js';
 import { haveSameShape } from '../serving/model-roles.js';
 import type { Model, ModelProblems, ModelVersion } from '../serving/model.js';
@@ -136,7 +136,7 @@ async function checkVersion(
   report.problems.push(...problemsOfMetrics(version));
   if (version.metrics === null)
     report.warnings.push(`${label}/metrics.json is missing; write down how good the model is`);
-  report.problems.push(...(version.checksumProblems ?? []));
+  report.problems.push(...version.reference.problems, ...(version.checksumProblems ?? []));
   if (!version.checksumProblems)
     report.warnings.push(
       `${label}/SHA256SUMS is missing; write it beside the model: sha256sum model.onnx golden.jsonl > SHA256SUMS`,
@@ -164,7 +164,7 @@ async function checkVersion(
         session,
       );
       report.problems.push(...problems);
-      report.problems.push(...createInputWarnings(fieldsOfRows(signature), version.reference, label).problems);
+      report.problems.push(...referenceProblems(signature, version.reference.reference, label));
       return signature;
     } finally {
       await session.close();

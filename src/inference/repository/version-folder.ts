@@ -13,7 +13,7 @@ import {
 } from './model-manifest.js';
 import { tokenizerFilesOf } from '../preprocessing/preprocessor.js';
 import { findTokenizers, type TokenizerFile } from './tokenizer-files.js';
-import { readReference, type Reference } from '../reference/reference.js';
+import { readReference, type ReferenceFile } from '../reference/reference.js';
 import { changedWhileLoading } from './problems.js';
 import { decodedText, parseJsonExactly, readText } from './text-files.js';
 
@@ -27,8 +27,8 @@ export interface StoredVersion extends ModelFiles {
   checksumProblems: readonly string[] | null;
   /** What the training measured, from `metrics.json`; null where there is none. */
   metrics: Record<string, unknown> | null;
-  /** How the training rows were distributed, from `reference.json`; null where there is none. */
-  reference: Reference | null;
+  /** How the training rows were distributed, from `reference.json`. */
+  reference: ReferenceFile;
   /** The tokenizers that its inputs name, in its folder. */
   tokenizers: readonly TokenizerFile[];
   /** What is said of its inputs and outputs: in its own `signature.yaml`, or in the manifest. */

@@ -19,6 +19,7 @@ export interface LoadedVersions {
   kept: ReadonlySet<number>;
   /** Milliseconds that each fresh version took. */
   loadMs: ReadonlyMap<number, number>;
+  /** Problems of versions that are broken, and of those that serve in spite of them. */
   problems: readonly string[];
 }
 
@@ -72,7 +73,10 @@ export async function loadVersions(
   return {
     versions: new Map(all.map(([version, { runtime }]) => [version, runtime])),
     stored: all.map(([, { stored }]) => stored),
-    ...{ fresh, loadMs, kept: new Set(kept.keys()), problems: broken.flatMap(({ problems }) => problems) },
+    ...{ fresh, loadMs, kept: new Set(kept.keys()) },
+    problems: [...broken, ...Array.from(entries.values(), ({ runtime }) => runtime)].flatMap(
+      ({ problems }) => problems,
+    ),
   };
 }
 

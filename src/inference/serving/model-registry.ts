@@ -63,7 +63,7 @@ export class ModelRegistry {
    * Applies a model from disk: loads new versions beside the serving ones, then switches. Versions that fail their checks are left
    * out, or keep serving as they were.
    * @param isCurrent whether the folder is still as it was read
-   * @returns the problems of versions that are broken
+   * @returns the problems of versions that are broken, and those that do not prevent serving
    * @throws ModelRepositoryError with the problems if the model cannot be served; what served before is unchanged then, unless its
    * own files contradict it
    */

@@ -72,7 +72,7 @@ async function loadFolder(
       return { problems: [], isFinal: true };
     }
     const problems = await registry.load(stored, async () => (await scanModel(storeDir, name)) === before);
-    report(problems, 'model version failed its checks; other versions serve');
+    report(problems, 'model has problems; versions that pass their checks serve');
     return { problems, isFinal: true };
   } catch (error) {
     const problems = problemsOf(error, storeDir);

@@ -8,6 +8,7 @@ import { typicalRow } from '../repository/typical-row.js';
 import { verifyGraph } from '../repository/verify-graph.js';
 import { readGoldenRows, type StoredVersion } from '../repository/version-folder.js';
 import { createInputWarnings, fieldsOfRows } from '../reference/input-warnings.js';
+import { referenceProblems } from '../reference/reference-problems.js';
 import type { PredictionCache } from './prediction-cache.js';
 import { VersionRuntime } from './version-runtime.js';
 
@@ -40,8 +41,9 @@ export async function loadVersion(
     const trial = { stored, tokenizers, rows, maxBatch, maxRowBytes, budgetMs };
     const { signature, problems } = await verifyGraph(trial, graph);
     if (problems.length > 0) throw new ContradictedVersion(problems, stored.digest);
-    const warnings = createInputWarnings(fieldsOfRows(signature), stored.reference, stored.label);
-    if (warnings.problems.length > 0) throw new ModelRepositoryError(warnings.problems);
+    const { reference } = stored.reference;
+    const misfits = referenceProblems(signature, reference, stored.label);
+    const findWarnings = createInputWarnings(fieldsOfRows(signature), misfits.length > 0 ? null : reference);
     const exampleInput = typicalRow(rows, signature);
     const { version, metrics } = stored;
     const digest = digestOfVersion(stored);
@@ -53,7 +55,8 @@ export async function loadVersion(
         executionFallback: graph.execution?.fallback ?? null,
       },
       signature,
-      findWarnings: warnings.find,
+      findWarnings,
+      problems: [...stored.reference.problems, ...misfits],
       graph,
       serving: model.manifest.serving,
       cache,

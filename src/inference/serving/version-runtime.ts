@@ -31,6 +31,8 @@ export interface VersionParts {
   signature: Signature;
   /** Null if nothing is known of the training rows. */
   findWarnings: FindWarnings | null;
+  /** Problems that do not prevent serving. */
+  problems: readonly string[];
   graph: LoadedGraph;
   serving: Serving;
   cache: PredictionCache;
@@ -60,6 +62,7 @@ export class VersionRuntime {
   readonly signature: Signature;
   readonly fingerprint: string;
   readonly findWarnings: FindWarnings | null;
+  readonly problems: readonly string[];
   readonly counters = new VersionCounters();
   readonly version: ModelVersion;
   readonly #graph: LoadedGraph;
@@ -73,10 +76,11 @@ export class VersionRuntime {
   #users = 0;
   #onIdle: (() => void) | null = null;
 
-  constructor({ model, version, signature, findWarnings, graph, serving, cache, probeRow }: VersionParts) {
+  constructor({ model, version, signature, findWarnings, problems, graph, serving, cache, probeRow }: VersionParts) {
     this.model = model;
     this.signature = signature;
     this.findWarnings = findWarnings;
+    this.problems = problems;
     this.fingerprint = fingerprintOf(model, version.digest, signature);
     this.#graph = graph;
     this.#serving = serving;

@@ -2,6 +2,8 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createInputWarnings } from '../../../src/inference/reference/input-warnings.js';
+import { referenceProblems } from '../../../src/inference/reference/reference-problems.js';
+import type { Reference } from '../../../src/inference/reference/reference.js';
 import { PreparedTensor } from '../../../src/inference/signature/prepared-tensor.js';
 import type { InputField } from '../../../src/inference/signature/types.js';
 import { openFakePredictor, TestStore } from '../../support/models.js';
@@ -29,9 +31,7 @@ const reference = {
 };
 
 const codes = (row: Record<string, unknown>): string[] =>
-  createInputWarnings(fields, reference, 'm/1')
-    .find?.(row)
-    .map((warning) => `${warning.field} ${warning.code}`) ?? ['none'];
+  createInputWarnings(fields, reference)?.(row).map((warning) => `${warning.field} ${warning.code}`) ?? ['none'];
 
 describe('createInputWarnings', () => {
   it('finds nothing unusual in rows like those of the training, nor in missing values', () => {
@@ -69,7 +69,7 @@ describe('createInputWarnings', () => {
   });
 
   it('names value, range and unit, and bounds what it repeats', () => {
-    const { find } = createInputWarnings(fields, reference, 'm/1');
+    const find = createInputWarnings(fields, reference);
     expect(find?.({ power: 1000 }).map(({ field, code, message }) => [field, code, message])).toEqual([
       [
         'power',
@@ -93,23 +93,45 @@ describe('createInputWarnings', () => {
 
   it('knows open categories from the manifest, and needs no warning for closed ones', () => {
     const open = field('fuel', { type: 'string', tensorType: 'string', values: ['Petrol'] });
-    expect(createInputWarnings([open], null, 'm/1').find?.({ fuel: 'Coal' })).toHaveLength(1);
-    expect(createInputWarnings([{ ...open, isClosed: true }], null, 'm/1').find).toBeNull();
-    expect(createInputWarnings([field('x')], null, 'm/1').find).toBeNull();
+    expect(createInputWarnings([open], null)?.({ fuel: 'Coal' })).toHaveLength(1);
+    expect(createInputWarnings([{ ...open, isClosed: true }], null)).toBeNull();
+    expect(createInputWarnings([field('x')], null)).toBeNull();
   });
+});
 
-  it('rejects profiles of unknown inputs and of the wrong kind', () => {
-    const { problems } = createInputWarnings(
-      [field('power')],
-      { rows: 1, inputs: { ...reference.inputs, power: reference.inputs.text } },
-      'm/1',
-    );
-    expect(problems).toEqual([
+describe('referenceProblems', () => {
+  const output = { ...field('price'), required: true, labels: null };
+  const signature = { inputs: [field('power', { required: true })], outputs: [output], maxRowBytes: 1000 };
+  const problemsOf = (content: Omit<Reference, 'rows'>) => referenceProblems(signature, { rows: 1, ...content }, 'm/1');
+
+  it('finds profiles of unknown inputs and of the wrong kind', () => {
+    expect(problemsOf({ inputs: { ...reference.inputs, power: reference.inputs.text } })).toEqual([
       'm/1/reference.json: inputs.power is a text profile; this input needs number or category',
       'm/1/reference.json: inputs.fuel is no input of the model, which has power',
       'm/1/reference.json: inputs.pixels is no input of the model, which has power',
       'm/1/reference.json: inputs.text is no input of the model, which has power',
     ]);
+  });
+
+  it('finds profiles of unknown outputs and of vectors', () => {
+    const { power } = reference.inputs;
+    expect(problemsOf({ inputs: {}, outputs: { price: power }, base: { power: 50 } })).toEqual([]);
+    expect(problemsOf({ inputs: {}, outputs: { constructor: power } })).toEqual([
+      'm/1/reference.json: outputs.constructor is no output of the model, which has price',
+    ]);
+    const vector = { ...signature, outputs: [{ ...output, rowShape: [3] }] };
+    expect(referenceProblems(vector, { rows: 1, inputs: {}, outputs: { price: power } }, 'm/1')).toEqual([
+      'm/1/reference.json: outputs.price is a number profile; this output has none; remove the profile',
+    ]);
+  });
+
+  it('finds a base row that the version would reject, and bounds the problems', () => {
+    expect(problemsOf({ inputs: {}, base: { fuel: 'Petrol' } })).toEqual([
+      expect.stringMatching(/^m\/1\/reference\.json: base\.power is required/),
+      expect.stringMatching(/^m\/1\/reference\.json: base\.fuel /),
+    ]);
+    const many = Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [`x${index}`, reference.inputs.power]));
+    expect(problemsOf({ inputs: many, base: many })).toHaveLength(10);
   });
 });
 
@@ -147,11 +169,26 @@ describe('predictions of a version with reference.json', () => {
   it.each([
     ['no JSON', 'm/1/reference.json: '],
     [{ rows: 10 }, 'm/1/reference.json: inputs: '],
-    [{ rows: 10, inputs: { x: { kind: 'number', low: 'a' } } }, 'm/1/reference.json: inputs.x.low: '],
+    [{ rows: 10, inputs: { x: { kind: 'number', low: 'a', high: 1 } } }, 'm/1/reference.json: inputs.x.low: '],
     [{ rows: 10, inputs: { w: { kind: 'number', low: 0, high: 1 } } }, 'm/1/reference.json: inputs.w is no input'],
-  ])('reject the file %j', async (content, problem) => {
+    [{ rows: 10, inputs: { x: { kind: 'number', low: 2, high: 1 } } }, 'm/1/reference.json: inputs.x.low: must not be'],
+    [
+      { rows: 10, inputs: { x: { kind: 'number', low: 0, high: 1, quantiles: [1, 0] } } },
+      'm/1/reference.json: inputs.x.quantiles: must be in ascending order',
+    ],
+    [{ rows: 10, inputs: {}, base: { x: 'one' } }, 'm/1/reference.json: base.x must be a number'],
+    ['x'.repeat(1024 * 1024 + 1), 'm/1/reference.json must be a file of at most 1.0 MiB'],
+  ])('have none where the file is broken, which is a problem of the model: case %#', async (content, problem) => {
     if (typeof content === 'string') await writeFile(path.join(store.dir, 'm', '1', 'reference.json'), content);
     else await write(content);
+    const { predictor, close } = await openFakePredictor(store);
+    try {
+      const { rows } = await predictor.predict({ model: 'm', rows: [{ x: 3 }] });
+      expect(rows[0]).toMatchObject({ source: 'MODEL', warnings: null });
+      expect(predictor.model('m')?.problems).toEqual([expect.stringContaining(problem)]);
+    } finally {
+      await close();
+    }
     await expect(openFakePredictor(store, { isStrict: true })).rejects.toThrow(problem);
   });
 });
