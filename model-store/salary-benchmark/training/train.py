@@ -45,6 +45,7 @@ from training.synthetic_rows import (
     Manifest,
     Range,
     draw_rows,
+    edge_rows,
     read_manifest,
     reject_real_rows,
     rows_near_thresholds,
@@ -142,13 +143,21 @@ def check_levels(model: Pipeline) -> None:
 
 
 def golden_rows(manifest: Manifest, data: pd.DataFrame) -> list[Row]:
-    """Synthetic rows, without those whose inputs happen to be in the data."""
-    drawn: list[Row] = draw_rows(manifest, TYPICAL_RANGES, 2 * GOLDEN_ROWS, seed=SEED)
+    """Synthetic rows of the edges and of possible careers, none of them in the data."""
+    edges = edge_rows(manifest["inputs"], TYPICAL_RANGES)
+    drawn: list[Row] = draw_rows(manifest, TYPICAL_RANGES, 3 * GOLDEN_ROWS, seed=SEED)
+    careers = [row for row in drawn[len(edges) :] if is_possible(row)]
+    rows: list[Row] = [*edges, *careers]
     known = set(data[list(COLUMNS)].itertuples(index=False, name=None))
-    keys = frame(drawn, COLUMNS).itertuples(index=False, name=None)
-    golden = [row for row, key in zip(drawn, keys, strict=True) if key not in known][:GOLDEN_ROWS]
+    keys = frame(rows, COLUMNS).itertuples(index=False, name=None)
+    golden = [row for row, key in zip(rows, keys, strict=True) if key not in known][:GOLDEN_ROWS]
     reject_real_rows(golden, data, COLUMNS)
     return golden
+
+
+def is_possible(row: Row) -> bool:
+    """Whether the employee was hired at an age of 16 years or more."""
+    return row["age"] - row["years_at_company"] >= 16
 
 
 def check_export(
