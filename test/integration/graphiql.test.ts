@@ -223,7 +223,7 @@ describe('the examples', () => {
     const { models, modelsOwn, all } = await examplesOf(gateway);
     expect(models.length).toBeGreaterThan(2);
     expect(modelsOwn).toHaveLength(models.length);
-    expect(all).toHaveLength(models.length + 5);
+    expect(all).toHaveLength(models.length + 6);
     for (const example of all) await expectToRun(gateway, example);
   });
 
