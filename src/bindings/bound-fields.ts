@@ -1,5 +1,6 @@
 import { parse, type DocumentNode, type GraphQLSchema } from 'graphql';
 import type { ModelProblems } from '../inference/serving/predictor.js';
+import { ownValue, setOwn } from '../errors/own-value.js';
 import type { Context } from '../graphql/context/context.js';
 import { chained, isPromise } from '../graphql/execution/promises.js';
 import { featureValue, type Feature, type FeatureSource } from '../graphql/lineage/features.js';
@@ -122,10 +123,9 @@ function resolverOf(
   predictions: BoundPredictions,
 ): AddedField['resolve'] {
   const pathOf = new Map(inputs.map(({ name, feature }) => [name, feature.path]));
+  const show = (prediction: RowPrediction): BoundValue => new BoundValue(prediction, output.name, pathOf);
   return (row, context) =>
-    chained(inputRow(inputs, row, context), (values) =>
-      predictions.predict(model, values, context).then((prediction) => shown(prediction, output.name, pathOf)),
-    );
+    chained(inputRow(inputs, row, context), (values) => predictions.predict(model, values, context).then(show));
 }
 
 /** The inputs of a model for an object. A promise only if another object is loaded for it. */
@@ -134,32 +134,46 @@ function inputRow(
   row: object,
   context: Context,
 ): Record<string, unknown> | Promise<Record<string, unknown>> {
-  const values = inputs.map(({ feature }) => featureValue(feature, row, context));
-  return values.some(isPromise) ? Promise.all(values).then((settled) => rowOf(inputs, settled)) : rowOf(inputs, values);
+  const values: Record<string, unknown> = {};
+  let loads: Promise<void>[] | null = null;
+  // In place: a page has a row for each of its objects.
+  for (const input of inputs) {
+    const value = featureValue(input.feature, row, context);
+    if (isPromise(value))
+      (loads ??= []).push(value.then((loaded) => setOwn(values, input.name, inputValue(input, loaded))));
+    else setOwn(values, input.name, inputValue(input, value));
+  }
+  return loads === null ? values : Promise.all(loads).then(() => values);
 }
 
-const rowOf = (inputs: readonly BoundInput[], values: readonly unknown[]): Record<string, unknown> =>
-  Object.fromEntries(inputs.map(({ name, feature, as }, index) => [name, inputValue(feature, as, values[index])]));
-
-function inputValue(feature: Feature, as: BoundInput['as'], value: unknown): unknown {
+function inputValue({ feature, as }: BoundInput, value: unknown): unknown {
   if (value === null || value === undefined) return null;
   return as === 'yearsSince' ? yearsSince(value, new Date()) : modelValue(feature, value);
 }
 
-/** A prediction with the names of the schema. */
-function shown(
-  { output, warnings, ...prediction }: RowPrediction,
-  name: string,
-  pathOf: ReadonlyMap<string, string>,
-): object {
-  return {
-    ...prediction,
-    value: new Map(Object.entries(output)).get(name),
-    warnings: warnings && renamed(warnings, pathOf),
-  };
-}
+/** A prediction with the names of the schema. What few operations select is made when it is read. */
+class BoundValue {
+  readonly value: unknown;
+  readonly version: number;
+  readonly source: RowPrediction['source'];
 
-const renamed = (warnings: readonly InputWarning[], pathOf: ReadonlyMap<string, string>): readonly InputWarning[] =>
-  warnings.length === 0
-    ? warnings
-    : warnings.map((warning) => warning.renamed(pathOf.get(warning.field) ?? warning.field));
+  constructor(
+    private readonly prediction: RowPrediction,
+    output: string,
+    private readonly pathOf: ReadonlyMap<string, string>,
+  ) {
+    this.value = ownValue(prediction.output, output);
+    this.version = prediction.version;
+    this.source = prediction.source;
+  }
+
+  get computedAt(): Date {
+    return new Date(this.prediction.computedAtMs);
+  }
+
+  get warnings(): readonly InputWarning[] | null {
+    const { warnings } = this.prediction;
+    if (warnings === null || warnings.length === 0) return warnings;
+    return warnings.map((warning) => warning.renamed(this.pathOf.get(warning.field) ?? warning.field));
+  }
+}

@@ -9,7 +9,8 @@ export interface RowPrediction {
   output: Record<string, unknown>;
   version: number;
   source: PredictedRow['source'];
-  computedAt: Date;
+  /** When the model computed the result, in milliseconds since 1970. */
+  computedAtMs: number;
   warnings: readonly InputWarning[] | null;
 }
 
@@ -86,7 +87,7 @@ function inOrder(
       output,
       version: version.version,
       source,
-      computedAt: new Date(now - ageSeconds * 1000),
+      computedAtMs: now - ageSeconds * 1000,
       warnings,
     });
   }

@@ -33,11 +33,13 @@ export function modelValue({ column }: Feature, value: unknown): unknown {
   return column.type === 'bigint' || column.type === 'decimal' ? Number(value) : value;
 }
 
-/** The full years from a day until today, both in UTC; 0 for a day that is still to come. */
+/** The full years from a day until today, both in UTC; 0 for a day that is still to come. @param day a date, or a text that starts as 2026-11-28 */
 export function yearsSince(day: unknown, today: Date): number {
-  const from = day instanceof Date ? day : new Date(String(day));
-  const isBefore =
-    today.getUTCMonth() < from.getUTCMonth() ||
-    (today.getUTCMonth() === from.getUTCMonth() && today.getUTCDate() < from.getUTCDate());
-  return Math.max(0, today.getUTCFullYear() - from.getUTCFullYear() - (isBefore ? 1 : 0));
+  const text = day instanceof Date ? day.toISOString() : String(day);
+  // A year of five digits is still to come.
+  if (text.charAt(4) !== '-') return 0;
+  const year = Number(text.slice(0, 4));
+  const month = Number(text.slice(5, 7)) - 1 - today.getUTCMonth();
+  const isBefore = month > 0 || (month === 0 && Number(text.slice(8, 10)) > today.getUTCDate());
+  return Math.max(0, today.getUTCFullYear() - year - (isBefore ? 1 : 0));
 }

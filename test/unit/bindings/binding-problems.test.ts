@@ -150,14 +150,19 @@ describe('the problems of a binding', () => {
 });
 
 describe('the years since a day', () => {
+  it('are 0 for a year of five digits', () => expect(yearsSince('10000-01-01', new Date())).toBe(0));
+
   it.each([
     ['2020-11-28', '2026-11-28T00:00:00Z', 6],
     ['2020-11-29', '2026-11-28T23:59:59Z', 5],
     ['2020-02-29', '2021-02-28T12:00:00Z', 0],
     ['2020-02-29', '2021-03-01T00:00:00Z', 1],
     ['2027-01-01', '2026-11-28T00:00:00Z', 0],
+    ['2026-12-01', '2026-11-28T00:00:00Z', 0],
+    ['1999-12-31', '2026-01-01T00:00:00Z', 26],
   ])('%s are, on %s, %i', (day, today, years) => {
     expect(yearsSince(day, new Date(today))).toBe(years);
     expect(yearsSince(new Date(day), new Date(today))).toBe(years);
+    expect(yearsSince(`${day}T23:30:00.123456Z`, new Date(today))).toBe(years);
   });
 });
