@@ -213,6 +213,7 @@ describe('an invalid write', () => {
     ['null for a column with a default', { tags: null }, 'tags must not be null; leave it out for the default'],
     ['an address that is none', { address: 'nowhere' }, 'address must be a value of the type inet'],
     ['a day that is none', { renewed: '2024-02-30T00:00' }, 'renewed must be a value of the type timestamp'],
+    ['a year that is none', { opened: '0000-01-01' }, 'opened must be a value of the type date'],
     ['bytes that are none', { photo: 'A' }, 'photo must be a value of the type bytea'],
     ['a number out of range', { balance: '12345.6' }, 'balance is out of the range of its column'],
     ['a domain', { email: 'none' }, 'email violates a check of the database'],
@@ -368,6 +369,7 @@ describe('writes by others than an ADMIN with a session', () => {
     ['a USER', user, 'FORBIDDEN', Role.USER],
     ['a MANAGER', viewerOf({ role: Role.MANAGER }), 'FORBIDDEN', Role.MANAGER],
     ['an API key of an ADMIN', viewerOf({ kind: 'apiKey', role: Role.ADMIN }), 'FORBIDDEN', Role.ADMIN],
+    ['a token of another issuer', viewerOf({ kind: 'external', role: Role.ADMIN }), 'FORBIDDEN', Role.ADMIN],
     ['a former ADMIN', admin, 'FORBIDDEN', Role.USER],
   ])('are rejected and change nothing: %s', async (_name, viewer, code, currentRole) => {
     const accountId = await create(account, full);
@@ -414,6 +416,22 @@ describe('rows with an owner, which users may write', () => {
       expect([codes, problems]).toEqual([['BAD_USER_INPUT'], ['userId must be absent: it is your account']]);
     }
     expect(await owners()).toHaveLength(3);
+  });
+
+  it('do not get values of columns that the caller may not read', async () => {
+    const id = await create(entry, { accountId: 1, number: 1, during: '[1,5)' });
+    await create(entry, { accountId: 1, number: 2 }, user);
+    const before = await contents();
+    for (const [text, variables] of [
+      // The overlap would reveal the range of the other row.
+      [entry.create, { input: { accountId: 1, number: 3, during: '[2,3)' } }],
+      [
+        entry.update,
+        { id: id.replace(/_.*/, `_${Buffer.from('["1","2"]').toString('base64url')}`), input: { during: null } },
+      ],
+    ] as const)
+      expect((await run(user, text, variables)).codes).toEqual(['FORBIDDEN']);
+    expect(await contents()).toEqual(before);
   });
 
   it('are changed and deleted by their user and by an ADMIN; for others there is no such row', async () => {

@@ -180,7 +180,7 @@ describe('schema/access.yaml', () => {
     expect(advice(rows)).toEqual([]);
     expect([...rows.keys()].sort()).toEqual(listedNames(false).sort());
     expect([...new Set(unreached.map((name) => name.split('.')[0]))].sort()).toEqual(withoutObjects);
-  }, 60_000);
+  }, 240_000);
 
   // Last: a permitted call may end a session.
   it('has the access of every root field', async () => {

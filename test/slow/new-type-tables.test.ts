@@ -104,7 +104,7 @@ describe('npm run new:type -- --tables', () => {
       },
     });
     const url = await gateway.ready(120_000);
-    const send = async (text: string, token?: string) => {
+    const send = async (text: string, token?: string, codes: string[] = []) => {
       const response = await fetch(url, {
         method: 'POST',
         headers: {
@@ -113,15 +113,16 @@ describe('npm run new:type -- --tables', () => {
         },
         body: JSON.stringify({ query: text }),
       });
-      const { data, errors } = await response.json();
-      expect(errors).toBeUndefined();
+      const { data, errors = [] } = await response.json();
+      expect(errors.map(({ extensions: { code } }: AnyData) => code)).toEqual(codes);
       const statements = /desc="(\d+) statements?"/.exec(response.headers.get('server-timing') ?? '')?.[1];
       return { data, statements: Number(statements) };
     };
-    const login = await send(
-      `mutation { login(input: { email: "user@example.com", password: "${demoAccounts.password}" }) { accessToken } }`,
-    );
-    const token = login.data.login.accessToken as string;
+    const signIn = async (name: string): Promise<string> => {
+      const input = `{ email: "${name}@example.com", password: "${demoAccounts.password}" }`;
+      return (await send(`mutation { login(input: ${input}) { accessToken } }`)).data.login.accessToken as string;
+    };
+    const token = await signIn('user');
     const text = (first: number) =>
       `{ orderHeaders(first: ${first}) { nodes { id orderLines(first: 2) { nodes { article orderHeader { placedAt } } } } } }`;
     await send(text(2), token); // Facts of the tables are read once.
@@ -139,6 +140,25 @@ describe('npm run new:type -- --tables', () => {
       moods: ['HAPPY', 'GROESSER'],
     });
     expect([data.happyPeople.totalCount, data.notes.totalCount]).toEqual([4, 0]);
+
+    const admin = await signIn('admin');
+    const creation =
+      'mutation { createPerson(input: { rowId: 9, name: "Eve", bossId: 1 }) { id version boss { name } } }';
+    await send(creation, token, ['FORBIDDEN']);
+    await send(creation, undefined, ['UNAUTHENTICATED']);
+    const { id, version, boss } = (await send(creation, admin)).data.createPerson;
+    expect(boss).toEqual({ name: 'Ann' });
+    const change = `mutation { updatePerson(id: "${id}", input: { name: "Eva" }, expectedVersion: "${version}") { name } }`;
+    expect((await send(change, admin)).data).toEqual({ updatePerson: { name: 'Eva' } });
+    await send(change, admin, ['CONFLICT']);
+    await send('mutation { createPerson(input: { rowId: 9, name: "Eve" }) { id } }', admin, ['BAD_USER_INPUT']);
+    await send(`mutation { deletePerson(id: "${id}") { deletedPersonId } }`, admin);
+    const events = `{ auditLog(filter: { target: "${id}" }) { nodes { action after } } }`;
+    expect((await send(events, admin)).data.auditLog.nodes.toReversed()).toEqual([
+      { action: 'ROW_CREATE', after: { fields: ['rowId', 'name', 'bossId'] } },
+      { action: 'ROW_UPDATE', after: { fields: ['name'] } },
+      { action: 'ROW_DELETE', after: null },
+    ]);
     expect(project.script('scripts/create-migration.js')).toContain('no migration is needed');
     expect(await catalog()).toEqual(before);
   }, 300_000);

@@ -66,7 +66,9 @@ import { ${fields}, type ${type}Row } from './${folder}.loaders.js';
 
 ${declared.join('\n')}
 
-/** Writes ${table.schema}.${table.table}. \`canWrite\` is the rule of the mutations, beside that of the reads. */
+/**
+ * Writes ${table.schema}.${table.table}. \`canWrite\` is the rule of the mutations, beside that of the reads.${table.isOwned ? '\n * With \`canWrite: isSession\`, users write their rows, and an ADMIN all.' : ''}
+ */
 export const ${field}Writes = new TableWrites<${type}Row>({
   entity: ${type},
   reads: ${fields},

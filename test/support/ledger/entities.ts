@@ -1,9 +1,10 @@
 import { registerEnumType } from 'type-graphql';
+import { Role } from '../../../src/auth/viewer.js';
 import { column, enumOf, listOf, textOf } from '../../../src/graphql/tables/column-types.js';
 import { Column, ExistingTable } from '../../../src/graphql/tables/existing-table.js';
 
 /*
- * The tables of ledger.sql, as `npm run new:type -- --tables` writes them.
+ * The tables of ledger.sql, as `npm run new:type -- --tables` writes them; and a column that only an ADMIN reads.
  */
 
 export enum Kind {
@@ -105,7 +106,7 @@ export class Entry {
   @Column(column.text, { nullable: true, description: 'The column text.' })
   text!: string | null;
 
-  @Column(textOf('int4range'), { nullable: true, description: 'The column during.' })
+  @Column(textOf('int4range'), { nullable: true, readableBy: [Role.ADMIN], description: 'The column during.' })
   during!: string | null;
 
   @Column(column.version, {
