@@ -1,4 +1,5 @@
 import { sql, type RawBuilder, type SelectQueryBuilder } from 'kysely';
+import { rangesBeyond, type SortTerm } from './keyset-ranges.js';
 import { parameter } from './read-templates.js';
 import { collated, sortCollation } from './text-comparison.js';
 
@@ -82,37 +83,23 @@ function isBeyond(
   position: Position,
   { isAfter }: { isAfter: boolean },
 ): RawBuilder<boolean> {
-  const [first = null] = keys;
+  const [first] = keys;
   if (!first) throw new Error('An order has no column.');
-  const id = idOf(first);
-  const compare = (isDescending: boolean) => sql.raw(isDescending === isAfter ? '<' : '>');
-  // A comparison of the id alone lets PostgreSQL skip partitions, which are ranges of ids.
-  if (first.property === 'id') return sql`${id} ${compare(first.isDescending)} ${position.id}::uuid`;
+  const isById = first.property === 'id';
   const values = valuesOf(position);
-  const cast = (index: number) => sql`${values[index]}::${sql.raw(keys[index]?.type ?? '')}`;
-  if (keys.every((key) => key.isDescending === first.isDescending && key.isNullable !== true)) {
-    // One comparison of rows is one range of an index.
-    const columns = sql.join([...keys.map(columnOf), id]);
-    const limits = sql.join([...keys.map((_key, index) => cast(index)), sql`${position.id}::uuid`]);
-    return sql`(${columns}) ${compare(first.isDescending)} (${limits})`;
-  }
-  const last = keys.at(-1) ?? first;
-  let beyond = sql<boolean>`${id} ${compare(last.isDescending)} ${position.id}::uuid`;
-  for (const [index, key] of [...keys.entries()].reverse()) {
-    const column = columnOf(key);
-    const isUp = key.isDescending !== isAfter;
-    if (values[index] === null) {
-      const tied = sql<boolean>`${column} is null and ${beyond}`;
-      beyond = isUp ? sql`(${tied})` : sql`(${column} is not null or ${tied})`;
-    } else {
-      const isFurther = sql<boolean>`${column} ${compare(key.isDescending)} ${cast(index)}`;
-      const further = isUp && key.isNullable === true ? sql`${isFurther} or ${column} is null` : isFurther;
-      beyond = sql`(${further} or ${column} = ${cast(index)} and ${beyond})`;
-    }
-  }
-  // Repeats the first comparison in a form that is a range of an index.
-  const isRange = first.isNullable !== true && values[0] !== null;
-  return isRange ? sql`${columnOf(first)} ${compare(first.isDescending)}= ${cast(0)} and ${beyond}` : beyond;
+  const terms = keys.map((key, index): SortTerm => ({
+    column: columnOf(key),
+    value: sql`${values[index]}::${sql.raw(key.type)}`,
+    isNull: values[index] === null,
+    isNullable: key.isNullable === true,
+    isUp: key.isDescending !== isAfter,
+  }));
+  const { isDescending } = (isById ? first : keys.at(-1)) ?? first;
+  const isUp = isDescending !== isAfter;
+  const id = { column: idOf(first), value: sql`${position.id}::uuid`, isNull: false, isNullable: false, isUp };
+  // A comparison of the id alone lets PostgreSQL skip partitions, which are ranges of ids.
+  const ranges = rangesBeyond(isById ? [id] : [...terms, id]);
+  return sql`(${sql.join(ranges, sql` or `)})`;
 }
 
 /** The rows of `pageOf` in the list's order. */

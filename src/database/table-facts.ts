@@ -6,8 +6,11 @@ import type { Database } from './tables.js';
 export interface TableFacts {
   /** An estimate. */
   rows: number;
-  /** The columns that a B-tree index of the whole table starts with. */
-  indexedColumns: ReadonlySet<string>;
+  /**
+   * The columns that a B-tree index of the whole table starts with, in the default order of their type: for each the collations of
+   * those indexes, and `own` for that of the column, or if its type has none.
+   */
+  indexedColumns: ReadonlyMap<string, ReadonlySet<string>>;
   indexes: ReadonlySet<string>;
 }
 
@@ -54,20 +57,29 @@ const estimatedRows = sql.raw(`case when part.reltuples > 0 and part.relpages > 
  */
 async function readFacts(db: Database, table: string): Promise<TableFacts> {
   // The rows of a partitioned table are in its partitions.
-  const { rows } = await sql<{ rows: number; columns: string[]; indexes: string[] }>`
+  const { rows } = await sql<{ rows: number; columns: [column: string, collation: string][]; indexes: string[] }>`
     select
       (select coalesce(sum(${estimatedRows}), 0)::double precision
         from pg_class as part where part.oid = named.oid or part.oid in (select relid from pg_partition_tree(named.oid) where isleaf)) as rows,
-      array(select attribute.attname::text from pg_index join pg_class as index on index.oid = indexrelid
+      (select coalesce(json_agg(json_build_array(attname, usable.order_of) order by indexrelid), '[]') from pg_index join pg_class as index on index.oid = indexrelid
         join pg_am on pg_am.oid = index.relam
         join pg_attribute as attribute on attrelid = indrelid and attnum = indkey[0]
-        where indrelid = named.oid and indisvalid and indpred is null and amname = 'btree') as columns,
+        join pg_opclass on pg_opclass.oid = indclass[0]
+        cross join lateral (select 'own' where indcollation[0] = attcollation
+          union all select quote_ident(collname) from pg_collation where oid = indcollation[0]) as usable (order_of)
+        where indrelid = named.oid and indisvalid and indpred is null and amname = 'btree'
+          and exists (select from pg_opclass as usual where usual.opcfamily = pg_opclass.opcfamily and usual.opcdefault)) as columns,
       array(select index.relname::text from pg_index join pg_class as index on index.oid = indexrelid
         where indrelid = named.oid and indisvalid) as indexes
     from (select ${nameOf(db, table)}::regclass::oid as oid) as named`.execute(db);
   const [facts] = rows;
   if (!facts) throw new Error(`There is no table ${table}.`);
-  return { rows: facts.rows, indexedColumns: new Set(facts.columns), indexes: new Set(facts.indexes) };
+  const byColumn = Map.groupBy(facts.columns, ([column]) => column);
+  return {
+    rows: facts.rows,
+    indexedColumns: new Map([...byColumn].map(([name, found]) => [name, new Set(found.map(([, one]) => one))])),
+    indexes: new Set(facts.indexes),
+  };
 }
 
 /** The name of a table for PostgreSQL, in the schema of the gateway unless it names another. */

@@ -308,6 +308,18 @@ describe('filters and orders of existing tables', () => {
     expect(problems).toEqual([expect.stringMatching(new RegExp(`^${field} would read all of "odd"."sorted"`))]);
   });
 
+  it('need an index in the order of the condition: no other collation, no other order, and all rows', async () => {
+    const run = async (filter: object) => {
+      const text = 'query ($filter: OrderLineFilter) { lines(filter: $filter) { totalCount } }';
+      return (await execute(user, text, { filter }, strictIndexes)).problems;
+    };
+    expect(await run({ article: { eq: 'article 1' } })).toEqual([
+      expect.stringContaining('no index serves article.eq'),
+    ]);
+    expect(await run({ article: { isNull: true } })).toEqual([]);
+    expect(await run({ shop: { eq: 1 }, article: { eq: 'article 1' } })).toEqual([]);
+  });
+
   it('reject a relation of a large table whose foreign key has no index', async () => {
     const { codes } = await execute(admin, `{ notesOf(userId: "${user.userId}") { totalCount } }`, {}, strictIndexes);
     expect(codes).toEqual(['BAD_USER_INPUT']);

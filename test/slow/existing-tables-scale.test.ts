@@ -33,16 +33,17 @@ afterAll(async () => {
 });
 
 /** Explains the statements of a page, without those that read facts of the tables. */
-async function explained(variables: Record<string, unknown>): Promise<{ statements: Explained[]; codes: unknown[] }> {
+async function explained(
+  variables: Record<string, unknown>,
+  text = 'query ($filter: SortedFilter, $orderBy: [SortedOrder!], $first: Int, $last: Int, $after: String, $before: String) { sorted(filter: $filter, orderBy: $orderBy, first: $first, last: $last, after: $after, before: $before) { nodes { rowId } pageInfo { endCursor } } }',
+): Promise<{ statements: Explained[]; codes: unknown[] }> {
   let codes: unknown[] = [];
   const statements = await explainer.explain(async (db) => {
     const indexes = new IndexGuard(new TableCatalog(db), { maxUnindexedRows: 50_000 });
-    const text =
-      'query ($filter: SortedFilter, $orderBy: [SortedOrder!], $first: Int, $after: String) { sorted(filter: $filter, orderBy: $orderBy, first: $first, after: $after) { nodes { rowId } pageInfo { endCursor } } }';
     const run = executeOn({ schema, viewer: viewerOf(), db, indexes }, text, { first: 20, ...variables });
     const { codes: found, data } = await run;
     codes = found;
-    lastCursor = data?.sorted.pageInfo.endCursor ?? null;
+    lastCursor = data?.sorted?.pageInfo.endCursor ?? null;
   });
   return { statements: statements.filter(({ sql }) => sql.includes('"odd"."sorted"')), codes };
 }
@@ -69,6 +70,43 @@ describe(`a table of ${rowCount} rows`, () => {
       expect({ isBounded: rows < 500, plan }).toEqual({ isBounded: true, plan });
     }
     expect([statements.length, next.statements.length]).toEqual([1, 1]);
+  });
+
+  it.each(
+    (
+      [
+        ['ROW_ID', { rowId: { gte: 100_000 } }],
+        ['NUMBER', { number: { gte: 25_000 } }],
+        ['WORD', { word: { gte: 'word 2' } }],
+        ['AT', { at: { gte: '2024-03-01T00:00:00Z' } }],
+      ] as const
+    ).flatMap(([field, filter]) => (['ASC', 'DESC'] as const).map((direction) => [field, direction, filter] as const)),
+  )('is read from the middle of %s %s on, also of a column with nulls', async (field, direction, filter) => {
+    const orderBy = [
+      { field, direction },
+      { field: field === 'ROW_ID' ? 'AT' : 'ROW_ID', direction: 'DESC' },
+    ];
+    await explained({ orderBy, filter });
+    for (const position of [{ after: lastCursor }, { first: null, last: 20, before: lastCursor }]) {
+      const { statements, codes } = await explained({ orderBy, ...position });
+      expect([codes, statements.length]).toEqual([[], 1]);
+      for (const { rows, plan } of statements)
+        expect({ isBounded: rows < 500, plan }).toEqual({ isBounded: true, plan });
+    }
+  });
+
+  it.each([
+    { next: { word: { eq: 'word 70' } } },
+    { next: { rowId: { in: [2000, 2001] } }, mood: { eq: 'HAPPY' } },
+    { number: { eq: 70 }, next: { mood: { ne: 'HAPPY' } } },
+  ])('is filtered and aggregated by a related row by indexes: %j', async (filter) => {
+    const { statements, codes } = await explained({ filter });
+    const text =
+      'query ($filter: SortedFilter) { sortedAggregate(filter: $filter, groupBy: [MOOD]) { count max { number } } }';
+    const aggregate = await explained({ filter }, text);
+    expect([codes, aggregate.codes, statements.length, aggregate.statements.length]).toEqual([[], [], 1, 1]);
+    for (const { sequentialScans, plan } of [...statements, ...aggregate.statements])
+      expect({ sequentialScans, plan }).toEqual({ sequentialScans: [], plan });
   });
 
   it.each(

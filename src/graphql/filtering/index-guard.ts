@@ -1,7 +1,8 @@
 import type { Keyset } from '../../database/keyset.js';
+import { sortCollation } from '../../database/text-comparison.js';
 import type { TableCatalog, TableFacts } from '../../database/table-facts.js';
 import { BadUserInput } from '../../errors/app-error.js';
-import { indexedColumns, type Filterable } from './columns.js';
+import { indexedColumns, type Column, type Filterable } from './columns.js';
 import { isEveryRow, isNoRow, type Condition, type Operator } from './condition.js';
 
 /** What counts as served. */
@@ -90,11 +91,13 @@ export class IndexGuard {
       return (
         operators.includes(condition.operator) &&
         !(condition.operator === 'isNull' && condition.value === false) &&
-        facts.indexedColumns.has(condition.column.column)
+        (condition.operator === 'isNull'
+          ? facts.indexedColumns.has(condition.column.column)
+          : hasIndex(facts, condition.column))
       );
     const { relation, of } = condition;
     // PostgreSQL combines the indexes of one table for `or`, and joins another table only for what all rows have to meet.
-    if (isInOr || !facts.indexedColumns.has(relation.column)) return false;
+    if (isInOr || !hasIndex(facts, { column: relation.column, type: 'uuid' })) return false;
     const related = await this.#catalog.facts(relation.to().table);
     const isSmall = related.rows <= this.#maxRows;
     // Of a large table, even few rows are related to many.
@@ -112,8 +115,14 @@ export class IndexGuard {
   }
 }
 
-const leads = ({ indexedColumns: indexed }: TableFacts, { column }: Keyset): boolean =>
-  indexed.has(column.slice(column.indexOf('.') + 1));
+const leads = (facts: TableFacts, { column, ...key }: Keyset): boolean =>
+  hasIndex(facts, { column: column.slice(column.indexOf('.') + 1), ...key });
+
+/** Whether an index starts with a column, in the collation of the condition or order. */
+const hasIndex = (
+  { indexedColumns }: TableFacts,
+  { column, type, collation = sortCollation }: Pick<Column, 'column' | 'collation'> & { type: string },
+): boolean => indexedColumns.get(column)?.has(type === 'text' && collation !== null ? collation : 'own') === true;
 
 /** The operators that an index of the column serves. */
 const isServing: readonly Operator[] = ['eq', 'in', 'lt', 'lte', 'gt', 'gte', 'isNull'];

@@ -125,5 +125,6 @@ const orderByKey = ({ key: [first] }: TableMapping): Keyset => ({
   column: `${alias}.${first?.name ?? ''}`,
   property: first?.property ?? '',
   type: 'text',
+  collation: null,
   isDescending: false,
 });

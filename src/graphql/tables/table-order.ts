@@ -1,4 +1,5 @@
 import { sql, type RawBuilder } from 'kysely';
+import { rangesBeyond } from '../../database/keyset-ranges.js';
 import { parameter } from '../../database/read-templates.js';
 import { BadUserInput } from '../../errors/app-error.js';
 import { columnSql, type TableColumn } from './existing-table.js';
@@ -40,34 +41,17 @@ export class TableOrder {
     );
   }
 
-  /** Whether a row is after a position, or before it. The values are parameters `<name>0`, `<name>1` and so on. */
-  isBeyond(position: RowPosition, name: 'after' | 'before'): RawBuilder<boolean> {
-    const terms = this.columns.map(({ column, isDescending }, index) => ({
-      column: sql.raw(columnSql(column)),
-      isNullable: column.nullable === true,
-      isNull: position[index] === null,
-      compare: sql.raw((name === 'after') === isDescending ? '<' : '>'),
-      isUp: (name === 'after') !== isDescending,
-      value: sql`${parameter(`${name}${index}`)}::text::${sql.raw(column.type.sqlType)}`,
-    }));
-    const [first] = terms;
-    if (!first) throw new Error('An order has no column.');
-    if (terms.every(({ isNullable, isUp }) => !isNullable && isUp === first.isUp))
-      return sql`(${sql.join(terms.map(({ column }) => column))}) ${first.compare} (${sql.join(terms.map(({ value }) => value))})`;
-    const beyond = terms.reduceRight<RawBuilder<boolean>>(
-      (rest, { column, isNullable, isNull, compare, isUp, value }) => {
-        if (isNull) return isUp ? sql`(${column} is null and ${rest})` : sql`(${column} is not null or ${rest})`;
-        const further =
-          isUp && isNullable
-            ? sql`(${column} ${compare} ${value} or ${column} is null)`
-            : sql`${column} ${compare} ${value}`;
-        return sql`(${further} or (${column} = ${value} and ${rest}))`;
-      },
-      sql`false`,
+  /** The rows after a position, or before it; see `rangesBeyond`. The values are parameters `<name>0`, `<name>1` and so on. */
+  rangesBeyond(position: RowPosition, name: 'after' | 'before'): RawBuilder<boolean>[] {
+    return rangesBeyond(
+      this.columns.map(({ column, isDescending }, index) => ({
+        column: sql.raw(columnSql(column)),
+        value: sql`${parameter(`${name}${index}`)}::text::${sql.raw(column.type.sqlType)}`,
+        isNull: position[index] === null,
+        isNullable: column.nullable === true,
+        isUp: (name === 'after') !== isDescending,
+      })),
     );
-    // Repeats the first comparison in a form that is a range of an index.
-    const isRange = !first.isNull && !(first.isUp && first.isNullable);
-    return isRange ? sql`${first.column} ${first.compare}= ${first.value} and ${beyond}` : beyond;
   }
 
   encodeCursor(position: string): string {

@@ -293,7 +293,7 @@ function cursorsOf<Row extends object>({ rows, positions }: PlacedRows<Row>, ord
 /** The condition of a foreign key, for the check of indexes. */
 const isEqual = ({ name, property }: TableColumn): Condition => ({
   kind: 'comparison',
-  column: { type: 'text', name: property, column: name },
+  column: { type: 'text', name: property, column: name, collation: null },
   operator: 'eq',
   value: '',
   field: property,

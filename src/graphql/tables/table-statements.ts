@@ -155,27 +155,28 @@ export class TableStatements<Row extends object> {
   }
 
   #pageSql(page: TablePage, selected: SelectedPage<Row>, where: RawBuilder<unknown>): RawBuilder<unknown> {
-    const { order, limit, isBackward, after, before } = page;
+    const { order, limit, isBackward } = page;
     const { joins } = selected.joins;
-    const positions = [
-      ...(after ? [order.isBeyond(after, 'after')] : []),
-      ...(before ? [order.isBeyond(before, 'before')] : []),
-    ];
     // The limit is literal: with a parameter, a plan for all values would expect to read a tenth of the table.
-    const rest = sql`from ${this.#table} where ${sql.join([where, ...positions], sql` and `)}
-      ${order.clause(isBackward)} limit ${sql.lit(limit + 1)}`;
+    const ordered = sql`${order.clause(isBackward)} limit ${sql.lit(limit + 1)}`;
+    const ranges = rangesOf(page).map((range) => sql`from ${this.#table} where ${where} and ${range} ${ordered}`);
+    const [first] = ranges;
     const columns = selected.hasPositions
       ? sql`${this.#columns(selected)}, ${order.position} as position`
       : this.#columns(selected);
-    if (joins.length === 0) return sql`select ${columns} ${rest}`;
-    // Rows are joined to the page: PostgreSQL would sort all rows after the joins.
+    if (joins.length === 0 && ranges.length === 1) return sql`select ${columns} ${first}`;
+    // Rows are joined to the page: PostgreSQL would sort all rows after the joins. Each range is read by an index.
     const read = new Set([
       ...selected.shape.properties.map((property) => columnOf(this.mapping, property)),
       ...joiningColumns(this.mapping, joins),
       ...order.columns.map(({ column }) => column),
     ]);
-    return sql`select ${columns} from (select ${sql.raw([...read].map((one) => columnSql(one)).join(', '))} ${rest}) as ${sql.raw(alias)}
-      ${joinClauses(this.mapping, joins)} ${order.clause(isBackward)}`;
+    const names = sql.raw([...read].map((one) => columnSql(one)).join(', '));
+    const parts = sql.join(
+      ranges.map((range) => sql`(select ${names} ${range})`),
+      sql` union all `,
+    );
+    return sql`select ${columns} from (${parts}) as ${sql.raw(alias)} ${joinClauses(this.mapping, joins)} ${ordered}`;
   }
 
   #columns({ shape, joins }: Selected<Row>): RawBuilder<unknown> {
@@ -227,6 +228,15 @@ function rowOf<Row extends object>({ shape, joins }: Selected<Row>, values: read
 
 const keyOf = ({ shape, joins, hasPositions = false }: Selected<unknown> & { hasPositions?: boolean }): string =>
   `${shape.key} (${joins.key})${hasPositions ? ' placed' : ''}`;
+
+/** The rows between the positions of a page: ranges of an index that have no row in common. */
+function rangesOf({ order, after, before }: TablePage): RawBuilder<boolean>[] {
+  if (!after) return before ? order.rangesBeyond(before, 'before') : [sql`true`];
+  const ranges = order.rangesBeyond(after, 'after');
+  if (!before) return ranges;
+  const isBefore = sql.join(order.rangesBeyond(before, 'before'), sql` or `);
+  return ranges.map((range) => sql`${range} and (${isBefore})`);
+}
 
 /** The condition of a statement in SQL. */
 const isMet = (rows: PreparedCondition): RawBuilder<unknown> => rows.sql() ?? sql`true`;

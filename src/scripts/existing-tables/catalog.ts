@@ -47,6 +47,8 @@ interface CatalogIndex {
   /** Its columns up to the first expression. */
   columns: string[];
   method: string;
+  /** Whether it sorts its first column in the collation of the column and the default order of its type. */
+  isInColumnOrder: boolean;
   isUnique: boolean;
 }
 
@@ -103,7 +105,8 @@ const tablesSql = `
           from unnest(i.indkey[0:i.indnkeyatts - 1]) with ordinality as part (number, position)
           join pg_attribute a on a.attrelid = c.oid and a.attnum = number
           where position < coalesce((select min(p) from unnest(i.indkey) with ordinality as o (n, p) where n = 0), 1000)), '{}'),
-        'method', am.amname, 'isUnique', i.indisunique))
+        'method', am.amname, 'isInColumnOrder', i.indcollation[0] = coalesce((select attcollation from pg_attribute where attrelid = c.oid and attnum = i.indkey[0]), 0)
+          and exists (select from pg_opclass used join pg_opclass usual on usual.opcfamily = used.opcfamily where used.oid = i.indclass[0] and usual.opcdefault), 'isUnique', i.indisunique))
       from pg_index i join pg_class ic on ic.oid = i.indexrelid join pg_am am on am.oid = ic.relam
       where i.indrelid = c.oid and i.indisvalid and i.indpred is null), '[]') as indexes
   from pg_class c join pg_namespace n on n.oid = c.relnamespace

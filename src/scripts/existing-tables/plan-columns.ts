@@ -113,7 +113,9 @@ export function planColumns(
         isGenerated,
         hasDefault,
         maxLength,
-        isIndexed: table.indexes.some(({ columns: [first], method }) => first === name && method === 'btree'),
+        isIndexed: table.indexes.some(
+          ({ columns: [first], method, isInColumnOrder }) => first === name && method === 'btree' && isInColumnOrder,
+        ),
         enumType: column.type.kind === 'enum' ? column.type : null,
       },
     ];
