@@ -24,10 +24,15 @@ export class TableCatalog {
 
   constructor(private readonly db: Database) {}
 
-  /** The facts of a table; those that are some minutes old at most, unless the database does not respond. */
+  /** The facts of a table; see `known`. */
   async facts(table: string): Promise<TableFacts> {
+    return this.known(table) ?? this.#read(table);
+  }
+
+  /** The facts of a table that were read; those that are some minutes old at most, unless the database does not respond. */
+  known(table: string): TableFacts | null {
     const known = this.#known.get(table);
-    if (!known) return this.#read(table);
+    if (!known) return null;
     if (performance.now() - known.atMs > maxAgeMs) {
       // One request refreshes them, and none waits for it.
       this.#known.set(table, { ...known, atMs: performance.now() });

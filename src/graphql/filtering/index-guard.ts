@@ -3,7 +3,7 @@ import { sortCollation } from '../../database/text-comparison.js';
 import type { TableCatalog, TableFacts } from '../../database/table-facts.js';
 import { BadUserInput } from '../../errors/app-error.js';
 import { indexedColumns, type Column, type Filterable } from './columns.js';
-import { isEveryRow, isNoRow, type Condition, type Operator } from './condition.js';
+import { isEveryRow, isNoRow, relationsIn, type Condition, type Operator } from './condition.js';
 
 /** What counts as served. */
 interface Serving {
@@ -16,11 +16,11 @@ interface Serving {
 
 /** Rejects what PostgreSQL could only serve by reading all of a large table. */
 export class IndexGuard {
-  readonly #catalog: Pick<TableCatalog, 'facts'>;
+  readonly #catalog: Pick<TableCatalog, 'facts' | 'known'>;
   readonly #maxRows: number;
 
   /** @param maxUnindexedRows a table with more rows is read only by an index; 0 for no limit */
-  constructor(catalog: Pick<TableCatalog, 'facts'>, { maxUnindexedRows }: { maxUnindexedRows: number }) {
+  constructor(catalog: Pick<TableCatalog, 'facts' | 'known'>, { maxUnindexedRows }: { maxUnindexedRows: number }) {
     this.#catalog = catalog;
     this.#maxRows = maxUnindexedRows;
   }
@@ -35,21 +35,40 @@ export class IndexGuard {
   /**
    * Checks that an index serves a list: its filter, or its order if it has no filter.
    * @param order null for a list that is read as a whole, such as that of an aggregate
+   * @returns a promise only if facts of a table have to be read
    * @throws BadUserInput that names the column and what to do
    */
-  async check(filterable: Filterable, condition: Condition, order: Keyset | null): Promise<void> {
-    if (this.#maxRows === 0 || isNoRow(condition)) return;
-    const facts = await this.#catalog.facts(filterable.table);
+  check(filterable: Filterable, condition: Condition, order: Keyset | null): Promise<void> | undefined {
+    if (this.#maxRows === 0 || isNoRow(condition)) return undefined;
+    const tables = [filterable.table, ...relationsIn(condition).map(({ to }) => to().table)];
+    if (tables.every((table) => this.#catalog.known(table))) {
+      this.#judge(filterable, condition, order);
+      return undefined;
+    }
+    return Promise.all(tables.map((table) => this.#catalog.facts(table))).then(() =>
+      this.#judge(filterable, condition, order),
+    );
+  }
+
+  #factsOf(table: string): TableFacts {
+    const facts = this.#catalog.known(table);
+    if (!facts) throw new Error(`The facts of ${table} were not read.`);
+    return facts;
+  }
+
+  /** The check once the facts are known. */
+  #judge(filterable: Filterable, condition: Condition, order: Keyset | null): void {
+    const facts = this.#factsOf(filterable.table);
     if (facts.rows <= this.#maxRows) return;
     const isAll = isEveryRow(condition);
     if (
       isAll
         ? order !== null && leads(facts, order)
-        : await this.#serves(facts, condition, { operators: isServing, hasExemptions: order !== null })
+        : this.#serves(facts, condition, { operators: isServing, hasExemptions: order !== null })
     ) {
       // A range may match most of the table, and sorting that by a column without an index would read all of it.
       if (isAll || order === null || leads(facts, order)) return;
-      if (await this.#serves(facts, condition, { operators: isNarrow, hasExemptions: false })) return;
+      if (this.#serves(facts, condition, { operators: isNarrow, hasExemptions: false })) return;
       throw this.#rejection(
         filterable,
         'orderBy',
@@ -75,13 +94,13 @@ export class IndexGuard {
   }
 
   /** Whether an index serves a condition on a table. */
-  async #serves(facts: TableFacts, condition: Condition, serving: Serving): Promise<boolean> {
+  #serves(facts: TableFacts, condition: Condition, serving: Serving): boolean {
     const { operators, hasExemptions, isInOr = false } = serving;
     const each = (of: readonly Condition[], isEachInOr: boolean) =>
-      Promise.all(of.map((one) => this.#serves(facts, one, { ...serving, isInOr: isEachInOr })));
+      of.map((one) => this.#serves(facts, one, { ...serving, isInOr: isEachInOr }));
     if (condition.kind === 'not') return false;
-    if (condition.kind === 'and') return (await each(condition.of, isInOr)).includes(true);
-    if (condition.kind === 'or') return !(await each(condition.of, true)).includes(false);
+    if (condition.kind === 'and') return each(condition.of, isInOr).includes(true);
+    if (condition.kind === 'or') return !each(condition.of, true).includes(false);
     if (condition.kind === 'search')
       return (
         (hasExemptions && condition.isExempt === true) ||
@@ -98,7 +117,7 @@ export class IndexGuard {
     const { relation, of } = condition;
     // PostgreSQL combines the indexes of one table for `or`, and joins another table only for what all rows have to meet.
     if (isInOr || !hasIndex(facts, { column: relation.column, type: 'uuid' })) return false;
-    const related = await this.#catalog.facts(relation.to().table);
+    const related = this.#factsOf(relation.to().table);
     const isSmall = related.rows <= this.#maxRows;
     // Of a large table, even few rows are related to many.
     if (operators === isNarrow) return isSmall && this.#serves(related, of, serving);

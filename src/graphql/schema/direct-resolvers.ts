@@ -81,7 +81,17 @@ function valueOf(storage: Storage, param: ParameterMetadata): Resolver | null {
       const isConverted = storage.inputTypes.some(({ target }) => target === type) || param.validateFn !== undefined;
       return isConverted ? null : (_root, args) => ownValue(args, param.name);
     }
+    case 'args':
+      return asSent.has(param.getType()) ? (_root, args) => args : null;
     default:
       return null;
   }
+}
+
+const asSent = new Set<unknown>();
+
+/** Lets field resolvers receive arguments of a class as plain objects: its methods, if any, and its defaults are not needed. */
+export function passAsSent<Class extends object>(argumentsClass: Class): Class {
+  asSent.add(argumentsClass);
+  return argumentsClass;
 }

@@ -9,6 +9,7 @@ import { addRelatedFilter, Filters, indexNote } from '../filtering/filter-inputs
 import { maxSortKeys, orderFields, orderInput, readOrder, type OrderBy } from '../filtering/order.js';
 import { readFilter } from '../filtering/read-filter.js';
 import { PageArgs } from '../relay/connection.js';
+import { passAsSent } from '../schema/direct-resolvers.js';
 import { alias, tableOf, type TableMapping } from './existing-table.js';
 import { columnsOf } from './table-columns.js';
 import { TableOrder } from './table-order.js';
@@ -41,7 +42,7 @@ export function tableArgs(entity: EntityClass<unknown>): ClassType<TableArgs> {
       description: `Sort order; by the key if absent. At most ${maxSortKeys} columns.`,
     })(Arguments.prototype, 'orderBy');
   }
-  return Arguments;
+  return passAsSent(Arguments);
 }
 
 /**

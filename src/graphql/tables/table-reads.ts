@@ -24,8 +24,8 @@ import { textsOf, valueOf } from './row-values.js';
 import { columnsOf, relationTo } from './table-columns.js';
 import { joinedRow } from './table-joins.js';
 import { TableLoaders, type ListKey, type LoadedList } from './table-loaders.js';
-import type { TableOrder } from './table-order.js';
 import {
+  cursorsOf,
   TableStatements,
   type ColumnTexts,
   type PlacedRows,
@@ -113,19 +113,21 @@ export class TableReads<Row extends object> {
   }
 
   /** A page of the rows whose foreign key has these values; see `page`. */
-  async of(
-    values: ColumnValues<Row>,
-    args: TableArgs,
-    context: Context,
-    info: GraphQLResolveInfo,
-  ): Promise<Connection<Row>> {
+  of(values: ColumnValues<Row>, args: TableArgs, context: Context, info: GraphQLResolveInfo): Promise<Connection<Row>> {
     const list = this.#listOf(values, args, context, info);
     const texts = textsOf(values);
-    if (texts === null) return this.#connection(list.page, noRows, () => Promise.resolve(0));
-    await list.checked;
+    if (texts === null) return Promise.resolve(this.#connection(list.page, noRows, () => Promise.resolve(0)));
     const key = { texts, list };
-    const count = counting(info, () => context.load(list.counts).load(key));
-    return this.#connection(list.page, list.hasRows ? await context.load(list.pages).load(key) : noRows, count);
+    // Few promises: many rows wait at once, and what waits outlives garbage collections.
+    const read = (): Promise<Connection<Row>> => {
+      const count = counting(info, () => context.load(list.counts).load(key));
+      if (!list.hasRows) return Promise.resolve(this.#connection(list.page, noRows, count));
+      return context
+        .load(list.pages)
+        .load(key)
+        .then((placed) => this.#connection(list.page, placed, count));
+    };
+    return list.checked ? list.checked.then(read) : read();
   }
 
   /**
@@ -184,15 +186,14 @@ export class TableReads<Row extends object> {
 
   /**
    * @param order null for aggregates
+   * @returns undefined if all was known, and the rows may be read
    * @throws the error of `canRead` of a type on which a condition depends
    * @throws BadUserInput if no index serves the rows
    */
-  async #check(rows: Condition, order: Keyset | null, context: Context, info: GraphQLResolveInfo): Promise<void> {
-    for (const relation of relationsIn(rows)) {
-      const rule = this.#related.get(relation);
-      if (rule) await assertPermitted(rule, context, info);
-    }
-    await context.indexes.check(this.#columns, rows, order);
+  #check(rows: Condition, order: Keyset | null, context: Context, info: GraphQLResolveInfo): Promise<void> | undefined {
+    const rules = relationsIn(rows).flatMap((relation) => this.#related.get(relation) ?? []);
+    const check = (): Promise<void> | undefined => context.indexes.check(this.#columns, rows, order);
+    return rules.length === 0 ? check() : assertEach(rules, context, info).then(check);
   }
 
   /** The columns that the operation reads of the type anywhere, so that its fields share one loader. */
@@ -233,7 +234,7 @@ export class TableReads<Row extends object> {
     const { page, rows, checkedOrder } = this.#readPage(args, context.viewer);
     const checked = this.#check(allOf(...columns.map(isEqual), rows), checkedOrder, context, info);
     // Fields whose key is null do not await it.
-    checked.catch(() => undefined);
+    checked?.catch(() => undefined);
     return {
       parentType: info.parentType,
       key: JSON.stringify({ page, rows }),
@@ -272,8 +273,8 @@ type ReadPage = TablePage & { first: number | null; last: number | null };
 interface RelatedList<Row> extends LoadedList {
   parentType: GraphQLObjectType;
   page: ReadPage;
-  /** Settles when the check of indexes does. */
-  checked: Promise<void>;
+  /** Settles when the check of indexes does; undefined if it has succeeded. */
+  checked: Promise<void> | undefined;
   hasRows: boolean;
   pages: LoaderKind<ListKey, PlacedRows<Row>>;
   counts: LoaderKind<ListKey, number>;
@@ -281,13 +282,9 @@ interface RelatedList<Row> extends LoadedList {
 
 const noRows = { rows: [], positions: null };
 
-/** Encodes the cursors of rows. */
-function cursorsOf<Row extends object>({ rows, positions }: PlacedRows<Row>, order: TableOrder): (row: Row) => string {
-  let known: Map<Row, string> | null = null;
-  return (row) => {
-    known ??= new Map(rows.map((one, index) => [one, positions?.[index] ?? '[]']));
-    return order.encodeCursor(known.get(row) ?? '[]');
-  };
+/** @throws the error of the first rule that rejects */
+async function assertEach(rules: readonly Rule[], context: Context, info: GraphQLResolveInfo): Promise<void> {
+  for (const rule of rules) await assertPermitted(rule, context, info);
 }
 
 /** The condition of a foreign key, for the check of indexes. */

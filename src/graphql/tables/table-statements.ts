@@ -211,6 +211,18 @@ export class TableStatements<Row extends object> {
 /** The class of SQLSTATE for values that a type rejects. */
 const dataException = '22';
 
+/** @returns what encodes the cursors of rows, whose positions must have been selected */
+export function cursorsOf<Row extends object>(
+  { rows, positions }: PlacedRows<Row>,
+  order: TableOrder,
+): (row: Row) => string {
+  let known: Map<Row, string> | null = null;
+  return (row) => {
+    known ??= new Map(rows.map((one, index) => [one, positions?.[index] ?? '[]']));
+    return order.encodeCursor(known.get(row) ?? '[]');
+  };
+}
+
 const placed = <Row extends object>(
   selected: SelectedPage<Row>,
   found: readonly unknown[][],
