@@ -1,4 +1,6 @@
 import { BadUserInput, type FieldProblem } from '../../errors/app-error.js';
+import { quoted } from '../execution/leaf-text.js';
+import { base64urlOf } from '../relay/base64url.js';
 import type { TableColumn } from './existing-table.js';
 
 /** The longest ID that is decoded: an index of PostgreSQL holds keys of up to 2,700 bytes. */
@@ -13,7 +15,9 @@ export class RowIds {
 
   /** @param values those of the key, in its order */
   encode(values: readonly unknown[]): string {
-    return `${this.prefix}_${Buffer.from(JSON.stringify(values.map(String))).toString('base64url')}`;
+    let text = '[';
+    for (const value of values) text += `${text === '[' ? '' : ','}${quoted(String(value))}`;
+    return `${this.prefix}_${base64urlOf(`${text}]`)}`;
   }
 
   /** The texts of the key's values. @throws BadUserInput, naming `field`, if the ID is malformed or of another type */

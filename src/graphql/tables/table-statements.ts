@@ -75,17 +75,39 @@ export class TableStatements<Row extends object> {
     { rows, ...selected }: Selected<Row> & { rows: Condition },
   ): Promise<(Row | null)[]> {
     const prepared = preparedCondition({ alias }, rows);
-    const { joins } = selected.joins;
+    const [only, ...others] = keys;
+    if (only && others.length === 0) return [await this.#byKey(db, columns, only, selected, prepared)];
     const template = this.#template(
       ['by', namesOf(columns), keyOf(selected)],
       prepared,
       () => sql`
       select given.index, ${this.#columns(selected)} from ${keysGiven(columns)}
-      join ${this.#table} on ${isGiven(columns)} and ${isMet(prepared)} ${joinClauses(this.mapping, joins)}`,
+      join ${this.#table} on ${isGiven(columns)} and ${isMet(prepared)} ${joinClauses(this.mapping, selected.joins.joins)}`,
     );
     const found = await this.#found(template, db, { ...keyValues(columns, keys), ...prepared.values });
     const byIndex = new Map(found.map((values) => [Number(values[0]), rowOf(selected, values, 1)]));
     return keys.map((_key, index) => byIndex.get(index + 1) ?? null);
+  }
+
+  /** One key needs neither an array nor a join with it. */
+  async #byKey(
+    db: Database,
+    columns: readonly TableColumn[],
+    key: ColumnTexts,
+    selected: Selected<Row>,
+    prepared: PreparedCondition,
+  ): Promise<Row | null> {
+    const template = this.#template(['one by', namesOf(columns), keyOf(selected)], prepared, () => {
+      const isKey = columns.map(
+        (column, index) =>
+          sql`${sql.raw(columnSql(column))} = ${parameter(`k${index}`)}::text::${sql.raw(column.type.sqlType)}`,
+      );
+      return sql`select ${this.#columns(selected)} from ${this.#table} ${joinClauses(this.mapping, selected.joins.joins)}
+        where ${sql.join([...isKey, isMet(prepared)], sql` and `)}`;
+    });
+    const given = Object.fromEntries(key.map((text, index) => [`k${index}`, text]));
+    const [values] = await this.#found(template, db, { ...given, ...prepared.values });
+    return values ? rowOf(selected, values, 0) : null;
   }
 
   /** Loads a page in the order of the statement; see `TablePage`. @returns at most page.limit + 1 rows */
