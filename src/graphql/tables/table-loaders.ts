@@ -2,14 +2,8 @@ import type { RowShape } from '../../database/row-shapes.js';
 import type { LoaderKind } from '../context/loader-kind.js';
 import { everyRow, type Condition } from '../filtering/condition.js';
 import type { TableColumn } from './existing-table.js';
-import type {
-  ColumnTexts,
-  PlacedRows,
-  Selected,
-  SelectedPage,
-  TablePage,
-  TableStatements,
-} from './table-statements.js';
+import type { TablePage } from './table-page.js';
+import type { ColumnTexts, PlacedRows, Selected, SelectedPage, TableStatements } from './table-statements.js';
 
 /** The loaders of a table: one object for each form of their statements, by which a request finds its loader. */
 export class TableLoaders<Row extends object> {

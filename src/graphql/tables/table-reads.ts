@@ -24,6 +24,7 @@ import { textsOf, valueOf } from './row-values.js';
 import { columnsOf, relationTo } from './table-columns.js';
 import { joinedRow } from './table-joins.js';
 import { TableLoaders, type ListKey, type LoadedList } from './table-loaders.js';
+import type { TablePage } from './table-page.js';
 import {
   cursorsOf,
   TableStatements,
@@ -31,7 +32,6 @@ import {
   type PlacedRows,
   type Selected,
   type SelectedPage,
-  type TablePage,
 } from './table-statements.js';
 
 interface TableOptions<Row extends object> {

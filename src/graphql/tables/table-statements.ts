@@ -16,16 +16,8 @@ import {
 } from './existing-table.js';
 import type { Joins } from './references.js';
 import { attachJoined, joinClauses, joinedColumns, joiningColumns } from './table-joins.js';
-import { damagedCursor, type RowPosition, type TableOrder } from './table-order.js';
-
-/** The first `limit` rows (backward: the last) between two positions. */
-export interface TablePage {
-  order: TableOrder;
-  limit: number;
-  isBackward: boolean;
-  after: RowPosition | null;
-  before: RowPosition | null;
-}
+import { damagedCursor, type TableOrder } from './table-order.js';
+import { pageKey, pageValues, type TablePage } from './table-page.js';
 
 /** What a statement reads of each row. */
 export interface Selected<Row> {
@@ -289,16 +281,3 @@ const isGiven = (columns: readonly TableColumn[]): RawBuilder<unknown> =>
 
 const keyValues = (columns: readonly TableColumn[], keys: readonly ColumnTexts[]): Record<string, unknown> =>
   Object.fromEntries(columns.map((_column, index) => [`k${index}`, keys.map((key) => key[index])]));
-
-/** Everything that the text of a page's statement depends on. */
-const pageKey = ({ order, limit, isBackward, after, before }: TablePage): string =>
-  [order.key, limit, isBackward ? 'last' : 'first', `after ${nullsOf(after)}`, `before ${nullsOf(before)}`].join(' ');
-
-const nullsOf = (position: RowPosition | null): string =>
-  position === null ? '-' : position.map((value) => (value === null ? '0' : '1')).join('');
-
-const pageValues = ({ after, before }: TablePage): Record<string, unknown> =>
-  Object.fromEntries([
-    ...(after ?? []).map((value, index) => [`after${index}`, value]),
-    ...(before ?? []).map((value, index) => [`before${index}`, value]),
-  ]) as Record<string, unknown>;
