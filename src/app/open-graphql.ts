@@ -19,8 +19,10 @@ import { OperationServer } from '../graphql/server/operation-server.js';
 import { OperationExecutor } from '../graphql/execution/operation-executor.js';
 import { PreparedExecution } from '../graphql/prepared-operations/prepared-execution.js';
 import { PreparedOperations } from '../graphql/prepared-operations/prepared-operations.js';
+import type { ModelCosts } from '../graphql/server/operation-size.js';
 import { queryLimits } from '../graphql/server/query-limits.js';
 import { afterResponse } from '../graphql/server/stages/after-response.js';
+import { costReport } from '../graphql/server/stages/cost-report.js';
 import { OperationLog } from '../graphql/server/stages/operation-log.js';
 import { OperationStatistics } from '../graphql/server/stages/operation-statistics.js';
 import { operationTrace } from '../graphql/server/stages/operation-trace.js';
@@ -76,14 +78,19 @@ export async function openGraphql(
   const operationLog = new OperationLog(log);
   const { isIntrospectionOpen } = config.graphql;
   const limits = config.queryLimits;
+  const models: ModelCosts = {
+    outputElements: (model) => services.predictor.outputElements(model),
+    rowMs: (model) => services.predictor.rowMs(model),
+  };
   // In this order; see `Stage`.
   const stages: Stage[] = [
-    queryLimits(limits, isIntrospectionOpen, (model) => services.predictor.outputElements(model)),
+    queryLimits(limits, isIntrospectionOpen, models),
     operationLog,
     operations,
     ...(isTracing() ? [operationTrace] : []),
     httpStatus,
     responses,
+    costReport(limits, models),
     afterResponse([responses]),
     ...(reads.hasReplicas ? [readYourWritesStage(readYourWrites)] : []),
   ];

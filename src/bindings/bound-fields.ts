@@ -17,7 +17,7 @@ import {
   type BoundField,
   type BoundInput,
 } from './bound-field.js';
-import { BoundPredictions, type RowPrediction } from './bound-predictions.js';
+import { BoundPredictions, unlimited, type ComputedRowQuota, type RowPrediction } from './bound-predictions.js';
 import { sdlOf } from './bound-type.js';
 import { modelValue, yearsSince } from './feature-kinds.js';
 
@@ -45,11 +45,12 @@ export function bindingProblems(
 
 /** The fields that the manifests of models bind to types of the schema. */
 export function boundFields(
-  predictor: Pick<Predictor, 'models' | 'model' | 'predict' | 'onChange'>,
+  predictor: Pick<Predictor, 'models' | 'model' | 'predict' | 'rowMs' | 'onChange'>,
   features: readonly FeatureSource[],
+  quota: ComputedRowQuota = unlimited,
 ): TypeExtension {
   const sources = sourcesByType(features);
-  const predictions = new BoundPredictions(predictor);
+  const predictions = new BoundPredictions(predictor, quota);
   const current = (): BoundField[] => fieldsOf(predictor.models(), sources);
   const sdl = (): string => sdlOf(current());
   return {
@@ -105,6 +106,7 @@ function addedField(field: BoundField, predictions: BoundPredictions): AddedFiel
       inheritMaxAge: true,
       of: ['Model', ...[...relations.keys()].flatMap((relation) => relation?.type ?? [])],
     },
+    model: field.model.name,
     resolve: resolverOf(field, predictions),
   };
 }

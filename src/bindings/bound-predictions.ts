@@ -1,6 +1,7 @@
 import DataLoader from 'dataloader';
 import { AppError, PredictionUnavailable, ServiceUnavailable, type BadUserInput } from '../errors/app-error.js';
 import type { Context } from '../graphql/context/context.js';
+import { rowCost } from '../graphql/server/operation-size.js';
 import type { InputWarning, PredictedRow, PredictionSet, Predictor } from '../inference/serving/predictor.js';
 
 /** A prediction for an object, without the names of its binding. */
@@ -17,6 +18,16 @@ export interface RowPrediction {
 /** A row of inputs, by the names in the manifest. */
 type Row = Record<string, unknown>;
 
+/** Limits the rows that models compute for a user. */
+export interface ComputedRowQuota {
+  /** @throws TooManyAttempts if nothing is left */
+  assertLeft(userId: string): void;
+  /** Charges rows that were computed; rows from the cache are free. */
+  chargeComputed(userId: string, rows: number): void;
+}
+
+export const unlimited: ComputedRowQuota = { assertLeft: () => {}, chargeComputed: () => {} };
+
 /** Rows of one call. */
 const maxRows = 1000;
 
@@ -27,7 +38,10 @@ const maxRows = 1000;
 export class BoundPredictions {
   readonly #loaders = new WeakMap<Context, Map<string, DataLoader<Row, RowPrediction>>>();
 
-  constructor(private readonly predictor: Pick<Predictor, 'model' | 'predict'>) {}
+  constructor(
+    private readonly predictor: Pick<Predictor, 'model' | 'predict' | 'rowMs'>,
+    private readonly quota: ComputedRowQuota,
+  ) {}
 
   /** @throws PredictionUnavailable if the model fails, is late or rejects the row */
   predict(model: string, row: Row, context: Context): Promise<RowPrediction> {
@@ -56,15 +70,26 @@ export class BoundPredictions {
     }
   }
 
-  async #call(model: string, rows: readonly Row[], { viewer, signal }: Context): Promise<(RowPrediction | Error)[]> {
+  async #call(
+    model: string,
+    rows: readonly Row[],
+    { viewer, signal, cost }: Context,
+  ): Promise<(RowPrediction | Error)[]> {
+    const caller = viewer.kind === 'anonymous' ? '' : viewer.userId;
+    this.quota.assertLeft(caller);
     const predicted = await this.predictor.predict({
       model,
       version: this.predictor.model(model)?.current.version ?? null,
       rows,
       onInvalid: 'NULL',
-      caller: viewer.kind === 'anonymous' ? '' : viewer.userId,
+      caller,
       signal,
     });
+    let computed = 0;
+    for (const { source } of predicted.rows) if (source === 'MODEL') computed += 1;
+    this.quota.chargeComputed(caller, computed);
+    const rowMs = (name: string): number => this.predictor.rowMs(name);
+    cost.refunded += (rows.length - computed) * rowCost({ rowMs }, model);
     return inOrder(predicted, (error) => unavailable(model, error));
   }
 }

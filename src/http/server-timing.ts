@@ -1,5 +1,5 @@
 import type { FastifyRequest, onRequestHookHandler, onSendHookHandler } from 'fastify';
-import type { CostItem, OperationCost } from '../telemetry/operation-cost.js';
+import type { CostItem, CostKind, OperationCost } from '../telemetry/operation-cost.js';
 
 /**
  * Sets the Server-Timing header (W3C Server Timing): total time, and the time of SQL statements, Redis calls and predictions.
@@ -38,7 +38,7 @@ export function timingOf(totalMs: number, costs: readonly OperationCost[]): stri
   return [`total;dur=${rounded(totalMs)}`, ...parts.filter((part) => part !== null)].join(', ');
 }
 
-function sumOf(costs: readonly OperationCost[], kind: keyof OperationCost): CostItem {
+function sumOf(costs: readonly OperationCost[], kind: CostKind): CostItem {
   return costs.reduce((sum, { [kind]: done }) => ({ times: sum.times + done.times, ms: sum.ms + done.ms }), {
     times: 0,
     ms: 0,

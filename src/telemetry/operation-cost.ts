@@ -14,6 +14,8 @@ export class OperationCost {
   readonly sql: CostItem = { times: 0, ms: 0 };
   readonly cache: CostItem = { times: 0, ms: 0 };
   readonly model: CostItem = { times: 0, ms: 0 };
+  /** What the limit of cost has counted for rows that were in a cache, in objects. */
+  refunded = 0;
 }
 
 const current = new AsyncLocalStorage<OperationCost>();

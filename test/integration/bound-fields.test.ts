@@ -174,6 +174,42 @@ describe('a bound field', () => {
   });
 });
 
+describe('the cost of a bound field', () => {
+  const costOf = async (query: string): Promise<AnyData> => {
+    const response = await fetch(gateway.url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${await gateway.tokenOf('admin')}` },
+      body: JSON.stringify({ query, extensions: { cost: true } }),
+    });
+    const { extensions, errors }: AnyData = await response.json();
+    expect(errors).toBeUndefined();
+    return extensions.cost;
+  };
+  const page = (fields: string) => `{ employees(first: 50) { nodes { id ${fields} } } }`;
+
+  it('counts the time of the model, and what was cached is refunded', async () => {
+    const plain = await costOf(page('name'));
+    expect(plain).toEqual({ requested: 51, actual: 51, maximum: 5000 });
+    await olderBy(13);
+    const bound = page('expectedSalary { value }');
+    const first = await costOf(bound);
+    // An object for each prediction, and what the model takes.
+    expect(first.requested).toBeGreaterThanOrEqual(101);
+    expect(first).toMatchObject({ actual: first.requested });
+    const cached = await costOf(`${bound} # not from the response cache`);
+    expect(cached.actual).toBeLessThanOrEqual(101);
+  });
+
+  it('is in the response only if the request has extensions.cost', async () => {
+    const response = await fetch(gateway.url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${await gateway.tokenOf('admin')}` },
+      body: JSON.stringify({ query: page('age') }),
+    });
+    expect(await response.json()).not.toHaveProperty('extensions');
+  });
+});
+
 describe('the lineage of a bound field', () => {
   const document = '{ employees(first: 50) { nodes { id name salary expectedSalary { value } } } }';
 

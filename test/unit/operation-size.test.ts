@@ -1,7 +1,14 @@
 import 'reflect-metadata';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { buildSchema, getOperationAST, parse, type DocumentNode, type OperationDefinitionNode } from 'graphql';
+import {
+  buildSchema,
+  getOperationAST,
+  isObjectType,
+  parse,
+  type DocumentNode,
+  type OperationDefinitionNode,
+} from 'graphql';
 import { documentSize, type DocumentSize } from '../../src/graphql/server/document-limits.js';
 import { measure, type OperationSize } from '../../src/graphql/server/operation-size.js';
 
@@ -84,12 +91,12 @@ describe('the size of an operation', () => {
     const fields = models.getQueryType()?.getFields() ?? {};
     Object.assign(fields.predict?.extensions ?? {}, { listSize: { lengthOf: 'inputs', modelOf: 'model' } });
     Object.assign(fields.predictNarrow?.extensions ?? {}, { listSize: { lengthOf: 'inputs', model: 'narrow' } });
-    const elements = (model: string): number => ({ wide: 768, narrow: 255 })[model] ?? 0;
+    const outputElements = (model: string): number => ({ wide: 768, narrow: 255 })[model] ?? 0;
     const costOf = (text: string, variables: Record<string, unknown>): number => {
       const document = parse(text);
       const operation = getOperationAST(document);
       if (!operation) throw new Error('There is no operation.');
-      return measure(models, document, operation, variables, elements).cost;
+      return measure(models, document, operation, variables, { outputElements, rowMs: () => 0 }).cost;
     };
     const inputs = new Array(100).fill(1);
     const byVariable = 'query ($m: String!, $r: [Int!]!) { predict(model: $m, inputs: $r) { output } }';
@@ -100,6 +107,25 @@ describe('the size of an operation', () => {
     expect(costOf('{ predict(model: "wide", inputs: [1, 2]) { output } }', {})).toBe(8);
     expect(costOf('query ($m: String = "wide") { predict(model: $m, inputs: [1]) { output } }', {})).toBe(4);
     expect(costOf('query ($r: [Int!]!) { predictNarrow(inputs: $r) { output } }', { r: inputs })).toBe(100);
+  });
+
+  it('counts what a model takes for the fields that it computes', () => {
+    const people = buildSchema(
+      'type Pay { value: Int } type Person { pay: Pay } type PersonConnection { nodes: [Person] } type Query { people(first: Int): PersonConnection }',
+    );
+    const [Person, document] = [people.getType('Person'), parse('{ people(first: 50) { nodes { pay { value } } } }')];
+    const operation = getOperationAST(document);
+    if (!isObjectType(Person) || !operation) throw new Error('The schema or the document is incomplete.');
+    Object.assign(Person.getFields().pay?.extensions ?? {}, { computedBy: 'pay' });
+    let ms = 0;
+    const models = { outputElements: () => 0, rowMs: (model: string) => (model === 'pay' ? ms : 1000) };
+    const cost = (): number => measure(people, document, operation, {}, models).cost;
+
+    const withoutTime = cost();
+    ms = 0.2;
+    expect(cost()).toBe(withoutTime + 50 * 20);
+    ms = 0.001;
+    expect(cost()).toBe(withoutTime);
   });
 
   it('counts fragments on members of a union or an interface', () => {

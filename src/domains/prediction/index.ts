@@ -29,7 +29,8 @@ export const predictionDomain: DomainModule = {
       },
     });
     const retention = new HistoryRetention(db, log, { days: settings.historyRetentionDays });
-    const predict = createPredict(predictor, history, new PredictionQuota(settings.predictions, counters));
+    const quota = new PredictionQuota(settings.predictions, counters);
+    const predict = createPredict(predictor, history, quota);
     return {
       resolvers: [
         new PredictionResolver(predict, history, createOutputConverter(exchangeRates, log), events),
@@ -43,7 +44,7 @@ export const predictionDomain: DomainModule = {
         if (dir !== null) await history.openJournal(await journalDirOf(db, dir));
       },
       nodes: { prediction: { type: 'Prediction', readAs: 'prediction', read: visiblePredictions(history) } },
-      extensions: [typedPredictions(predictor, predict), boundFields(predictor, features)],
+      extensions: [typedPredictions(predictor, predict), boundFields(predictor, features, quota)],
       async close() {
         await retention.close();
         await history.close();

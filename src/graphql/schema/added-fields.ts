@@ -16,6 +16,8 @@ export interface AddedField {
   /** The properties of other rows that the value needs, by the field that leads to them, with the properties of the row for that. */
   related: Readonly<Record<string, { properties: readonly string[]; reads: readonly string[] }>>;
   cacheHint: CacheHintOptions;
+  /** The model that computes it, by whose time the field counts in the cost of an operation. */
+  model: string;
   resolve: (row: object, context: Context) => unknown;
 }
 
@@ -62,8 +64,9 @@ function attach(schema: GraphQLSchema, added: AddedField, permissions: readonly 
     ...field.extensions,
     ...reads(schema, added),
     cacheControl: added.cacheHint,
+    computedBy: added.model,
     ...(guard ? { isGuarded: true } : {}),
-  } satisfies CacheExtensions & ReadsExtensions;
+  } satisfies CacheExtensions & ReadsExtensions & { computedBy: string };
 }
 
 /** What the fields of the lineage read of their objects. */

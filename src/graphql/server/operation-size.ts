@@ -34,8 +34,22 @@ interface ComputedList {
   modelOf?: string;
 }
 
-/** The elements that a model returns for a row, in all outputs; 0 for an unknown model. */
-export type OutputElements = (model: string) => number;
+/** What rows of models cost. */
+export interface ModelCosts {
+  /** The elements that a model returns for a row, in all outputs; 0 for an unknown model. */
+  outputElements(model: string): number;
+  /** The milliseconds that a model has taken for a row, on average; 0 if it has computed none. */
+  rowMs(model: string): number;
+}
+
+const noModels: ModelCosts = { outputElements: () => 0, rowMs: () => 0 };
+
+/** Objects that a millisecond of a model costs as much as. */
+const objectsPerMs = 100;
+
+/** The cost of a row that a model computes, in objects. */
+export const rowCost = ({ rowMs }: Pick<ModelCosts, 'rowMs'>, model: string): number =>
+  Math.round(rowMs(model) * objectsPerMs);
 
 /** What an operation requests with its variables. */
 export interface OperationSize {
@@ -64,7 +78,7 @@ export function measure(
   document: DocumentNode,
   operation: OperationDefinitionNode,
   variables: Variables,
-  outputElements: OutputElements = () => 0,
+  models: ModelCosts = noModels,
 ): OperationSize {
   let found = known.get(operation);
   if (found?.schema !== schema) {
@@ -73,7 +87,7 @@ export function measure(
   }
   const { cost, defaults } = found.size;
   if (typeof cost === 'number') return { cost, introspects: false };
-  const measurement = new Measurement(variables, defaults, outputElements);
+  const measurement = new Measurement(variables, defaults, models);
   return { cost: cost(measurement), introspects: measurement.introspects };
 }
 
@@ -95,7 +109,7 @@ class Measurement {
   constructor(
     readonly variables: Variables,
     readonly defaults: ReadonlyMap<string, unknown>,
-    readonly outputElements: OutputElements,
+    readonly models: ModelCosts,
   ) {}
 
   /** The variable as sent, or its default. */
@@ -215,6 +229,9 @@ class SizeCompiler {
     // A connection returns its page once for each of the selected `nodes` and `edges`, which `inside` counts.
     if (field.args.some(({ name }) => name === 'first' || name === 'last'))
       return derived([pageSizeOf(node), inside], (size, items) => 1 + size * Math.max(1, items));
+    const model = field.extensions.computedBy as string | undefined;
+    if (model !== undefined)
+      return derived([inside, (measurement) => rowCost(measurement.models, model)], (items, row) => 1 + items + row);
     const isCounted = typeName.endsWith('Connection');
     const size = isListType(getNullableType(field.type)) && !isCounted ? unknownListSize : 1;
     return derived([inside], (items) => size * (1 + items));
@@ -260,7 +277,7 @@ function widthOf(node: FieldNode, { model, modelOf }: ComputedList): Cost {
   if (name === null) return 0;
   return (measurement) => {
     const named = valueIn(measurement, name);
-    return typeof named === 'string' ? Math.floor(measurement.outputElements(named) / elementsPerObject) : 0;
+    return typeof named === 'string' ? Math.floor(measurement.models.outputElements(named) / elementsPerObject) : 0;
   };
 }
 

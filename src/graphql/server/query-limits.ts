@@ -1,6 +1,6 @@
 import { limitError, type DocumentLimits } from './document-limits.js';
 import { assertMayIntrospect } from './introspection.js';
-import { measure, type OperationSize, type OutputElements } from './operation-size.js';
+import { measure, type ModelCosts, type OperationSize } from './operation-size.js';
 import type { Stage } from './stages/stage.js';
 
 /** Maximum sizes of an operation. */
@@ -11,12 +11,12 @@ export interface QueryLimits extends DocumentLimits {
 }
 
 /** Rejects operations over the limit of cost, and introspection if it is closed, before execution. */
-export function queryLimits(limits: QueryLimits, isIntrospectionOpen: boolean, outputElements: OutputElements): Stage {
+export function queryLimits(limits: QueryLimits, isIntrospectionOpen: boolean, models: ModelCosts): Stage {
   return {
     begin: () => ({
       admit: ({ schema, document, operation, request, contextValue }) => {
         if (!document || !operation) return;
-        const size = measure(schema, document, operation, request.variables ?? {}, outputElements);
+        const size = measure(schema, document, operation, request.variables ?? {}, models);
         if (size.introspects && !isIntrospectionOpen) assertMayIntrospect(contextValue.viewer);
         assertWithinCost(size, limits);
       },

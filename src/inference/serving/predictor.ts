@@ -100,6 +100,12 @@ export class Predictor {
     return elementsPerRow(this.model(name)?.current.outputs ?? []);
   }
 
+  /** The milliseconds that the current version of a model has taken for a row, on average; 0 if it has computed none. */
+  rowMs(name: string): number {
+    const { computeMs, rows } = this.model(name)?.current.statistics ?? { computeMs: 0, rows: 0 };
+    return rows === 0 ? 0 : computeMs / rows;
+  }
+
   /** The calls that wait for a model and those that were rejected; null if it was never called. */
   admission(model: string): AdmissionStatistics | null {
     return this.#admission.statistics(model);
