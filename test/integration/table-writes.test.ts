@@ -40,7 +40,10 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   events = [];
-  await runSql(database.url, 'truncate ledger.account, ledger.entry, ledger.reading, ledger.guarded restart identity');
+  await runSql(
+    database.url,
+    'truncate ledger.account, ledger.entry, ledger.reading, ledger.guarded, ledger.log restart identity',
+  );
 });
 
 const admin = viewerOf({ role: Role.ADMIN });
@@ -330,6 +333,7 @@ describe('an error with another state of PostgreSQL', () => {
     ['44000', 'CONFLICT', 'A rule of the database rejected the change'],
     ['22012', 'BAD_USER_INPUT', 'A value does not fit its column'],
     ['23502', 'CONFLICT', 'A rule of the database rejected the change'],
+    ['UE001', 'CONFLICT', 'A rule of the database rejected the change'],
     ['23001', 'CONFLICT', 'Other rows refer to this row'],
     ['23514', 'CONFLICT', 'A check of the database rejected the row'],
     ['25006', 'SERVICE_UNAVAILABLE', 'The database is unavailable'],
@@ -344,6 +348,22 @@ describe('an error with another state of PostgreSQL', () => {
   it('is internal if no caller can act on it', async () => {
     const { codes } = await run(admin, guarded.create, { input: { text: '42703' } });
     expect(codes).toEqual(['the secret of another row']); // The text of an unexpected error, which the gateway masks.
+  });
+});
+
+describe('an error of another table', () => {
+  it('names no field', async () => {
+    const id = await create(account, { code: 'a' });
+    await runSql(database.url, 'insert into ledger.log values (1)');
+    const before = await contents();
+    for (const [text, variables, message] of [
+      [account.delete, { id }, 'A rule of the database rejected the change.'],
+      [guarded.create, { input: { text: 'log' } }, 'A referenced row does not exist.'],
+    ] as const) {
+      const { codes, messages } = await run(admin, text, variables);
+      expect([codes, messages]).toEqual([['CONFLICT'], [message]]);
+    }
+    expect(await contents()).toEqual(before);
   });
 });
 

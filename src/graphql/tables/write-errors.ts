@@ -32,7 +32,8 @@ export async function writeError(error: unknown, write: FailedWrite): Promise<un
   if (code.startsWith('22')) return (await invalidValue(write, code)) ?? error;
   if (code.startsWith('54'))
     return new BadUserInput('A value is too large for the database, such as a long text in a column with an index.');
-  if (code === notNull && details.column !== undefined) return nullError(details.column, write);
+  if (code === notNull && details.column !== undefined && (await isOfTable(details, write)))
+    return nullError(details.column, write);
   if (integrity.has(code)) return integrityError(code, details, write);
   if (code === '42501') {
     context.log.warn({ err: error }, 'database role may not write');
@@ -40,7 +41,7 @@ export async function writeError(error: unknown, write: FailedWrite): Promise<un
       `The database does not permit the gateway to ${write.kind} this row; an operator grants that on ${qualified(mapping)}.`,
     );
   }
-  if (code.startsWith('P0') || code.startsWith('23') || code === '44000') {
+  if (/^(?:23|P0)/.test(code) || code === withCheckOption || userDefined.test(code)) {
     context.log.warn({ err: error }, 'database rejected a write');
     return new Conflict('A rule of the database rejected the change.');
   }
@@ -54,6 +55,9 @@ const foreignKey = '23503';
 const restricted = '23001';
 const check = '23514';
 const exclusion = '23P01';
+const withCheckOption = '44000';
+/** Classes that neither the standard nor PostgreSQL has: exceptions of triggers and functions. */
+const userDefined = /^[6-9I-OQ-WYZ]/;
 const integrity = new Set([unique, foreignKey, restricted, check, exclusion]);
 
 function nullError(column: string, { mapping }: FailedWrite): AppError {
@@ -66,7 +70,8 @@ function nullError(column: string, { mapping }: FailedWrite): AppError {
 async function integrityError(code: string, details: DatabaseError, write: FailedWrite): Promise<AppError> {
   const { mapping, kind, context } = write;
   const { isOwn, columns } = await constraintOf(context.db, mapping, details);
-  const isReferenced = code === restricted || (code === foreignKey && (kind === 'delete' || !isOwn));
+  const isReferenced =
+    code === restricted || (code === foreignKey && (kind === 'delete' || (kind === 'update' && !isOwn)));
   if (isReferenced) {
     const type = typeOfTable({ schema: details.schema ?? '', table: details.table ?? '' });
     const rows = type === null ? 'Other rows' : `${type} rows`;
@@ -82,6 +87,10 @@ async function integrityError(code: string, details: DatabaseError, write: Faile
   const message = problemOf(code, details, others);
   return BadUserInput.ofFields([{ field, message }]);
 }
+
+/** Whether the error is of the written table, and not of one that a trigger or a foreign key writes. */
+const isOfTable = async (details: DatabaseError, { mapping, context }: FailedWrite): Promise<boolean> =>
+  (await constraintOf(context.db, mapping, details)).isOwn;
 
 /** Where no field is known. */
 const messages = new Map([

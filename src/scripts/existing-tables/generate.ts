@@ -14,7 +14,8 @@ import { registerDomains } from './register-domains.js';
 import { readCatalog, type CatalogTable } from './catalog.js';
 import { planTables, type Existing, type PlannedTable, type PlanOptions } from './plan.js';
 import type { Omission } from './plan-columns.js';
-import { accessOf, filesOf, testOf } from './templates.js';
+import { accessOf } from './access-template.js';
+import { filesOf, testOf } from './templates.js';
 
 /** What `new:type` generates from. */
 export interface TableRequest extends PlanOptions {
