@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { readCatalog } from '../../src/scripts/existing-tables/catalog.js';
+import { chooseTables, readNames } from '../../src/scripts/existing-tables/choose-tables.js';
 import { planTables, type Existing, type PlannedTable } from '../../src/scripts/existing-tables/plan.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { oddTables } from '../support/odd-tables/fixture.js';
@@ -16,6 +17,43 @@ beforeAll(async () => {
 afterAll(async () => {
   await client.end();
   await database.drop();
+});
+
+describe('the tables of a request', () => {
+  const chosen = async (schema: string, table: string, types: Record<string, string> = {}) =>
+    chooseTables(
+      await readCatalog(client, schema),
+      { schema, table },
+      (one) => types[one.table] ?? null,
+      await readNames(client),
+    );
+
+  it.each([
+    ['od', '*', /^The database \S+ has no tables in a schema od; schemas with tables: .*\bodd\b.*\.$/],
+    ['odd', 'peple', /^The schema odd of the database \S+ has no table peple; it has .*\bpeople\b.*\.$/],
+    ['odd', 'people', /^odd\.people has a type: Person\. Change its code, or delete its domain first\.$/],
+  ])('are named with what is there instead: %s.%s', async (schema, table, message) => {
+    await expect(chosen(schema, table, { people: 'Person' })).rejects.toThrow(message);
+  });
+
+  it('are those that the role may read', async () => {
+    await client.query('begin');
+    try {
+      await client.query('create role odd_reader; grant usage on schema odd to odd_reader; set local role odd_reader');
+      await expect(chosen('odd', '*')).rejects.toThrow(
+        /^The role odd_reader may not read odd\.[^;]+; run as the owner: grant usage on schema "odd" to "odd_reader"; grant select on all tables/,
+      );
+      await client.query('set local role none; grant select on odd.people to odd_reader; set local role odd_reader');
+      const { chosen: tables, omissions } = await chosen('odd', '*');
+      expect(tables.map(({ table }) => table)).toEqual(['people']);
+      expect(omissions).toContainEqual({
+        name: 'odd.notes',
+        reason: 'cannot be read by the role odd_reader; grant select on it',
+      });
+    } finally {
+      await client.query('rollback');
+    }
+  });
 });
 
 describe('the plan of a schema', () => {

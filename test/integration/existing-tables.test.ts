@@ -183,6 +183,17 @@ describe('rows of existing tables', () => {
       expect(order).toEqual({ shop, number, lines: { nodes: [{ order: { number } }] } });
   });
 
+  it('name the table in the log if the database has changed, and are read once it is as before', async () => {
+    const text = '{ every { nodes { exact } } }';
+    await sql`alter table odd.every_type rename column exact to inexact`.execute(db);
+    const { codes } = await execute(user, text);
+    await sql`alter table odd.every_type rename column inexact to exact`.execute(db);
+    expect(codes).toEqual([
+      expect.stringMatching(/^The type of "odd"\."every_type".* column t\.exact does not exist\. Change the entity/),
+    ]);
+    expect((await execute(user, text)).codes).toEqual([]);
+  });
+
   it('are read with the selected columns only', async () => {
     const [statement = ''] = await statementsOf(() => read(user, '{ every { nodes { large } } }'));
     expect(statement).toContain('"large"');

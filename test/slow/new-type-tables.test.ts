@@ -165,7 +165,7 @@ describe('npm run new:type -- --tables', () => {
   }, 300_000);
 
   it.each([
-    [['--table', 'odd.nothing'], 'There is no table odd.nothing without a type'],
+    [['--table', 'odd.nothing'], 'has no table nothing; it has '],
     [['--table', 'people'], 'Write the table with its schema, such as public.people.'],
     [['--table', 'odd.without_key'], 'has neither a primary key nor'],
     [['--table', 'odd.without_key', '--key', 'c'], 'has no column c; it has a, b.'],

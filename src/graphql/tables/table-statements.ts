@@ -140,7 +140,7 @@ export class TableStatements<Row extends object> {
       prepared,
       () => sql`select count(*) from ${this.#table} where ${isMet(prepared)}`,
     );
-    const [row] = await template.execute(db, prepared.values);
+    const [row] = await this.#execute(template, db, prepared.values);
     return Number(row?.[0]);
   }
 
@@ -159,7 +159,7 @@ export class TableStatements<Row extends object> {
       select given.index, count(*) from ${keysGiven(columns)}
       join ${this.#table} on ${isGiven(columns)} and ${isMet(prepared)} group by 1`,
     );
-    const found = await template.execute(db, { ...keyValues(columns, keys), ...prepared.values });
+    const found = await this.#execute(template, db, { ...keyValues(columns, keys), ...prepared.values });
     const counts = new Map(found.map(([index, count]) => [Number(index), Number(count)]));
     return keys.map((_key, index) => counts.get(index + 1) ?? 0);
   }
@@ -203,24 +203,32 @@ export class TableStatements<Row extends object> {
 
   /** @returns no rows if the type of a key rejects a value, which an ID supplied */
   async #found(template: ReadTemplate, db: Database, values: Record<string, unknown>): Promise<unknown[][]> {
-    try {
-      return await template.execute(db, values);
-    } catch (error) {
+    return template.execute(db, values).catch((error: unknown) => {
       if (systemErrorCode(error)?.startsWith(dataException)) return [];
-      throw error;
-    }
+      throw this.#explained(error);
+    });
   }
 
   /** @throws BadUserInput if the database rejects a value, which a cursor supplied */
   async #execute(template: ReadTemplate, db: Database, values: Record<string, unknown>): Promise<unknown[][]> {
-    try {
-      return await template.execute(db, values);
-    } catch (error) {
-      if (systemErrorCode(error)?.startsWith(dataException)) throw damagedCursor('after');
-      throw error;
-    }
+    return template.execute(db, values).catch((error: unknown) => {
+      throw systemErrorCode(error)?.startsWith(dataException) ? damagedCursor('after') : this.#explained(error);
+    });
+  }
+
+  /** Names the table in the error of a statement that does not fit the database, for the log. */
+  #explained(error: unknown): unknown {
+    if (!(changes.has(systemErrorCode(error) ?? '') && typeof error === 'object' && error && 'message' in error))
+      return error;
+    return new Error(
+      `The type of ${this.#name}, or one that it references, differs from the database, or the role may not read it: ${String(error.message)}. Change the entity in src/domains, or grant select.`,
+      { cause: error },
+    );
   }
 }
+
+/** undefined_table, undefined_column, invalid_schema_name and insufficient_privilege. */
+const changes: ReadonlySet<string> = new Set(['42P01', '42703', '3F000', '42501']);
 
 /** The class of SQLSTATE for values that a type rejects. */
 const dataException = '22';

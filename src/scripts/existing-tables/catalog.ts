@@ -6,6 +6,8 @@ export interface CatalogTable {
   table: string;
   kind: 'table' | 'partitioned table' | 'foreign table' | 'view' | 'materialized view';
   comment: string | null;
+  /** Whether the role may select from it. */
+  isReadable: boolean;
   columns: CatalogColumn[];
   /** Sets of columns that identify a row: the primary key first, then unique indexes of columns that are not null. */
   keys: string[][];
@@ -86,6 +88,7 @@ const namesOf = (numbers: string, relation: string): string => `(
 
 const tablesSql = `
   select n.nspname as schema, c.relname as table, c.relkind as kind, obj_description(c.oid, 'pg_class') as comment,
+    has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select') as "isReadable",
     (select json_agg(json_build_object(
         'name', a.attname, 'comment', col_description(c.oid, a.attnum), 'type', a.atttypid::text, 'modifier', a.atttypmod,
         'isNullable', not a.attnotnull, 'hasDefault', a.atthasdef or a.attidentity <> '',

@@ -12,6 +12,7 @@ import { systemErrorCode } from '../../errors/system-error-code.js';
 import { tableOf } from '../../graphql/tables/existing-table.js';
 import { registerDomains } from './register-domains.js';
 import { readCatalog, type CatalogTable } from './catalog.js';
+import { chooseTables, readNames, type DatabaseNames } from './choose-tables.js';
 import { planTables, type Existing, type PlannedTable, type PlanOptions } from './plan.js';
 import type { Omission } from './plan-columns.js';
 import { accessOf } from './access-template.js';
@@ -32,27 +33,30 @@ export async function generateTables({ tables, databaseUrl, ...options }: TableR
   const [, schema = '', table = ''] = /^([^.]+)\.(.+)$/s.exec(tables) ?? [];
   if (schema === '' || table === '') throw new Error(`Write the table with its schema, such as public.${tables}.`);
   const known = existing();
-  const hasType = (one: TableName): boolean => known.tables.some((typed) => isSame(typed, one));
-  const catalog = await catalogOf(databaseUrl, [...known.tables, { schema }]);
-  const isRequested = (one: CatalogTable): boolean =>
-    one.schema === schema && (table === '*' || one.table === table) && !hasType(one);
-  const requested = catalog.filter(isRequested);
-  if (requested.length === 0)
-    throw new Error(`There is no table ${tables} without a type; check the schema, the name and the database.`);
+  const { catalog, names } = await catalogOf(databaseUrl, [...known.tables, { schema }]);
+  const typeOf = (one: TableName): string | null => known.tables.find((typed) => isSame(typed, one))?.type ?? null;
+  const { chosen: requested, omissions: unreadable } = chooseTables(catalog, { schema, table }, typeOf, names);
   const { name, plural, key, ownedBy } = options;
   if (requested.length > 1 && (name ?? plural ?? key ?? ownedBy) !== undefined)
     throw new Error('--name, --plural, --key and --owned-by are for one table; name it with --table.');
-  const { tables: planned, omissions } = planTables([...catalog.filter(hasType), ...requested], known, options);
+  const { tables: planned, omissions } = planTables(
+    [...catalog.filter((one) => typeOf(one) !== null), ...requested],
+    known,
+    options,
+  );
   if (planned.length > 0) write(planned);
-  report(planned, omissions);
+  report(planned, [...unreadable, ...omissions]);
 }
 
 type TableName = Pick<CatalogTable, 'schema' | 'table'>;
 
 const isSame = (one: TableName, other: TableName): boolean => one.schema === other.schema && one.table === other.table;
 
-/** The tables of the schemas. */
-async function catalogOf(databaseUrl: string, tables: readonly { schema: string }[]): Promise<CatalogTable[]> {
+/** The tables of the schemas, and the names of the database. */
+async function catalogOf(
+  databaseUrl: string,
+  tables: readonly { schema: string }[],
+): Promise<{ catalog: CatalogTable[]; names: DatabaseNames }> {
   if (!URL.canParse(databaseUrl)) throw new Error('--database must be a URL such as postgresql://user@host:5432/name.');
   const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 10_000 });
   await client.connect().catch((error: unknown) => {
@@ -66,7 +70,7 @@ async function catalogOf(databaseUrl: string, tables: readonly { schema: string 
     const catalogs: CatalogTable[] = [];
     for (const schema of new Set(tables.map((one) => one.schema)))
       catalogs.push(...(await readCatalog(client, schema)));
-    return catalogs;
+    return { catalog: catalogs, names: await readNames(client) };
   } finally {
     await client.end();
   }
