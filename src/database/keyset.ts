@@ -3,10 +3,6 @@ import { rangesBeyond, type SortTerm } from './keyset-ranges.js';
 import { parameter } from './read-templates.js';
 import { collated, sortCollation } from './text-comparison.js';
 
-/** The types of sorted columns. */
-export type SortType =
-  'text' | 'integer' | 'bigint' | 'numeric' | 'double precision' | 'boolean' | 'date' | 'timestamptz' | 'uuid';
-
 /** A value of a sorted column, as JSON has it. */
 export type SortValue = string | number | boolean | null;
 
@@ -16,7 +12,8 @@ export interface SortKey {
   column: string;
   /** The row's property with the column's value. */
   property: string;
-  type: SortType;
+  /** In SQL. */
+  type: string;
   isDescending: boolean;
   /** Null is the greatest value, as PostgreSQL sorts it: last in ascending order. */
   isNullable?: boolean;

@@ -2,7 +2,7 @@ import { GraphQLBoolean, GraphQLFloat, GraphQLID, GraphQLInt, GraphQLString, typ
 import { Field, ObjectType, registerEnumType, type ClassType } from 'type-graphql';
 import { CacheHint } from '../schema/cache-control.js';
 import { GraphQLDate, GraphQLDateTime } from '../schema/scalars.js';
-import { BigInteger, Decimal, Uuid } from '../tables/table-scalars.js';
+import { BigInteger, Decimal, LocalDateTime, LocalTime, Uuid } from '../tables/table-scalars.js';
 import { orderName, type Column, type Filterable, type GroupPart, type Relation } from './columns.js';
 
 /** The functions of aggregates. */
@@ -47,7 +47,7 @@ export const aggregatedColumns = ({ columns }: Filterable, name: AggregateFuncti
   [...columns.values()].filter(({ type }) => isNumber(type) || ((name === 'min' || name === 'max') && isTime(type)));
 
 const isNumber = (type: Column['type']): boolean => ['integer', 'bigint', 'float', 'decimal'].includes(type);
-const isTime = (type: Column['type']): boolean => type === 'date' || type === 'datetime';
+const isTime = (type: Column['type']): boolean => ['date', 'datetime', 'localDateTime', 'localTime'].includes(type);
 
 /** One group of rows as resolvers return it. Values that the operation does not select are absent. */
 export interface AggregateRow extends Partial<Record<AggregateFunction, Readonly<Record<string, unknown>>>> {
@@ -151,6 +151,10 @@ const scalars: Record<Exclude<Column['type'], 'enum'>, GraphQLScalarType> = {
   datetime: GraphQLDateTime,
   uuid: Uuid,
   id: GraphQLID,
+  localDateTime: LocalDateTime,
+  localTime: LocalTime,
+  address: GraphQLString,
+  presence: GraphQLBoolean,
 };
 
 function keyScalar(of: Column | Relation, part: Grouping['part']): ObjectField['type'] {

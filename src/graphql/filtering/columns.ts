@@ -1,7 +1,6 @@
 import { sql, type RawBuilder } from 'kysely';
 import pg from 'pg';
 import type { Viewer } from '../../auth/viewer.js';
-import type { SortType } from '../../database/keyset.js';
 import { snakeCase } from '../../database/rows.js';
 import { sortCollation } from '../../database/text-comparison.js';
 import type { SnakeCase } from '../../database/tables.js';
@@ -12,6 +11,10 @@ import type { IdType } from '../relay/global-id.js';
 /** The type of a column. `bigint` and `decimal` are texts of digits in the API, since a JavaScript number would round them. */
 type ColumnType =
   | { type: 'text' | 'integer' | 'bigint' | 'float' | 'decimal' | 'boolean' | 'date' | 'datetime' | 'uuid' }
+  /** Of existing tables: a time without a zone, a time of day, and an IP address or network. */
+  | { type: 'localDateTime' | 'localTime' | 'address' }
+  /** A type whose values are not compared: its only condition is whether there is one. */
+  | { type: 'presence' }
   /** A UUID that the API shows as a global ID of the type. */
   | { type: 'id'; of: IdType }
   /** `values` is registered by `registerEnumType`. */
@@ -23,6 +26,8 @@ export type FilterType = ColumnType['type'];
 export type ColumnDeclaration = ColumnType & {
   /** In SQL; by default the name in snake_case. */
   column?: string;
+  /** The type of values in SQL, if it is not the usual one of `type`. Enums with it are sorted in the order of their declaration. */
+  sqlType?: string;
   isNullable?: boolean;
   /** Whether a B-tree index starts with the column. Stated in the schema; requests are checked against the database. */
   isIndexed?: boolean;
@@ -155,7 +160,7 @@ export function relationOf(name: string, declared: RelationDeclaration): Relatio
 }
 
 /** The types in SQL by those of columns; null for an enum, whose type PostgreSQL infers, and by which lists are not sorted. */
-export const sqlTypes: Record<Column['type'], SortType | null> = {
+const sqlTypes: Record<Column['type'], string | null> = {
   text: 'text',
   integer: 'integer',
   bigint: 'bigint',
@@ -166,8 +171,15 @@ export const sqlTypes: Record<Column['type'], SortType | null> = {
   datetime: 'timestamptz',
   uuid: 'uuid',
   id: 'uuid',
+  localDateTime: 'timestamp',
+  localTime: 'time',
+  address: 'inet',
   enum: null,
+  presence: null,
 };
+
+/** The type of a column's values in SQL; null if PostgreSQL infers it. */
+export const sqlTypeOf = ({ type, sqlType }: Column): string | null => sqlType ?? sqlTypes[type];
 
 /** A table in SQL under a name. */
 export const tableAs = ({ table }: Pick<Filterable, 'table'>, alias: string): RawBuilder<unknown> =>
@@ -195,4 +207,4 @@ export const indexedColumns = ({ columns, relations }: Filterable): string[] =>
   [...columns.values(), ...relations.values()].filter(({ isIndexed }) => isIndexed).map(({ name }) => name);
 
 /** Whether callers may sort by a column. */
-export const isSortable = ({ isSortable: declared = true, type }: Column): boolean => declared && type !== 'enum';
+export const isSortable = (column: Column): boolean => column.isSortable !== false && sqlTypeOf(column) !== null;

@@ -4,7 +4,7 @@ import { containing, foldedExpression, foldedParameter, startingWith } from '../
 import {
   columnIn,
   comparedIn,
-  sqlTypes,
+  sqlTypeOf,
   tableAs,
   type Column,
   type Filterable,
@@ -174,14 +174,21 @@ function comparisonSql(
     return sql`${foldedExpression(reference)} like ${pattern}`;
   }
   const compared = sql.raw(comparedIn(table, column));
-  const type = sqlTypes[column.type];
+  const type = sqlTypeOf(column);
+  const compare = (symbol: string) => sql.raw(operatorOf(column, symbol));
   // PostgreSQL infers the type of an enum.
   const one = type === null ? sql`${given}` : sql`${given}::${sql.raw(type)}`;
   const list = type === null ? one : sql`${given}::${sql.raw(type)}[]`;
-  if (operator === 'in') return sql`${compared} = any(${list})`;
-  if (operator === 'notIn') return sql`(${compared} = any(${list})) is not true`;
-  if (operator === 'ne') return sql`${compared} is distinct from ${one}`;
-  return sql`${compared} ${sql.raw(symbols[operator])} ${one}`;
+  if (operator === 'in') return sql`${compared} ${compare('=')} any(${list})`;
+  if (operator === 'notIn') return sql`(${compared} ${compare('=')} any(${list})) is not true`;
+  if (operator === 'ne') return sql`(${compared} ${compare('=')} ${one}) is not true`;
+  return sql`${compared} ${compare(symbols[operator])} ${one}`;
+}
+
+/** An operator of a type of an extension is in its schema, which need not be in the search path: texts would be compared instead. */
+function operatorOf({ type, sqlType = '' }: Column, symbol: string): string {
+  const schema = sqlType.slice(0, Math.max(sqlType.lastIndexOf('.'), 0));
+  return type === 'text' && schema !== '' ? `operator(${schema}.${symbol})` : symbol;
 }
 
 const nextParameter = (counter: { next: number }): string => parameter(`filter${counter.next++}`);

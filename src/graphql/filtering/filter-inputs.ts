@@ -2,7 +2,7 @@ import { GraphQLBoolean, GraphQLFloat, GraphQLID, GraphQLInt, GraphQLString, typ
 import { Field, InputType, type ClassType } from 'type-graphql';
 import { CacheHint } from '../schema/cache-control.js';
 import { GraphQLDate, GraphQLDateTime } from '../schema/scalars.js';
-import { BigInteger, Decimal, Uuid } from '../tables/table-scalars.js';
+import { BigInteger, Decimal, LocalDateTime, LocalTime, Uuid } from '../tables/table-scalars.js';
 import { indexedColumns, type Column, type Filterable, type Relation } from './columns.js';
 import type { Operator } from './condition.js';
 import { filterLimits } from './read-filter.js';
@@ -39,7 +39,8 @@ function addColumns(filter: ClassType, { columns }: Filterable): void {
   for (const column of columns.values()) {
     const operators = operatorsInput(column);
     const guard = column.mayRead ? ' FORBIDDEN unless the viewer may read it in every row.' : '';
-    addField(filter, column.name, () => operators, `Conditions on ${column.name}.${guard}`);
+    const note = column.sqlType?.endsWith('citext') === true ? ' Upper and lower case are equal in it.' : '';
+    addField(filter, column.name, () => operators, `Conditions on ${column.name}.${note}${guard}`);
   }
 }
 
@@ -73,7 +74,8 @@ const ranges: readonly Operator[] = ['lt', 'lte', 'gt', 'gte'];
 /** The operators of a column type. */
 const operatorsOf = ({ type }: Pick<Column, 'type'>): readonly Operator[] => {
   if (type === 'boolean') return ['eq', 'ne', 'isNull'];
-  if (type === 'id' || type === 'uuid' || type === 'enum') return equality;
+  if (type === 'presence') return ['isNull'];
+  if (type === 'id' || type === 'uuid' || type === 'enum' || type === 'address') return equality;
   return type === 'text' ? [...equality, ...ranges, 'contains', 'startsWith'] : [...equality, ...ranges];
 };
 
@@ -89,6 +91,10 @@ const scalars: Record<Exclude<Column['type'], 'enum'>, { name: string; scalar: G
   datetime: { name: 'DateTimeFilter', scalar: GraphQLDateTime },
   uuid: { name: 'UuidFilter', scalar: Uuid },
   id: { name: 'IdFilter', scalar: GraphQLID },
+  localDateTime: { name: 'LocalDateTimeFilter', scalar: LocalDateTime },
+  localTime: { name: 'LocalTimeFilter', scalar: LocalTime },
+  address: { name: 'AddressFilter', scalar: GraphQLString },
+  presence: { name: 'PresenceFilter', scalar: GraphQLBoolean },
 };
 
 const inputs = new Map<string, ClassType>();
@@ -117,7 +123,7 @@ const descriptions: Record<Operator, string> = {
   ne: 'Not equal; null is not equal to any value.',
   in: `One of these, at most ${filterLimits.listLength}; an empty list matches nothing.`,
   notIn: `None of these, at most ${filterLimits.listLength}.`,
-  lt: 'Less than. Texts are compared by code points.',
+  lt: 'Less than. Texts are compared by code points, or by the collation of the column.',
   lte: 'Less than or equal.',
   gt: 'Greater than.',
   gte: 'Greater than or equal.',

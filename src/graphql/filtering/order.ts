@@ -6,7 +6,7 @@ import {
   assertReadable,
   isSortable,
   orderName,
-  sqlTypes,
+  sqlTypeOf,
   type Column,
   type Filterable,
   type FilterableOf,
@@ -123,16 +123,17 @@ function sortableOf(filterable: Filterable): ReadonlyMap<string, Sortable> {
   return found;
 }
 
-function sortKey(alias: string, { name, column, type, isNullable, collation }: Column): SortKey | null {
-  const sortType = sqlTypes[type];
-  return (
-    sortType && {
-      column: `${alias}.${column}`,
-      property: name,
-      type: sortType,
-      isDescending: false,
-      ...(isNullable === true ? { isNullable } : {}),
-      ...(collation === undefined ? {} : { collation }),
-    }
-  );
+function sortKey(alias: string, declared: Column): SortKey | null {
+  const { name, column, isNullable, collation } = declared;
+  const sortType = sqlTypeOf(declared);
+  return sortType === null
+    ? null
+    : {
+        column: `${alias}.${column}`,
+        property: name,
+        type: sortType,
+        isDescending: false,
+        ...(isNullable === true ? { isNullable } : {}),
+        ...(collation === undefined ? {} : { collation }),
+      };
 }

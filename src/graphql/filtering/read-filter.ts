@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { Viewer } from '../../auth/viewer.js';
 import { normalized } from '../../database/text-comparison.js';
 import { BadUserInput, type FieldProblem } from '../../errors/app-error.js';
@@ -143,6 +144,12 @@ function problemOf(column: Column, value: unknown, field: string): FieldProblem 
   if (column.type === 'decimal')
     return isDecimal(value) ? null : problem('must be a decimal number such as "12.50", as text');
   if (column.type === 'date' || column.type === 'datetime') return yearProblem(value as Date, field);
+  if (column.type === 'localDateTime')
+    return isLocalDateTime(String(value)) ? null : problem('must be a time of a day that exists');
+  if (column.type === 'localTime')
+    return isTimeOfDay(String(value)) ? null : problem('must be a time of day without an offset');
+  if (column.type === 'address')
+    return isAddress(String(value)) ? null : problem('must be an IP address or network such as "192.0.2.0/24"');
   if (column.type !== 'text') return null;
   const text = String(value);
   if (text.length > filterLimits.textLength)
@@ -155,6 +162,19 @@ const isBigInt = (value: unknown): boolean =>
   /^-?\d{1,19}$/.test(String(value)) && BigInt.asIntN(64, BigInt(String(value))) === BigInt(String(value));
 const isDecimal = (value: unknown): boolean =>
   String(value).length <= 60 && /^-?\d{1,40}(\.\d{1,40})?$/.test(String(value));
+
+const isLocalDateTime = (text: string): boolean => {
+  const day = text.slice(0, 10);
+  const date = new Date(`${day}T00:00:00Z`);
+  const exists = !Number.isNaN(date.getTime()) && date.toISOString().startsWith(day) && date.getUTCFullYear() > 0;
+  return exists && isTimeOfDay(text.slice(11));
+};
+const isTimeOfDay = (text: string): boolean => /^(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,6})?)?$/.test(text);
+const isAddress = (text: string): boolean => {
+  const [address = '', bits = '0', ...rest] = text.split('/');
+  const version = address.includes('%') ? 0 : isIP(address);
+  return version > 0 && rest.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128);
+};
 
 // PostgreSQL's calendar, unlike JavaScript's, has no year 0.
 const yearProblem = (time: Date, field: string): FieldProblem | null =>

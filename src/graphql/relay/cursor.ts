@@ -1,11 +1,4 @@
-import {
-  sortKeys,
-  type Keyset,
-  type Position,
-  type SortKey,
-  type SortType,
-  type SortValue,
-} from '../../database/keyset.js';
+import { sortKeys, type Keyset, type Position, type SortKey, type SortValue } from '../../database/keyset.js';
 import { BadUserInput } from '../../errors/app-error.js';
 
 /** Encodes the position of a row in an order: base64url of `[property, value, id]` as JSON, with a property and value for each column. */
@@ -54,7 +47,7 @@ const isUuid = (id: unknown): id is string =>
 const areSortValues = (values: readonly unknown[], keys: readonly SortKey[]): values is SortValue[] =>
   keys.every((key, at) => (values[at] === null ? key.isNullable === true : isSortValue(values[at], key.type)));
 
-function isSortValue(value: unknown, type: SortType): boolean {
+function isSortValue(value: unknown, type: string): boolean {
   if (type === 'integer') return Number.isInteger(value) && Math.abs(Number(value)) <= 2_147_483_647;
   if (type === 'double precision') return Number.isFinite(value);
   if (type === 'boolean') return typeof value === 'boolean';

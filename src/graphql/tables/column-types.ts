@@ -123,7 +123,7 @@ export const column = {
     orm: 'boolean',
   }),
   text: columnType('text', GraphQLString, { filter: 'text', isValid: isText, orm: 'text' }),
-  char: textForm('bpchar', GraphQLString, { isValid: isText }),
+  char: textForm('bpchar', GraphQLString, { filter: 'text', isValid: isText }),
   uuid: columnType('uuid', Uuid, { filter: 'uuid', isValid: isUuid, orm: 'uuid' }),
   date: columnType('date', GraphQLDate, { filter: 'date', finite: finiteTime, isValid: isDay, orm: 'date' }),
   timestamptz: columnType('timestamptz', GraphQLDateTime, { filter: 'datetime', finite: finiteTime, orm: 'datetime' }),
@@ -133,10 +133,12 @@ export const column = {
     isValid: isTime,
   }),
   timestamp: textForm('timestamp', LocalDateTime, {
+    filter: 'localDateTime',
+    finite: finiteTime,
     read: (value) => `case when isfinite(${value}) then to_char(${value}, 'YYYY-MM-DD"T"HH24:MI:SS.US') end`,
     isValid: isTime,
   }),
-  time: textForm('time', LocalTime),
+  time: textForm('time', LocalTime, { filter: 'localTime' }),
   timetz: textForm('timetz', LocalTime),
   interval: textForm('interval', Duration, { read: isoInterval }),
   bytea: textForm('bytea', Base64, {
@@ -150,7 +152,14 @@ export const column = {
 } as const satisfies Record<string, ColumnType>;
 
 /** A type without a scalar in GraphQL, such as `inet` or `int4range`: a string in PostgreSQL's own form. */
-export const textOf = (sqlType: string): ColumnType => textForm(sqlType, GraphQLString, { isValid: isText });
+export const textOf = (sqlType: string): ColumnType =>
+  textForm(sqlType, GraphQLString, { isValid: isText, filter: textFilterOf(sqlType) });
+
+/** Others are not compared: PostgreSQL has no order or equality for them, or one that surprises, such as that of areas. */
+function textFilterOf(sqlType: string): ColumnType['filter'] {
+  if (sqlType === 'inet' || sqlType === 'cidr') return 'address';
+  return /(?:^|\.)citext$/.test(sqlType) ? 'text' : null;
+}
 
 /** An enum. @param values the object that type-graphql has registered: the values of the database by their names in GraphQL */
 export const enumOf = (sqlType: string, values: object): ColumnType =>

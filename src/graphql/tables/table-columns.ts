@@ -63,21 +63,26 @@ function declarationOf(column: TableColumn, mapping: TableMapping): ColumnDeclar
     column: name,
     isNullable: nullable,
     isIndexed,
-    // A cursor holds the sorted texts: those of an index have a bound.
-    isSortable: type.filter !== 'text' || isIndexed,
+    // A cursor holds the sorted texts: those of an index have a bound. The operators of an extension's type depend on the search path.
+    isSortable: type.filter !== 'text' || (isIndexed && !type.sqlType.includes('.')),
     // A text is compared in the order of its index, which is that of the column.
     collation: null,
     groupBy: groupPartsOf(column, mapping),
     ...(mayRead ? { mayRead } : {}),
   };
-  if (type.filter !== null) return { ...common, type: type.filter, finite: type.finite, read: type.read };
+  if (type.filter !== null) {
+    const { filter, sqlType, finite, read } = type;
+    return { ...common, type: filter, ...(filter === 'text' && sqlType !== 'text' ? { sqlType } : {}), finite, read };
+  }
   const registered = getMetadataStorage().enums.find(({ enumObj }) => enumObj === type.graphql);
-  if (!registered || type.isList) return null;
+  if (!registered || type.isList)
+    return nullable ? { ...common, type: 'presence', isSortable: false, groupBy: [] } : null;
   return {
     ...common,
     type: 'enum',
     values: type.graphql as Record<string, string>,
     enumName: registered.name,
+    sqlType: type.sqlType,
     read: type.read,
   };
 }
@@ -89,6 +94,6 @@ function groupPartsOf({ property, type, isKey = false }: TableColumn, { key, col
     ([part, name]) => (columns.some((other) => other.property === name) ? [] : [part]),
   );
   if (type.filter === 'date') return ['value', ...parts];
-  if (type.filter === 'datetime') return parts;
-  return type.filter === 'float' || type.filter === 'decimal' ? [] : ['value'];
+  if (type.filter === 'datetime' || type.filter === 'localDateTime') return parts;
+  return type.filter === 'localTime' || type.filter === 'float' || type.filter === 'decimal' ? [] : ['value'];
 }
