@@ -27,7 +27,7 @@ export type DateFilter = {
   in?: Array<string> | null | undefined;
   /** Whether there is no value. */
   isNull?: boolean | null | undefined;
-  /** Less than. Texts are compared by code points. */
+  /** Less than. Texts are compared by code points, or by the collation of the column. */
   lt?: string | null | undefined;
   /** Less than or equal. */
   lte?: string | null | undefined;
@@ -49,7 +49,7 @@ export type DateTimeFilter = {
   in?: Array<string> | null | undefined;
   /** Whether there is no value. */
   isNull?: boolean | null | undefined;
-  /** Less than. Texts are compared by code points. */
+  /** Less than. Texts are compared by code points, or by the collation of the column. */
   lt?: string | null | undefined;
   /** Less than or equal. */
   lte?: string | null | undefined;
@@ -166,7 +166,7 @@ export type IntFilter = {
   in?: Array<number> | null | undefined;
   /** Whether there is no value. */
   isNull?: boolean | null | undefined;
-  /** Less than. Texts are compared by code points. */
+  /** Less than. Texts are compared by code points, or by the collation of the column. */
   lt?: number | null | undefined;
   /** Less than or equal. */
   lte?: number | null | undefined;
@@ -257,7 +257,7 @@ export type StringFilter = {
   in?: Array<string> | null | undefined;
   /** Whether there is no value. */
   isNull?: boolean | null | undefined;
-  /** Less than. Texts are compared by code points. */
+  /** Less than. Texts are compared by code points, or by the collation of the column. */
   lt?: string | null | undefined;
   /** Less than or equal. */
   lte?: string | null | undefined;
