@@ -58,8 +58,11 @@ export class TableReads<Row extends object> {
   readonly #related = new Map<Relation, Rule>();
   readonly #selectedAggregations: ReturnType<typeof selectedAggregations>;
   readonly #loaders: TableLoaders<Row>;
-  /** The lists that operations read of other rows, by their field. */
-  readonly #lists = new WeakMap<Context, Map<FieldNode, RelatedList<Row>>>();
+  /**
+   * The lists that an operation reads of other rows, by their field. Of the latest operation: all rows of a list are resolved in one turn, and a
+   * weak map of all operations would be work for each garbage collection.
+   */
+  #latest: { context: Context; lists: Map<FieldNode, RelatedList<Row>> } | null = null;
 
   constructor(options: TableOptions<Row>) {
     this.#options = options;
@@ -221,8 +224,8 @@ export class TableReads<Row extends object> {
   #listOf(values: ColumnValues<Row>, args: TableArgs, context: Context, info: GraphQLResolveInfo): RelatedList<Row> {
     const [node] = info.fieldNodes;
     if (!node) throw new Error('A field is resolved without a field node.');
-    let lists = this.#lists.get(context);
-    if (!lists) this.#lists.set(context, (lists = new Map<FieldNode, RelatedList<Row>>()));
+    if (this.#latest?.context !== context) this.#latest = { context, lists: new Map() };
+    const { lists } = this.#latest;
     let list = lists.get(node);
     if (list?.parentType !== info.parentType) lists.set(node, (list = this.#openList(values, args, context, info)));
     return list;
