@@ -1,4 +1,4 @@
-import { parse, type DocumentNode, type GraphQLSchema } from 'graphql';
+import { parse, type DocumentNode, type GraphQLResolveInfo, type GraphQLSchema } from 'graphql';
 import type { ModelProblems } from '../inference/serving/predictor.js';
 import { ownValue, setOwn } from '../errors/own-value.js';
 import type { Context } from '../graphql/context/context.js';
@@ -126,8 +126,8 @@ function resolverOf(
 ): AddedField['resolve'] {
   const pathOf = new Map(inputs.map(({ name, feature }) => [name, feature.path]));
   const show = (prediction: RowPrediction): BoundValue => new BoundValue(prediction, output.name, pathOf);
-  return (row, context) =>
-    chained(inputRow(inputs, row, context), (values) => predictions.predict(model, values, context).then(show));
+  return (row, context, info) =>
+    chained(inputRow(inputs, row, context, info), (values) => predictions.predict(model, values, context).then(show));
 }
 
 /** The inputs of a model for an object. A promise only if another object is loaded for it. */
@@ -135,12 +135,13 @@ function inputRow(
   inputs: readonly BoundInput[],
   row: object,
   context: Context,
+  info: GraphQLResolveInfo,
 ): Record<string, unknown> | Promise<Record<string, unknown>> {
   const values: Record<string, unknown> = {};
   let loads: Promise<void>[] | null = null;
   // In place: a page has a row for each of its objects.
   for (const input of inputs) {
-    const value = featureValue(input.feature, row, context);
+    const value = featureValue(input.feature, row, context, info);
     if (isPromise(value))
       (loads ??= []).push(value.then((loaded) => setOwn(values, input.name, inputValue(input, loaded))));
     else setOwn(values, input.name, inputValue(input, value));

@@ -2,25 +2,31 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import pg from 'pg';
+import { yearsSince } from '../../src/bindings/feature-kinds.js';
 import { demoAccounts } from '../../src/domains/user/demo-accounts.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import type { AnyData } from '../support/gateway.js';
 import { oddTables } from '../support/odd-tables/fixture.js';
+import { makeShapeStore, type ShapeStore } from '../support/shape-store.js';
 import { startProgram, type TestProcess } from '../support/process.js';
 import { ProjectCopy } from '../support/project-copy.js';
+import { waitUntil } from '../support/wait-until.js';
 
 let project: ProjectCopy;
 let database: TestDatabase;
 let gateway: TestProcess | undefined;
+let models: ShapeStore;
 beforeAll(async () => {
   database = await createTestDatabase();
   await query(oddTables);
+  models = await makeShapeStore();
   project = new ProjectCopy({ DATABASE_URL: database.url });
   project.tool('tsc', '-p', 'tsconfig.build.json');
 }, 120_000);
 afterAll(async () => {
   gateway?.signal('SIGTERM');
   await gateway?.ended;
+  await models.remove();
   project.delete();
   await database.drop();
 }, 60_000);
@@ -101,6 +107,8 @@ describe('npm run new:type -- --tables', () => {
         PORT: '0',
         DEMO_DATA: 'true',
         DATA_DIR: project.dir,
+        MODEL_STORE: models.dir,
+        MODEL_STORE_POLL_MS: '20',
       },
     });
     const url = await gateway.ready(120_000);
@@ -160,6 +168,23 @@ describe('npm run new:type -- --tables', () => {
       { action: 'ROW_UPDATE', after: { fields: ['name'] } },
       { action: 'ROW_DELETE', after: null },
     ]);
+    // A model is bound to their types by its manifest alone.
+    const bind = [
+      { type: 'OrderHeader', field: 'age', output: 'y', inputs: { x: { yearsSince: 'placedAt' } } },
+      { type: 'OrderLine', field: 'age', output: 'y', inputs: { x: { yearsSince: 'orderHeader.placedAt' } } },
+    ];
+    await models.makeCurrent(1, { bind });
+    const fieldsOf = '{ __type(name: "OrderLine") { fields { name } } }';
+    await waitUntil(async () =>
+      ((await send(fieldsOf, admin)).data.__type.fields as AnyData[]).some(({ name }) => name === 'age'),
+    );
+    const aged = '{ orderHeaders { nodes { age { value } orderLines { nodes { age { value } } } } } }';
+    const { nodes } = (await send(aged, token)).data.orderHeaders;
+    const placed = (await send('{ orderHeaders { nodes { placedAt } } }', token)).data.orderHeaders.nodes as AnyData[];
+    const years = placed.map(({ placedAt }) => yearsSince(placedAt, new Date()));
+    expect(nodes.map(({ age }: AnyData) => age.value)).toEqual(years);
+    for (const [index, { orderLines }] of nodes.entries())
+      for (const line of orderLines.nodes) expect(line.age.value).toBe(years[index]);
     expect(project.script('scripts/create-migration.js')).toContain('no migration is needed');
     expect(await catalog()).toEqual(before);
   }, 300_000);

@@ -6,8 +6,8 @@ import { bytesField, elementTypes, intField, modelOf, node, text, valueInfo } fr
 /** A model store with `size`, whose versions return the number `x` as `y`: 1 and 2 as a float, 3 as an integer. */
 export interface ShapeStore {
   dir: string;
-  /** Rewrites the manifest with this current version. */
-  makeCurrent(version: number): Promise<void>;
+  /** Rewrites the manifest with this current version, and further entries. */
+  makeCurrent(version: number, more?: object): Promise<void>;
   remove(): Promise<void>;
 }
 
@@ -18,10 +18,10 @@ export async function makeShapeStore(): Promise<ShapeStore> {
     await mkdir(path.join(folder, String(version + 1)), { recursive: true });
     await writeFile(path.join(folder, String(version + 1), 'model.onnx'), castingModel(output));
   }
-  const makeCurrent = (current: number) =>
+  const makeCurrent = (current: number, more: object = {}) =>
     writeFile(
       path.join(folder, 'model.json'),
-      JSON.stringify({ title: 'Size', current, inputs: { x: {} }, outputs: { y: {} } }),
+      JSON.stringify({ title: 'Size', current, inputs: { x: {} }, outputs: { y: {} }, ...more }),
     );
   await makeCurrent(1);
   return { dir, makeCurrent, remove: () => rm(dir, { recursive: true, force: true }) };

@@ -150,7 +150,7 @@ export const queryLimits = () =>
       cost: variable('MAX_QUERY_COST', integer(1, 100_000_000), {
         default: 5000,
         description:
-          'Maximum number of objects in a response, by page sizes and prediction rows. 256 elements that a model returns count as one.',
+          'Maximum number of objects in a response, by page sizes and prediction rows. 256 elements that a model returns count as one, and a millisecond of a model that computes a field counts as 100.',
       }),
     })
     .describe('Query limits');

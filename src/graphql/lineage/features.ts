@@ -1,3 +1,4 @@
+import type { GraphQLResolveInfo } from 'graphql';
 import type { Context } from '../context/context.js';
 import { chained } from '../execution/promises.js';
 import type { Column, Filterable } from '../filtering/columns.js';
@@ -23,8 +24,11 @@ interface RelatedRow {
   /** The properties of the row that `read` needs. */
   readonly reads: readonly string[];
   /** Reads the other row, from the row or by a loader; null if there is none, or the viewer may not see it. */
-  readonly read: (row: object, context: Context) => object | null | Promise<object | null>;
+  readonly read: ReadRow<object>;
 }
+
+/** Reads the row that another one leads to. @param info of a field that reads a feature */
+type ReadRow<Row> = (row: Row, context: Context, info: GraphQLResolveInfo) => object | null | Promise<object | null>;
 
 /** The values of a type that models may use. */
 export interface FeatureSource {
@@ -35,9 +39,12 @@ export interface FeatureSource {
   readonly features: ReadonlyMap<string, Feature>;
 }
 
-interface DeclaredRelation<Row> {
+export interface DeclaredRelation<Row> {
+  /** The properties of the row that `read` needs. */
   reads: readonly (keyof Row & string)[];
-  read: (row: Row, context: Context) => object | null | Promise<object | null>;
+  read: ReadRow<Row>;
+  /** Whether there may be no other row, or none that the viewer may see; by default as the columns declare it. */
+  isNullable?: boolean;
 }
 
 /**
@@ -70,7 +77,7 @@ export function featureSource<Row extends object>(
     const column = relation ? relation.to().columns.get(other ?? '') : columns.columns.get(own);
     if (!column || (other !== undefined && !(relation && declared)))
       throw new Error(`${path} is no column of ${columns.type}, or its relation is not declared.`);
-    const isNullable = column.isNullable === true || relation?.isNullable === true;
+    const isNullable = column.isNullable === true || (declared?.isNullable ?? relation?.isNullable) === true;
     const row = relation && declared ? relatedRow(own, relation.to().type, declared) : null;
     return { path, relation: row, column, isNullable, unit: unit ?? null };
   };
@@ -85,13 +92,18 @@ const relatedRow = <Row extends object>(name: string, type: string, { reads, rea
   name,
   type,
   reads,
-  read: (row: object, context: Context) => read(row as Row, context),
+  read: (row: object, context: Context, info: GraphQLResolveInfo) => read(row as Row, context, info),
 });
 
 /** The value of a feature in a row; null if it has none. A promise only if the other row is loaded. */
-export function featureValue({ relation, column }: Feature, row: object, context: Context): unknown {
+export function featureValue(
+  { relation, column }: Feature,
+  row: object,
+  context: Context,
+  info: GraphQLResolveInfo,
+): unknown {
   if (relation === null) return valueIn(row, column);
-  return chained(relation.read(row, context), (other) => (other === null ? null : valueIn(other, column)));
+  return chained(relation.read(row, context, info), (other) => (other === null ? null : valueIn(other, column)));
 }
 
 const valueIn = (row: object, { name }: Column): unknown =>

@@ -11,7 +11,7 @@ export interface LineageField {
   type: string;
   field: string;
   /** The object of the field, from the one whose value derives from it; null if there is none. By default the same object. */
-  objectOf?: (row: object, context: Context) => object | null | Promise<object | null>;
+  objectOf?: (row: object, context: Context, info: GraphQLResolveInfo) => object | null | Promise<object | null>;
 }
 
 type Verdict = true | Error;
@@ -34,7 +34,7 @@ export function lineageGuard(
       const decision = decisions[index];
       if (!decision) return true;
       const { objectOf, guard } = decision;
-      const verdict = chained(objectOf(row, context), (object): Verdict | Promise<Verdict> =>
+      const verdict = chained(objectOf(row, context, info), (object): Verdict | Promise<Verdict> =>
         // Without an object there is nothing to protect.
         object === null ? true : (guard(permitted, object, {}, context, info) as Verdict | Promise<Verdict>),
       );

@@ -1,4 +1,4 @@
-import { extendSchema, isObjectType, type DocumentNode, type GraphQLFieldResolver, type GraphQLSchema } from 'graphql';
+import { extendSchema, isObjectType, type DocumentNode, type GraphQLFieldResolver, type GraphQLResolveInfo, type GraphQLSchema } from 'graphql';
 import type { Context } from '../context/context.js';
 import { chained } from '../execution/promises.js';
 import { lineageGuard, type LineageField } from '../lineage/lineage-guard.js';
@@ -18,7 +18,7 @@ export interface AddedField {
   cacheHint: CacheHintOptions;
   /** The model that computes it, by whose time the field counts in the cost of an operation. */
   model: string;
-  resolve: (row: object, context: Context) => unknown;
+  resolve: (row: object, context: Context, info: GraphQLResolveInfo) => unknown;
 }
 
 /** The argument of an added field, if its SDL declares it. */
@@ -53,9 +53,9 @@ function attach(schema: GraphQLSchema, added: AddedField, permissions: readonly 
   const field = fieldOf(schema, added.type, added.name);
   const guard = lineageGuard(added.lineage, permissions);
   const resolve: GraphQLFieldResolver<object, Context> = (row, args: OnForbiddenArgs, context, info) => {
-    if (!guard) return added.resolve(row, context);
+    if (!guard) return added.resolve(row, context, info);
     return chained(guard(row, context, info), (verdict) => {
-      if (verdict === true) return added.resolve(row, context);
+      if (verdict === true) return added.resolve(row, context, info);
       return args.onForbidden === OnForbidden.NULL ? null : verdict;
     });
   };

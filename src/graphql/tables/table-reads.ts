@@ -10,6 +10,7 @@ import { aggregateRows, readAggregateQuery, selectedAggregations } from '../filt
 import type { FilterableOf, Relation } from '../filtering/columns.js';
 import { allOf, everyRow, relationsIn, type Condition } from '../filtering/condition.js';
 import { readFilter } from '../filtering/read-filter.js';
+import type { FeatureSource } from '../lineage/features.js';
 import { assertPermitted } from '../permissions/guard-schema.js';
 import type { Rule } from '../permissions/rules.js';
 import { counting, pageSelection, pageSizes, type Connection, type PageOf } from '../relay/connection.js';
@@ -21,6 +22,7 @@ import { visibleRows } from './row-access.js';
 import { RowIds } from './row-id.js';
 import { addRelation, readList, type AggregateArgs, type TableArgs } from './table-args.js';
 import { textsOf, valueOf } from './row-values.js';
+import { TableFeatures, type ReferencedRow } from './table-features.js';
 import { columnsOf, relationTo } from './table-columns.js';
 import { joinedRow } from './table-joins.js';
 import { TableLoaders, type ListKey, type LoadedList } from './table-loaders.js';
@@ -54,6 +56,8 @@ export class TableReads<Row extends object> {
   readonly #options: TableOptions<Row>;
   readonly #ids: RowIds;
   readonly #columns: FilterableOf<string>;
+  /** The rows that foreign keys reference, by the field that returns them. */
+  readonly #references = new Map<string, ReferencedRow<Row>>();
   /** The rules of the types of relations. */
   readonly #related = new Map<Relation, Rule>();
   readonly #selectedAggregations: ReturnType<typeof selectedAggregations>;
@@ -77,6 +81,11 @@ export class TableReads<Row extends object> {
   /** What writes share with the reads of a table. */
   get forWrites(): { ids: RowIds; statements: TableStatements<Row> } {
     return { ids: this.#ids, statements: this.table };
+  }
+
+  /** The values of the rows that models may use. */
+  get features(): FeatureSource {
+    return new TableFeatures<Row>(this.#options.entity, this.#references);
   }
 
   /** The global ID of a row. */
@@ -164,6 +173,15 @@ export class TableReads<Row extends object> {
       key: key as Record<string, string>,
     });
     this.#related.set(relation, target.canRead);
+    const columns = Object.entries(key) as [keyof Row & string, string][];
+    this.#references.set(name, {
+      entity: target.#options.entity,
+      key: columns.map(([own]) => own),
+      read: (row, context, info) => {
+        const values = columns.map(([own, referenced]) => [referenced, valueOf(row, own)]);
+        return target.one(Object.fromEntries(values) as ColumnValues<Other>, context, info);
+      },
+    });
     addRelation(this.#options.entity, relation);
   }
 

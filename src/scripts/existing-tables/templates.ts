@@ -261,6 +261,7 @@ export const ${field}Domain: DomainModule = {
   existingTables: [${type}],
   resolvers: [${[...resolvers, ...written].join(', ')}],
   permissions: ${field}Permissions,
+  features: [${fields}.features],
   load: (${table.writes ? '{ audit }' : ''}) => ({
     resolvers: [${[...resolvers.map((name) => `new ${name}()`), ...written.map((name) => `new ${name}(audit)`)].join(', ')}],
     nodes: ${fields}.nodes('${field}'),
