@@ -163,7 +163,7 @@ const { filter: filters } = fc.letrec<{ filter: Filter }>((tie) => ({
   ),
 }));
 
-/** Addresses and networks are sorted by rules of their own. */
+/** Addresses and networks are sorted by other rules. */
 const sortable: Name[] = ['padded', 'local', 'clock', 'size', 'price', 'weight', 'parentId'];
 const orders = fc
   .uniqueArray(fc.constantFrom(...sortable), { maxLength: 3 })
