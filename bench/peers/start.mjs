@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { signIn } from '../support/setup.mjs';
-import { cpuMsOf, memoryMbOf, processTree } from '../support/processes.mjs';
+import { cpuMsOf, cpuMsOfEnded, memoryMbOf, processTree } from '../support/processes.mjs';
 import { projectDir } from './servers.mjs';
 
 const startLimitMs = 60_000;
@@ -35,10 +35,11 @@ export async function startServer(resources, name, { command, isGateway, ready, 
   return { ...server, start: { startMs, cpuMs, rssMb } };
 }
 
-/** CPU time and resident memory of a server with all its processes. */
+/** CPU time and resident memory of a server with all its processes, also those that have ended. */
 export async function usageOf({ pid }) {
   const processes = await processTree(pid);
-  const cpuMs = await Promise.all(processes.map(cpuMsOf));
+  // PostgreSQL ends a process with its connection, which pools close.
+  const cpuMs = await Promise.all([cpuMsOfEnded(pid), ...processes.map(cpuMsOf)]);
   const rssMb = await Promise.all(processes.map(async (one) => (await memoryMbOf(one, ['VmRSS']))[0]));
   const sum = (values) => values.reduce((total, value) => total + value, 0);
   return { cpuMs: sum(cpuMs), rssMb: sum(rssMb) };

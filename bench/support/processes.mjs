@@ -10,13 +10,19 @@ export function assertLinux() {
 }
 
 /** CPU time of all threads of a process, in milliseconds. */
-export async function cpuMsOf(pid) {
+export const cpuMsOf = (pid) => cpuTimes(pid, 11);
+
+/** CPU time of the child processes that have ended. */
+export const cpuMsOfEnded = (pid) => cpuTimes(pid, 13);
+
+/** @param first the field after the name of the program */
+async function cpuTimes(pid, first) {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8');
   // The name of the program, in parentheses, may contain spaces.
   const [user, system] = text
     .slice(text.lastIndexOf(') ') + 2)
     .split(' ')
-    .slice(11, 13)
+    .slice(first, first + 2)
     .map(Number);
   return ((user + system) * 1000) / ticksPerSecond;
 }
