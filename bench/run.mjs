@@ -10,6 +10,7 @@ const benchmarks = {
   executor: 'CPU time of pages with the executor and with graphql-js; cost of rejected fields',
   lists: 'writing a list object by object beside field by field',
   prepared: 'CPU time of operations that are prepared, beside Apollo Server',
+  bindings: 'a page with a field that a model computes, beside a page and a call of the model',
   inference: 'prediction path without HTTP: batching, overhead over ONNX Runtime, cached rows',
   serving: 'predictions over HTTP: batching, and the effect of large requests and hot reloads on small requests',
   compression:

@@ -47,9 +47,8 @@ export function startClient(resources, file = './client.mjs') {
 }
 
 /** Signs in a demo user. @returns an access token */
-export async function signIn(url) {
-  const query =
-    'mutation { login(input: { email: "user@example.com", password: "auspex-demo-2026" }) { accessToken } }';
+export async function signIn(url, email = 'user@example.com') {
+  const query = `mutation { login(input: { email: "${email}", password: "auspex-demo-2026" }) { accessToken } }`;
   const response = await fetch(url, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },

@@ -1,6 +1,6 @@
 import { parse, type DocumentNode, type GraphQLResolveInfo, type GraphQLSchema } from 'graphql';
 import type { ModelProblems } from '../inference/serving/predictor.js';
-import { ownValue, setOwn } from '../errors/own-value.js';
+import { ownValue } from '../errors/own-value.js';
 import type { Context } from '../graphql/context/context.js';
 import { chained, isPromise } from '../graphql/execution/promises.js';
 import { featureValue, type Feature, type FeatureSource } from '../graphql/lineage/features.js';
@@ -17,8 +17,9 @@ import {
   type BoundField,
   type BoundInput,
 } from './bound-field.js';
-import { BoundPredictions, unlimited, type ComputedRowQuota, type RowPrediction } from './bound-predictions.js';
+import { BoundPredictions, unlimited, type ComputedRowQuota, type FieldPredictor } from './bound-predictions.js';
 import { sdlOf } from './bound-type.js';
+import type { RowPrediction } from './recent-predictions.js';
 import { modelValue, yearsSince } from './feature-kinds.js';
 
 /**
@@ -45,7 +46,7 @@ export function bindingProblems(
 
 /** The fields that the manifests of models bind to types of the schema. */
 export function boundFields(
-  predictor: Pick<Predictor, 'models' | 'model' | 'predict' | 'rowMs' | 'onChange'>,
+  predictor: FieldPredictor & Pick<Predictor, 'models'>,
   features: readonly FeatureSource[],
   quota: ComputedRowQuota = unlimited,
 ): TypeExtension {
@@ -125,29 +126,21 @@ function resolverOf(
   predictions: BoundPredictions,
 ): AddedField['resolve'] {
   const pathOf = new Map(inputs.map(({ name, feature }) => [name, feature.path]));
+  const names = inputs.map(({ name }) => name);
   const show = (prediction: RowPrediction): BoundValue => new BoundValue(prediction, output.name, pathOf);
-  return (row, context, info) =>
-    chained(inputRow(inputs, row, context, info), (values) => predictions.predict(model, values, context).then(show));
+  const predict = (values: readonly unknown[], context: Context): BoundValue | Promise<BoundValue> =>
+    chained(predictions.predict(model, names, values, context), show);
+  return (row, context, info) => {
+    const values = inputs.map((input) => inputOf(input, row, context, info));
+    return values.some(isPromise)
+      ? Promise.all(values).then((loaded) => predict(loaded, context))
+      : predict(values, context);
+  };
 }
 
-/** The inputs of a model for an object. A promise only if another object is loaded for it. */
-function inputRow(
-  inputs: readonly BoundInput[],
-  row: object,
-  context: Context,
-  info: GraphQLResolveInfo,
-): Record<string, unknown> | Promise<Record<string, unknown>> {
-  const values: Record<string, unknown> = {};
-  let loads: Promise<void>[] | null = null;
-  // In place: a page has a row for each of its objects.
-  for (const input of inputs) {
-    const value = featureValue(input.feature, row, context, info);
-    if (isPromise(value))
-      (loads ??= []).push(value.then((loaded) => setOwn(values, input.name, inputValue(input, loaded))));
-    else setOwn(values, input.name, inputValue(input, value));
-  }
-  return loads === null ? values : Promise.all(loads).then(() => values);
-}
+/** The value of an input for an object. A promise only if another object is loaded for it. */
+const inputOf = (input: BoundInput, row: object, context: Context, info: GraphQLResolveInfo): unknown =>
+  chained(featureValue(input.feature, row, context, info), (value) => inputValue(input, value));
 
 function inputValue({ feature, as }: BoundInput, value: unknown): unknown {
   if (value === null || value === undefined) return null;

@@ -2,18 +2,8 @@ import DataLoader from 'dataloader';
 import { AppError, PredictionUnavailable, ServiceUnavailable, type BadUserInput } from '../errors/app-error.js';
 import type { Context } from '../graphql/context/context.js';
 import { rowCost } from '../graphql/server/operation-size.js';
-import type { InputWarning, PredictedRow, PredictionSet, Predictor } from '../inference/serving/predictor.js';
-
-/** A prediction for an object, without the names of its binding. */
-export interface RowPrediction {
-  /** By the names in the manifest. */
-  output: Record<string, unknown>;
-  version: number;
-  source: PredictedRow['source'];
-  /** When the model computed the result, in milliseconds since 1970. */
-  computedAtMs: number;
-  warnings: readonly InputWarning[] | null;
-}
+import type { PredictionSet, Predictor } from '../inference/serving/predictor.js';
+import { RecentPredictions, type RowPrediction } from './recent-predictions.js';
 
 /** A row of inputs, by the names in the manifest. */
 type Row = Record<string, unknown>;
@@ -31,31 +21,71 @@ export const unlimited: ComputedRowQuota = { assertLeft: () => {}, chargeCompute
 /** Rows of one call. */
 const maxRows = 1000;
 
+/** What predictions of fields use of the predictor. */
+export type FieldPredictor = Pick<Predictor, 'model' | 'predict' | 'rowMs' | 'freshMs' | 'countCacheHits' | 'onChange'>;
+
+/** A row to predict, and what identifies its prediction. */
+interface KeyedRow {
+  key: string;
+  row: Row;
+}
+
 /**
  * Predicts for fields of objects. All rows that an operation needs of a model at once are one call, and the model batches the calls of
  * concurrent operations. The current version runs for all viewers: a canary serves calls of viewers, and an object has one value.
  */
 export class BoundPredictions {
-  readonly #loaders = new WeakMap<Context, Map<string, DataLoader<Row, RowPrediction>>>();
+  readonly #recent = new RecentPredictions();
+  readonly #loaders = new WeakMap<Context, Map<string, DataLoader<KeyedRow, RowPrediction>>>();
 
   constructor(
-    private readonly predictor: Pick<Predictor, 'model' | 'predict' | 'rowMs'>,
+    private readonly predictor: FieldPredictor,
     private readonly quota: ComputedRowQuota,
-  ) {}
+  ) {
+    predictor.onChange(() => this.#recent.clear());
+  }
 
-  /** @throws PredictionUnavailable if the model fails, is late or rejects the row */
-  predict(model: string, row: Row, context: Context): Promise<RowPrediction> {
-    const loaders = this.#loaders.get(context) ?? new Map<string, DataLoader<Row, RowPrediction>>();
+  /**
+   * Predicts a row of values.
+   * @param inputs the names of the values
+   * @returns a promise unless the prediction is known here
+   * @throws PredictionUnavailable if the model fails, is late or rejects the row
+   */
+  predict(
+    model: string,
+    inputs: readonly string[],
+    values: readonly unknown[],
+    context: Context,
+  ): RowPrediction | Promise<RowPrediction> {
+    const digest = this.predictor.model(model)?.current.digest ?? '';
+    const key = `${model} ${digest} ${JSON.stringify([inputs, values])}`;
+    const known = this.#recent.find(key, this.predictor.freshMs(model));
+    if (!known) return this.#loaderOf(model, context).load({ key, row: rowOf(inputs, values) });
+    this.predictor.countCacheHits(model, 1);
+    context.cost.refunded += this.#costOfRows(model, 1);
+    return known;
+  }
+
+  #loaderOf(model: string, context: Context): DataLoader<KeyedRow, RowPrediction> {
+    const loaders = this.#loaders.get(context) ?? new Map<string, DataLoader<KeyedRow, RowPrediction>>();
     this.#loaders.set(context, loaders);
     let loader = loaders.get(model);
     if (!loader) {
-      const load = (rows: readonly Row[]): Promise<(RowPrediction | Error)[]> =>
-        this.#predictRows(model, rows, context);
+      const load = async (keyed: readonly KeyedRow[]): Promise<(RowPrediction | Error)[]> => {
+        const rows = keyed.map(({ row }) => row);
+        const outcomes = await this.#predictRows(model, rows, context);
+        const isCached = this.predictor.freshMs(model) > 0;
+        outcomes.forEach((outcome, index) => {
+          const key = keyed[index]?.key;
+          if (isCached && key !== undefined && !(outcome instanceof Error)) this.#recent.store(key, outcome);
+        });
+        return outcomes;
+      };
       // Equal rows are one in the model's cache and in its batch.
-      loader = new DataLoader<Row, RowPrediction>(load, { cache: false, maxBatchSize: maxRows });
+      loader = new DataLoader<KeyedRow, RowPrediction>(load, { cache: false, maxBatchSize: maxRows });
       loaders.set(model, loader);
     }
-    return loader.load(row);
+    return loader;
   }
 
   async #predictRows(model: string, rows: readonly Row[], context: Context): Promise<(RowPrediction | Error)[]> {
@@ -88,11 +118,17 @@ export class BoundPredictions {
     let computed = 0;
     for (const { source } of predicted.rows) if (source === 'MODEL') computed += 1;
     this.quota.chargeComputed(caller, computed);
-    const rowMs = (name: string): number => this.predictor.rowMs(name);
-    cost.refunded += (rows.length - computed) * rowCost({ rowMs }, model);
+    cost.refunded += this.#costOfRows(model, rows.length - computed);
     return inOrder(predicted, (error) => unavailable(model, error));
   }
+
+  #costOfRows(model: string, rows: number): number {
+    return rows * rowCost(this.predictor, model);
+  }
 }
+
+const rowOf = (inputs: readonly string[], values: readonly unknown[]): Row =>
+  Object.fromEntries(inputs.map((name, index) => [name, values[index]]));
 
 /** The outcomes of a call in the order of its rows. */
 function inOrder(

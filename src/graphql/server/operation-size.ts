@@ -48,8 +48,8 @@ const noModels: ModelCosts = { outputElements: () => 0, rowMs: () => 0 };
 const objectsPerMs = 100;
 
 /** The cost of a row that a model computes, in objects. */
-export const rowCost = ({ rowMs }: Pick<ModelCosts, 'rowMs'>, model: string): number =>
-  Math.round(rowMs(model) * objectsPerMs);
+export const rowCost = (models: Pick<ModelCosts, 'rowMs'>, model: string): number =>
+  Math.round(models.rowMs(model) * objectsPerMs);
 
 /** What an operation requests with its variables. */
 export interface OperationSize {

@@ -65,10 +65,11 @@ export class PredictionCache {
 
   /** Whether a result has not expired. */
   isFresh({ computedAt }: CachedResult, rule: CacheRule): boolean {
-    return Date.now() - computedAt <= this.#ttlMs(rule);
+    return Date.now() - computedAt <= this.ttlMs(rule);
   }
 
-  #ttlMs({ ttlSeconds }: CacheRule): number {
+  /** How long a result is fresh. */
+  ttlMs({ ttlSeconds }: CacheRule): number {
     return (ttlSeconds ?? this.ttlSeconds) * 1000;
   }
 
@@ -94,7 +95,7 @@ export class PredictionCache {
   writeBehind({ signature }: CachedVersion, computed: NewResults, rule: CacheRule): void {
     if (computed.results.length === 0) return;
     const size = Math.min(maxEntriesPerWrite, rowsPerTurn(elementsPerRow(signature.outputs)));
-    const write = this.#write(computed, size, this.#ttlMs(rule) + rule.staleSeconds * 1000).finally(() =>
+    const write = this.#write(computed, size, this.ttlMs(rule) + rule.staleSeconds * 1000).finally(() =>
       this.#writes.delete(write),
     );
     this.#writes.add(write);

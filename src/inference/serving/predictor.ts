@@ -106,6 +106,18 @@ export class Predictor {
     return rows === 0 ? 0 : computeMs / rows;
   }
 
+  /** Milliseconds that a result of the current version is fresh; 0 if its manifest keeps it out of caches. */
+  freshMs(name: string): number {
+    const serving = this.#parts.registry.get(name)?.current.serving;
+    return serving?.cache === true ? this.#parts.cache.ttlMs(serving) : 0;
+  }
+
+  /** Counts rows of the current version whose results a caller found in a cache before this one. */
+  countCacheHits(name: string, rows: number): void {
+    const served = this.#parts.registry.get(name);
+    if (served) served.current.counters.cacheHits += rows;
+  }
+
   /** The calls that wait for a model and those that were rejected; null if it was never called. */
   admission(model: string): AdmissionStatistics | null {
     return this.#admission.statistics(model);

@@ -1,9 +1,14 @@
 import 'reflect-metadata';
 import { describe, expect, it } from '@jest/globals';
-import { BoundPredictions, unlimited, type ComputedRowQuota } from '../../../src/bindings/bound-predictions.js';
+import {
+  BoundPredictions,
+  unlimited,
+  type ComputedRowQuota,
+  type FieldPredictor,
+} from '../../../src/bindings/bound-predictions.js';
 import { BadUserInput, Overloaded, ServiceUnavailable, TooManyAttempts } from '../../../src/errors/app-error.js';
 import type { Context } from '../../../src/graphql/context/context.js';
-import type { PredictCall, PredictionSet, Predictor } from '../../../src/inference/serving/predictor.js';
+import type { PredictCall, PredictionSet } from '../../../src/inference/serving/predictor.js';
 import { OperationCost } from '../../../src/telemetry/operation-cost.js';
 
 type Row = Record<string, unknown>;
@@ -12,11 +17,22 @@ const contextOf = (signal = new AbortController().signal): Context =>
   ({ viewer: { kind: 'session', userId: 'u' }, signal, cost: new OperationCost() }) as unknown as Context;
 
 /** A predictor of `y = 2 x` that is cached for even numbers, invalid for negative ones, and fails as `fail` says. */
-function setUp(fail: (xs: readonly number[]) => Error | null = () => null, quota: ComputedRowQuota = unlimited) {
+function setUp(
+  fail: (xs: readonly number[]) => Error | null = () => null,
+  { quota = unlimited, freshMs = 0 }: { quota?: ComputedRowQuota; freshMs?: number } = {},
+) {
   const calls: number[][] = [];
+  const listeners: (() => void)[] = [];
+  let hits = 0;
   const predictor = {
-    model: () => ({ current: { version: 3 } }),
+    model: () => ({ current: { version: 3, digest: 'd' } }),
     rowMs: () => 0.05,
+    freshMs: () => freshMs,
+    countCacheHits: (_model: string, rows: number) => void (hits += rows),
+    onChange: (listener: () => void) => {
+      listeners.push(listener);
+      return () => undefined;
+    },
     predict: ({ rows, version }: PredictCall): Promise<PredictionSet> => {
       const xs = (rows as Row[]).map(({ x }) => Number(x));
       calls.push(xs);
@@ -30,11 +46,11 @@ function setUp(fail: (xs: readonly number[]) => Error | null = () => null, quota
         .map((x) => ({ output: { y: 2 * x }, source: x % 2 === 0 ? 'CACHE' : 'MODEL', ageSeconds: 0, warnings: null }));
       return Promise.resolve({ version: { version }, rows: predicted, invalid } as unknown as PredictionSet);
     },
-  } as unknown as Pick<Predictor, 'model' | 'predict' | 'rowMs'>;
+  } as unknown as FieldPredictor;
   const predictions = new BoundPredictions(predictor, quota);
   const predict = (xs: readonly number[], context = contextOf()) =>
-    Promise.allSettled(xs.map((x) => predictions.predict('pay', { x }, context)));
-  return { calls, predict };
+    Promise.allSettled(xs.map((x) => predictions.predict('pay', ['x'], [x], context)));
+  return { calls, predict, hits: () => hits, change: () => listeners.forEach((listener) => listener()) };
 }
 
 const outcomes = (settled: PromiseSettledResult<{ output: Row }>[]): unknown[] =>
@@ -87,7 +103,7 @@ describe('bound predictions', () => {
   it('charge the rows that were computed, and refund the others in the cost', async () => {
     const charged: number[] = [];
     const quota = { assertLeft: () => {}, chargeComputed: (_user: string, rows: number) => void charged.push(rows) };
-    const { predict } = setUp(() => null, quota);
+    const { predict } = setUp(() => null, { quota });
     const context = contextOf();
     await predict([1, 2, 3, 4, 6], context);
     expect(charged).toEqual([2]);
@@ -101,11 +117,27 @@ describe('bound predictions', () => {
       },
       chargeComputed: () => {},
     };
-    const { calls, predict } = setUp(() => null, rejecting);
+    const { calls, predict } = setUp(() => null, { quota: rejecting });
     const [outcome] = await predict([1]);
     expect(outcome).toMatchObject({
       reason: { code: 'PREDICTION_UNAVAILABLE', extensions: { reason: 'TOO_MANY_REQUESTS' } },
     });
     expect(calls).toEqual([]);
+  });
+
+  it('are known at once after the first time, until the models change or the result expires', async () => {
+    const { calls, predict, hits, change } = setUp(() => null, { freshMs: 60_000 });
+    const context = contextOf();
+    expect(outcomes(await predict([1, -1, 2], context))).toEqual([2, 'PREDICTION_UNAVAILABLE', 4]);
+    expect(outcomes(await predict([1, -1, 2], context))).toEqual([2, 'PREDICTION_UNAVAILABLE', 4]);
+    expect(calls).toEqual([[1, -1, 2], [-1]]);
+    expect(hits()).toBe(2);
+    change();
+    await predict([1], context);
+    expect(calls).toEqual([[1, -1, 2], [-1], [1]]);
+    const expiring = setUp(() => null, { freshMs: 0 });
+    await expiring.predict([1]);
+    await expiring.predict([1]);
+    expect(expiring.calls).toEqual([[1], [1]]);
   });
 });
