@@ -11,8 +11,11 @@ describe('statistics of bench:peers', () => {
   it('divides the CPU time of a round by its requests and rows', async () => {
     const { figuresOf } = await load('report.mjs');
     const latencies = Array.from({ length: 100 }, (_none, n) => n);
-    expect(figuresOf({ cpuMs: 500, requests: 100, rows: 10, seconds: 2, latencies, rssMb: 80 })).toEqual({
+    expect(
+      figuresOf({ cpuMs: 500, databaseCpuMs: 200, requests: 100, rows: 10, seconds: 2, latencies, rssMb: 80 }),
+    ).toEqual({
       cpuMs: 5,
+      databaseCpuMs: 2,
       rowUs: 500,
       perSecond: 50,
       p50Ms: 50,

@@ -49,7 +49,7 @@ function setUp(
   } as unknown as FieldPredictor;
   const predictions = new BoundPredictions(predictor, quota);
   const predict = (xs: readonly number[], context = contextOf()) =>
-    Promise.allSettled(xs.map((x) => predictions.predict('pay', ['x'], [x], context)));
+    Promise.allSettled(xs.map(async (x) => predictions.predict('pay', ['x'], [x], context)));
   return { calls, predict, hits: () => hits, change: () => listeners.forEach((listener) => listener()) };
 }
 
