@@ -2,10 +2,17 @@ import 'reflect-metadata';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Writable } from 'node:stream';
 import type { LiveDocument } from '../../../src/persisted-documents/trusted-documents.js';
+import { boundTypes } from '../../../src/bindings/bound-fields.js';
 import { domains } from '../../../src/domains/index.js';
 import { SignatureCompatibility } from '../../../src/typed-models/signature-compatibility.js';
 import { domainSchema } from '../../../src/graphql/schema/build-schema.js';
-import type { InputField, Model, ModelVersion, OutputField } from '../../../src/inference/serving/predictor.js';
+import type {
+  Binding,
+  InputField,
+  Model,
+  ModelVersion,
+  OutputField,
+} from '../../../src/inference/serving/predictor.js';
 import { Conflict } from '../../../src/errors/app-error.js';
 import { createLogger } from '../../../src/telemetry/logger.js';
 import { waitUntil } from '../../support/wait-until.js';
@@ -30,7 +37,7 @@ const versions = [
   versionOf(3, ['x'], ['y', 'spread']),
   versionOf(4, ['x', 'z'], ['y', 'spread']),
 ];
-const modelWith = (current: number): Model => {
+const modelWith = (current: number, bindings: readonly Binding[] = []): Model => {
   const version = versions.find((one) => one.version === current);
   if (!version) throw new Error(`there is no version ${current}`);
   return {
@@ -44,7 +51,7 @@ const modelWith = (current: number): Model => {
     isTyped: true,
     problems: [],
     manifestVersion: current,
-    bindings: [],
+    bindings,
     overrides: [],
   };
 };
@@ -58,8 +65,8 @@ afterEach(() => {
   for (const contract of opened.splice(0)) contract.close();
 });
 
-function openChecker(live: LiveDocument[]) {
-  let models = [modelWith(1)];
+function openChecker(live: LiveDocument[], bindings: readonly Binding[] = []) {
+  let models = [modelWith(1, bindings)];
   const listeners = new Set<() => void>();
   const logged: { msg: string; documents?: unknown[] }[] = [];
   const sink = new Writable({
@@ -77,7 +84,7 @@ function openChecker(live: LiveDocument[]) {
       },
     },
     baseSchema,
-    boundTypes: () => null,
+    boundTypes: boundTypes(domains.flatMap((domain) => domain.features ?? [])),
     liveDocuments: () => live,
     log: createLogger('info', sink),
     joinMs: 5,
@@ -154,6 +161,14 @@ describe('a promotion', () => {
 });
 
 describe('reloaded models', () => {
+  it('are logged with the documents that select a field which is no longer bound', async () => {
+    const binding = { type: 'Employee', field: 'size', output: 'y', inputs: { x: { feature: 'age' } }, places: {} };
+    const { change, logged } = openChecker([document('a', '{ employees { nodes { size { value } } } }')], [binding]);
+    change(1);
+    await waitUntil(() => logged.length > 0);
+    expect(logged).toMatchObject([{ documents: [{ id: 'a', message: "Type 'EmployeeSizePrediction' was removed" }] }]);
+  });
+
   it('are logged with the affected documents, once for concurrent changes', async () => {
     const { change, logged } = openChecker([document('b', spread)]);
     change(4);
