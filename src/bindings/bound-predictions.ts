@@ -1,5 +1,5 @@
 import DataLoader from 'dataloader';
-import { AppError, PredictionUnavailable, ServiceUnavailable, type BadUserInput } from '../errors/app-error.js';
+import { AppError, BadUserInput, PredictionUnavailable, ServiceUnavailable } from '../errors/app-error.js';
 import type { Context } from '../graphql/context/context.js';
 import { rowCost } from '../graphql/server/operation-size.js';
 import type { PredictionSet, Predictor } from '../inference/serving/predictor.js';
@@ -158,5 +158,7 @@ function inOrder(
 /** One error, whatever happened to the model: the object and its other fields are there. */
 function unavailable(model: string, error: unknown): Error {
   if (!(error instanceof AppError)) return error instanceof Error ? error : new Error(String(error));
-  return new PredictionUnavailable(model, error);
+  // The number of a row says something about the batch, and nothing about the object.
+  const fields = error instanceof BadUserInput ? error.fields.map(({ field, message }) => ({ field, message })) : [];
+  return new PredictionUnavailable(model, fields.length > 0 ? BadUserInput.ofFields(fields) : error);
 }

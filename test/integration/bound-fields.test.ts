@@ -316,6 +316,9 @@ describe('a model with bindings', () => {
     }
     expect(new Set(codesOf(response))).toEqual(new Set(['PREDICTION_UNAVAILABLE']));
     expect(response.errors[0]?.extensions).toMatchObject({ model: 'pay', reason: 'BAD_USER_INPUT' });
+    expect(response.errors[0]?.message).toMatch(
+      /^The model pay has no prediction for this object: Invalid input: level must be from 1 to 3, not [45]\.$/,
+    );
   });
 
   it('adds, changes and removes fields while the gateway serves', async () => {
