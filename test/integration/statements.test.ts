@@ -217,6 +217,12 @@ describe('a field that is selected alone', () => {
     );
     expect(errors).toEqual([]);
     variables = { employee: data.me.employee.id, user: data.me.id, prediction: data.predict[0].id };
+    // From here on, the source of each prediction is the cache.
+    const computed = documentOf(
+      'Employee',
+      fieldsOf('Employee').filter(({ name }) => name === 'expectedSalary'),
+    );
+    for (const caller of ['manager', 'admin', 'user'] as const) await gateway.execute(caller, computed, variables);
   });
 
   function documentOf(type: string, fields: readonly GraphQLField<unknown, unknown>[]): string {
