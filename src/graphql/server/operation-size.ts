@@ -38,7 +38,7 @@ interface ComputedList {
 export interface ModelCosts {
   /** The elements that a model returns for a row, in all outputs; 0 for an unknown model. */
   outputElements(model: string): number;
-  /** The milliseconds that a model has taken for a row, on average; 0 if it has computed none. */
+  /** The milliseconds that a model takes for a row; 0 if unknown. */
   rowMs(model: string): number;
 }
 

@@ -100,10 +100,9 @@ export class Predictor {
     return elementsPerRow(this.model(name)?.current.outputs ?? []);
   }
 
-  /** The milliseconds that the current version of a model has taken for a row, on average; 0 if it has computed none. */
+  /** The milliseconds that a row takes in the current version of a model; 0 if unknown. See `VersionCounters.rowMs`. */
   rowMs(name: string): number {
-    const { computeMs, rows } = this.model(name)?.current.statistics ?? { computeMs: 0, rows: 0 };
-    return rows === 0 ? 0 : computeMs / rows;
+    return this.#parts.registry.get(name)?.current.counters.rowMs ?? 0;
   }
 
   /** Milliseconds that a result of the current version is fresh; 0 if its manifest keeps it out of caches. */
