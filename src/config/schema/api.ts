@@ -1,5 +1,17 @@
 import { z } from 'zod';
-import { boolean, choice, choices, integer, issuerName, keyPairs, keys, text, url, variable, type DefaultsContext } from '../variable.js';
+import {
+  boolean,
+  choice,
+  choices,
+  integer,
+  issuerName,
+  keyPairs,
+  keys,
+  text,
+  url,
+  variable,
+  type DefaultsContext,
+} from '../variable.js';
 
 export const auth = ({ isProduction }: DefaultsContext) =>
   z
@@ -11,8 +23,7 @@ export const auth = ({ isProduction }: DefaultsContext) =>
       }),
       jwtPreviousSecret: variable('JWT_PREVIOUS_SECRET', text('at least 32 random characters'), {
         isSecret: true,
-        description:
-          'The `JWT_SECRET` before its replacement: tokens that it signed stay valid until they expire.',
+        description: 'The `JWT_SECRET` before its replacement: tokens that it signed stay valid until they expire.',
       }),
       jwtKeyPairs: variable('JWT_PRIVATE_KEYS', keyPairs, {
         isSecret: true,
@@ -86,7 +97,8 @@ export const loginThrottle = () =>
       }),
       loginsPerAccount: variable('MAX_LOGINS_PER_ACCOUNT', integer(1, 1_000_000), {
         default: 10,
-        description: 'Logins per window of an account from one network; also checks of the current password per session.',
+        description:
+          'Logins per window of an account from one network; also checks of the current password per session.',
       }),
       loginsPerAccountTotal: variable('MAX_LOGINS_PER_ACCOUNT_TOTAL', integer(1, 1_000_000), {
         default: 100,
@@ -182,7 +194,8 @@ export const documents = () =>
     .object({
       trusted: variable('TRUSTED_DOCUMENTS', choice('off', 'report', 'enforce'), {
         default: 'off',
-        description: 'Untrusted documents: `off` executes them, `report` executes and counts them, `enforce` rejects them.',
+        description:
+          'Untrusted documents: `off` executes them, `report` executes and counts them, `enforce` rejects them.',
       }),
       isAdminExempt: variable('TRUSTED_DOCUMENTS_EXEMPT_ADMIN', boolean, {
         default: true,

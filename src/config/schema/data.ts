@@ -121,7 +121,8 @@ export const queryCache = () =>
     .object({
       isEnabled: variable('QUERY_CACHE', boolean, {
         default: true,
-        description: 'Cache the rows of queries that are the same for every caller, such as the departments, until they change.',
+        description:
+          'Cache the rows of queries that are the same for every caller, such as the departments, until they change.',
       }),
       ttlSeconds: variable('QUERY_CACHE_TTL_SECONDS', integer(1, 86_400), {
         default: 60,
@@ -155,7 +156,8 @@ export const exchangeRates = () =>
       maxStaleSeconds: variable('EXCHANGE_RATES_MAX_STALE_SECONDS', integer(0, 31_536_000), {
         default: 345_600,
         unit: 'seconds',
-        description: 'Additional time during which stale rates are used while the service is unavailable; the default is 4 days.',
+        description:
+          'Additional time during which stale rates are used while the service is unavailable; the default is 4 days.',
       }),
     })
     .describe('Exchange rates');

@@ -15,7 +15,8 @@ export const inference = () =>
       }),
       strict: variable('STRICT_MODELS', boolean, {
         default: false,
-        description: 'Whether a model that fails its checks prevents the start. Otherwise it is reported, and the other models serve.',
+        description:
+          'Whether a model that fails its checks prevents the start. Otherwise it is reported, and the other models serve.',
       }),
       threads: variable('INFERENCE_THREADS', integer(1, 64), {
         description:

@@ -6,7 +6,10 @@ const mailbox = {
   schema: z
     .string()
     .max(300)
-    .regex(/^(?:[^<>"@\r\n]{1,100} <[^<>\s@]+@[^<>\s@]+>|[^<>\s@]+@[^<>\s@]+)$/, 'must be an address, or Name <address>'),
+    .regex(
+      /^(?:[^<>"@\r\n]{1,100} <[^<>\s@]+@[^<>\s@]+>|[^<>\s@]+@[^<>\s@]+)$/,
+      'must be an address, or Name <address>',
+    ),
   values: 'address, or `Name <address>`',
 };
 

@@ -1,7 +1,29 @@
 import { z } from 'zod';
-import { boolean, integer, loopbackOrHttpsUrl, loopbackOrHttpsUrls, listOf, names, pattern, roleMapping, variable } from '../variable.js';
+import {
+  boolean,
+  integer,
+  loopbackOrHttpsUrl,
+  loopbackOrHttpsUrls,
+  listOf,
+  names,
+  pattern,
+  roleMapping,
+  variable,
+} from '../variable.js';
 
-const algorithmNames = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'] as const;
+const algorithmNames = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
+] as const;
 
 export const oidc = () =>
   z
@@ -21,10 +43,14 @@ export const oidc = () =>
         isSecret: true,
         description: 'Client secret of the gateway at the provider. Absent for a public client.',
       }),
-      scopes: variable('OIDC_SCOPES', pattern(/^openid(?: [\w.:/-]{1,200}){0,20}$/, 'scopes, separated by spaces, that start with openid'), {
-        default: 'openid email profile',
-        description: 'Scopes that the sign-in requests.',
-      }),
+      scopes: variable(
+        'OIDC_SCOPES',
+        pattern(/^openid(?: [\w.:/-]{1,200}){0,20}$/, 'scopes, separated by spaces, that start with openid'),
+        {
+          default: 'openid email profile',
+          description: 'Scopes that the sign-in requests.',
+        },
+      ),
       returnUrls: variable('OIDC_RETURN_URLS', loopbackOrHttpsUrls(20), {
         default: [],
         description: 'Pages of frontends to which a sign-in may return; GraphiQL is always one if it is served.',
@@ -46,7 +72,8 @@ export const oidc = () =>
           'Claim with the e-mail address of the employee record that a sign-in links to the account. `email` counts only if it is verified.',
       }),
       apiAudience: variable('OIDC_API_AUDIENCE', pattern(/^[\w.:/@~-]{1,200}$/, 'up to 200 characters'), {
-        description: 'Audience of access tokens of the provider that the gateway accepts directly. If absent, it accepts none.',
+        description:
+          'Audience of access tokens of the provider that the gateway accepts directly. If absent, it accepts none.',
       }),
       apiAlgorithms: variable('OIDC_API_ALGORITHMS', listOf(algorithmNames), {
         default: ['RS256', 'PS256', 'ES256', 'EdDSA'],

@@ -1,5 +1,16 @@
 import { z } from 'zod';
-import { boolean, choice, count, hosts, integer, loopbackOrHttpsUrl, origins, text, variable, type DefaultsContext } from '../variable.js';
+import {
+  boolean,
+  choice,
+  count,
+  hosts,
+  integer,
+  loopbackOrHttpsUrl,
+  origins,
+  text,
+  variable,
+  type DefaultsContext,
+} from '../variable.js';
 
 export const runtime = ({ isProduction, shutdownSeconds }: DefaultsContext) =>
   z
@@ -10,7 +21,8 @@ export const runtime = ({ isProduction, shutdownSeconds }: DefaultsContext) =>
       }),
       logLevel: variable('LOG_LEVEL', choice('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'), {
         default: isProduction ? 'info' : 'warn',
-        description: 'Lowest level that is logged. If absent, changes of models are logged from `info` in development too.',
+        description:
+          'Lowest level that is logged. If absent, changes of models are logged from `info` in development too.',
       }),
       dataDir: variable('DATA_DIR', text('directory'), {
         description:
@@ -50,11 +62,15 @@ export const http = ({ isProduction }: DefaultsContext) =>
       metricsPort: variable('METRICS_PORT', integer(0, 65_535), {
         description: 'Separate port for `/metrics`. If absent: `PORT`, and in production metrics are not served.',
       }),
-      trustedProxies: variable('TRUST_PROXY', count(10, 'must be true, false, or the number of proxies, from 0 to 10'), {
-        default: 0,
-        description:
-          'Number of reverse proxies that append the client address to `X-Forwarded-For` or `Forwarded`; true is 1, false is 0.',
-      }),
+      trustedProxies: variable(
+        'TRUST_PROXY',
+        count(10, 'must be true, false, or the number of proxies, from 0 to 10'),
+        {
+          default: 0,
+          description:
+            'Number of reverse proxies that append the client address to `X-Forwarded-For` or `Forwarded`; true is 1, false is 0.',
+        },
+      ),
       corsOrigins: variable('CORS_ORIGINS', origins, {
         default: isProduction ? [] : developmentOrigins,
         description: 'Origins whose pages may send requests from browsers.',
@@ -99,7 +115,8 @@ export const http = ({ isProduction }: DefaultsContext) =>
       }),
       maxPendingSockets: variable('MAX_PENDING_SOCKETS', integer(1, 1_000_000), {
         default: 1000,
-        description: 'Maximum number of WebSockets that have not signed in yet; at most a tenth of them from one address.',
+        description:
+          'Maximum number of WebSockets that have not signed in yet; at most a tenth of them from one address.',
       }),
       hasServerTiming: variable('SERVER_TIMING', boolean, {
         default: !isProduction,
@@ -126,8 +143,7 @@ export const rateLimits = () =>
       }),
       rowsPerViewer: variable('RATE_LIMIT_PREDICTION_ROWS', integer(0, 1_000_000_000), {
         default: 60_000,
-        description:
-          'Prediction rows per window of a user, by sessions and API keys together. 0 disables the limit.',
+        description: 'Prediction rows per window of a user, by sessions and API keys together. 0 disables the limit.',
       }),
     })
     .describe('Rate limits');

@@ -143,7 +143,8 @@ export function domainSchema(domains: readonly DomainModule[]): GraphQLSchema {
     container: {
       get(resolver: ClassType) {
         const instance = byClass.get(resolver);
-        if (!instance) throw new Error(`The resolver ${resolver.name} has no instance; return one from the domain's load().`);
+        if (!instance)
+          throw new Error(`The resolver ${resolver.name} has no instance; return one from the domain's load().`);
         return instance;
       },
     },
@@ -172,7 +173,9 @@ function describeRoots(schema: GraphQLSchema): GraphQLSchema {
     schema.getSubscriptionType(),
   ];
   if (query) query.description = 'Reads data.';
-  if (mutation) mutation.description = 'Changes data. The fields of one operation are executed in order; one that fails is null with an error, and the others are executed.';
+  if (mutation)
+    mutation.description =
+      'Changes data. The fields of one operation are executed in order; one that fails is null with an error, and the others are executed.';
   if (subscription) subscription.description = 'Streams events while they happen.';
   return schema;
 }

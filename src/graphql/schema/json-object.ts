@@ -11,13 +11,16 @@ type Variables = Readonly<Record<string, unknown>> | null | undefined;
  */
 export const JSONObject = new GraphQLScalarType<Record<string, unknown>, Record<string, unknown>>({
   name: 'JSONObject',
-  description: 'A JSON object. In the text of a document its keys are unquoted and its strings quoted: { fuel: "Diesel" }.',
+  description:
+    'A JSON object. In the text of a document its keys are unquoted and its strings quoted: { fuel: "Diesel" }.',
   specifiedByURL: 'https://www.rfc-editor.org/rfc/rfc8259',
   serialize: objectOf,
   parseValue: objectOf,
   parseLiteral(node, variables) {
     if (node.kind === Kind.OBJECT) return objectIn(node, variables);
-    throw new InvalidScalar(`must be an object such as { name: "value" }, not ${kindNames[node.kind]}.`, { nodes: node });
+    throw new InvalidScalar(`must be an object such as { name: "value" }, not ${kindNames[node.kind]}.`, {
+      nodes: node,
+    });
   },
 });
 

@@ -24,8 +24,10 @@ export const readsOf = ({ extensions }: Pick<GraphQLField<unknown, unknown>, 'ex
 /** The properties of other rows that a field reads, by the field of its parent that leads to them. */
 export const relatedReadsOf = ({
   extensions,
-}: Pick<GraphQLField<unknown, unknown>, 'extensions'>): readonly (readonly [relation: string, properties: readonly string[]])[] =>
-  Object.entries((extensions as ReadsExtensions).relatedReads ?? {});
+}: Pick<GraphQLField<unknown, unknown>, 'extensions'>): readonly (readonly [
+  relation: string,
+  properties: readonly string[],
+])[] => Object.entries((extensions as ReadsExtensions).relatedReads ?? {});
 
 /** Declares the reads of all fields without a resolver: the property with their name. Call it before rules wrap the fields. */
 export function declareReads(schema: GraphQLSchema): GraphQLSchema {
