@@ -34,7 +34,7 @@ export function bindingProblems(
   const sources = sourcesByType(features);
   const claimed = new Map<string, string>();
   return models.flatMap((model) => {
-    const problems = bindingProblemsOf(model, base, sources);
+    const problems = [...bindingProblemsOf(model, base, sources), ...untypedProblems(model)];
     for (const { name, place } of boundNamesOf(model)) {
       const other = claimed.get(name);
       if (other === undefined) claimed.set(name, model.name);
@@ -43,6 +43,14 @@ export function bindingProblems(
     return problems.length > 0 ? [{ model: model.name, problems }] : [];
   });
 }
+
+/** The values of fields have the types of the typed field. */
+const untypedProblems = ({ isTyped, bindings }: Model): string[] =>
+  isTyped
+    ? []
+    : bindings.map(
+        ({ places }) => `${places.type}: bind needs a typed field, which the names of the model do not allow`,
+      );
 
 /** The fields that the manifests of models bind to types of the schema. */
 export function boundFields(

@@ -1,4 +1,12 @@
-import { extendSchema, isObjectType, type DocumentNode, type GraphQLFieldResolver, type GraphQLResolveInfo, type GraphQLSchema } from 'graphql';
+import {
+  extendSchema,
+  getNamedType,
+  isObjectType,
+  type DocumentNode,
+  type GraphQLFieldResolver,
+  type GraphQLResolveInfo,
+  type GraphQLSchema,
+} from 'graphql';
 import type { Context } from '../context/context.js';
 import { chained } from '../execution/promises.js';
 import { lineageGuard, type LineageField } from '../lineage/lineage-guard.js';
@@ -69,16 +77,23 @@ function attach(schema: GraphQLSchema, added: AddedField, permissions: readonly 
   } satisfies CacheExtensions & ReadsExtensions & { computedBy: string };
 }
 
-/** What the fields of the lineage read of their objects. */
+/** What the fields of the lineage, and their rules, read of their objects. */
 function reads(schema: GraphQLSchema, { type, lineage, related }: AddedField): ReadsExtensions {
   const own = lineage.filter((one) => !one.objectOf).map(({ field }) => readsOf(fieldOf(schema, type, field)));
   const relations = Object.entries(related);
+  const ofRow = [...own, ...relations.map(([, one]) => one.reads)];
+  const ofRelated = relations.map(([name, { properties }]) => {
+    const other = getNamedType(fieldOf(schema, type, name).type).name;
+    return [name, uniqueOf(properties.flatMap((property) => readsOf(fieldOf(schema, other, property)) ?? property))];
+  });
   return {
-    // One without a declaration reads all properties.
-    ...(own.includes(null) ? {} : { reads: [...new Set([...own, ...relations.map(([, { reads }]) => reads)].flatMap((read) => read ?? []))] }),
-    relatedReads: Object.fromEntries(relations.map(([name, { properties }]) => [name, properties])),
+    // A field without a declaration reads all properties.
+    ...(ofRow.includes(null) ? {} : { reads: uniqueOf(ofRow.flatMap((properties) => properties ?? [])) }),
+    relatedReads: Object.fromEntries(ofRelated) as Record<string, string[]>,
   };
 }
+
+const uniqueOf = (names: readonly string[]): string[] => [...new Set(names)];
 
 function fieldOf(schema: GraphQLSchema, typeName: string, name: string) {
   const type = schema.getType(typeName);

@@ -29,14 +29,14 @@ const sound: Omit<Binding, 'places'> = {
 
 function problemsOf(
   binding: Partial<Omit<Binding, 'places'>>,
-  { inputs = [input('age')], outputs = [output('pay')], versions = [] as ModelVersion[] } = {},
+  { inputs = [input('age')], outputs = [output('pay')], versions = [] as ModelVersion[], isTyped = true } = {},
 ): string[] {
   const keys = Object.keys({ ...sound.inputs, ...binding.inputs }).map((name) => `inputs.${name}`);
   const paths = ['type', 'field', 'output', 'target', ...keys];
   const places = Object.fromEntries(paths.map((path) => [path, `pay/model.yaml(${path})`]));
   const current = { version: 1, inputs, outputs } as unknown as ModelVersion;
   const bindings = [{ ...sound, ...binding, places }];
-  const model = { name: 'pay', versions: [current, ...versions], current, bindings } as unknown as Model;
+  const model = { name: 'pay', versions: [current, ...versions], current, bindings, isTyped } as unknown as Model;
   return bindingProblems([model], base, features).flatMap(({ problems }) => [...problems]);
 }
 
@@ -129,6 +129,12 @@ describe('the problems of a binding', () => {
     expect(problems[0]).toContain(problem);
   });
 
+  it('include names that allow no typed field', () => {
+    expect(problemsOf({}, { isTyped: false })).toEqual([
+      'pay/model.yaml(type): bind needs a typed field, which the names of the model do not allow',
+    ]);
+  });
+
   it('include those of each served version, since each may become current', () => {
     const other = { version: 2, inputs: [input('years')], outputs: [output('pay')] } as unknown as ModelVersion;
     expect(problemsOf({}, { versions: [other] })).toEqual([
@@ -140,7 +146,7 @@ describe('the problems of a binding', () => {
   it('name the other model that binds the same field', () => {
     const current = { version: 1, inputs: [input('age')], outputs: [output('pay')] };
     const models = ['a', 'b'].map((name) => ({
-      ...{ name, versions: [current], current },
+      ...{ name, versions: [current], current, isTyped: true },
       bindings: [{ ...sound, places: { field: `${name}/model.yaml:7` } }],
     })) as unknown as Model[];
     expect(bindingProblems(models, base, features)).toEqual([
