@@ -143,14 +143,9 @@ describe('the schema', () => {
     const scalars = Object.values(schema.getTypeMap())
       .filter((type) => isScalarType(type))
       .filter((type) => !isSpecifiedScalarType(type));
-    expect(scalars.map(({ name }) => name).sort()).toEqual([
-      'Base64',
-      'Currency',
-      'Date',
-      'DateTime',
-      'JSONObject',
-      'SafeInt',
-    ]);
+    // Types of existing tables add others.
+    const names = scalars.map(({ name }) => name);
+    expect(names).toEqual(expect.arrayContaining(['Base64', 'Currency', 'Date', 'DateTime', 'JSONObject', 'SafeInt']));
     expect(scalars.filter(({ specifiedByURL }) => !specifiedByURL?.startsWith('http'))).toEqual([]);
   });
 });

@@ -3,7 +3,7 @@ import { GraphQLBoolean, GraphQLFloat, GraphQLInt, GraphQLString, type GraphQLSc
 import type { FilterType } from '../filtering/columns.js';
 import { JSONValue } from '../schema/json-object.js';
 import { GraphQLDate, GraphQLDateTime } from '../schema/scalars.js';
-import { Base64, BigInteger, Decimal, Duration, LocalDateTime, LocalTime, Uuid } from './table-scalars.js';
+import { BigInteger, Bytes, Decimal, Duration, LocalDateTime, LocalTime, Uuid } from './table-scalars.js';
 
 /** How the values of a column are read, written and shown. */
 export interface ColumnType {
@@ -141,7 +141,7 @@ export const column = {
   time: textForm('time', LocalTime, { filter: 'localTime' }),
   timetz: textForm('timetz', LocalTime),
   interval: textForm('interval', Duration, { read: isoInterval }),
-  bytea: textForm('bytea', Base64, {
+  bytea: textForm('bytea', Bytes, {
     read: (value) => `translate(encode(${value}, 'base64'), E'\\n', '')`,
     write: (value) => `decode(${value}, 'base64')`,
   }),

@@ -106,6 +106,7 @@ export const tableLeaves: readonly (readonly [string, unknown])[] = [
   ['LocalTime', '10:15:34'],
   ['Duration', 'P4D'],
   ['Base64', 'BAQE'],
+  ['Bytes', 'BAQE'],
   ['JSON', { number: 4 }],
 ];
 

@@ -50,7 +50,7 @@ describe('the problems of a binding', () => {
   });
 
   it.each<[string, Partial<Binding>, Parameters<typeof problemsOf>[1], string]>([
-    ['an unknown type', { type: 'Invoice' }, {}, '(type): type Invoice has no features; types with features: Employee'],
+    ['an unknown type', { type: 'Unicorn' }, {}, '(type): type Unicorn has no features; types with features: Employee'],
     ['a type without features', { type: 'User' }, {}, '(type): type User has no features'],
     ['an existing field', { field: 'salary' }, {}, '(field): field Employee.salary exists in the schema'],
     ['an unknown output', { output: 'wage' }, {}, '(output): output wage is no output of version 1, which has pay'],
