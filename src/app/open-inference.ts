@@ -1,6 +1,6 @@
 import path from 'node:path';
 import type { GraphQLSchema } from 'graphql';
-import { bindingProblems } from '../bindings/bound-fields.js';
+import { schemaProblems } from '../bindings/schema-problems.js';
 import { openCache, type Cache } from '../cache/cache.js';
 import type { Config } from '../config/config.js';
 import type { FeatureSource } from '../graphql/lineage/features.js';
@@ -8,7 +8,7 @@ import { openPredictor } from '../inference/serving/open-predictor.js';
 import type { Predictor } from '../inference/serving/predictor.js';
 import type { RedisConnection } from '../redis/connection.js';
 import type { Logger } from '../telemetry/logger.js';
-import { namingProblems, typingProblems } from '../typed-models/naming-problems.js';
+import { typingProblems } from '../typed-models/naming-problems.js';
 import { projectDir } from './data-dir.js';
 
 /** Bound of a cache in memory; without Redis it shares the process with everything else. */
@@ -52,7 +52,7 @@ export async function openInference(
     cache: predictionCache,
     cacheTtlSeconds: settings.cacheTtlSeconds,
     logger: modelLog,
-    check: (models) => [...namingProblems(models, baseSchema), ...bindingProblems(models, baseSchema, features)],
+    check: schemaProblems(baseSchema, features),
     typingProblems: (model) => typingProblems(model, baseSchema),
   });
   opened.defer(() => predictor.close());

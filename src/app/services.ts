@@ -11,6 +11,7 @@ import { TokenSigner } from '../auth/token.js';
 import { openCache } from '../cache/cache.js';
 import type { Config } from '../config/config.js';
 import { TableCatalog } from '../database/table-facts.js';
+import { features } from '../domains/features.js';
 import { domains } from '../domains/index.js';
 import { openPubSub } from '../events/pub-sub.js';
 import type { ReadYourWrites } from '../graphql/context/read-your-writes.js';
@@ -58,7 +59,6 @@ export async function openServices(
 ): Promise<OpenServices> {
   const dataDir = await dataDirOf({ dataDir: config.runtime.dataDir, databaseUrl: config.database.url });
   const baseSchema = domainSchema(domains);
-  const features = domains.flatMap((domain) => domain.features ?? []);
   const redis = openRedis(config.redis.url, config, log, opened);
   const [data, inference] = await settleBoth(
     openData(config, { dataDir, log, signal, onProgress }, opened),

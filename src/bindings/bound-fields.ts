@@ -1,5 +1,4 @@
 import { parse, type DocumentNode, type GraphQLResolveInfo, type GraphQLSchema } from 'graphql';
-import type { ModelProblems } from '../inference/serving/predictor.js';
 import { ownValue } from '../errors/own-value.js';
 import type { Context } from '../graphql/context/context.js';
 import { chained, isPromise } from '../graphql/execution/promises.js';
@@ -7,7 +6,8 @@ import { featureValue, type Feature, type FeatureSource } from '../graphql/linea
 import type { LineageField } from '../graphql/lineage/lineage-guard.js';
 import type { TypeExtension } from '../graphql/module.js';
 import type { AddedField, AddedFields } from '../graphql/schema/added-fields.js';
-import type { InputWarning, Model, Predictor } from '../inference/serving/predictor.js';
+import type { InputWarning, Model, ModelProblems, Predictor } from '../inference/serving/predictor.js';
+import { followModels } from '../typed-models/follow-models.js';
 import {
   bindingProblemsOf,
   boundFieldsOf,
@@ -64,15 +64,7 @@ export function boundFields(
   const sdl = (): string => sdlOf(current());
   return {
     fields: () => addedFields(current(), predictions),
-    onChange(listener) {
-      let before = sdl();
-      return predictor.onChange(() => {
-        const now = sdl();
-        if (now === before) return;
-        before = now;
-        listener();
-      });
-    },
+    onChange: (listener) => followModels(predictor, sdl, listener),
   };
 }
 

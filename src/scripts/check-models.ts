@@ -1,12 +1,13 @@
 import 'reflect-metadata';
 import path from 'node:path';
 import { projectDir } from '../app/data-dir.js';
-import { bindingProblems } from '../bindings/bound-fields.js';
+import { schemaProblems } from '../bindings/schema-problems.js';
+import { features } from '../domains/features.js';
 import { domains } from '../domains/index.js';
 import { fatalMessage } from '../errors/operator-error.js';
 import { domainSchema } from '../graphql/schema/build-schema.js';
 import { checkModelStore } from '../inference/repository/validator.js';
-import { namingProblems, typingProblems } from '../typed-models/naming-problems.js';
+import { typingProblems } from '../typed-models/naming-problems.js';
 import { parseCli } from './lib/cli.js';
 
 const usage = `Usage: npm run models:check [-- <directory>]
@@ -18,10 +19,9 @@ const { positionals } = parseCli(usage, { options: {}, maxPositionals: 1 });
 const storeDir = path.resolve(positionals[0] ?? path.join(projectDir, 'model-store'));
 try {
   const schema = domainSchema(domains);
-  const features = domains.flatMap((domain) => domain.features ?? []);
   const { models, versions, goldenRows, problems, warnings } = await checkModelStore(
     storeDir,
-    (found) => [...namingProblems(found, schema), ...bindingProblems(found, schema, features)],
+    schemaProblems(schema, features),
     (model) => typingProblems(model, schema),
   );
   for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);

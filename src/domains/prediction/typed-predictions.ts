@@ -1,6 +1,7 @@
 import { BadUserInput, Conflict } from '../../errors/app-error.js';
 import type { QueryExtension } from '../../graphql/module.js';
 import type { Model, ModelVersion, Predictor } from '../../inference/serving/predictor.js';
+import { followModels } from '../../typed-models/follow-models.js';
 import { queryNameOf } from '../../typed-models/names.js';
 import { typedField, type PredictTyped } from '../../typed-models/typed-field.js';
 import { shapeOf, typedModel, type TypedModel } from '../../typed-models/typed-model.js';
@@ -44,15 +45,7 @@ export function typedPredictions(
           return [queryNameOf(model.name), typedField(typed, base, predictTyped(typed))];
         }),
       ),
-    onChange(listener) {
-      let before = signatures();
-      return predictor.onChange(() => {
-        const now = signatures();
-        if (now === before) return;
-        before = now;
-        listener();
-      });
-    },
+    onChange: (listener) => followModels(predictor, signatures, listener),
   };
 }
 

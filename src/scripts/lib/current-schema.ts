@@ -1,9 +1,11 @@
 import path from 'node:path';
 import { projectDir } from '../../app/data-dir.js';
-import { bindingProblems, boundFields } from '../../bindings/bound-fields.js';
+import { boundFields } from '../../bindings/bound-fields.js';
+import { schemaProblems } from '../../bindings/schema-problems.js';
+import { features } from '../../domains/features.js';
 import { domains } from '../../domains/index.js';
 import { typedPredictions } from '../../domains/prediction/typed-predictions.js';
-import { namingProblems, typingProblems } from '../../typed-models/naming-problems.js';
+import { typingProblems } from '../../typed-models/naming-problems.js';
 import { domainSchema, printedSchema } from '../../graphql/schema/build-schema.js';
 import { openPredictor } from '../../inference/serving/open-predictor.js';
 import { openCache } from '../../cache/cache.js';
@@ -24,13 +26,12 @@ export async function currentSchema(storeDir = path.join(projectDir, 'model-stor
     maxBytes: 1,
   });
   const names = domainSchema(domains);
-  const features = domains.flatMap((domain) => domain.features ?? []);
   const predictor = await openPredictor({
     storeDir,
     isStrict: true,
     cache,
     logger,
-    check: (models) => [...namingProblems(models, names), ...bindingProblems(models, names, features)],
+    check: schemaProblems(names, features),
     typingProblems: (model) => typingProblems(model, names),
   });
   try {

@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { describe, expect, it } from '@jest/globals';
 import { bindingProblems } from '../../../src/bindings/bound-fields.js';
 import { yearsSince } from '../../../src/bindings/feature-kinds.js';
+import { features } from '../../../src/domains/features.js';
 import { domains } from '../../../src/domains/index.js';
 import { domainSchema } from '../../../src/graphql/schema/build-schema.js';
 import type {
@@ -13,7 +14,6 @@ import type {
 } from '../../../src/inference/serving/predictor.js';
 
 const base = domainSchema(domains);
-const features = domains.flatMap((domain) => domain.features ?? []);
 
 const input = (name: string, parts: Partial<InputField> = {}) =>
   ({ name, type: 'float', rowShape: [], required: true, isClosed: false, ...parts }) as InputField;

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { Writable } from 'node:stream';
 import type { LiveDocument } from '../../../src/persisted-documents/trusted-documents.js';
 import { boundTypes } from '../../../src/bindings/bound-fields.js';
+import { features } from '../../../src/domains/features.js';
 import { domains } from '../../../src/domains/index.js';
 import { SignatureCompatibility } from '../../../src/typed-models/signature-compatibility.js';
 import { domainSchema } from '../../../src/graphql/schema/build-schema.js';
@@ -84,7 +85,7 @@ function openChecker(live: LiveDocument[], bindings: readonly Binding[] = []) {
       },
     },
     baseSchema,
-    boundTypes: boundTypes(domains.flatMap((domain) => domain.features ?? [])),
+    boundTypes: boundTypes(features),
     liveDocuments: () => live,
     log: createLogger('info', sink),
     joinMs: 5,
